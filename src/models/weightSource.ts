@@ -1,0 +1,22 @@
+/**
+ * Where a model's tensors come from. Models never fetch: whoever builds one hands it a WeightSource backed by storage,
+ * by a file in memory, or by a test's own numbers. Layout is the checkpoint's; each model's weights.ts changes it.
+ */
+export interface WeightSource {
+  /** All tensor names, in file order. */
+  keys(): readonly string[];
+  has(key: string): boolean;
+  /** Dimensions as stored. Throws Fault `tensor-missing`. */
+  shape(key: string): readonly number[];
+  /** The tensor as float32, whatever it is stored as (F32, F16, BF16), row-major. Throws Fault `tensor-missing`. */
+  read(key: string): Promise<Float32Array>;
+  /** Rows [from, to) of the first axis; for tables of which little is needed (SD3.5's pos_embed). */
+  readRows(key: string, from: number, to: number): Promise<Float32Array>;
+}
+
+/** One base model in diffusers folder layout: configs as JSON, weights by folder. */
+export interface BaseFiles {
+  json(path: string): Promise<unknown>;
+  text(path: string): Promise<string>;
+  weights(folder: string): Promise<WeightSource>;
+}

@@ -1,0 +1,56 @@
+/**
+ * What `npm run demo` writes as run.json, and what the studio shows under “What changed”. Versioned: readers refuse what is newer.
+ * likeness: CLIP-image cosine to the set. drift: mean absolute pixel difference of twins, pixels in −1…1. same: CLIP-image cosine of twins.
+ */
+import type { BackendName, StepMetrics } from './messages';
+import type { Recipe } from './recipe';
+
+export const RUN_REPORT_VERSION = 1;
+
+export interface PromptMeasure {
+  prompt: string;
+  seed: number;
+  /** Likeness of the customized picture and of its base twin to the set. */
+  likeness: number;
+  likenessBase: number;
+}
+
+export interface TwinMeasure { prompt: string; seed: number; drift: number; same: number }
+
+export interface Measures {
+  /** Mean over prompts. */
+  likeness: number;
+  likenessBase: number;
+  /** The true pictures among themselves. */
+  likenessOwn: number;
+  /** Of the prompts, how many customized pictures are closer to the set than their base twin. */
+  nearer: number;
+  driftBase: number;
+  driftUnrelated: number;
+  sameBase: number;
+  sameUnrelated: number;
+  /** Likeness with the concept rows left out, as other tools will draw it; null until measured. */
+  likenessWithoutRows: number | null;
+  prompts: PromptMeasure[];
+  base: TwinMeasure[];
+  unrelated: TwinMeasure[];
+}
+
+export interface RunReport {
+  version: typeof RUN_REPORT_VERSION;
+  app: string;
+  set: string;
+  recipe: Recipe;
+  backend: BackendName;
+  adapter: string;
+  threads: number;
+  steps: StepMetrics[];
+  secondsPerStep: { extractor: number; student: number };
+  secondsTotal: number;
+  lambdaStar: number | null;
+  cosine: number | null;
+  measures: Measures;
+  /** The same run with η = 0 and no anchor, when asked for with --compare lora. */
+  compare: { name: 'lora'; measures: Measures } | null;
+  peakTabBytes: number | null;
+}

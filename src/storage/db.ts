@@ -1,0 +1,99 @@
+/**
+ * What is stored, all of it: one IndexedDB database, its schema and migrations. Nothing here leaves the device.
+ * Chunks are at most 8 MiB, keyed [sha256 of the file, n]; a file's manifest is written last, so a file without one is incomplete.
+ */
+import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
+import { Fault } from '../protocol/faults';
+
+export const DB_NAME = 'lamina';
+export const DB_VERSION = 1;
+export const CHUNK_BYTES = 8 * 1024 * 1024;
+
+export interface ChunkEntry { n: number; offset: number; sizeBytes: number; sha256: string }
+export interface FileManifest {
+  /** SHA-256 of the whole file, lowercase hex. */
+  sha256: string;
+  sizeBytes: number;
+  chunks: ChunkEntry[];
+  /** Parsed safetensors header for weight files: name → dtype, shape, absolute byte range. Null for other files. */
+  tensors: Record<string, { dtype: string; shape: number[]; begin: number; end: number }> | null;
+}
+/** A base model: which stored file stands at which path of its folder. */
+export interface BaseRecord { id: string; files: Record<string, { sha256: string; sizeBytes: number }>; storedAt: string }
+
+export interface RunRecord {
+  runId: string;
+  name: string;
+  createdAt: string;
+  updatedAt: string;
+  finished: boolean;
+  recipe: unknown;
+  prompt: string;
+  seed: number;
+  /** Which backend, adapter and kernel variants it began on; see Checkpoint. */
+  engine: string;
+  pictures: { pictureId: string; name: string; crop: { x: number; y: number; size: number }; captions: { complete: string; base: string; target: string }; file: Blob }[];
+}
+/** Two alternating slots a run; the newer complete one wins. */
+export interface CheckpointRecord {
+  runId: string;
+  slot: 0 | 1;
+  step: number;
+  complete: true;
+  /** backend + adapter + kernel variants; resumed on another, the run is no longer bit-identical. */
+  engine: string;
+  /** Plain data of pipeline/checkpoint.ts (typed arrays inside). */
+  state: unknown;
+  writtenAt: string;
+}
+export interface MetricsRecord { runId: string; fromStep: number; rows: unknown[] }
+export interface ConceptRecord {
+  conceptId: string;
+  name: string;
+  createdAt: string;
+  base: string;
+  imported: boolean;
+  recipe: unknown;
+  measures: unknown;
+  lambda: number;
+  preview: Blob | null;
+  /** Adapter tensors in the checkpoint layout of pipeline/lora.ts plus concept rows. */
+  tensors: Record<string, { shape: number[]; data: Float32Array }>;
+}
+
+export interface LaminaSchema extends DBSchema {
+  manifests: { key: string; value: FileManifest };
+  chunks: { key: [string, number]; value: ArrayBuffer };
+  bases: { key: string; value: BaseRecord };
+  runs: { key: string; value: RunRecord; indexes: { updatedAt: string } };
+  checkpoints: { key: [string, number]; value: CheckpointRecord };
+  metrics: { key: [string, number]; value: MetricsRecord };
+  concepts: { key: string; value: ConceptRecord };
+  settings: { key: string; value: unknown };
+}
+export type Database = IDBPDatabase<LaminaSchema>;
+
+/** Opens (and migrates) the database. Throws Fault `storage-refused` (blocked by the browser) or `storage-newer` (written by a later app). */
+export async function openDatabase(name = DB_NAME): Promise<Database> {
+  try {
+    return await openDB<LaminaSchema>(name, DB_VERSION, {
+      upgrade(db, oldVersion) {
+        if (oldVersion < 1) {
+          db.createObjectStore('manifests', { keyPath: 'sha256' });
+          db.createObjectStore('chunks');
+          db.createObjectStore('bases', { keyPath: 'id' });
+          db.createObjectStore('runs', { keyPath: 'runId' }).createIndex('updatedAt', 'updatedAt');
+          db.createObjectStore('checkpoints', { keyPath: ['runId', 'slot'] });
+          db.createObjectStore('metrics', { keyPath: ['runId', 'fromStep'] });
+          db.createObjectStore('concepts', { keyPath: 'conceptId' });
+          db.createObjectStore('settings');
+        }
+      },
+    });
+  } catch (cause) {
+    const newer = cause instanceof DOMException && cause.name === 'VersionError';
+    throw newer
+      ? new Fault('storage-newer', 'This page’s storage was written by a newer version of Lamina.', 'Reload to update the app.', { cause })
+      : new Fault('storage-refused', 'The browser refuses to store anything for this page.', 'Leave private browsing or allow site data for this page.', { cause });
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * The SD3 transformer as plain data: weights by block, and what goes in and out of one evaluation.
+ * Layout: latents NHWC, tokens [B,N,d], linear weights [in,out]. Every tensor of an Mmdit is frozen and owned by it.
+ */
+import type { FrozenLinear, LoraPair } from '../../engine/ops';
+import type { Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '../../engine/tf';
+
+export interface MmditConfig {
+  depth: number;
+  hidden: number;
+  heads: number;
+  headWidth: number;
+  patch: number;
+  channels: number;
+  outChannels: number;
+  contextWidth: number;
+  pooledWidth: number;
+  /** Side of the position table, in patches. */
+  positionSide: number;
+  qkNorm: boolean;
+  /** Blocks with a second attention over the picture tokens alone. */
+  dualAttention: readonly number[];
+}
+
+/** The projections of one stream (or of attn2), q and k norms where the model has them. */
+export interface AttentionWeights { q: FrozenLinear; k: FrozenLinear; v: FrozenLinear; out: FrozenLinear | null; normQ: Tensor1D | null; normK: Tensor1D | null }
+export interface StreamWeights { modulation: FrozenLinear; attention: AttentionWeights; up: FrozenLinear | null; down: FrozenLinear | null }
+export interface BlockWeights { index: number; last: boolean; x: StreamWeights; context: StreamWeights; dual: AttentionWeights | null }
+export interface TwoLayer { first: FrozenLinear; second: FrozenLinear }
+
+export interface Mmdit {
+  config: MmditConfig;
+  patchEmbed: FrozenLinear;
+  /** [side,side,hidden], or the rows of it that the loader was asked to keep. */
+  positions: Tensor3D;
+  timeEmbed: TwoLayer;
+  pooledEmbed: TwoLayer;
+  contextEmbed: FrozenLinear;
+  blocks: BlockWeights[];
+  normOut: FrozenLinear;
+  projectOut: FrozenLinear;
+}
+
+export interface MmditInput {
+  /** Noisy latent [B,h,w,C]. */
+  x: Tensor4D;
+  /** Noise level 0…1, one per sample. */
+  sigma: readonly number[];
+  /** Text tokens [B,T,contextWidth]. */
+  context: Tensor3D;
+  /** [B,pooledWidth] */
+  pooled: Tensor2D;
+}
+
+/** LoRA pairs by site name (see loraSites); sites without an entry are plain. */
+export type Adapter = Record<string, LoraPair>;
+export interface LoraSite { name: string; inFeatures: number; outFeatures: number }
+
+/** Layer-wise concept embeddings: before block l, row l replaces the text stream at position at[b]. */
+export interface ConceptRows {
+  /** [depth, hidden] */
+  rows: Tensor2D;
+  /** [B] token position of [V], -1 where the caption has none. */
+  at: readonly number[];
+  /** [pooledWidth], added to `pooled` of the samples that have a [V]; null for none. */
+  pooledDelta: Tensor1D | null;
+}
+
+export interface VjpOptions {
+  /** true keeps only block inputs and runs each block again on the way back; false keeps every block's tape. Same gradients bit for bit. */
+  recompute: boolean;
+  /** Whether rows (and pooledDelta, where there is one) get gradients. */
+  wantRows: boolean;
+  /** Gradients of x, context and pooled as well (for tests); off in training. */
+  wantInputs?: boolean;
+}
+
+export interface VelocityGradients {
+  sites: Record<string, { a: Tensor2D; b: Tensor2D }>;
+  rows: Tensor2D | null;
+  pooledDelta: Tensor1D | null;
+  /** Only with wantInputs. */
+  inputs: { x: Tensor4D; context: Tensor3D; pooled: Tensor2D } | null;
+}
+
+/** The caller owns `velocity` and everything `pullback` returns. pullback may be called once; dispose frees what it would have used. */
+export interface VelocityVjp {
+  velocity: Tensor4D;
+  pullback(dv: Tensor4D): VelocityGradients;
+  dispose(): void;
+}
+
+export interface VelocityVjpAsync {
+  velocity: Tensor4D;
+  pullback(dv: Tensor4D): Promise<VelocityGradients>;
+  dispose(): void;
+}
+
+/** Awaited between blocks, so that drafts and messages get their turn. */
+export type Between = () => Promise<void>;

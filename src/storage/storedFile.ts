@@ -1,0 +1,87 @@
+/**
+ * Reads a stored file chunk by chunk: each chunk is checked against its hash whenever it is read, at most two are kept.
+ * Reads queue up, so that a model asking for all its tensors at once still holds two chunks and not the file.
+ * A damaged or missing chunk is repaired once through `repair`; it does not know how.
+ */
+import { Fault } from '../protocol/faults';
+import { getChunk } from './chunks';
+import type { Database, FileManifest } from './db';
+import { rowRange, tensorMissing, type TensorSource } from './safetensors';
+import { toFloat32, valueBytes } from './tensorBytes';
+
+/** Neighbouring tensors share chunks and a tensor may straddle two; a third is never needed at once. */
+const KEPT_CHUNKS = 2;
+
+export interface StoredFileOptions {
+  path: string;
+  /** Fetches the file again; resolves when it has been rewritten. */
+  repair: () => Promise<void>;
+  /** Called with a chunk's number each time it has been read and found whole, or need not be read. */
+  onChunk?: (n: number, sizeBytes: number) => void;
+}
+
+export function storedFile(db: Database, manifest: FileManifest, { path, repair, onChunk }: StoredFileOptions) {
+  const kept = new Map<number, Uint8Array>();
+  let queue: Promise<unknown> = Promise.resolve();
+
+  const load = async (n: number): Promise<Uint8Array> => {
+    const entry = manifest.chunks[n]!;
+    let bytes = kept.get(n) ?? (await getChunk(db, manifest.sha256, entry));
+    if (!bytes) {
+      await repair();
+      bytes = await getChunk(db, manifest.sha256, entry);
+      if (!bytes) throw new Fault('base-corrupt', `The stored copy of “${path}” is damaged and could not be repaired.`, 'Clear this site’s data in the browser, then reload the page.', { subject: path });
+    }
+    if (!kept.has(n)) onChunk?.(n, entry.sizeBytes);
+    kept.delete(n);
+    kept.set(n, bytes);
+    for (const old of kept.keys()) if (kept.size > KEPT_CHUNKS) kept.delete(old);
+    return bytes;
+  };
+
+  /** Visits the parts of [begin, end) in order; `at` is a part's distance from `begin`. */
+  const visit = (begin: number, end: number, use: (part: Uint8Array, at: number) => void): Promise<void> => {
+    const work = async () => {
+      for (const { n, offset, sizeBytes } of manifest.chunks) {
+        const [from, to] = [Math.max(begin, offset), Math.min(end, offset + sizeBytes)];
+        if (from < to) use((await load(n)).subarray(from - offset, to - offset), from - begin);
+      }
+    };
+    const done = queue.then(work);
+    queue = done.catch(() => undefined);
+    return done;
+  };
+
+  return {
+    /** The whole file; for configs and vocabularies, not for weights. */
+    async bytes(): Promise<Uint8Array> {
+      const out = new Uint8Array(manifest.sizeBytes);
+      await visit(0, manifest.sizeBytes, (part, at) => out.set(part, at));
+      return out;
+    },
+    tensors(): TensorSource {
+      const tensors = manifest.tensors ?? {};
+      const dataBegin = Math.min(manifest.sizeBytes, ...Object.values(tensors).map(({ begin }) => begin));
+      // The header's chunks are never read again: the manifest holds what they say.
+      for (const { n, offset, sizeBytes } of manifest.chunks) if (offset < dataBegin) onChunk?.(n, sizeBytes);
+      const entry = (key: string) => {
+        if (!Object.hasOwn(tensors, key)) throw tensorMissing(path, key);
+        return tensors[key]!;
+      };
+      const numbers = async (key: string, begin: number, end: number) => {
+        const { dtype } = entry(key);
+        const size = valueBytes[dtype]!;
+        const out = new Float32Array((end - begin) / size);
+        await visit(begin, end, (part, at) => out.set(toFloat32(part, dtype), at / size));
+        return out;
+      };
+      return {
+        keys: () => Object.keys(tensors),
+        has: (key) => Object.hasOwn(tensors, key),
+        shape: (key) => entry(key).shape,
+        read: async (key) => numbers(key, entry(key).begin, entry(key).end),
+        readRows: async (key, from, to) => numbers(key, ...rowRange(entry(key), from, to)),
+      };
+    },
+  };
+}

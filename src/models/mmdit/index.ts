@@ -1,14 +1,44 @@
-/** The SD3 transformer: load, evaluate, differentiate. See types.ts for the data and driver.ts for the order of things. */
+/** The SD3 transformer: load, evaluate, differentiate. types.ts has the data, forward.ts and backward.ts the order of things. */
 import type { Tensor3D, Tensor4D } from '../../engine/tf';
-import type { WeightSource } from '../weightSource';
-import type { Adapter, Between, ConceptRows, LoraSite, Mmdit, MmditInput, VelocityVjp, VelocityVjpAsync, VjpOptions } from './types';
+import { alias, disposeLinear } from '../../engine/ops';
+import { blockSites } from './block';
+import { forwardSteps } from './forward';
+import { drain, drainAsync } from './steps';
+import type { Adapter, Between, ConceptRows, LoraSite, Mmdit, MmditInput } from './types';
 
 export type * from './types';
-export declare function loadMmdit(source: WeightSource, config?: unknown): Promise<Mmdit>;
-export declare function disposeMmdit(model: Mmdit): void;
-export declare function loraSites(model: Mmdit): LoraSite[];
-export declare function velocity(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null): Tensor4D;
-export declare function velocityAsync(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, between: Between): Promise<Tensor4D>;
-export declare function velocityVjp(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, options: VjpOptions): VelocityVjp;
-export declare function velocityVjpAsync(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, options: VjpOptions, between: Between): Promise<VelocityVjpAsync>;
-export declare function textStates(model: Mmdit, input: MmditInput): Tensor3D[];
+export { loadMmdit, type LoadOptions } from './weights';
+
+/** Every place that takes a LoRA pair, in block order: names are diffusers' module paths. */
+export function loraSites(model: Mmdit): LoraSite[] {
+  return model.blocks.flatMap((block) => blockSites(block).map(({ name, layer }) => ({ name, inFeatures: layer.inFeatures, outFeatures: layer.outFeatures })));
+}
+
+/** v(x | context, pooled, sigma) [B,h,w,C], with the adapter and rows where given. No tape; the caller disposes the result. */
+export function velocity(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null): Tensor4D {
+  return drain(forwardSteps(model, input, adapter, rows));
+}
+
+/** The same, awaiting `between` after every block. */
+export function velocityAsync(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, between: Between): Promise<Tensor4D> {
+  return drainAsync(forwardSteps(model, input, adapter, rows), between);
+}
+
+/** The text stream [B,T,d] before each block of the untouched base: what concept rows are initialised from. */
+export function textStates(model: Mmdit, input: MmditInput): Tensor3D[] {
+  const states: Tensor3D[] = [];
+  drain(forwardSteps(model, input, null, null, (y) => states.push(alias(y)))).dispose();
+  return states;
+}
+
+export function disposeMmdit(model: Mmdit): void {
+  const attentions = model.blocks.flatMap((block) => [block.x.attention, block.context.attention, ...(block.dual ? [block.dual] : [])]);
+  const layers = [
+    model.patchEmbed, model.timeEmbed.first, model.timeEmbed.second, model.pooledEmbed.first, model.pooledEmbed.second, model.contextEmbed, model.normOut, model.projectOut,
+    ...model.blocks.flatMap(({ x, context }) => [x.modulation, x.up, x.down, context.modulation, context.up, context.down]),
+    ...attentions.flatMap(({ q, k, v, out }) => [q, k, v, out]),
+  ];
+  for (const layer of layers) if (layer) disposeLinear(layer);
+  for (const { normQ, normK } of attentions) [normQ, normK].forEach((norm) => norm?.dispose());
+  model.positions.dispose();
+}

@@ -1,0 +1,17 @@
+/** x + gate·y, the joint of every transformer block. x, y [B,N,d]; gate [B,1,d]. */
+import { add, mul, sum, type Tensor, type Tensor3D } from '../tf';
+import { alias, withGradient } from './withGradient';
+
+export function gatedResidual(x: Tensor3D, gate: Tensor3D, y: Tensor3D): Tensor3D {
+  return withGradient(
+    { x, gate, y },
+    (save) => {
+      save([gate, y]);
+      return add(x, mul(gate, y)) as Tensor3D;
+    },
+    (dy, saved) => {
+      const [keptGate, keptY] = saved as [Tensor, Tensor];
+      return { x: () => alias(dy), gate: () => sum(mul(dy, keptY), 1, true), y: () => mul(dy, keptGate) };
+    },
+  );
+}

@@ -1,0 +1,82 @@
+/**
+ * One joint block: picture tokens x and text tokens y attend to one another, each stream with its own weights.
+ * x [B,N,d], y [B,T,d]; modulations [B,k·d]: shift, scale, gate of the attention, then of the MLP (and of attn2 where the
+ * block has one). The last block reads the text but no longer changes it: its modulation is (scale, shift).
+ */
+import { attention, gatedResidual, geluTanh, linear, normModulate, rmsNorm, type FrozenLinear } from '../../engine/ops';
+import { concat, reshape, slice, split, transpose, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
+import type { Adapter, AttentionWeights, BlockWeights, MmditConfig, StreamWeights } from './types';
+
+export interface Streams { x: Tensor3D; y: Tensor3D | null }
+
+const SITE_NAMES = {
+  x: { q: 'to_q', k: 'to_k', v: 'to_v', out: 'to_out.0' },
+  context: { q: 'add_q_proj', k: 'add_k_proj', v: 'add_v_proj', out: 'to_add_out' },
+} as const;
+
+/** The sites of a block in a fixed order, with their layers. */
+export function blockSites(block: BlockWeights): { name: string; layer: FrozenLinear }[] {
+  return (['x', 'context'] as const).flatMap((stream) => (['q', 'k', 'v', 'out'] as const).flatMap((part) => {
+    const layer = block[stream].attention[part];
+    return layer ? [{ name: `transformer_blocks.${block.index}.attn.${SITE_NAMES[stream][part]}`, layer }] : [];
+  }));
+}
+
+const chunks = (modulation: Tensor2D, width: number): Tensor3D[] =>
+  split(reshape(modulation, [modulation.shape[0], 1, modulation.shape[1]]), modulation.shape[1] / width, 2) as Tensor3D[];
+
+const normed = (x: Tensor4D, weight: Tensor1D | null) => (weight ? rmsNorm(x, weight) : x);
+
+function heads(x: Tensor3D, config: MmditConfig, weight: Tensor1D | null): Tensor4D {
+  const apart = reshape(x, [x.shape[0], x.shape[1], config.heads, config.headWidth]) as Tensor4D;
+  return transpose(normed(apart, weight), [0, 2, 1, 3]); // [B,H,N,hd]
+}
+
+function merged(x: Tensor4D): Tensor3D {
+  const [b, h, n, width] = x.shape;
+  return reshape(transpose(x, [0, 2, 1, 3]), [b, n, h * width]); // [B,N,d]
+}
+
+type Project = (part: 'q' | 'k' | 'v' | 'out', x: Tensor3D) => Tensor3D;
+
+const projection = (weights: AttentionWeights, site: (part: 'q' | 'k' | 'v' | 'out') => Adapter[string] | undefined): Project =>
+  (part, x) => linear(x, weights[part]!, site(part));
+
+function mlp(x: Tensor3D, w: StreamWeights, [shift, scale, gate]: readonly Tensor3D[]): Tensor3D {
+  return gatedResidual(x, gate!, linear(geluTanh(linear(normModulate(x, shift!, scale!), w.up!)), w.down!));
+}
+
+/** x and y after the block; y is null after the last one. modX and modY are the outputs of the block's modulation layers. */
+export function runBlock(config: MmditConfig, w: BlockWeights, x: Tensor3D, y: Tensor3D, modX: Tensor2D, modY: Tensor2D, adapter: Adapter | null): Streams {
+  const at = (stream: 'x' | 'context') => projection(w[stream].attention, (part) => adapter?.[`transformer_blocks.${w.index}.attn.${SITE_NAMES[stream][part]}`]);
+  const [onX, onY] = [at('x'), at('context')];
+  const forX = chunks(modX, config.hidden);
+  const forY = chunks(modY, config.hidden);
+  const [shiftY, scaleY] = w.last ? [forY[1]!, forY[0]!] : [forY[0]!, forY[1]!];
+  const nx = normModulate(x, forX[0]!, forX[1]!);
+  const ny = normModulate(y, shiftY, scaleY);
+
+  const join = (part: 'q' | 'k' | 'v', weightX: Tensor1D | null, weightY: Tensor1D | null) =>
+    concat([heads(onX(part, nx), config, weightX), heads(onY(part, ny), config, weightY)], 2) as Tensor4D; // [B,H,N+T,hd]
+  const { attention: ax } = w.x;
+  const { attention: ay } = w.context;
+  // nobody reads the last block's text queries
+  const q = w.last ? heads(onX('q', nx), config, ax.normQ) : join('q', ax.normQ, ay.normQ);
+  const attended = merged(attention(q, join('k', ax.normK, ay.normK), join('v', null, null)));
+  const [n, t] = [x.shape[1], y.shape[1]];
+  const cut = (from: number, size: number) => slice(attended, [0, from, 0], [-1, size, -1]) as Tensor3D;
+
+  let outX = gatedResidual(x, forX[2]!, onX('out', w.last ? attended : cut(0, n)));
+  if (w.dual) outX = gatedResidual(outX, forX[8]!, selfAttention(config, w.dual, normModulate(x, forX[6]!, forX[7]!)));
+  outX = mlp(outX, w.x, forX.slice(3, 6));
+  if (w.last) return { x: outX, y: null };
+  const outY = gatedResidual(y, forY[2]!, onY('out', cut(n, t)));
+  return { x: outX, y: mlp(outY, w.context, forY.slice(3, 6)) };
+}
+
+/** attn2: the picture tokens alone; never trained. */
+function selfAttention(config: MmditConfig, w: AttentionWeights, x: Tensor3D): Tensor3D {
+  const part = projection(w, () => undefined);
+  return part('out', merged(attention(heads(part('q', x), config, w.normQ), heads(part('k', x), config, w.normK), heads(part('v', x), config, null))));
+}
+

@@ -1,0 +1,76 @@
+/**
+ * Evaluates the transformer block by block without a tape. Only the current streams live between blocks, with the
+ * conditioning and the concept's rows.
+ */
+import { linear } from '../../engine/ops';
+import { add, matMul, reshape, tensor2d, tidy, unstack, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
+import { invariant } from '../../engine/invariant';
+import { runBlock } from './block';
+import { conditioning, embedPatches, overwriteRow, placesOf, projectTokens, type Places } from './ends';
+import { Hold, type Steps } from './steps';
+import type { Adapter, BlockWeights, ConceptRows, Mmdit, MmditInput } from './types';
+
+/** What the blocks start from. Held by whoever called `begin`. */
+export interface Beginning {
+  x: Tensor3D;
+  y: Tensor3D;
+  /** Conditioning [B,d]. */
+  c: Tensor2D;
+  /** One row [d] per block, and where they go; null when no sample has a [V]. */
+  concept: { rows: Tensor1D[]; places: Places } | null;
+}
+
+/** pooled [B,p] plus `delta` [p] in the samples that have a [V]. */
+export function withDelta(pooled: Tensor2D, rows: ConceptRows | null, delta: Tensor1D | null): Tensor2D {
+  if (!rows || !delta) return pooled;
+  const has = tensor2d(rows.at.map((at) => (at < 0 ? 0 : 1)), [rows.at.length, 1]);
+  return add(pooled, matMul(has, reshape(delta, [1, delta.size])));
+}
+
+export function begin(model: Mmdit, input: MmditInput, rows: ConceptRows | null, hold: Hold): Beginning {
+  const batch = input.x.shape[0];
+  invariant(input.sigma.length === batch && input.context.shape[0] === batch && input.pooled.shape[0] === batch, 'x, sigma, context and pooled differ in batch size');
+  invariant(!rows || rows.at.length === batch, 'rows.at and x differ in batch size');
+  const places = rows ? placesOf(rows.at, input.context.shape[1]) : null;
+  if (places) Object.values(places).forEach((mask: Tensor) => hold.add(mask));
+  return {
+    x: hold.add(tidy(() => embedPatches(model, input.x))),
+    y: hold.add(tidy(() => linear(input.context, model.contextEmbed))),
+    c: hold.add(tidy(() => conditioning(model, input.sigma, withDelta(input.pooled, rows, rows?.pooledDelta ?? null)))),
+    concept: rows && places ? { rows: (unstack(rows.rows) as Tensor1D[]).map((row) => hold.add(row)), places } : null,
+  };
+}
+
+/** Everything that one block computes from and that may have a gradient. */
+export interface BlockArguments { x: Tensor3D; y: Tensor3D; c: Tensor2D; row: Tensor1D | null; adapter: Adapter | null }
+
+/** [x, y] after the block, [x] after the last. */
+export function blockStep(model: Mmdit, w: BlockWeights, { x, y, c, row, adapter }: BlockArguments, places: Places | null): Tensor3D[] {
+  const given = row && places ? overwriteRow(y, row, places) : y;
+  const after = runBlock(model.config, w, x, given, linear(c, w.x.modulation), linear(c, w.context.modulation), adapter);
+  return after.y ? [after.x, after.y] : [after.x];
+}
+
+/** Runs a function that returns several tensors in a tidy. */
+export const tidyAll = <T extends Tensor>(run: () => T[]): T[] => tidy(run as unknown as () => Tensor) as unknown as T[];
+
+/** `visit` sees the text stream [B,T,d] before each block (before the concept's row goes in). */
+export function* forwardSteps(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, visit?: (y: Tensor3D) => void): Steps<Tensor4D> {
+  const hold = new Hold();
+  try {
+    const { c, concept, ...streams } = begin(model, input, rows, hold);
+    let { x, y } = streams;
+    for (const w of model.blocks) {
+      visit?.(y);
+      const row = concept?.rows[w.index] ?? null;
+      const [nextX, nextY] = tidyAll(() => blockStep(model, w, { x, y, c, row, adapter }, concept?.places ?? null));
+      hold.drop(x, y);
+      x = hold.add(nextX!);
+      if (nextY) y = hold.add(nextY);
+      yield;
+    }
+    return tidy(() => projectTokens(model, x, c, input.x.shape[1], input.x.shape[2]));
+  } finally {
+    hold.free();
+  }
+}

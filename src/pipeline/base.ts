@@ -3,11 +3,12 @@
  * prompt. Owned by whoever called `loadBase`; `disposeBase` frees all of it. It reads through BaseFiles and never fetches.
  */
 import type { Tensor2D, Tensor3D } from '../engine/tf';
-import type { ClipText, ClipVision } from '../models/clip';
-import type { Mmdit } from '../models/mmdit';
-import type { Tokenizer } from '../models/tokenizer';
-import type { TinyAutoencoder } from '../models/vae';
+import { disposeClipText, disposeClipVision, encodeText, loadClipText, loadClipVision, type ClipText, type ClipVision } from '../models/clip';
+import { disposeMmdit, loadMmdit, type Mmdit } from '../models/mmdit';
+import { makeTokenizer, type Tokenizer } from '../models/tokenizer';
+import { disposeTinyAutoencoder, loadTinyAutoencoder, type TinyAutoencoder } from '../models/vae';
 import type { BaseFiles } from '../models/weightSource';
+import { Fault } from '../protocol/faults';
 
 /** Prompts as the transformer reads them. at[i]: position of [V] in the text stream of row i, −1 where there is none. */
 export interface EncodedPrompts { context: Tensor3D; pooled: Tensor2D; at: number[] }
@@ -29,7 +30,54 @@ export interface Base {
   null: EncodedPrompts;
 }
 
-export type LoadProgress = (done: { part: string; parts: number; index: number }) => void;
+export type LoadProgress = (done: { part: string; index: number; parts: number }) => void;
 
-export declare function loadBase(id: string, files: BaseFiles, onProgress?: LoadProgress): Promise<Base>;
-export declare function disposeBase(base: Base): void;
+/** A number of a config file. Fault `base-incomplete` names the file and the field. */
+function numberOf(config: unknown, key: string, path: string): number {
+  const value = (config as Record<string, unknown> | null)?.[key];
+  if (typeof value !== 'number') throw new Fault('base-incomplete', `The base model’s ${path} has no number “${key}”.`, 'Load the base model again.', { subject: path });
+  return value;
+}
+
+/** Loads the networks one after another, so that no two files are in memory as raw bytes at once. */
+export async function loadBase(id: string, files: BaseFiles, onProgress: LoadProgress = () => {}): Promise<Base> {
+  const parts = ['tokenizer', 'text_encoder', 'image_encoder', 'vae', 'transformer'];
+  const begin = (part: string) => onProgress({ part, index: parts.indexOf(part), parts: parts.length });
+  const network = async (folder: string) => ({ source: await files.weights(folder), config: await files.json(`${folder}/config.json`) });
+
+  begin('tokenizer');
+  const textConfig = await files.json('text_encoder/config.json');
+  const tokenizer = makeTokenizer({ merges: await files.text('tokenizer/merges.txt'), maxLength: numberOf(textConfig, 'max_position_embeddings', 'text_encoder/config.json') });
+  begin('text_encoder');
+  const text = await loadClipText(await files.weights('text_encoder'), textConfig);
+  begin('image_encoder');
+  const seen = await network('image_encoder');
+  const vision = await loadClipVision(seen.source, seen.config);
+  begin('vae');
+  const pictures = await network('vae');
+  const vae = await loadTinyAutoencoder(pictures.source, pictures.config);
+  begin('transformer');
+  const transformer = await network('transformer');
+  const mmdit = await loadMmdit(transformer.source, transformer.config);
+
+  const side = numberOf(transformer.config, 'sample_size', 'transformer/config.json');
+  const levels = (pictures.config as { encoder_block_out_channels: number[] }).encoder_block_out_channels.length;
+  const empty = encodeText(text, [tokenizer.encode('')]);
+  empty.lastNormed.dispose();
+  return {
+    id, mmdit, vae, text, vision, tokenizer,
+    shift: numberOf(await files.json('scheduler/scheduler_config.json'), 'shift', 'scheduler/scheduler_config.json'),
+    latentShape: [side, side, mmdit.config.channels],
+    imageSize: side * 2 ** (levels - 1),
+    null: { context: empty.context, pooled: empty.pooled, at: [-1] },
+  };
+}
+
+export function disposeBase(base: Base): void {
+  disposeMmdit(base.mmdit);
+  disposeTinyAutoencoder(base.vae);
+  disposeClipText(base.text);
+  disposeClipVision(base.vision);
+  base.null.context.dispose();
+  base.null.pooled.dispose();
+}

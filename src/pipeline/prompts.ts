@@ -1,3 +1,54 @@
+/**
+ * Prompts → what the transformer reads. At [V] the text encoders read the class word ("a dog dog on a beach"); `at` is
+ * the position of its first token, where the concept rows later overwrite the text stream. A style without a class word
+ * reads "picture". One function derives the Base, Target and class prompts from whatever the user typed.
+ */
+import * as tf from '../engine/tf';
+import { encodeText } from '../models/clip';
+import { CONCEPT_MARK, STYLE_WORD, deriveCaptions } from '../protocol/captions';
+import { Fault } from '../protocol/faults';
+import type { Recipe } from '../protocol/recipe';
 import type { Base, EncodedPrompts } from './base';
-export declare function encodePrompts(base: Base, prompts: readonly string[], classWord: string): EncodedPrompts;
-export declare function disposePrompts(words: EncodedPrompts): void;
+
+/** What the encoders read where the concept stands. */
+export const spokenWord = (classWord: string): string => classWord.trim() || STYLE_WORD;
+
+/** Encodes prompts, one row each. Fault `prompt-invalid` when [V] lies beyond what the encoder reads. The caller disposes. */
+export function encodePrompts(base: Pick<Base, 'text' | 'tokenizer'>, prompts: readonly string[], classWord: string): EncodedPrompts {
+  const { tokenizer } = base;
+  const at = prompts.map((prompt) => {
+    const mark = prompt.indexOf(CONCEPT_MARK);
+    if (mark < 0) return -1;
+    // Start and end markers are counted, so the length less one is where the next word would begin.
+    const position = tokenizer.encodeBare(prompt.slice(0, mark)).length - 1;
+    if (position >= tokenizer.maxLength - 1 || tokenizer.count(prompt.slice(0, mark)) > position - 1) {
+      throw new Fault('prompt-invalid', `${CONCEPT_MARK} stands too late in “${prompt}”: this base reads ${tokenizer.maxLength - 2} tokens.`, `Move ${CONCEPT_MARK} nearer to the beginning or shorten the text.`, { subject: prompt });
+    }
+    return position;
+  });
+  const encoded = encodeText(base.text, prompts.map((prompt) => tokenizer.encode(prompt.replaceAll(CONCEPT_MARK, spokenWord(classWord)))));
+  encoded.lastNormed.dispose();
+  return { context: encoded.context, pooled: encoded.pooled, at };
+}
+
+export function disposePrompts(words: EncodedPrompts): void {
+  words.context.dispose();
+  words.pooled.dispose();
+}
+
+/** Rows of encoded prompts by index, in that order, repeats allowed. The caller disposes. */
+export function pickPrompts(words: EncodedPrompts, rows: readonly number[]): EncodedPrompts {
+  const index = tf.tensor1d([...rows], 'int32');
+  const picked = { context: tf.gather(words.context, index), pooled: tf.gather(words.pooled, index), at: rows.map((row) => words.at[row]!) };
+  index.dispose();
+  return picked;
+}
+
+/** What the class reads alone: the Target caption without its mark. */
+export const classCaption = (target: string): string => target.replaceAll(CONCEPT_MARK, '').replace(/\s+/g, ' ').trim();
+
+/** The four prompts that belong to one typed prompt, with or without [V]. */
+export function promptRoles(prompt: string, recipe: Pick<Recipe, 'kind' | 'classWord'>): { complete: string; base: string; target: string; class: string } {
+  const { complete, base, target } = deriveCaptions(prompt, recipe.kind, recipe.classWord);
+  return { complete, base, target, class: classCaption(target) };
+}

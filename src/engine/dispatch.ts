@@ -1,0 +1,121 @@
+/**
+ * Our own WGSL inside tfjs' command stream: same encoder, same pass, same deferred submit, so that order and deferred
+ * frees hold. Uses TypeScript-private fields of WebGPUBackend 4.22.0, checked once when the backend is made.
+ * A module declares its own bindings in group 0: storage buffers in the order given, one uniform block last.
+ */
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import { env, type DataType, type TensorInfo } from '@tensorflow/tfjs-core';
+import { invariant } from './invariant';
+
+interface TensorData { values: unknown; resource: GPUBuffer | null }
+
+/** The private side of WebGPUBackend 4.22.0 that this file relies on. */
+export interface Internals {
+  device: GPUDevice;
+  queue: GPUQueue;
+  tensorMap: { get(id: object): TensorData };
+  bufferManager: { acquireBuffer(size: number, usage: number): GPUBuffer };
+  commandEncoder: GPUCommandEncoder | null;
+  computePassEncoder: GPUComputePassEncoder | null;
+  commandQueueOwnedIds: WeakSet<object>;
+  uniformPendingDisposal: GPUBuffer[];
+  dispatchCountInPass: number;
+  uploadToGPU(id: object): void;
+  ensureCommandEncoderReady(): void;
+  endComputePassEncoder(): void;
+  submitQueue(): void;
+  makeTensorInfo(shape: readonly number[], dtype: DataType): TensorInfo;
+}
+const fields = [
+  'device', 'queue', 'tensorMap', 'bufferManager', 'commandEncoder', 'computePassEncoder', 'commandQueueOwnedIds', 'uniformPendingDisposal',
+  'dispatchCountInPass', 'uploadToGPU', 'ensureCommandEncoderReady', 'endComputePassEncoder', 'submitQueue', 'makeTensorInfo',
+] as const satisfies readonly (keyof Internals)[];
+
+export const internals = (backend: unknown): Internals => backend as Internals;
+
+/** Throws where tfjs is not the version this file was written against. */
+export function checkPrivateFields(backend: WebGPUBackend): void {
+  const missing = fields.filter((name) => !(name in backend));
+  invariant(missing.length === 0, `tfjs' WebGPU backend lacks ${missing.join(', ')}; it must be 4.22.0`);
+}
+
+const pipelines = new WeakMap<GPUDevice, Map<string, GPUComputePipeline>>();
+
+export interface Program {
+  /** The shader's file name without ending; with `constants` it identifies the pipeline. */
+  name: string;
+  code: string;
+  /** Values for the module's `override` declarations. */
+  constants?: Record<string, number>;
+}
+
+function pipelineOf(device: GPUDevice, { name, code, constants = {} }: Program): GPUComputePipeline {
+  let cache = pipelines.get(device);
+  if (!cache) pipelines.set(device, (cache = new Map()));
+  const key = name + JSON.stringify(constants);
+  let pipeline = cache.get(key);
+  if (!pipeline) {
+    const module = device.createShaderModule({ code, label: name });
+    pipeline = device.createComputePipeline({ label: key, layout: 'auto', compute: { module, entryPoint: 'main', constants } });
+    cache.set(key, pipeline);
+  }
+  return pipeline;
+}
+
+/** A tensor without values, on the GPU. Its buffer may hold anything. */
+export function allocate(backend: unknown, shape: readonly number[], dtype: DataType = 'float32'): TensorInfo {
+  const info = internals(backend).makeTensorInfo(shape, dtype);
+  internals(backend).uploadToGPU(info.dataId);
+  return info;
+}
+
+/** Call for every tensor a kernel wrote in place: tfjs keeps what data() once read and would hand it out again. */
+export function forgetValues(backend: unknown, x: TensorInfo): void {
+  internals(backend).tensorMap.get(x.dataId).values = null;
+}
+
+/** A uniform block: 4 bytes a member, in order, `u` whole numbers and `f` floats. */
+export function uniforms(members: readonly (['u' | 'f', number])[]): ArrayBuffer {
+  const block = new DataView(new ArrayBuffer(16 * Math.ceil(members.length / 4)));
+  members.forEach(([kind, value], i) => (kind === 'u' ? block.setUint32(4 * i, value, true) : block.setFloat32(4 * i, value, true)));
+  return block.buffer;
+}
+
+/**
+ * Records one dispatch. `groups` above the limit in x are folded into y, so a shader numbers its groups
+ * `workgroup_id.x + workgroup_id.y * num_workgroups.x` and returns early beyond its last.
+ */
+export function dispatch(backend: unknown, program: Program, tensors: readonly TensorInfo[], block: ArrayBuffer, groups: number): void {
+  const b = internals(backend);
+  const pipeline = pipelineOf(b.device, program);
+  // Uploads first: they may end the open pass.
+  tensors.forEach(({ dataId }) => b.uploadToGPU(dataId));
+  const entries: GPUBindGroupEntry[] = tensors.map(({ dataId }, binding) => {
+    const buffer = b.tensorMap.get(dataId).resource;
+    invariant(buffer, `${program.name}: binding ${binding} is not on the GPU`);
+    b.commandQueueOwnedIds.add(dataId);
+    return { binding, resource: { buffer } };
+  });
+  const uniform = b.bufferManager.acquireBuffer(block.byteLength, GPUBufferUsage.COPY_DST | GPUBufferUsage.UNIFORM);
+  b.queue.writeBuffer(uniform, 0, block);
+  b.uniformPendingDisposal.push(uniform);
+  entries.push({ binding: entries.length, resource: { buffer: uniform } });
+  const group = b.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+  b.ensureCommandEncoderReady();
+  b.computePassEncoder ??= b.commandEncoder!.beginComputePass();
+  const limit = b.device.limits.maxComputeWorkgroupsPerDimension;
+  const rows = Math.ceil(groups / limit);
+  b.computePassEncoder.setPipeline(pipeline);
+  b.computePassEncoder.setBindGroup(0, group);
+  b.computePassEncoder.dispatchWorkgroups(Math.ceil(groups / rows), rows, 1);
+  b.dispatchCountInPass++;
+  if (b.dispatchCountInPass >= env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')) flush(backend);
+}
+
+/** Submits what has been recorded. */
+export function flush(backend: unknown): void {
+  const b = internals(backend);
+  b.ensureCommandEncoderReady();
+  b.endComputePassEncoder();
+  b.submitQueue();
+}

@@ -1,0 +1,72 @@
+/**
+ * The three backends in Node, opened through the engine's own door. `await useBackend('wasm')` in a beforeAll;
+ * `await useWebgpu()` in *.wgsl.test.ts files, on Dawn with whatever Vulkan driver there is, else with the SwiftShader
+ * that comes with a Chromium. None of them needs a browser.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join, sep } from 'node:path';
+import { expect } from 'vitest';
+import { openBackend, type Compute } from '../engine/backend';
+import * as tf from '../engine/tf';
+
+const wasmFolder = () => join(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'wasm-out') + sep;
+
+export function useBackend(name: 'cpu' | 'wasm'): Promise<Compute> {
+  return openBackend(name, { threads: 1, wasmPaths: wasmFolder() });
+}
+
+/** Folders below `folder` (a browser cache), two levels deep at most. */
+function below(folder: string, depth = 2): string[] {
+  if (depth < 0 || !existsSync(folder)) return [];
+  const inside = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => join(folder, entry.name));
+  return [folder, ...inside.flatMap((child) => below(child, depth - 1))];
+}
+
+/** A driver description the Vulkan loader finds by itself, or SwiftShader's beside a Chromium. Null: none. */
+function softwareDriver(): string | null {
+  const chromium = process.env['CHROMIUM'] ?? process.env['CHROME_PATH'];
+  const folders = [
+    ...(chromium ? [dirname(chromium)] : []),
+    '/usr/lib/chromium', '/usr/lib/chromium-browser', '/opt/google/chrome', '/opt/chromium.org/chromium', '/snap/chromium/current/usr/lib/chromium-browser',
+    ...below(process.env['PLAYWRIGHT_BROWSERS_PATH'] ?? join(homedir(), '.cache', 'ms-playwright')),
+    ...below(join(homedir(), '.cache', 'puppeteer'), 4),
+  ];
+  return folders.map((folder) => join(folder, 'vk_swiftshader_icd.json')).find((path) => existsSync(path)) ?? null;
+}
+
+const installedDrivers = ['/usr/share/vulkan/icd.d', '/etc/vulkan/icd.d', '/usr/local/share/vulkan/icd.d'];
+const hasInstalledDriver = () => installedDrivers.some((folder) => existsSync(folder) && readdirSync(folder).some((file) => file.endsWith('.json')));
+
+let gpu: GPU | null = null;
+
+/** tfjs on WebGPU in Node. Small tensors stay on the GPU, so that its kernels are what is tested. Prints the adapter. */
+export async function useWebgpu(): Promise<Compute> {
+  const software = softwareDriver();
+  if (!process.env['VK_DRIVER_FILES'] && !hasInstalledDriver() && software) process.env['VK_DRIVER_FILES'] = software;
+  process.env['XDG_RUNTIME_DIR'] ??= tmpdir();
+  const { create, globals } = await import('webgpu');
+  Object.assign(globalThis, globals);
+  gpu ??= create(['backend=vulkan']);
+  if (!(await gpu.requestAdapter()) && software && process.env['VK_DRIVER_FILES'] !== software) {
+    // Dawn refuses some installed software drivers (lavapipe); SwiftShader it takes.
+    process.env['VK_DRIVER_FILES'] = software;
+    gpu = create(['backend=vulkan']);
+  }
+  if (!(await gpu.requestAdapter())) {
+    throw new Error('no Vulkan driver for WebGPU: install Chromium (its folder holds vk_swiftshader_icd.json), or set CHROMIUM to its program or VK_DRIVER_FILES to a driver description');
+  }
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu, userAgent: 'node' }, configurable: true });
+  const compute = await openBackend('webgpu', { threads: 1, wasmPaths: wasmFolder() });
+  tf.env().set('WEBGPU_CPU_FORWARD', false);
+  console.info(`WebGPU on ${compute.adapter}`);
+  return compute;
+}
+
+/** Runs `f` and expects that no tensor is left; `f` disposes of what it is given. */
+export async function expectNoLeak(f: () => unknown): Promise<void> {
+  const before = tf.memory().numTensors;
+  await f();
+  expect(tf.memory().numTensors, 'tensors left behind').toBe(before);
+}

@@ -32,8 +32,8 @@ export async function findAdapter(): Promise<FoundAdapter | null> {
   const adapter = await gpu?.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) return null;
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
-  const words = [vendor, architecture, device, description].filter((word, i, all) => word && all.indexOf(word) === i);
-  return { adapter, name: description || words.join(' ') || 'unnamed adapter', software: isFallbackAdapter || isSoftware(words.join(' ')) };
+  const name = [vendor, architecture, description && `(${description})`].filter(Boolean).join(' ') || device || 'unnamed adapter';
+  return { adapter, name, software: isFallbackAdapter || isSoftware(`${name} ${device}`) };
 }
 
 /** Makes tfjs' WebGPU backend on this adapter the current one. `onLost` gets the browser's own words. */

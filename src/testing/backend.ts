@@ -5,7 +5,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { homedir, tmpdir } from 'node:os';
+import { constants, homedir, tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { expect } from 'vitest';
 import { openBackend, type Compute } from '../engine/backend';
@@ -24,26 +24,47 @@ function below(folder: string, depth = 2): string[] {
   return [folder, ...inside.flatMap((child) => below(child, depth - 1))];
 }
 
-/** A driver description the Vulkan loader finds by itself, or SwiftShader's beside a Chromium. Null: none. */
-function softwareDriver(): string | null {
+/** Folders in which a Chromium may lie, with SwiftShader and a Vulkan loader beside it. */
+function browserFolders(): string[] {
   const chromium = process.env['CHROMIUM'] ?? process.env['CHROME_PATH'];
-  const folders = [
+  return [
     ...(chromium ? [dirname(chromium)] : []),
     '/usr/lib/chromium', '/usr/lib/chromium-browser', '/opt/google/chrome', '/opt/chromium.org/chromium', '/snap/chromium/current/usr/lib/chromium-browser',
     ...below(process.env['PLAYWRIGHT_BROWSERS_PATH'] ?? join(homedir(), '.cache', 'ms-playwright')),
     ...below(join(homedir(), '.cache', 'puppeteer'), 4),
   ];
-  return folders.map((folder) => join(folder, 'vk_swiftshader_icd.json')).find((path) => existsSync(path)) ?? null;
 }
 
-const installedDrivers = ['/usr/share/vulkan/icd.d', '/etc/vulkan/icd.d', '/usr/local/share/vulkan/icd.d'];
-const hasInstalledDriver = () => installedDrivers.some((folder) => existsSync(folder) && readdirSync(folder).some((file) => file.endsWith('.json')));
+const firstExisting = (paths: string[]): string | null => paths.find((path) => existsSync(path)) ?? null;
+const withFile = (folders: string[], file: string): string | null => firstExisting(folders.map((folder) => join(folder, file)));
+
+const driverFolders = ['/usr/share/vulkan/icd.d', '/etc/vulkan/icd.d', '/usr/local/share/vulkan/icd.d'];
+const hasInstalledDriver = () => driverFolders.some((folder) => existsSync(folder) && readdirSync(folder).some((file) => file.endsWith('.json')));
+
+const libraryFolders = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib', '/usr/local/lib'];
+/** Of glibc: the library stays loaded though it is no Node module. */
+const RTLD_NODELETE = 0x1000;
+
+/** Dawn asks for the Vulkan loader by name; where the system has none, Chromium's own is loaded under that name first. */
+function loadVulkan(folders: string[]): void {
+  if (process.platform !== 'linux' || withFile(libraryFolders, 'libvulkan.so.1')) return;
+  const loader = withFile(folders, 'libvulkan.so.1');
+  if (!loader) return;
+  try {
+    process.dlopen({ exports: {} }, loader, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
+  } catch (error) {
+    // Node always complains that this is not a module of its own.
+    if (!/did not self-register|not a valid|napi|module/i.test(String(error))) throw error;
+  }
+}
 
 let gpu: GPU | null = null;
 
 /** tfjs on WebGPU in Node. Small tensors stay on the GPU, so that its kernels are what is tested. Prints the adapter. */
 export async function useWebgpu(): Promise<Compute> {
-  const software = softwareDriver();
+  const folders = browserFolders();
+  const software = withFile(folders, 'vk_swiftshader_icd.json');
+  loadVulkan(folders);
   if (!process.env['VK_DRIVER_FILES'] && !hasInstalledDriver() && software) process.env['VK_DRIVER_FILES'] = software;
   process.env['XDG_RUNTIME_DIR'] ??= tmpdir();
   const { create, globals } = await import('webgpu');

@@ -1,0 +1,66 @@
+/** What runs where: compute, the base and how far it is loaded, storage, the words the base knows, and notices without a place. */
+import type { FaultData } from '../protocol/faults';
+import type { Compute, Events, StorageReport } from '../protocol/messages';
+import { faultOf, type Slice } from './slice';
+
+export interface Notice { id: number; text: string; tone: 'plain' | 'bad' }
+
+export interface DeviceSlice {
+  compute: Compute | null;
+  loading: Events['loading'] | null;
+  ready: Events['ready'] | null;
+  vocabulary: ReadonlySet<string>;
+  /** The same words in alphabetical order, for the autocomplete. */
+  words: readonly string[];
+  storage: StorageReport | null;
+  /** Why the base or the worker does not work. */
+  deviceFault: FaultData | null;
+  notices: readonly Notice[];
+  /** Set when a newer version of the app waits; calling it reloads into that version. */
+  applyUpdate: (() => void) | null;
+  /** Waits for the worker and asks what it runs on; `open` is the client's own handshake. */
+  start(open: () => Promise<{ compute: Compute }>): Promise<void>;
+  refreshStorage(): Promise<void>;
+  notify(text: string, tone?: Notice['tone']): void;
+  offerUpdate(apply: () => void): void;
+}
+
+export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
+  env.client.on('loading', (loading) => set({ loading }));
+  env.client.on('ready', (ready) => {
+    set({ ready, loading: null, deviceFault: null });
+    const vocabulary = env.client.request('vocabulary', undefined).then(({ words }) => {
+      const known = words.map((word) => word.toLowerCase());
+      set({ vocabulary: new Set(known), words: [...new Set(known)].sort() });
+    });
+    for (const card of get().cards) void get().checkFit(card.pictureId);
+    void Promise.all([vocabulary, get().refreshStorage(), get().refreshShelf()]).catch((error: unknown) => set({ deviceFault: faultOf(error) }));
+  });
+  env.client.on('fault', (deviceFault) => set({ deviceFault }));
+
+  return {
+    compute: null, loading: null, ready: null, vocabulary: new Set(), words: [], storage: null, deviceFault: null, notices: [], applyUpdate: null,
+
+    async start(open) {
+      try {
+        const { compute } = await open();
+        set({ compute });
+      } catch (error) {
+        set({ deviceFault: faultOf(error) });
+        return;
+      }
+      await get().findUnfinished();
+    },
+
+    async refreshStorage() {
+      set({ storage: await env.client.request('storage', undefined) });
+    },
+
+    notify(text, tone = 'plain') {
+      const last = get().notices.at(-1);
+      set({ notices: [...get().notices.slice(-20), { id: (last?.id ?? 0) + 1, text, tone }] });
+    },
+
+    offerUpdate: (applyUpdate) => set({ applyUpdate }),
+  };
+};

@@ -1,0 +1,165 @@
+/**
+ * What comes out: prompt and parameters, the twins, the strip over training, and the balance slider's ways —
+ * drafts while it moves, a full picture once it rests, full pictures of idle time to pass through.
+ */
+import type { FaultData } from '../protocol/faults';
+import type { Events, PictureEvent } from '../protocol/messages';
+import { closeAll, replaceBitmap } from './bitmaps';
+import { anchorBalances, balanceRange, defaultParams, type DrawingParams } from './params';
+import { FIRST_LIVE_STEP, isMoving } from './run';
+import { faultOf, type Slice, type StudioState } from './slice';
+
+/** A slider at rest this long starts the full sampler. */
+const REST_MS = 450;
+/** A pause in typing this long recomputes what the drafts show. */
+const TYPING_MS = 500;
+
+export interface StripEntry { step: number; concept: PictureEvent | null; customBase: PictureEvent | null }
+
+export interface DrawingSlice extends DrawingParams {
+  /** Whether the user wrote the prompt; until then it follows the class word. */
+  promptWritten: boolean;
+  twins: { base: PictureEvent | null; concept: PictureEvent | null };
+  strip: readonly StripEntry[];
+  stripSide: 'concept' | 'customBase';
+  /** Step of the strip that the twins show instead of the present. */
+  pinnedStep: number | null;
+  anchors: readonly PictureEvent[];
+  /** What the base's twin was last drawn from; drawn again only when it differs. */
+  drawnWith: string;
+  drawing: boolean;
+  sampling: Events['drawing'] | null;
+  drawFault: FaultData | null;
+  setParams(params: Partial<DrawingParams>, written?: boolean): void;
+  setBalance(balance: number): void;
+  draw(): Promise<void>;
+  cancelDraw(): void;
+  pin(step: number | null): void;
+  setStripSide(side: 'concept' | 'customBase'): void;
+  clearTwins(): void;
+  /** Training has ended: drafts and pictures are of the finished student from here on. */
+  settle(): void;
+}
+
+/** Whether there is a concept to balance: one that was opened, or a run far enough for drafts. */
+export const isLive = (state: Pick<StudioState, 'opened' | 'run'>): boolean => state.opened !== null || (state.run?.step ?? 0) >= FIRST_LIVE_STEP;
+
+/** Everything that decides the base's picture: all parameters but the balance. */
+const baseKey = ({ balance: _balance, ...others }: DrawingParams): string => JSON.stringify(others);
+
+/** The full picture of idle time at this balance, if there is one. */
+export function anchorAt(anchors: readonly PictureEvent[], balance: number): PictureEvent | null {
+  return anchors.find((anchor) => anchor.slot.kind === 'anchor' && Math.abs(anchor.slot.balance - balance) < balanceRange.step / 10) ?? null;
+}
+
+export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
+  let draws = 0;
+  let stopRest = () => {};
+  let stopTyping = () => {};
+
+  const place: Record<PictureEvent['slot']['kind'], (picture: PictureEvent) => void> = {
+    base: (picture) => set({ twins: { ...get().twins, base: replaceBitmap(get().twins.base, picture) } }),
+    concept: (picture) => set({ twins: { ...get().twins, concept: replaceBitmap(get().twins.concept, picture) } }),
+    anchor(picture) {
+      const balance = picture.slot.kind === 'anchor' ? picture.slot.balance : picture.balance;
+      const old = anchorAt(get().anchors, balance);
+      replaceBitmap(old, picture);
+      set({ anchors: [...get().anchors.filter((anchor) => anchor !== old), picture] });
+    },
+    strip(picture) {
+      if (picture.slot.kind !== 'strip') return;
+      const { step, side } = picture.slot;
+      const old = get().strip.find((entry) => entry.step === step) ?? { step, concept: null, customBase: null };
+      const entry = { ...old, [side]: replaceBitmap(old[side], picture) };
+      set({ strip: [...get().strip.filter((other) => other.step !== step), entry].sort((a, b) => a.step - b.step) });
+    },
+  };
+  env.client.on('picture', (picture) => place[picture.slot.kind](picture));
+  env.client.on('drawing', (sampling) => { if (get().drawing) set({ sampling }); });
+  env.client.on('probed', () => env.client.balance(get().balance));
+
+  const params = (): DrawingParams => {
+    const { prompt, negative, seed, steps, guidance, balance } = get();
+    return { prompt, negative, seed, steps, guidance, balance };
+  };
+  const dropAnchors = () => {
+    closeAll(get().anchors);
+    set({ anchors: [] });
+  };
+  const reprobe = () => {
+    if (!isLive(get()) || !get().ready) return;
+    const { prompt, negative, seed, guidance } = get();
+    env.client.request('probe', { prompt, negative, seed, guidance }).catch((error: unknown) => set({ drawFault: faultOf(error) }));
+  };
+  const drawAnchors = () => {
+    if (isMoving(get().run) || !isLive(get())) return;
+    const missing = anchorBalances.filter((balance) => !anchorAt(get().anchors, balance));
+    if (missing.length === 0) return;
+    env.client.request('anchors', { ...params(), withBase: false, balances: missing }).catch((error: unknown) => set({ drawFault: faultOf(error) }));
+  };
+
+  return {
+    ...defaultParams, promptWritten: false, twins: { base: null, concept: null }, strip: [], stripSide: 'concept', pinnedStep: null, anchors: [],
+    drawnWith: '', drawing: false, sampling: null, drawFault: null,
+
+    setParams(next, written = true) {
+      const { balance, ...rest } = next;
+      const changes = Object.entries(rest).some(([key, value]) => get()[key as keyof DrawingParams] !== value);
+      set({ ...next, drawFault: null, ...(written && 'prompt' in next ? { promptWritten: true } : {}) });
+      if (!changes) return;
+      dropAnchors();
+      stopTyping();
+      stopTyping = env.later(TYPING_MS, reprobe);
+    },
+
+    setBalance(value) {
+      const balance = Math.min(balanceRange.max, Math.max(balanceRange.min, value));
+      set({ balance, pinnedStep: null, drawFault: null });
+      if (!isLive(get()) || !get().ready) return;
+      env.client.balance(balance);
+      stopRest();
+      stopRest = env.later(REST_MS, () => {
+        if (anchorAt(get().anchors, balance) === null) void get().draw();
+      });
+    },
+
+    async draw() {
+      stopRest();
+      const mine = ++draws;
+      const asked = baseKey(params());
+      const sameBase = get().twins.base?.state === 'full' && get().drawnWith === asked;
+      set({ drawing: true, drawFault: null, pinnedStep: null, sampling: { step: 0, steps: get().steps } });
+      try {
+        await env.client.request('draw', { ...params(), withBase: !sameBase });
+        if (mine === draws) set({ drawnWith: asked });
+      } catch (error) {
+        if (mine === draws) set({ drawFault: faultOf(error) });
+      }
+      if (mine !== draws) return;
+      set({ drawing: false, sampling: null });
+      if (get().drawFault === null) drawAnchors();
+    },
+
+    cancelDraw() {
+      draws++;
+      stopRest();
+      set({ drawing: false, sampling: null });
+      env.client.request('cancelDraw', undefined).catch((error: unknown) => set({ drawFault: faultOf(error) }));
+    },
+
+    pin: (pinnedStep) => set({ pinnedStep }),
+    setStripSide: (stripSide) => set({ stripSide }),
+
+    clearTwins() {
+      stopRest();
+      const { twins, strip, anchors } = get();
+      closeAll([twins.base, twins.concept, ...anchors, ...strip.flatMap((entry) => [entry.concept, entry.customBase])]);
+      set({ twins: { base: null, concept: null }, strip: [], anchors: [], pinnedStep: null, drawFault: null });
+    },
+
+    settle() {
+      dropAnchors();
+      void get().draw();
+    },
+  };
+};

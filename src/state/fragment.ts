@@ -1,0 +1,51 @@
+/**
+ * The URL's fragment: recipe and drawing parameters, so that a link reproduces them. Only what differs from the defaults is
+ * written; a fragment never reaches a server. Reading goes through parseRecipe, so a bad link names its offending field.
+ */
+import { pureccFields } from '../methods/purecc/meta';
+import type { Field } from '../methods/fields';
+import { Fault } from '../protocol/faults';
+import { defaultRecipe, parseRecipe, type Recipe } from '../protocol/recipe';
+import { balanceRange, defaultParams, guidanceRange, seedRange, stepsRange, type DrawingParams } from './params';
+
+const RECIPE_PREFIX = 'r.';
+const drawingKeys = ['prompt', 'negative', 'seed', 'steps', 'guidance', 'balance'] as const;
+const ranges = { seed: seedRange, steps: stepsRange, guidance: guidanceRange, balance: balanceRange } as const;
+
+export function encodeFragment(recipe: Recipe, params: DrawingParams): string {
+  const entries = new URLSearchParams();
+  const start = defaultRecipe();
+  for (const key of Object.keys(pureccFields) as (keyof typeof pureccFields)[]) {
+    if (recipe[key] !== start[key]) entries.set(RECIPE_PREFIX + key, String(recipe[key]));
+  }
+  for (const key of drawingKeys) if (params[key] !== defaultParams[key]) entries.set(key, String(params[key]));
+  return entries.toString();
+}
+
+const recipeValue = (field: Field | undefined, text: string): unknown => {
+  if (field?.type === 'number') return text.trim() === '' ? text : Number(text);
+  if (field?.type === 'flag') return text === 'true' ? true : text === 'false' ? false : text;
+  return text;
+};
+
+/** What a fragment (without #) says. Throws Fault `recipe-invalid` or `prompt-invalid` with the field as subject. */
+export function decodeFragment(fragment: string): { recipe: Recipe | null; params: Partial<DrawingParams> } {
+  const entries = new URLSearchParams(fragment);
+  const recipe: Record<string, unknown> = {};
+  const params: Record<string, unknown> = {};
+  for (const [key, text] of entries) {
+    if (key.startsWith(RECIPE_PREFIX)) {
+      const name = key.slice(RECIPE_PREFIX.length);
+      recipe[name] = recipeValue((pureccFields as Record<string, Field>)[name], text);
+    } else if (key === 'prompt' || key === 'negative') params[key] = text;
+    else if (key in ranges) {
+      const { min, max, label } = ranges[key as keyof typeof ranges];
+      const value = text.trim() === '' ? Number.NaN : Number(text);
+      if (!(value >= min && value <= max)) {
+        throw new Fault('prompt-invalid', `The link’s ${label} is “${text}”; it must be a number between ${min} and ${max}.`, 'Use the defaults.', { subject: key });
+      }
+      params[key] = value;
+    } else throw new Fault('prompt-invalid', `The link has a part “${key}” that this app does not know.`, 'Use the defaults.', { subject: key });
+  }
+  return { recipe: Object.keys(recipe).length === 0 ? null : parseRecipe(recipe), params };
+}

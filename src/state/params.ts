@@ -1,0 +1,24 @@
+/** What a picture is drawn from, with defaults and ranges: the prompt bar, the fragment and the store read the same table. */
+import type { DrawParams } from '../protocol/messages';
+
+export type DrawingParams = Omit<DrawParams, 'withBase'>;
+
+interface Range { label: string; min: number; max: number; step: number; why: string }
+
+export const seedRange: Range = { label: 'seed', min: 0, max: 4294967295, step: 1, why: 'Same seed, same picture.' };
+export const stepsRange: Range = { label: 'steps', min: 8, max: 28, step: 1, why: 'More is finer and slower.' };
+/** CFG scale; 1 is off and costs half. */
+export const guidanceRange: Range = { label: 'guidance', min: 1, max: 12, step: 0.5, why: 'How strictly the words are followed; 1 is off and twice as fast.' };
+/** In units of λ*: 0 the base alone, 1 as exported. */
+export const balanceRange: Range = { label: 'balance', min: 0, max: 2, step: 0.05, why: 'How strongly the concept acts.' };
+
+export const defaultParams: DrawingParams = { prompt: '', negative: '', seed: 42, steps: 20, guidance: 3, balance: 1 };
+
+/** Where idle time draws full pictures for the slider to pass through. */
+export const anchorBalances = [0, 0.5, 1, 1.5, 2];
+
+/** The prompt a new concept starts with: a place that is in no sample caption more than once. */
+export function startPrompt(kind: 'instance' | 'style', classWord: string): string {
+  if (kind === 'style') return 'a dog in the snow, [V] picture';
+  return classWord.trim() === '' ? '' : `a [V] ${classWord.trim()} in the snow`;
+}

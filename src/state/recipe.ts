@@ -1,0 +1,56 @@
+/** The recipe as the panel edits it. A value that parseRecipe would refuse stays in the field with its reason and out of the recipe. */
+import { pureccFields, pureccPresets, type PureccPreset, type PureccRecipe } from '../methods/purecc/meta';
+import type { FaultData } from '../protocol/faults';
+import { defaultRecipe, fieldProblem, type Recipe } from '../protocol/recipe';
+import { decodeFragment } from './fragment';
+import { faultOf, type Slice } from './slice';
+
+export type RecipeKey = keyof PureccRecipe;
+
+export interface RecipeSlice {
+  recipe: Recipe;
+  /** Reasons beside the fields whose typed value was refused. */
+  recipeProblems: Partial<Record<RecipeKey, string>>;
+  /** A link that could not be read. */
+  linkFault: FaultData | null;
+  setField(key: RecipeKey, value: unknown): void;
+  applyPreset(preset: PureccPreset): void;
+  resetRecipe(): void;
+  /** Takes recipe and drawing parameters from a fragment (without #). */
+  readLink(fragment: string): void;
+  dismissLink(): void;
+}
+
+export const recipeSlice: Slice<RecipeSlice> = ({ set, get }) => ({
+  recipe: defaultRecipe(),
+  recipeProblems: {},
+  linkFault: null,
+
+  setField(key, value) {
+    const problem = fieldProblem(key, value);
+    const { [key]: _cleared, ...others } = get().recipeProblems;
+    if (problem) set({ recipeProblems: { ...others, [key]: `${pureccFields[key].label} ${problem}.` } });
+    else set({ recipe: { ...get().recipe, [key]: value }, recipeProblems: others });
+  },
+
+  applyPreset: (preset) => set({ recipe: { ...get().recipe, ...pureccPresets[preset] }, recipeProblems: {} }),
+
+  resetRecipe() {
+    const { kind, classWord } = get().recipe;
+    set({ recipe: { ...defaultRecipe(), kind, classWord }, recipeProblems: {} });
+  },
+
+  readLink(fragment) {
+    if (fragment === '') return;
+    try {
+      const { recipe, params } = decodeFragment(fragment);
+      if (recipe) set({ recipe });
+      get().setParams(params);
+      set({ linkFault: null });
+    } catch (error) {
+      set({ linkFault: faultOf(error) });
+    }
+  },
+
+  dismissLink: () => set({ linkFault: null }),
+});

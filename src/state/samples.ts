@@ -1,0 +1,32 @@
+/** The four sample sets that ship with the app (public/concepts): their list, and reading one as files with captions. */
+import type { Captions } from '../protocol/captions';
+import { Fault } from '../protocol/faults';
+import type { Environment } from './client';
+
+export interface SampleSet { set: string; title: string; short: string; kind: 'instance' | 'style'; count: number }
+
+/** A test holds this list against the folder. */
+export const sampleSets: readonly SampleSet[] = [
+  { set: 'guide-dog', title: 'Guide dog', short: 'Guide dog', kind: 'instance', count: 5 },
+  { set: 'birthday-cake', title: 'Birthday cake', short: 'Birthday cake', kind: 'instance', count: 5 },
+  { set: 'one-eyed-monster', title: 'One-eyed monster', short: 'Monster', kind: 'instance', count: 5 },
+  { set: 'duotone', title: 'Duotone', short: 'Duotone style', kind: 'style', count: 5 },
+];
+
+interface SampleFile { name: string; kind: 'instance' | 'style'; classWord: string; images: ({ file: string } & Captions)[] }
+
+export interface Sample { title: string; kind: 'instance' | 'style'; classWord: string; files: { file: Blob; name: string; captions: Captions }[] }
+
+export const samplePath = (set: string, file: string) => `concepts/${set}/${file}`;
+
+/** Throws Fault `network` where a file of the sample cannot be read. */
+export async function readSample(env: Pick<Environment, 'read'>, set: string): Promise<Sample> {
+  const read = async (file: string) => {
+    const response = await env.read(samplePath(set, file)).catch((cause: unknown) => { throw new Fault('network', `The sample “${set}” could not be read.`, 'Try again when there is a network.', { cause }); });
+    if (!response.ok) throw new Fault('network', `The sample “${set}” lacks ${file} (status ${response.status}).`, 'Reload the page.');
+    return response;
+  };
+  const { kind, classWord, images } = (await (await read('captions.json')).json()) as SampleFile;
+  const files = await Promise.all(images.map(async ({ file, complete, base, target }) => ({ file: await (await read(file)).blob(), name: file, captions: { complete, base, target } })));
+  return { title: sampleSets.find((sample) => sample.set === set)?.title ?? set, kind, classWord, files };
+}

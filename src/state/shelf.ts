@@ -1,0 +1,113 @@
+/** Kept concepts: the list, the one that is open on Learn, and keeping, renaming, deleting, exporting, importing. */
+import type { FaultData } from '../protocol/faults';
+import type { ConceptSummary, Dropped, ExportOptions, ResultOf } from '../protocol/messages';
+import { startPrompt } from './params';
+import { faultOf, type Slice } from './slice';
+
+export interface ShelfSlice {
+  concepts: readonly ConceptSummary[];
+  opened: ConceptSummary | null;
+  /** The concept made of the present run, once kept. */
+  kept: ConceptSummary | null;
+  shelfBusy: boolean;
+  /** Faults of one concept stand on its card; `conceptId` is null for those of the whole Shelf. */
+  shelfFault: { conceptId: string | null; fault: FaultData } | null;
+  refreshShelf(): Promise<void>;
+  keep(): Promise<void>;
+  openConcept(conceptId: string): Promise<void>;
+  renameConcept(conceptId: string, name: string): Promise<void>;
+  deleteConcept(conceptId: string): Promise<void>;
+  exportConcept(conceptId: string, options: ExportOptions): Promise<ResultOf<'exportConcept'> | null>;
+  /** Files dropped outside the Learn column or picked on the Shelf: a LoRA, a PNG with parameters, or a picture to learn from. */
+  importFiles(files: readonly { file: Blob; name: string }[]): Promise<void>;
+  acceptDropped(dropped: Exclude<Dropped, { kind: 'picture' }>, name: string): Promise<void>;
+}
+
+export const shelfSlice: Slice<ShelfSlice> = ({ set, get, env }) => {
+  const ask = async <T>(conceptId: string | null, action: () => Promise<T>): Promise<T | null> => {
+    set({ shelfBusy: true, shelfFault: null });
+    try {
+      return await action();
+    } catch (error) {
+      const fault = faultOf(error);
+      set({ shelfFault: fault && { conceptId, fault } });
+      return null;
+    } finally {
+      set({ shelfBusy: false });
+    }
+  };
+
+  return {
+    concepts: [], opened: null, kept: null, shelfBusy: false, shelfFault: null,
+
+    async refreshShelf() {
+      await ask(null, async () => set({ concepts: await env.client.request('concepts', undefined) }));
+    },
+
+    async keep() {
+      set({ runBusy: true, runFault: null });
+      try {
+        const kept = await env.client.request('keep', { name: get().conceptName || 'My concept' });
+        set({ kept });
+        get().notify(`“${kept.name}” is on the Shelf.`);
+        await get().refreshShelf();
+      } catch (error) {
+        set({ runFault: faultOf(error) });
+      } finally {
+        set({ runBusy: false });
+      }
+    },
+
+    async openConcept(conceptId) {
+      await ask(conceptId, async () => {
+        const opened = await env.client.request('openConcept', { conceptId });
+        get().newConcept();
+        set({ opened, tab: 'learn', measures: opened.measures, recipe: opened.recipe, conceptName: opened.name, conceptNamed: true });
+        get().setParams({ prompt: startPrompt(opened.kind, opened.classWord) }, false);
+        void get().draw();
+      });
+    },
+
+    async renameConcept(conceptId, name) {
+      await ask(conceptId, async () => {
+        const renamed = await env.client.request('renameConcept', { conceptId, name });
+        set({ concepts: get().concepts.map((concept) => (concept.conceptId === conceptId ? renamed : concept)), ...(get().opened?.conceptId === conceptId ? { opened: renamed, conceptName: name } : {}) });
+      });
+    },
+
+    async deleteConcept(conceptId) {
+      await ask(conceptId, async () => {
+        await env.client.request('deleteConcept', { conceptId });
+        if (get().opened?.conceptId === conceptId) get().newConcept();
+        set({ concepts: get().concepts.filter((concept) => concept.conceptId !== conceptId) });
+      });
+    },
+
+    exportConcept: (conceptId, options) => ask(conceptId, () => env.client.request('exportConcept', { conceptId, options })),
+
+    async importFiles(files) {
+      for (const { file, name } of files) {
+        await ask(null, async () => {
+          const dropped = await env.client.request('drop', { file, name, pictureId: env.newId() });
+          if (dropped.kind !== 'picture') return get().acceptDropped(dropped, name);
+          dropped.picture.bitmap.close();
+          set({ tab: 'learn' });
+          await get().addFiles([{ file, name }]);
+        });
+      }
+    },
+
+    async acceptDropped(dropped, name) {
+      if (dropped.kind === 'concept') {
+        const { concept, matched, total } = dropped;
+        get().notify(`“${concept.name}” is on the Shelf: ${matched} of ${total} layers of ${name} fit this base.`);
+        await get().refreshShelf();
+        return;
+      }
+      if (dropped.conceptId) await get().openConcept(dropped.conceptId);
+      get().setParams(dropped.params);
+      set({ tab: 'learn' });
+      get().notify(dropped.note || `The parameters of ${name} are set.`);
+    },
+  };
+};

@@ -1,0 +1,32 @@
+/** The store: eight slices over one client. Created once in main.tsx; tests create their own over a fake client. */
+import { createStore } from 'zustand/vanilla';
+import type { Environment } from './client';
+import { deviceSlice } from './device';
+import { drawingSlice } from './drawing';
+import { encodeFragment } from './fragment';
+import { measuringSlice } from './measuring';
+import { picturesSlice } from './pictures';
+import { preferencesSlice } from './preferences';
+import { recipeSlice } from './recipe';
+import { runSlice } from './run';
+import { shelfSlice } from './shelf';
+import type { Studio, StudioState } from './slice';
+
+export function createStudio(env: Environment): Studio {
+  return createStore<StudioState>()((set, get) => {
+    const wiring = { set: set as Studio['setState'], get, env };
+    return {
+      ...deviceSlice(wiring), ...preferencesSlice(wiring), ...recipeSlice(wiring), ...picturesSlice(wiring),
+      ...runSlice(wiring), ...measuringSlice(wiring), ...drawingSlice(wiring), ...shelfSlice(wiring),
+    };
+  });
+}
+
+/** Calls `write` with the fragment whenever recipe or drawing parameters change. Returns the function that ends it. */
+export function followFragment(studio: Studio, write: (fragment: string) => void): () => void {
+  let last = '';
+  return studio.subscribe((state) => {
+    const fragment = encodeFragment(state.recipe, state);
+    if (fragment !== last) write(last = fragment);
+  });
+}

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 const tfjs = { deps: { inline: [/@tensorflow/] } };
 
 export default defineConfig({
-  resolve: { mainFields: ['module', 'main'] },
+  ssr: { resolve: { mainFields: ['module', 'main'] } },
   test: {
     projects: [
       { extends: true, test: { name: 'unit', include: ['src/**/*.test.{ts,tsx}'], exclude: ['src/**/*.wgsl.test.ts'], environment: 'node', server: tfjs, testTimeout: 60_000 } },

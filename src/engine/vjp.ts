@@ -120,3 +120,23 @@ export function vjp(f: (...inputs: Tensor[]) => Tensor[], inputs: Tensor[]): Vjp
     },
   };
 }
+
+export interface NamedVjp {
+  outputs: Tensor[];
+  pullback(dys: (Tensor | null)[]): Record<string, Tensor | null>;
+  dispose(): void;
+}
+
+/** vjp over named arguments. */
+export function vjpOf(inputs: Record<string, Tensor>, f: (inputs: Record<string, Tensor>) => Tensor[]): NamedVjp {
+  const names = Object.keys(inputs);
+  const { outputs, pullback, dispose } = vjp((...given) => f(Object.fromEntries(names.map((name, i) => [name, given[i]!]))), Object.values(inputs));
+  return {
+    outputs,
+    dispose,
+    pullback: (dys) => {
+      const gradients = pullback(dys);
+      return Object.fromEntries(names.map((name, i) => [name, gradients[i] ?? null]));
+    },
+  };
+}

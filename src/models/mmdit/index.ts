@@ -1,10 +1,11 @@
 /** The SD3 transformer: load, evaluate, differentiate. types.ts has the data, forward.ts and backward.ts the order of things. */
-import type { Tensor3D, Tensor4D } from '../../engine/tf';
 import { alias, disposeLinear } from '../../engine/ops';
+import type { Tensor3D, Tensor4D } from '../../engine/tf';
+import { vjpSteps } from './backward';
 import { blockSites } from './block';
 import { forwardSteps } from './forward';
 import { drain, drainAsync } from './steps';
-import type { Adapter, Between, ConceptRows, LoraSite, Mmdit, MmditInput } from './types';
+import type { Adapter, Between, ConceptRows, LoraSite, Mmdit, MmditInput, VelocityVjp, VelocityVjpAsync, VjpOptions } from './types';
 
 export type * from './types';
 export { loadMmdit, type LoadOptions } from './weights';
@@ -22,6 +23,18 @@ export function velocity(model: Mmdit, input: MmditInput, adapter: Adapter | nul
 /** The same, awaiting `between` after every block. */
 export function velocityAsync(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, between: Between): Promise<Tensor4D> {
   return drainAsync(forwardSteps(model, input, adapter, rows), between);
+}
+
+/** v with a way back: gradients of the adapter's pairs, and of rows, pooledDelta and inputs as the options ask. */
+export function velocityVjp(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, options: VjpOptions): VelocityVjp {
+  const { velocity, backward, dispose } = drain(vjpSteps(model, input, adapter, rows, options));
+  return { velocity, dispose, pullback: (dv) => drain(backward(dv)) };
+}
+
+/** The same, awaiting `between` after every block, forward and backward. */
+export async function velocityVjpAsync(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, options: VjpOptions, between: Between): Promise<VelocityVjpAsync> {
+  const { velocity, backward, dispose } = await drainAsync(vjpSteps(model, input, adapter, rows, options), between);
+  return { velocity, dispose, pullback: (dv) => drainAsync(backward(dv), between) };
 }
 
 /** The text stream [B,T,d] before each block of the untouched base: what concept rows are initialised from. */

@@ -41,9 +41,9 @@ export class Hold {
     for (const x of xs) if (x && this.held.delete(x)) x.dispose();
   }
 
-  /** Hands a tensor over to the caller. */
+  /** Hands a tensor over to the caller and the scope it was made in. */
   release<T extends Tensor>(x: T): T {
-    this.held.delete(x);
+    if (this.held.delete(x)) x.kept = false;
     return x;
   }
 

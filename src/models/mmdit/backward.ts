@@ -1,0 +1,149 @@
+/**
+ * Differentiates the transformer from the last block to the first. Between forward and backward pass only block inputs
+ * live (`recompute`: each block runs again on the way back) or one tape per block; the operations are the same, so the
+ * gradients are the same bit for bit. The way back stops at the first block that has something to learn.
+ */
+import { linear } from '../../engine/ops';
+import { add, reshape, stack, tidy, zeros, zerosLike, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
+import { vjpOf, type NamedVjp } from '../../engine/vjp';
+import { blockSites } from './block';
+import { begin, blockStep, tidyAll, withDelta, type Beginning, type BlockArguments } from './forward';
+import { conditioning, embedPatches, projectTokens } from './ends';
+import { Hold, type Steps } from './steps';
+import type { Adapter, BlockWeights, ConceptRows, Mmdit, MmditInput, VelocityGradients, VjpOptions } from './types';
+
+export interface Run {
+  velocity: Tensor4D;
+  backward(dv: Tensor4D): Steps<VelocityGradients>;
+  dispose(): void;
+}
+
+/** Which gradients the run needs: `from` is the first block that is differentiated, before it nothing is kept. */
+interface Plan { from: number; conditioning: boolean; row: boolean; streams(index: number): boolean }
+
+const sitesOf = (w: BlockWeights, adapter: Adapter | null): string[] => blockSites(w).map(({ name }) => name).filter((name) => adapter?.[name]);
+
+function plan(model: Mmdit, adapter: Adapter | null, rows: ConceptRows | null, { concept }: Beginning, options: VjpOptions): Plan {
+  const wantsConditioning = Boolean(options.wantInputs || (options.wantRows && rows?.pooledDelta));
+  const row = Boolean(options.wantRows && concept);
+  const learns = model.blocks.findIndex((w) => row || sitesOf(w, adapter).length > 0);
+  const first = options.wantInputs ? -1 : learns < 0 ? model.blocks.length : learns;
+  return { from: wantsConditioning ? 0 : Math.max(first, 0), conditioning: wantsConditioning, row, streams: (index) => index > first };
+}
+
+/** One block with what is to be differentiated as named arguments: x, y, c, row, and `<site>.a`, `<site>.b`. */
+function blockVjp(model: Mmdit, w: BlockWeights, given: BlockArguments, { concept }: Beginning, wanted: Plan): NamedVjp {
+  const names = sitesOf(w, given.adapter);
+  const inputs: Record<string, Tensor> = {
+    ...(wanted.streams(w.index) ? { x: given.x, y: given.y } : {}),
+    ...(wanted.conditioning ? { c: given.c } : {}),
+    ...(wanted.row && given.row ? { row: given.row } : {}),
+    ...Object.fromEntries(names.flatMap((name) => [[`${name}.a`, given.adapter![name]!.a], [`${name}.b`, given.adapter![name]!.b]])),
+  };
+  return vjpOf(inputs, (args) => {
+    const adapter = Object.fromEntries(names.map((name) => [name, { a: args[`${name}.a`] as Tensor2D, b: args[`${name}.b`] as Tensor2D, scale: given.adapter![name]!.scale }]));
+    return blockStep(model, w, { ...given, ...args, adapter }, concept?.places ?? null);
+  });
+}
+
+/** Gradients of f at the inputs, its value thrown away. */
+function pullBack(inputs: Record<string, Tensor>, dy: Tensor | null, f: (inputs: Record<string, Tensor>) => Tensor): Record<string, Tensor | null> {
+  const { outputs, pullback } = vjpOf(inputs, (args) => [f(args)]);
+  outputs.forEach((output) => output.dispose());
+  return pullback([dy]);
+}
+
+/** Gradients of what precedes the blocks, from those of the streams and the conditioning. */
+function beginningGradients(model: Mmdit, input: MmditInput, rows: ConceptRows | null, wantInputs: boolean, dx: Tensor3D | null, dy: Tensor3D | null, dc: Tensor2D): Pick<VelocityGradients, 'pooledDelta' | 'inputs'> {
+  const delta = rows?.pooledDelta ?? null;
+  const fromC = pullBack({ pooled: input.pooled, ...(delta ? { delta } : {}) }, dc, (args) => conditioning(model, input.sigma, withDelta(args.pooled as Tensor2D, rows, (args.delta ?? null) as Tensor1D | null)));
+  const pooledDelta = (fromC.delta ?? null) as Tensor1D | null;
+  if (!wantInputs) {
+    fromC.pooled?.dispose();
+    return { pooledDelta, inputs: null };
+  }
+  const { x } = pullBack({ x: input.x }, dx, (args) => embedPatches(model, args.x as Tensor4D));
+  const { context } = pullBack({ context: input.context }, dy, (args) => linear(args.context as Tensor3D, model.contextEmbed));
+  return { pooledDelta, inputs: { x: x as Tensor4D, context: context as Tensor3D, pooled: fromC.pooled as Tensor2D } };
+}
+
+/** Evaluates, and prepares the way back. */
+export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, options: VjpOptions): Steps<Run> {
+  const hold = new Hold();
+  const tapes: (NamedVjp | undefined)[] = [];
+  const dispose = () => {
+    tapes.splice(0).forEach((tape) => tape?.dispose());
+    hold.free();
+  };
+  let ready = false;
+  try {
+    const start = begin(model, input, rows, hold);
+    const wanted = plan(model, adapter, rows, start, options);
+    const entries: BlockArguments[] = [];
+    let { x, y } = start;
+    for (const w of model.blocks) {
+      const given = { x, y, c: start.c, row: start.concept?.rows[w.index] ?? null, adapter };
+      const taped = w.index >= wanted.from && !options.recompute;
+      if (taped) tapes[w.index] = blockVjp(model, w, given, start, wanted);
+      const [nextX, nextY] = tapes[w.index]?.outputs as Tensor3D[] | undefined ?? tidyAll(() => blockStep(model, w, given, start.concept?.places ?? null));
+      if (w.index >= wanted.from && options.recompute) entries[w.index] = given;
+      else hold.drop(x, y);
+      x = hold.add(nextX!);
+      if (nextY) y = hold.add(nextY);
+      yield;
+    }
+    const [tail, height, width] = [x, input.x.shape[1], input.x.shape[2]];
+    const velocity = tidy(() => projectTokens(model, tail, start.c, height, width));
+    ready = true;
+
+    const backward = function* (dv: Tensor4D): Steps<VelocityGradients> {
+      const result: VelocityGradients = { sites: {}, rows: null, pooledDelta: null, inputs: null };
+      const mine: Tensor[] = [];
+      const rowGradients: (Tensor | null)[] = [];
+      let dc: Tensor | null = null;
+      const collectC = (part: Tensor | null | undefined) => {
+        if (!part) return;
+        const sum: Tensor = dc ? add(dc, part) : part;
+        if (dc) {
+          part.dispose();
+          hold.drop(dc);
+        }
+        dc = hold.add(sum);
+      };
+      try {
+        const tip = pullBack({ x: tail, ...(wanted.conditioning ? { c: start.c } : {}) }, dv, (args) => projectTokens(model, args.x as Tensor3D, (args.c ?? start.c) as Tensor2D, height, width));
+        let [dx, dy] = [hold.add(tip.x ?? null), null as Tensor | null];
+        collectC(tip.c);
+        for (const w of model.blocks.slice(wanted.from).reverse()) {
+          const entry = entries[w.index];
+          const tape = tapes[w.index] ?? blockVjp(model, w, entry!, start, wanted);
+          if (entry) tape.outputs.forEach((output) => output.dispose());
+          const gradients = tape.pullback(w.last ? [dx] : [dx, dy]);
+          hold.drop(dx, dy, entry?.x, entry?.y);
+          dx = hold.add(gradients.x ?? null);
+          dy = hold.add(gradients.y ?? null);
+          collectC(gradients.c);
+          rowGradients[w.index] = hold.add(gradients.row ?? null);
+          for (const name of sitesOf(w, adapter)) {
+            const [a, b] = (['a', 'b'] as const).map((part) => hold.add(gradients[`${name}.${part}`] ?? zerosLike(adapter![name]![part]))) as [Tensor2D, Tensor2D];
+            mine.push(a, b);
+            result.sites[name] = { a, b };
+          }
+          yield;
+        }
+        const { hidden } = model.config;
+        if (options.wantRows && rows) {
+          result.rows = tidy(() => stack(model.blocks.map((w) => (rowGradients[w.index] ? reshape(rowGradients[w.index]!, [hidden]) : zeros([hidden]))))) as Tensor2D;
+        }
+        if (dc) Object.assign(result, beginningGradients(model, input, rows, Boolean(options.wantInputs), dx as Tensor3D | null, dy as Tensor3D | null, dc));
+        mine.forEach((tensor) => hold.release(tensor));
+        return result;
+      } finally {
+        dispose();
+      }
+    };
+    return { velocity, backward, dispose };
+  } finally {
+    if (!ready) dispose();
+  }
+}

@@ -6,7 +6,7 @@ import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
 import type { Adapter, Between, ConceptRows, MmditInput } from '../models/mmdit';
 import { velocityAsync } from '../models/mmdit';
-import type { Base, EncodedPrompts } from './base';
+import type { EncodedPrompts, FlowBase } from './base';
 import type { RowTensors } from './concept';
 
 export interface Evaluation {
@@ -34,7 +34,7 @@ export function stack(x: Tensor4D, sigma: readonly number[], evaluations: readon
 export const disposeStacked = ({ input }: { input: MmditInput }): void => tf.dispose([input.x, input.context, input.pooled]);
 
 /** One velocity per evaluation, in order. x [K,h,w,C]; every evaluation's words have K rows. What `between` throws passes through. The caller disposes. */
-export async function evaluate(base: Base, x: Tensor4D, sigma: readonly number[], evaluations: readonly Evaluation[], between: Between): Promise<Tensor4D[]> {
+export async function evaluate(base: FlowBase, x: Tensor4D, sigma: readonly number[], evaluations: readonly Evaluation[], between: Between): Promise<Tensor4D[]> {
   const velocities: Tensor4D[] = [];
   try {
     for (const adapter of new Set(evaluations.map((evaluation) => evaluation.adapter))) {

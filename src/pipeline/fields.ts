@@ -12,7 +12,7 @@ import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
 import { Fault } from '../protocol/faults';
 import type { Recipe } from '../protocol/recipe';
-import type { Base, EncodedPrompts } from './base';
+import type { Base, EncodedPrompts, FlowBase } from './base';
 import type { LearnedConcept } from './concept';
 import { evaluate, type Evaluation } from './evaluate';
 import { disposePrompts, encodePrompts, promptRoles } from './prompts';
@@ -63,7 +63,7 @@ export interface VelocityField {
 export interface WeightedEvaluation extends Evaluation { weight: number }
 
 /** A field from evaluations whose weights add up to 1. */
-export function weightedField(base: Base, negative: EncodedPrompts, parts: readonly WeightedEvaluation[]): VelocityField {
+export function weightedField(base: FlowBase, negative: EncodedPrompts, parts: readonly WeightedEvaluation[]): VelocityField {
   const used = parts.filter(({ weight }) => weight !== 0);
   const rows = negative.at.length;
   invariant(Math.abs(used.reduce((sum, { weight }) => sum + weight, 0) - 1) < 1e-6, 'the weights of a field add up to 1');
@@ -88,7 +88,7 @@ export function weightedField(base: Base, negative: EncodedPrompts, parts: reado
 const untouched = (words: EncodedPrompts, weight: number): WeightedEvaluation => ({ words, adapter: null, rows: null, weight });
 
 /** The untouched base on the Base prompts. */
-export function baseField(base: Base, words: FieldWords): VelocityField {
+export function baseField(base: FlowBase, words: FieldWords): VelocityField {
   return weightedField(base, words.negative, [untouched(words.base, 1)]);
 }
 
@@ -105,7 +105,7 @@ export function directionParts(words: FieldWords, concept: LearnedConcept): Weig
 }
 
 /** v_base(Base) + balance·direction. */
-export function balancedField(base: Base, words: FieldWords, concept: LearnedConcept, balance: number): VelocityField {
+export function balancedField(base: FlowBase, words: FieldWords, concept: LearnedConcept, balance: number): VelocityField {
   const direction = balance === 0 ? [] : directionParts(words, concept).map((part) => ({ ...part, weight: part.weight * balance }));
   const original = untouched(words.base, 1);
   const last = direction.at(-1);
@@ -118,7 +118,7 @@ export function balancedField(base: Base, words: FieldWords, concept: LearnedCon
  * The customized model itself, as exported: the student (the extractor in stage 1) on the prompts as they are, Base
  * prompts among them (customBase twins). `rows: false` leaves the concept rows out, as other tools draw it.
  */
-export function conceptField(base: Base, words: FieldWords, concept: LearnedConcept, { rows = true }: { rows?: boolean } = {}): VelocityField {
+export function conceptField(base: FlowBase, words: FieldWords, concept: LearnedConcept, { rows = true }: { rows?: boolean } = {}): VelocityField {
   const adapter = concept.student ?? concept.extractor;
   const reads = rows && (concept.student === null || concept.recipe.studentRows);
   return weightedField(base, words.negative, [{ words: words.complete, adapter, rows: reads ? concept.rows : null, weight: 1 }]);

@@ -8,7 +8,7 @@ import { guidanceFusion } from '../engine/kernels/guidanceFusion';
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
 import type { Probe } from '../protocol/messages';
-import type { Base } from './base';
+import type { FlowBase } from './base';
 import type { LearnedConcept } from './concept';
 import { evaluate } from './evaluate';
 import { baseField, directionParts, type FieldWords, type Pacing } from './fields';
@@ -21,7 +21,7 @@ export const PROBE_SIGMA = 0.75;
 export const PROBE_STEPS = 20;
 
 export interface ProbeOptions extends Pacing {
-  base: Base;
+  base: FlowBase;
   /** One prompt. */
   words: FieldWords;
   concept: LearnedConcept;

@@ -4,7 +4,7 @@
  */
 import * as tf from '../engine/tf';
 import { textStates } from '../models/mmdit';
-import type { Base } from './base';
+import type { FlowBase } from './base';
 import type { Dataset } from './dataset';
 import { noised } from './flow';
 import { disposePrompts, pickPrompts } from './prompts';
@@ -13,7 +13,7 @@ import { normal } from './random';
 const SIGMAS = [0.2, 0.5, 0.8];
 
 /** [depth·hidden], row after row. */
-export async function initialRows(base: Base, dataset: Dataset, seed: number): Promise<Float32Array> {
+export async function initialRows(base: FlowBase, dataset: Dataset, seed: number): Promise<Float32Array> {
   const { latents } = dataset;
   const count = latents.shape[0];
   const words = pickPrompts(dataset.words.complete, Array.from({ length: count }, (_, i) => i % dataset.pictures));

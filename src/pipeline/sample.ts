@@ -5,13 +5,13 @@
  */
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
-import type { Base } from './base';
+import type { FlowBase } from './base';
 import type { Pacing, VelocityField } from './fields';
 import { eulerSigmas } from './flow';
 import { normal } from './random';
 
 export interface SampleOptions extends Pacing {
-  base: Base;
+  base: FlowBase;
   field: VelocityField;
   /** One seed per row of the field. */
   seeds: readonly number[];
@@ -24,7 +24,7 @@ export interface SampleOptions extends Pacing {
 export interface SampledStep { step: number; steps: number; sigma: number; latent: Tensor4D }
 
 /** Starting noise, one row per seed. The caller disposes. */
-export function startingNoise(base: Base, seeds: readonly number[]): Tensor4D {
+export function startingNoise(base: FlowBase, seeds: readonly number[]): Tensor4D {
   const [h, w, C] = base.latentShape;
   return tf.tidy(() => tf.concat4d(seeds.map((seed) => tf.tensor4d(normal([1, h, w, C], { seed, purpose: 'picture', step: 0 }), [1, h, w, C])), 0));
 }

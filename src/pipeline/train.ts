@@ -10,7 +10,7 @@ import type { Method } from '../methods/method';
 import { loraSites, type Adapter, type Between } from '../models/mmdit';
 import type { StepMetrics } from '../protocol/messages';
 import type { Recipe } from '../protocol/recipe';
-import type { Base } from './base';
+import type { FlowBase } from './base';
 import { copyMoments, freshMoments, readTrainState, TRAIN_STATE_VERSION, type TrainState } from './checkpoint';
 import { cloneRows, disposeRows, type LearnedConcept, type RowTensors } from './concept';
 import type { Dataset } from './dataset';
@@ -48,7 +48,7 @@ export interface Trainer {
 }
 
 export interface TrainerOptions {
-  base: Base;
+  base: FlowBase;
   method: Method;
   recipe: Recipe;
   dataset: Dataset;

@@ -9,7 +9,7 @@ import type { AdapterRole, Branch, LossParts, Stage } from '../methods/method';
 import { velocityVjpAsync, type Adapter, type Between, type Mmdit, type VelocityGradients } from '../models/mmdit';
 import { Fault } from '../protocol/faults';
 import type { Recipe } from '../protocol/recipe';
-import type { Base } from './base';
+import type { FlowBase } from './base';
 import type { RowTensors } from './concept';
 import type { Dataset } from './dataset';
 import { disposeStacked, evaluate, stack, type Evaluation } from './evaluate';
@@ -69,7 +69,7 @@ function keepsTape(mmdit: Mmdit, rows: number, picture: Tensor4D, text: number):
 
 /** Losses and gradients of one batch. Fault `not-finite` names the branch. The caller disposes the gradients. */
 export async function stepGradients(
-  { base, dataset, stage, recipe, batch, weights, step, between }: { base: Base; dataset: Dataset; stage: Stage; recipe: Recipe; batch: Batch; weights: Weights; step: number; between: Between },
+  { base, dataset, stage, recipe, batch, weights, step, between }: { base: FlowBase; dataset: Dataset; stage: Stage; recipe: Recipe; batch: Batch; weights: Weights; step: number; between: Between },
 ): Promise<StepOutcome> {
   const branches = stage.branches(recipe);
   const evaluation = (branch: Branch): Evaluation => ({

@@ -1,0 +1,72 @@
+/**
+ * A whole run without a browser, through the worker's own pipeline: learn one sample set on wasm, measure, write the twin
+ * sheet and the figures. For comparing recipes with the PyTorch reference (recipe/results.md).
+ *
+ *   node scripts/node.mjs src/testing/learn.ts --set guide-dog --out DIR [--steps 20] [--preset lamina] [field=value …]
+ *
+ * `field=value` changes a field of the recipe, for instance stage1Steps=250 learningRate=0.002 seed=1.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join, sep } from 'node:path';
+import { parseArgs } from 'node:util';
+import { openBackend } from '../engine/backend';
+import * as tf from '../engine/tf';
+import { methods } from '../methods';
+import type { PureccPreset } from '../methods/purecc/meta';
+import { buildDataset } from '../pipeline/dataset';
+import { loadBase } from '../pipeline/base';
+import { measure } from '../pipeline/measure';
+import { createTrainer } from '../pipeline/train';
+import { defaultRecipe, parseRecipe } from '../protocol/recipe';
+import { folderFiles } from './files';
+import { contactSheet, readPng, writePng } from './png';
+
+interface SampleSet { name: string; kind: 'instance' | 'style'; classWord: string; images: { file: string; complete: string; base: string; target: string }[] }
+
+const wasmFolder = join(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'wasm-out') + sep;
+const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+const rounded = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(4)) : value);
+
+export async function learn(argv: string[]): Promise<void> {
+  const { values: options, positionals } = parseArgs({
+    args: argv, allowPositionals: true,
+    options: { set: { type: 'string', default: 'guide-dog' }, out: { type: 'string', default: 'out' }, steps: { type: 'string', default: '20' }, preset: { type: 'string', default: 'lamina' } },
+  });
+  const compute = await openBackend('wasm', { threads: 1, wasmPaths: wasmFolder });
+  const folder = join('public/concepts', options.set);
+  const set = JSON.parse(await readFile(join(folder, 'captions.json'), 'utf8')) as SampleSet;
+  const changes = Object.fromEntries(positionals.map((pair) => {
+    const [field, value] = pair.split('=') as [string, string];
+    return [field, value === 'true' || value === 'false' ? value === 'true' : value !== '' && Number.isFinite(Number(value)) ? Number(value) : value];
+  }));
+  const recipe = parseRecipe({ ...defaultRecipe(options.preset as PureccPreset), kind: set.kind, classWord: set.classWord, ...changes });
+  const base = await loadBase('embedded', folderFiles('public/base'));
+  const pictures = await Promise.all(set.images.map(async ({ file }) => readPng(await readFile(join(folder, file))).pixels));
+  const dataset = await buildDataset(base, set.images.map((captions, i) => ({ pixels: pictures[i]!, captions })), recipe);
+
+  const started = performance.now();
+  const trainer = await createTrainer({ base, method: methods.purecc, recipe, dataset });
+  const log = [];
+  for await (const row of trainer.steps()) {
+    log.push(row);
+    if (row.step % 50 === 0) console.info(`${row.stage} ${row.step}/${row.totalSteps} ${row.stepMs.toFixed(0)} ms`, JSON.stringify(row.losses, rounded), row.lambda.toFixed(2));
+  }
+  const trained = performance.now();
+  const concept = trainer.concept();
+  const { measures, sheet } = await measure({ base, concept, pictures: tf.stack(pictures.map((pixels) => tf.tensor3d(pixels, [base.imageSize, base.imageSize, 3]))) as tf.Tensor4D, steps: Number(options.steps), keepPixels: true, withoutRows: true });
+  const of = (stage: string, key: 'lambdaStar' | 'cosine') => log.filter((row) => row.stage === stage).slice(-100).flatMap((row) => row[key]);
+  const result = {
+    set: set.name, recipe, backend: compute.adapter, numTensors: tf.memory().numTensors,
+    secondsTraining: (trained - started) / 1000, secondsMeasuring: (performance.now() - trained) / 1000,
+    msPerStep: { extractor: median(log.filter((row) => row.stage === 'extractor').map((row) => row.stepMs)), student: median(log.filter((row) => row.stage === 'student').map((row) => row.stepMs)) },
+    lambdaStar: median(of('student', 'lambdaStar')), cosine: median(of('student', 'cosine')), floorHits: log.reduce((sum, row) => sum + row.floorHits, 0), measures,
+  };
+  await mkdir(options.out, { recursive: true });
+  await writeFile(join(options.out, `${set.name}.png`), writePng(contactSheet(sheet!.pixels, sheet!.size, sheet!.columns)));
+  await writeFile(join(options.out, `${set.name}.json`), JSON.stringify({ ...result, log }, rounded));
+  const { prompts: _, base: __, unrelated: ___, ...short } = measures;
+  console.info(JSON.stringify({ ...result, recipe: changes, measures: short }, rounded));
+}
+
+await learn(process.argv.slice(2));

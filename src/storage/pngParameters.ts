@@ -1,0 +1,133 @@
+/**
+ * What a picture was made with, as text: the community's `parameters` (A1111: prompt, "Negative prompt: …", one line of
+ * "Key: value" pairs) for every tool, and our own `lamina` JSON with everything needed to draw it again.
+ * Reading is tolerant, since many tools write the first kind; what cannot be read is left out, never guessed.
+ */
+import { readPngText, writePngText } from './pngText';
+
+export const PARAMETERS_KEYWORD = 'parameters';
+export const OWN_KEYWORD = 'lamina';
+export const PICTURE_VERSION = 1;
+
+/** Everything that decides a picture's pixels. Fields beyond these are kept as given. */
+export interface PictureRecipe {
+  version: typeof PICTURE_VERSION;
+  app: string;
+  prompt: string;
+  negative: string;
+  seed: number;
+  steps: number;
+  guidance: number;
+  /** 0 is the base alone, 1 the learned concept as exported. */
+  balance: number;
+  width: number;
+  height: number;
+  base: string;
+  baseSha256: string;
+  /** Version of the random numbers. */
+  random: number;
+  /** Null for pictures of the untouched base. */
+  concept: { conceptId: string; name: string; lambda: number } | null;
+  /** The concept's training recipe, if there is one. */
+  recipe: unknown;
+}
+/** A text as A1111 and many others write it. */
+export interface ParsedParameters { prompt: string; negative: string; fields: Record<string, string> }
+
+/** Values with a comma, colon or line break are quoted as JSON, as A1111 does. */
+const quote = (value: string) => (/[,:\n"]/.test(value) ? JSON.stringify(value) : value);
+
+export function writeParameters(picture: PictureRecipe): string {
+  const { prompt, negative, steps, guidance, seed, width, height, base, balance, concept, app } = picture;
+  const fields: [string, string][] = [
+    ['Steps', String(steps)], ['Sampler', 'Euler'], ['Schedule type', 'Simple'], ['CFG scale', String(guidance)], ['Seed', String(seed)], ['Size', `${width}x${height}`],
+    ['Model hash', picture.baseSha256.slice(0, 10)], ['Model', base],
+    ...(concept ? ([['Concept', concept.name], ['Balance', String(balance)], ['Lambda', String(concept.lambda)]] satisfies [string, string][]) : []),
+    ['Version', app],
+  ];
+  return [prompt, ...(negative ? [`Negative prompt: ${negative}`] : []), fields.map(([key, value]) => `${key}: ${quote(value)}`).join(', ')].join('\n');
+}
+
+/** Longer lines are prose, and matching them would take long. */
+const MAX_FIELD_LINE = 20_000;
+
+function parseFields(line: string): Record<string, string> {
+  const fields: Record<string, string> = {};
+  if (line.length > MAX_FIELD_LINE) return fields;
+  for (const [, key, value] of line.matchAll(/\s*(\w[\w \-/]{0,60}?):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)/g)) {
+    if (key === undefined || value === undefined) continue;
+    let text = value.trim();
+    if (text.startsWith('"')) {
+      try {
+        text = String(JSON.parse(text));
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error;
+      }
+    }
+    fields[key] = text;
+  }
+  return fields;
+}
+
+/** The last line counts as fields if it has at least three pairs, as in A1111; otherwise it is part of the prompt. */
+export function parseParameters(text: string): ParsedParameters {
+  const lines = text.replace(/\r\n?/g, '\n').trim().split('\n');
+  let fields = parseFields(lines.at(-1) ?? '');
+  if (Object.keys(fields).length >= 3) lines.pop();
+  else fields = {};
+  const from = lines.findIndex((line) => line.startsWith('Negative prompt:'));
+  const prompt = (from < 0 ? lines : lines.slice(0, from)).join('\n').trim();
+  const negative = from < 0 ? '' : lines.slice(from).join('\n').slice('Negative prompt:'.length).trim();
+  return { prompt, negative, fields };
+}
+
+/** What a PNG says about how it was drawn: `picture` complete if Lamina wrote it, else what `parameters` gives. Null if it says nothing. */
+export interface FoundParameters {
+  picture: PictureRecipe | null;
+  prompt: string;
+  negative: string;
+  /** Numbers are absent where the text has none that make sense. */
+  seed?: number;
+  steps?: number;
+  guidance?: number;
+  balance?: number;
+}
+
+function ownRecipe(text: string | undefined): PictureRecipe | null {
+  if (text === undefined) return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+  const { version, prompt, negative, seed, steps, guidance, balance } = (value ?? {}) as Partial<PictureRecipe>;
+  const whole = version === PICTURE_VERSION && typeof prompt === 'string' && typeof negative === 'string' && [seed, steps, guidance, balance].every(Number.isFinite);
+  return whole ? (value as PictureRecipe) : null;
+}
+
+export async function readPictureParameters(png: Uint8Array): Promise<FoundParameters | null> {
+  const texts = await readPngText(png);
+  const picture = ownRecipe(texts[OWN_KEYWORD]);
+  if (picture) return { picture, prompt: picture.prompt, negative: picture.negative, seed: picture.seed, steps: picture.steps, guidance: picture.guidance, balance: picture.balance };
+  const text = texts[PARAMETERS_KEYWORD];
+  if (text === undefined) return null;
+  const { prompt, negative, fields } = parseParameters(text);
+  const number = (key: string, allowed: (value: number) => boolean) => {
+    const value = Number(fields[key]);
+    return fields[key] !== undefined && fields[key] !== '' && Number.isFinite(value) && allowed(value) ? value : undefined;
+  };
+  const found = {
+    seed: number('Seed', (value) => Number.isInteger(value) && value >= 0),
+    steps: number('Steps', (value) => Number.isInteger(value) && value >= 1),
+    guidance: number('CFG scale', (value) => value >= 0),
+    balance: number('Balance', () => true),
+  };
+  return { picture: null, prompt, negative, ...Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) };
+}
+
+/** The picture with both texts. Faults: `file-not-a-picture`. */
+export function writePictureParameters(png: Uint8Array, picture: PictureRecipe): Uint8Array<ArrayBuffer> {
+  return writePngText(png, { [PARAMETERS_KEYWORD]: writeParameters(picture), [OWN_KEYWORD]: JSON.stringify(picture) });
+}

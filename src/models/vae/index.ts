@@ -1,9 +1,48 @@
-/** diffusers' AutoencoderTiny in NHWC: pixels ⟷ latent, scaled and shifted. */
-import type { Tensor4D } from '../../engine/tf';
-import type { WeightSource } from '../weightSource';
+/** diffusers' AutoencoderTiny in NHWC: pixels −1…1 ⟷ latent, scaled and shifted. Inference only: no gradient is defined for training it. */
+import { add, clipByValue, div, fused, image, mul, relu, sub, tanh, tidy, type Tensor, type Tensor4D } from '../../engine/tf';
+import { invariant } from '../../engine/invariant';
+import type { Convolution, Layer, TinyAutoencoder } from './weights';
 
-export interface TinyAutoencoder { encoder: object | null; decoder: object | null; latentChannels: number; scalingFactor: number; shiftFactor: number }
-export declare function loadTinyAutoencoder(source: WeightSource, config: unknown): Promise<TinyAutoencoder>;
-export declare function encode(vae: TinyAutoencoder, pixels: Tensor4D): Tensor4D;
-export declare function decode(vae: TinyAutoencoder, latent: Tensor4D): Tensor4D;
-export declare function disposeTinyAutoencoder(vae: TinyAutoencoder): void;
+export { disposeTinyAutoencoder, loadTinyAutoencoder, type TinyAutoencoder } from './weights';
+
+/** Latents are squeezed to ±3 before decoding: diffusers' `latent_magnitude`, fixed in its decoder. */
+const LATENT_MAGNITUDE = 3;
+
+const convolve = (x: Tensor4D, { filter, bias }: Convolution, stride: 1 | 2, activation: 'relu' | 'linear'): Tensor4D =>
+  fused.conv2d({ x, filter, strides: stride, pad: 1, dimRoundingMode: 'floor', activation, ...(bias ? { bias } : {}) }) as Tensor4D;
+
+function runLayer(x: Tensor4D, layer: Layer): Tensor4D {
+  if (layer.kind === 'upsample') return image.resizeNearestNeighbor(x, [2 * x.shape[1], 2 * x.shape[2]]);
+  if (layer.kind === 'convolution') return convolve(x, layer.convolution, layer.stride, layer.relu ? 'relu' : 'linear');
+  const [first, second, third] = layer.convolutions;
+  return relu(add(convolve(convolve(convolve(x, first, 1, 'relu'), second, 1, 'relu'), third, 1, 'linear'), x));
+}
+
+/** Layer by layer, so that only two layers' pictures exist at a time. */
+function run(layers: readonly Layer[], x: Tensor4D): Tensor4D {
+  let current = x;
+  layers.forEach((layer, i) => {
+    const next = tidy(() => runLayer(current, layer));
+    if (i > 0) current.dispose();
+    current = next;
+  });
+  return current;
+}
+
+/** pixels [B,H,W,3] in −1…1 → latent [B,H/8,W/8,C], scaled and shifted. */
+export function encode(vae: TinyAutoencoder, pixels: Tensor4D): Tensor4D {
+  const { encoder, scalingFactor, shiftFactor } = vae;
+  invariant(encoder, 'this autoencoder was loaded without its encoder');
+  return tidy(() => mul(sub(run(encoder, div(add(pixels, 1), 2)), shiftFactor), scalingFactor) as Tensor as Tensor4D);
+}
+
+/** latent [B,h,w,C], scaled and shifted → pixels [B,8h,8w,3], clamped to −1…1. */
+export function decode(vae: TinyAutoencoder, latent: Tensor4D): Tensor4D {
+  const { decoder, scalingFactor, shiftFactor } = vae;
+  invariant(decoder, 'this autoencoder was loaded without its decoder');
+  return tidy(() => {
+    const raw = add(div(latent, scalingFactor), shiftFactor);
+    const squeezed = mul(tanh(div(raw, LATENT_MAGNITUDE)), LATENT_MAGNITUDE) as Tensor4D;
+    return clipByValue(sub(mul(run(decoder, squeezed), 2), 1), -1, 1) as Tensor as Tensor4D;
+  });
+}

@@ -1,0 +1,73 @@
+import { readFile } from 'node:fs/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import * as tf from '../../engine/tf';
+import { expectNoLeak, useBackend } from '../../testing/backend';
+import { folderFiles, safetensorsFile } from '../../testing/files';
+import { Fault } from '../../protocol/faults';
+import type { WeightSource } from '../weightSource';
+import { disposeClipText, disposeClipVision, encodeImage, encodeText, loadClipText, loadClipVision } from './index';
+
+/** Float32 against PyTorch: values up to about 6, so 2e-4 is five digits. */
+const TOLERANCE = 2e-4;
+
+const worst = (found: tf.Tensor, wanted: Float32Array) => (found.dataSync() as Float32Array).reduce((most, value, i) => Math.max(most, Math.abs(value - wanted[i]!)), 0);
+const rowsOf = (values: Float32Array, length: number) => Array.from({ length: values.length / length }, (_, i) => [...values.subarray(i * length, (i + 1) * length)]);
+
+describe('text encoder', () => {
+  beforeAll(() => useBackend('wasm'));
+
+  it.each(['clip_l', 'clip_g'])('reproduces %s, with an added token under both pooling rules', async (name) => {
+    const config = (JSON.parse(await readFile('fixtures/sd3/config.json', 'utf8')) as Record<string, unknown>)[name];
+    const model = await loadClipText(await safetensorsFile(`fixtures/sd3/${name}.safetensors`), config);
+    const golden = await safetensorsFile('fixtures/sd3/clip.io.safetensors');
+    const read = (key: string) => golden.read(`${name}.${key}`);
+    const encoded = encodeText(model, rowsOf(await read('ids'), 77));
+    expect(worst(encoded.context, await read('penultimate'))).toBeLessThan(TOLERANCE);
+    expect(worst(encoded.lastNormed, await read('last_normed'))).toBeLessThan(TOLERANCE);
+    expect(worst(encoded.pooled, await read('pooled_projected'))).toBeLessThan(TOLERANCE);
+    const added = tf.tensor2d(await read('concept.row'), [1, model.tokens.shape[1]]);
+    for (const [rule, pooling] of [['argmax', 'largest-id'], ['first_eos', 'first-end']] as const) {
+      const concept = encodeText(model, rowsOf(await read('concept.ids'), 77), { added, pooling });
+      expect(worst(concept.context, await read('concept.penultimate'))).toBeLessThan(TOLERANCE);
+      expect(worst(concept.pooled, await read(`concept.pooled_projected.${rule}`))).toBeLessThan(TOLERANCE);
+    }
+  });
+
+  it('frees everything', async () => {
+    const files = folderFiles('public/base');
+    await expectNoLeak(async () => {
+      const model = await loadClipText(await files.weights('text_encoder'), await files.json('text_encoder/config.json'));
+      tf.dispose(encodeText(model, [[930, 12, 931]]) as unknown as tf.TensorContainer);
+      disposeClipText(model);
+    });
+  });
+
+  it('refuses a file with a tensor too few or too many', async () => {
+    const whole = await safetensorsFile('fixtures/sd3/clip_l.safetensors');
+    const settings = { num_attention_heads: 2 };
+    const without = (key: string): WeightSource => ({ ...whole, has: (k) => k !== key && whole.has(k), keys: () => whole.keys().filter((k) => k !== key) });
+    const missing = await loadClipText(without('text_model.encoder.layers.1.mlp.fc2.bias'), settings).catch((error: unknown) => error);
+    expect(Fault.is(missing, 'tensor-missing')).toBe(true);
+    const unknown = await loadClipText({ ...whole, keys: () => [...whole.keys(), 'text_model.extra'] }, settings).catch((error: unknown) => error);
+    expect(Fault.is(unknown, 'tensor-unknown') && unknown.subject).toBe('text_model.extra');
+  });
+});
+
+describe('image encoder', () => {
+  beforeAll(() => useBackend('wasm'));
+
+  it('reproduces the golden embeddings and frees everything', async () => {
+    const golden = await safetensorsFile('fixtures/base/golden.safetensors');
+    const files = folderFiles('public/base');
+    const pictures = tf.tensor4d(await golden.read('picture'), [4, 3, 128, 128]);
+    const pixels = tf.transpose(pictures, [0, 2, 3, 1]);
+    const wanted = await golden.read('picture_embeds');
+    await expectNoLeak(async () => {
+      const model = await loadClipVision(await files.weights('image_encoder'), await files.json('image_encoder/config.json'));
+      const found = encodeImage(model, pixels);
+      expect(worst(found, wanted)).toBeLessThan(5e-5);
+      found.dispose();
+      disposeClipVision(model);
+    });
+  });
+});

@@ -1,0 +1,101 @@
+/**
+ * CLIP's text encoder: causal, learned positions, padding not masked. SD3 reads the hidden states after the last layer
+ * but one, without the final norm, and a pooled vector: the final norm at the end marker, projected.
+ */
+import { disposeLinear, layerNorm, linear, type FrozenLinear } from '../../engine/ops';
+import { add, concat, gather, reshape, slice, tensor1d, tidy, type Tensor2D, type Tensor3D } from '../../engine/tf';
+import { invariant } from '../../engine/invariant';
+import { WeightReader } from '../weights';
+import type { WeightSource } from '../weightSource';
+import { clipSettings, disposeLayers, disposeNorm, readLayers, readNorm, runLayer, type ClipLayer, type ClipSettings, type Norm } from './layers';
+
+/**
+ * Where the pooled vector is read: at the first end marker, or at the largest id, as configs that still say
+ * `eos_token_id: 2` do (the same place unless a token was added behind the end marker).
+ */
+export type Pooling = 'first-end' | 'largest-id';
+
+export interface ClipText {
+  settings: ClipSettings;
+  pooling: Pooling;
+  endId: number;
+  /** [vocabulary, d] */
+  tokens: Tensor2D;
+  /** [length, d] */
+  positions: Tensor2D;
+  layers: ClipLayer[];
+  finalNorm: Norm;
+  /** Absent in stand-alone CLIP-L files: the identity then. */
+  projection: FrozenLinear | null;
+}
+
+/** Owned by the caller. */
+export interface EncodedText {
+  /** [B,L,d]: after the last layer but one. */
+  context: Tensor3D;
+  /** [B,p]: the final norm at the pooling place, projected. */
+  pooled: Tensor2D;
+  /** [B,L,d]: after the last layer and the final norm. */
+  lastNormed: Tensor3D;
+}
+
+/** Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`, `base-mismatch`. */
+export async function loadClipText(source: WeightSource, config: unknown): Promise<ClipText> {
+  const reader = new WeightReader(source);
+  const settings = clipSettings(config);
+  const at = 'text_model.';
+  const [vocabulary = 0, width = 0] = reader.shape(`${at}embeddings.token_embedding.weight`);
+  const [length = 0] = reader.shape(`${at}embeddings.position_embedding.weight`);
+  const declaredEnd = (config as { eos_token_id?: number }).eos_token_id ?? vocabulary - 1;
+  const model: ClipText = {
+    settings,
+    pooling: declaredEnd === 2 ? 'largest-id' : 'first-end',
+    endId: declaredEnd === 2 ? vocabulary - 1 : declaredEnd,
+    tokens: await reader.table(`${at}embeddings.token_embedding.weight`, [vocabulary, width]),
+    positions: await reader.table(`${at}embeddings.position_embedding.weight`, [length, width]),
+    layers: await readLayers(reader, `${at}encoder.layers.`, width),
+    finalNorm: await readNorm(reader, `${at}final_layer_norm`, width),
+    projection: reader.has('text_projection.weight') ? await reader.linear('text_projection', width, reader.shape('text_projection.weight')[0]!, false) : null,
+  };
+  reader.accept(`${at}embeddings.position_ids`); // 0, 1, 2, … in files of older transformers
+  reader.finish();
+  return model;
+}
+
+export interface EncodeOptions {
+  /** Rows of added tokens [n,d], ids from the vocabulary's end on. */
+  added?: Tensor2D;
+  pooling?: Pooling;
+}
+
+function pooledPlace(ids: readonly number[], endId: number, pooling: Pooling): number {
+  const place = pooling === 'largest-id' ? ids.indexOf(Math.max(...ids)) : ids.indexOf(endId);
+  invariant(place >= 0, 'a prompt has no end marker');
+  return place;
+}
+
+/** ids [B][L], all of one length, at most as many as the model has positions. */
+export function encodeText(model: ClipText, ids: readonly (readonly number[])[], options: EncodeOptions = {}): EncodedText {
+  const { settings, layers, finalNorm } = model;
+  const [batch, length, width] = [ids.length, ids[0]?.length ?? 0, model.tokens.shape[1]];
+  invariant(batch > 0 && ids.every((row) => row.length === length) && length <= model.positions.shape[0], 'prompts must have one length, within the positions');
+  return tidy(() => {
+    const table = options.added ? (concat([model.tokens, options.added]) as Tensor2D) : model.tokens;
+    const embedded = reshape(gather(table, tensor1d(ids.flat(), 'int32')), [batch, length, width]) as Tensor3D;
+    let x: Tensor3D = add(embedded, slice(model.positions, [0, 0], [length, width]));
+    layers.slice(0, -1).forEach((layer) => (x = runLayer(layer, x, settings, true)));
+    const context = x;
+    const lastNormed = layerNorm(runLayer(layers.at(-1)!, x, settings, true), finalNorm.weight, finalNorm.bias, settings.epsilon);
+    const places = ids.map((row, b) => b * length + pooledPlace(row, model.endId, options.pooling ?? model.pooling));
+    const raw = gather(reshape(lastNormed, [batch * length, width]) as Tensor2D, tensor1d(places, 'int32'));
+    return { context, lastNormed, pooled: model.projection ? linear(raw, model.projection) : raw };
+  });
+}
+
+export function disposeClipText(model: ClipText): void {
+  model.tokens.dispose();
+  model.positions.dispose();
+  disposeLayers(model.layers);
+  disposeNorm(model.finalNorm);
+  if (model.projection) disposeLinear(model.projection);
+}

@@ -1,0 +1,80 @@
+/** CLIP's image encoder: patches, a class token, learned positions; the class token's final norm, projected and normalised. */
+import { disposeLinear, frozenLinear, layerNorm, linear, type FrozenLinear } from '../../engine/ops';
+import { add, concat, div, norm, reshape, slice, tensor2d, tidy, tile, transpose, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
+import { invariant } from '../../engine/invariant';
+import { WeightReader } from '../weights';
+import type { WeightSource } from '../weightSource';
+import { clipSettings, disposeLayers, disposeNorm, readLayers, readNorm, runLayer, type ClipLayer, type ClipSettings, type Norm } from './layers';
+
+export interface ClipVision {
+  settings: ClipSettings;
+  patch: number;
+  /** Side of the pictures it takes, in pixels. */
+  imageSize: number;
+  patchEmbed: FrozenLinear;
+  classToken: Tensor1D;
+  /** [1 + patches, d], the class token's first. */
+  positions: Tensor2D;
+  preNorm: Norm;
+  layers: ClipLayer[];
+  postNorm: Norm;
+  projection: FrozenLinear;
+}
+
+/** Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`, `base-mismatch`. */
+export async function loadClipVision(source: WeightSource, config: unknown): Promise<ClipVision> {
+  const reader = new WeightReader(source);
+  const at = 'vision_model.';
+  const [width = 0, channels = 0, patch = 0] = reader.shape(`${at}embeddings.patch_embedding.weight`);
+  const [positions = 0] = reader.shape(`${at}embeddings.position_embedding.weight`);
+  const read = await reader.values(`${at}embeddings.patch_embedding.weight`, [width, channels, patch, patch]);
+  // [d,C,p,p] → linear over (row, column, channel), to suit NHWC
+  const area = patch * patch;
+  const values = new Float32Array(read.length);
+  for (let o = 0; o < width; o++) {
+    for (let c = 0; c < channels; c++) for (let p = 0; p < area; p++) values[(p * channels + c) * width + o] = read[(o * channels + c) * area + p]!;
+  }
+  const model: ClipVision = {
+    settings: clipSettings(config),
+    patch,
+    imageSize: Math.round(Math.sqrt(positions - 1)) * patch,
+    patchEmbed: frozenLinear(tensor2d(values, [area * channels, width]), null),
+    classToken: await reader.vector(`${at}embeddings.class_embedding`, width),
+    positions: await reader.table(`${at}embeddings.position_embedding.weight`, [positions, width]),
+    preNorm: await readNorm(reader, `${at}pre_layrnorm`, width), // the checkpoint's own spelling
+    layers: await readLayers(reader, `${at}encoder.layers.`, width),
+    postNorm: await readNorm(reader, `${at}post_layernorm`, width),
+    projection: await reader.linear('visual_projection', width, reader.shape('visual_projection.weight')[0]!, false),
+  };
+  reader.accept(`${at}embeddings.position_ids`); // 0, 1, 2, … in files of older transformers
+  reader.finish();
+  return model;
+}
+
+/** pixels [B,S,S,3] in −1…1, S = imageSize → [B,p] of length 1. The embedded base's encoder was trained on that range. */
+export function encodeImage(model: ClipVision, pixels: Tensor4D): Tensor2D {
+  const { patch: p, imageSize, settings } = model;
+  const [b, height, width, channels] = pixels.shape;
+  invariant(height === imageSize && width === imageSize, `the image encoder takes ${imageSize} × ${imageSize} pixels`);
+  const side = imageSize / p;
+  const d = model.classToken.size;
+  return tidy(() => {
+    const apart = transpose(reshape(pixels, [b, side, p, side, p, channels]), [0, 1, 3, 2, 4, 5]);
+    const patches = linear(reshape(apart, [b, side * side, p * p * channels]) as Tensor3D, model.patchEmbed);
+    const tokens = concat([tile(reshape(model.classToken, [1, 1, d]), [b, 1, 1]), patches], 1) as Tensor3D;
+    let x = layerNorm(add(tokens, model.positions) as Tensor3D, model.preNorm.weight, model.preNorm.bias, settings.epsilon);
+    for (const layer of model.layers) x = runLayer(layer, x, settings, false);
+    const first = reshape(slice(x, [0, 0, 0], [b, 1, d]), [b, d]) as Tensor2D;
+    const embedded = linear(layerNorm(first, model.postNorm.weight, model.postNorm.bias, settings.epsilon), model.projection);
+    return div(embedded, norm(embedded, 2, 1, true)) as Tensor2D;
+  });
+}
+
+export function disposeClipVision(model: ClipVision): void {
+  disposeLinear(model.patchEmbed);
+  disposeLinear(model.projection);
+  model.classToken.dispose();
+  model.positions.dispose();
+  [model.preNorm, model.postNorm].forEach(disposeNorm);
+  disposeLayers(model.layers);
+}

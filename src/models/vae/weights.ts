@@ -1,0 +1,78 @@
+/**
+ * Builds a TinyAutoencoder from diffusers' AutoencoderTiny tensors. What each numbered layer is follows from its keys:
+ * `.conv.0…4` a residual block, `.weight` a convolution (in the encoder one without bias halves the picture), a gap in
+ * the decoder's numbers an upsampling (number 1 is the ReLU behind the first convolution). Either half may be absent.
+ */
+import { tensor4d, type Tensor1D, type Tensor4D } from '../../engine/tf';
+import { Fault } from '../../protocol/faults';
+import { WeightReader } from '../weights';
+import type { WeightSource } from '../weightSource';
+
+/** filter [3,3,in,out] */
+export interface Convolution { filter: Tensor4D; bias: Tensor1D | null }
+export type Layer =
+  | { kind: 'convolution'; convolution: Convolution; stride: 1 | 2; relu: boolean }
+  | { kind: 'block'; convolutions: [Convolution, Convolution, Convolution] }
+  | { kind: 'upsample' };
+
+export interface TinyAutoencoder {
+  encoder: Layer[] | null;
+  decoder: Layer[] | null;
+  latentChannels: number;
+  /** latent = (encoded − shiftFactor)·scalingFactor */
+  scalingFactor: number;
+  shiftFactor: number;
+}
+
+async function convolution(reader: WeightReader, name: string): Promise<Convolution> {
+  const [out = 0, inputs = 0, height = 0, width = 0] = reader.shape(`${name}.weight`);
+  const read = await reader.values(`${name}.weight`, [out, inputs, height, width]);
+  const area = height * width;
+  const values = new Float32Array(read.length);
+  for (let o = 0; o < out; o++) {
+    for (let i = 0; i < inputs; i++) for (let p = 0; p < area; p++) values[(p * inputs + i) * out + o] = read[(o * inputs + i) * area + p]!;
+  }
+  return {
+    filter: tensor4d(values, [height, width, inputs, out]),
+    bias: reader.has(`${name}.bias`) ? await reader.vector(`${name}.bias`, out) : null,
+  };
+}
+
+async function layers(source: WeightSource, reader: WeightReader, half: 'encoder' | 'decoder'): Promise<Layer[] | null> {
+  const prefix = `${half}.layers.`;
+  const numbers = source.keys().filter((key) => key.startsWith(prefix)).map((key) => Number(key.slice(prefix.length).split('.')[0]));
+  if (numbers.length === 0) return null;
+  const list: Layer[] = [];
+  for (let i = 0; i <= Math.max(...numbers); i++) {
+    const at = `${prefix}${i}`;
+    if (reader.has(`${at}.conv.0.weight`)) {
+      const part = (n: number) => convolution(reader, `${at}.conv.${n}`);
+      list.push({ kind: 'block', convolutions: [await part(0), await part(2), await part(4)] });
+    } else if (reader.has(`${at}.weight`)) {
+      const read = await convolution(reader, at);
+      list.push({ kind: 'convolution', convolution: read, stride: half === 'encoder' && !read.bias ? 2 : 1, relu: half === 'decoder' && i === 0 });
+    } else if (half === 'decoder' && i > 1) list.push({ kind: 'upsample' });
+  }
+  return list;
+}
+
+/** config: diffusers' (scaling_factor, shift_factor). Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`. */
+export async function loadTinyAutoencoder(source: WeightSource, config: unknown): Promise<TinyAutoencoder> {
+  const { scaling_factor: scalingFactor = 1, shift_factor: shiftFactor = 0 } = (config ?? {}) as { scaling_factor?: number; shift_factor?: number };
+  const reader = new WeightReader(source);
+  const [encoder, decoder] = [await layers(source, reader, 'encoder'), await layers(source, reader, 'decoder')];
+  reader.finish();
+  const channels = decoder ? source.shape('decoder.layers.0.weight')[1] : encoder && (encoder.at(-1) as { convolution: Convolution }).convolution.filter.shape[3];
+  if (!channels) throw new Fault('tensor-missing', 'The weights hold neither an encoder nor a decoder of the tiny autoencoder.', 'Use the unchanged file of a model that Lamina supports.', { subject: 'decoder.layers.0.weight' });
+  return { encoder, decoder, latentChannels: channels, scalingFactor, shiftFactor };
+}
+
+export function disposeTinyAutoencoder(vae: TinyAutoencoder): void {
+  for (const layer of [...(vae.encoder ?? []), ...(vae.decoder ?? [])]) {
+    const all = layer.kind === 'block' ? layer.convolutions : layer.kind === 'convolution' ? [layer.convolution] : [];
+    all.forEach(({ filter, bias }) => {
+      filter.dispose();
+      bias?.dispose();
+    });
+  }
+}

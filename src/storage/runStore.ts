@@ -39,6 +39,19 @@ export async function finishRun(db: Database, runId: string, now = new Date().to
 
 const runParts = (runId: string) => IDBKeyRange.bound([runId, 0], [runId, Infinity]);
 
+/**
+ * The slot of each run's newest checkpoint, learned from the last reading or writing: states are megabytes, too much to read before
+ * every write. Only the tab that holds a run writes it, and it reads before it resumes.
+ */
+const newestSlots = new WeakMap<Database, Map<string, 0 | 1>>();
+
+function rememberNewest(db: Database, runId: string, slot: 0 | 1 | undefined): void {
+  const slots = newestSlots.get(db) ?? new Map<string, 0 | 1>();
+  newestSlots.set(db, slots);
+  if (slot === undefined) slots.delete(runId);
+  else slots.set(runId, slot);
+}
+
 /** Removes a run and all that belongs to it, at once. */
 export async function deleteRun(db: Database, runId: string): Promise<void> {
   const transaction = db.transaction(['runs', 'checkpoints', 'metrics'], 'readwrite');
@@ -63,7 +76,9 @@ const isComplete = (record: CheckpointRecord): boolean => record.complete === tr
  * All usable checkpoints, newest first: at most two. A caller that cannot use the first (its state is refused) tries the next.
  */
 export async function readCheckpoints(db: Database, runId: string): Promise<CheckpointRecord[]> {
-  return (await db.getAll('checkpoints', runParts(runId))).filter(isComplete).sort((a, b) => b.step - a.step);
+  const found = (await db.getAll('checkpoints', runParts(runId))).filter(isComplete).sort((a, b) => b.step - a.step);
+  rememberNewest(db, runId, found[0]?.slot);
+  return found;
 }
 
 /**
@@ -72,8 +87,8 @@ export async function readCheckpoints(db: Database, runId: string): Promise<Chec
  */
 export async function writeCheckpoint(db: Database, { runId, step, engine, state }: Pick<CheckpointRecord, 'runId' | 'step' | 'engine' | 'state'>, now = new Date().toISOString()): Promise<void> {
   invariant(state !== undefined && state !== null, 'a checkpoint has a state');
-  const [newest] = await readCheckpoints(db, runId);
-  const slot = newest?.slot === 0 ? 1 : 0;
+  const newest = newestSlots.get(db)?.get(runId) ?? (await readCheckpoints(db, runId))[0]?.slot;
+  const slot = newest === 0 ? 1 : 0;
   await withRoom('a checkpoint of this run', async () => {
     const transaction = db.transaction(['checkpoints', 'runs'], 'readwrite', { durability: 'strict' });
     const store = transaction.objectStore('runs');
@@ -82,6 +97,7 @@ export async function writeCheckpoint(db: Database, { runId, step, engine, state
     const record: CheckpointRecord = { runId, slot, step, complete: true, engine, state, writtenAt: now };
     await Promise.all([transaction.objectStore('checkpoints').put(record), store.put({ ...run, updatedAt: now }), transaction.done]);
   });
+  rememberNewest(db, runId, slot);
 }
 
 /** Adds rows of consecutive steps, the first being `fromStep`; a batch from the same step replaces the earlier one. Faults: `storage-full`. */

@@ -2,9 +2,10 @@
  * A whole run without a browser, through the worker's own pipeline: learn one sample set on wasm, measure, write the twin
  * sheet and the figures. For comparing recipes with the PyTorch reference (recipe/results.md).
  *
- *   node scripts/node.mjs src/testing/learn.ts --set guide-dog --out DIR [--steps 20] [--preset lamina] [field=value …]
+ *   node scripts/node.mjs src/testing/learn.ts --set guide-dog --out DIR [--steps 20] [--preset lamina] [--at 400,500] [field=value …]
  *
- * `field=value` changes a field of the recipe, for instance stage1Steps=250 learningRate=0.002 seed=1.
+ * `field=value` changes a field of the recipe, for instance stage1Steps=250 learningRate=0.002 seed=1. `--at` also measures
+ * at these steps on the way, as if learning ended there.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -14,10 +15,11 @@ import { openBackend } from '../engine/backend';
 import * as tf from '../engine/tf';
 import { methods } from '../methods';
 import type { PureccPreset } from '../methods/purecc/meta';
+import { disposeConcept } from '../pipeline/concept';
 import { buildDataset } from '../pipeline/dataset';
 import { loadBase } from '../pipeline/base';
 import { measure } from '../pipeline/measure';
-import { createTrainer } from '../pipeline/train';
+import { createTrainer, type TrainerStep } from '../pipeline/train';
 import { defaultRecipe, parseRecipe } from '../protocol/recipe';
 import { folderFiles } from './files';
 import { contactSheet, readPng, writePng } from './png';
@@ -31,7 +33,7 @@ const rounded = (_: string, value: unknown) => (typeof value === 'number' ? Numb
 export async function learn(argv: string[]): Promise<void> {
   const { values: options, positionals } = parseArgs({
     args: argv, allowPositionals: true,
-    options: { set: { type: 'string', default: 'guide-dog' }, out: { type: 'string', default: 'out' }, steps: { type: 'string', default: '20' }, preset: { type: 'string', default: 'lamina' } },
+    options: { set: { type: 'string', default: 'guide-dog' }, out: { type: 'string', default: 'out' }, steps: { type: 'string', default: '20' }, preset: { type: 'string', default: 'lamina' }, at: { type: 'string', default: '' } },
   });
   const compute = await openBackend('wasm', { threads: 1, wasmPaths: wasmFolder });
   const folder = join('public/concepts', options.set);
@@ -45,16 +47,24 @@ export async function learn(argv: string[]): Promise<void> {
   const pictures = await Promise.all(set.images.map(async ({ file }) => readPng(await readFile(join(folder, file))).pixels));
   const dataset = await buildDataset(base, set.images.map((captions, i) => ({ pixels: pictures[i]!, captions })), recipe);
 
+  const set4d = tf.stack(pictures.map((pixels) => tf.tensor3d(pixels, [base.imageSize, base.imageSize, 3]))) as tf.Tensor4D;
+  const marks = options.at.split(',').map(Number);
   const started = performance.now();
   const trainer = await createTrainer({ base, method: methods.purecc, recipe, dataset });
-  const log = [];
+  const log: TrainerStep[] = [];
   for await (const row of trainer.steps()) {
     log.push(row);
+    if (marks.includes(row.step)) {
+      const concept = trainer.concept({ final: true });
+      const { prompts: _, base: __, unrelated: ___, ...short } = (await measure({ base, concept, pictures: set4d, steps: Number(options.steps), keepPixels: false, withoutRows: false })).measures;
+      disposeConcept(concept);
+      console.info(`at step ${row.step}`, JSON.stringify(short, rounded));
+    }
     if (row.step % 50 === 0) console.info(`${row.stage} ${row.step}/${row.totalSteps} ${row.stepMs.toFixed(0)} ms`, JSON.stringify(row.losses, rounded), row.lambda.toFixed(2));
   }
   const trained = performance.now();
   const concept = trainer.concept();
-  const { measures, sheet } = await measure({ base, concept, pictures: tf.stack(pictures.map((pixels) => tf.tensor3d(pixels, [base.imageSize, base.imageSize, 3]))) as tf.Tensor4D, steps: Number(options.steps), keepPixels: true, withoutRows: true });
+  const { measures, sheet } = await measure({ base, concept, pictures: set4d, steps: Number(options.steps), keepPixels: true, withoutRows: true });
   const of = (stage: string, key: 'lambdaStar' | 'cosine') => log.filter((row) => row.stage === stage).slice(-100).flatMap((row) => row[key]);
   const result = {
     set: set.name, recipe, backend: compute.adapter, numTensors: tf.memory().numTensors,

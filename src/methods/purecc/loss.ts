@@ -63,11 +63,11 @@ export function project(r: Tensor4D, g: Tensor4D, vOriginal: Tensor4D, { fixed, 
     const floor = held ? tf.mul<Tensor1D>(perSampleMean(tf.square(vOriginal)), elements * FLOOR_RELATIVE ** 2) : tf.zeros<tf.Rank.R1>([r.shape[0]]);
     const star = lambdaStar(r, g, { floor, low: held ? 0 : -Infinity, high: held ? LAMBDA_MAX : Infinity });
     return {
-      lambda: fixed === null ? star.lambda : tf.fill([r.shape[0]], fixed),
+      lambda: fixed === null ? star.lambda : tf.fill<tf.Rank.R1>([r.shape[0]], fixed),
       cosine: star.cosine,
       offsetRatio: tf.sqrt(tf.div<Tensor1D>(star.rNorm2, tf.maximum<Tensor1D>(star.gNorm2, 1e-30))),
       guidanceRms: tf.sqrt(tf.mul<Tensor1D>(star.gNorm2, 1 / elements)),
-      floorHit: fixed === null ? tf.cast<Tensor1D>(tf.less(star.gNorm2, floor), 'float32') : tf.zeros<tf.Rank.R1>([r.shape[0]]),
+      floorHit: fixed === null ? tf.cast<Tensor1D>(tf.less<Tensor1D>(star.gNorm2, floor), 'float32') : tf.zeros<tf.Rank.R1>([r.shape[0]]),
     };
   });
 }

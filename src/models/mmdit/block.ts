@@ -3,8 +3,8 @@
  * x [B,N,d], y [B,T,d]; modulations [B,k·d]: shift, scale, gate of the attention, then of the MLP (and of attn2 where the
  * block has one). The last block reads the text but no longer changes it: its modulation is (scale, shift).
  */
-import { attention, gatedResidual, geluTanh, linear, normModulate, rmsNorm, type FrozenLinear } from '../../engine/ops';
-import { concat, reshape, slice, split, transpose, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
+import { attention, gatedResidual, geluTanh, joinTokens, linear, normModulate, rmsNorm, type FrozenLinear } from '../../engine/ops';
+import { reshape, split, transpose, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import type { Adapter, AttentionWeights, BlockWeights, MmditConfig, StreamWeights } from './types';
 
 export interface Streams { x: Tensor3D; y: Tensor3D | null }
@@ -57,20 +57,19 @@ export function runBlock(config: MmditConfig, w: BlockWeights, x: Tensor3D, y: T
   const ny = normModulate(y, shiftY, scaleY);
 
   const join = (part: 'q' | 'k' | 'v', weightX: Tensor1D | null, weightY: Tensor1D | null) =>
-    concat([heads(onX(part, nx), config, weightX), heads(onY(part, ny), config, weightY)], 2) as Tensor4D; // [B,H,N+T,hd]
+    joinTokens(heads(onX(part, nx), config, weightX), heads(onY(part, ny), config, weightY)); // [B,H,N+T,hd]
   const { attention: ax } = w.x;
   const { attention: ay } = w.context;
   // nobody reads the last block's text queries
   const q = w.last ? heads(onX('q', nx), config, ax.normQ) : join('q', ax.normQ, ay.normQ);
   const attended = merged(attention(q, join('k', ax.normK, ay.normK), join('v', null, null)));
-  const [n, t] = [x.shape[1], y.shape[1]];
-  const cut = (from: number, size: number) => slice(attended, [0, from, 0], [-1, size, -1]) as Tensor3D;
+  const [toX, toY] = w.last ? [attended, null] : (split(attended, [x.shape[1], y.shape[1]], 1) as [Tensor3D, Tensor3D]);
 
-  let outX = gatedResidual(x, forX[2]!, onX('out', w.last ? attended : cut(0, n)));
+  let outX = gatedResidual(x, forX[2]!, onX('out', toX));
   if (w.dual) outX = gatedResidual(outX, forX[8]!, selfAttention(config, w.dual, normModulate(x, forX[6]!, forX[7]!)));
   outX = mlp(outX, w.x, forX.slice(3, 6));
-  if (w.last) return { x: outX, y: null };
-  const outY = gatedResidual(y, forY[2]!, onY('out', cut(n, t)));
+  if (!toY) return { x: outX, y: null };
+  const outY = gatedResidual(y, forY[2]!, onY('out', toY));
   return { x: outX, y: mlp(outY, w.context, forY.slice(3, 6)) };
 }
 

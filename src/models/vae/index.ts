@@ -15,7 +15,7 @@ function runLayer(x: Tensor4D, layer: Layer): Tensor4D {
   if (layer.kind === 'upsample') return image.resizeNearestNeighbor(x, [2 * x.shape[1], 2 * x.shape[2]]);
   if (layer.kind === 'convolution') return convolve(x, layer.convolution, layer.stride, layer.relu ? 'relu' : 'linear');
   const [first, second, third] = layer.convolutions;
-  return relu(add(convolve(convolve(convolve(x, first, 1, 'relu'), second, 1, 'relu'), third, 1, 'linear'), x));
+  return relu(add<Tensor4D>(convolve(convolve(convolve(x, first, 1, 'relu'), second, 1, 'relu'), third, 1, 'linear'), x));
 }
 
 /** Layer by layer, so that only two layers' pictures exist at a time. */

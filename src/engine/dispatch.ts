@@ -25,10 +25,11 @@ export interface Internals {
   endComputePassEncoder(): void;
   submitQueue(): void;
   makeTensorInfo(shape: readonly number[], dtype: DataType): TensorInfo;
+  disposeData(id: object): boolean;
 }
 const fields = [
   'device', 'queue', 'tensorMap', 'bufferManager', 'commandEncoder', 'computePassEncoder', 'commandQueueOwnedIds', 'uniformPendingDisposal',
-  'dispatchCountInPass', 'uploadToGPU', 'ensureCommandEncoderReady', 'endComputePassEncoder', 'submitQueue', 'makeTensorInfo',
+  'dispatchCountInPass', 'uploadToGPU', 'ensureCommandEncoderReady', 'endComputePassEncoder', 'submitQueue', 'makeTensorInfo', 'disposeData',
 ] as const satisfies readonly (keyof Internals)[];
 
 export const internals = (backend: unknown): Internals => backend as Internals;

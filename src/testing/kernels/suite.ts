@@ -1,0 +1,119 @@
+/**
+ * One suite for every kernel, fused or composed: forward against a plain float64 reference over ragged sizes, gradient
+ * against central differences of that reference and against the composed form, nothing leaked. A kernel describes itself
+ * by a KernelSpec beside this file; its *.wgsl.test.ts and *.test.ts run the same spec on different backends.
+ */
+import { describe, expect, it } from 'vitest';
+import * as tf from '../../engine/tf';
+import { vjp } from '../../engine/vjp';
+import { expectNoLeak } from '../backend';
+
+export type Values = Float32Array | Float64Array;
+
+export interface KernelCase {
+  title: string;
+  /** Of each input that has a gradient. */
+  shapes: number[][];
+  /** Too large for gradients on a software adapter. */
+  forwardOnly?: boolean;
+  /** Passed through to the three forms. */
+  options?: unknown;
+}
+
+export interface KernelSpec {
+  name: string;
+  cases: KernelCase[];
+  /** As the product calls it. */
+  run(inputs: tf.Tensor[], options: unknown): tf.Tensor[];
+  composed(inputs: tf.Tensor[], options: unknown): tf.Tensor[];
+  /** Float64, elementwise loops only. */
+  reference(inputs: Values[], shapes: number[][], options: unknown): Float64Array[];
+  /** Largest error allowed, relative to the largest value of the output (of the gradient), with its reason in the spec. */
+  tolerance: { forward: number; gradient: number };
+}
+
+/** Uniform in −1…1, the same for the same seed. */
+export function noise(size: number, seed: number): Float32Array {
+  const values = new Float32Array(size);
+  let state = (seed * 2654435761 + 1) >>> 0;
+  for (let i = 0; i < size; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    values[i] = (state >>> 8) / 2 ** 23 - 1;
+  }
+  return values;
+}
+
+const largest = (values: ArrayLike<number>): number => {
+  let top = 0;
+  for (let i = 0; i < values.length; i++) top = Math.max(top, Math.abs(values[i]!));
+  return top;
+};
+
+/** Largest difference over largest wanted value; NaN anywhere gives NaN, which no expectation accepts. */
+export function relativeError(got: ArrayLike<number>, want: ArrayLike<number>): number {
+  expect(got.length).toBe(want.length);
+  let worst = 0;
+  for (let i = 0; i < want.length; i++) {
+    const error = Math.abs(got[i]! - want[i]!);
+    if (!(error <= worst)) worst = error;
+  }
+  return worst / (largest(want) || 1);
+}
+
+const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+  let total = 0;
+  for (let i = 0; i < a.length; i++) total += a[i]! * b[i]!;
+  return total;
+};
+const size = (shape: number[]) => shape.reduce((a, b) => a * b, 1);
+const tensors = (values: Float32Array[], shapes: number[][]) => values.map((v, i) => tf.tensor(v, shapes[i]!, 'float32'));
+const read = (xs: (tf.Tensor | null)[], sizes: number[]): Promise<ArrayLike<number>[]> =>
+  Promise.all(xs.map((x, i) => x?.data() ?? Promise.resolve(new Float32Array(sizes[i]!))));
+
+async function gradients(f: KernelSpec['run'], inputs: tf.Tensor[], options: unknown, dys: Float32Array[]): Promise<ArrayLike<number>[]> {
+  const taped = vjp((...xs) => f(xs, options), inputs);
+  const weights = taped.outputs.map((y, i) => tf.tensor(dys[i]!, y.shape, 'float32'));
+  const dxs = taped.pullback(weights);
+  const values = await read(dxs, inputs.map((x) => x.size));
+  tf.dispose([taped.outputs, weights, dxs.filter((dx) => dx !== null)]);
+  return values;
+}
+
+/** Registers the tests; the backend must be current when they run. */
+export function describeKernel(spec: KernelSpec): void {
+  describe(spec.name, () => {
+    for (const { title, shapes, forwardOnly, options } of spec.cases) {
+      const values = () => shapes.map((shape, i) => noise(size(shape), 7 + i));
+
+      it(`${title}: forward`, () => expectNoLeak(async () => {
+        const inputs = tensors(values(), shapes);
+        const outputs = spec.run(inputs, options);
+        const got = await read(outputs, []);
+        spec.reference(values(), shapes, options).forEach((want, i) => {
+          expect(relativeError(got[i]!, want), `output ${i}`).toBeLessThan(spec.tolerance.forward);
+        });
+        tf.dispose([inputs, outputs]);
+      }));
+      if (forwardOnly) continue;
+
+      it(`${title}: gradient`, () => expectNoLeak(async () => {
+        const xs = values();
+        const inputs = tensors(xs, shapes);
+        const dys = spec.reference(xs, shapes, options).map((y, i) => noise(y.length, 31 + i));
+        const got = await gradients(spec.run, inputs, options, dys);
+        const composed = await gradients(spec.composed, inputs, options, dys);
+        tf.dispose(inputs);
+        const loss = (moved: Values[]) => spec.reference(moved, shapes, options).reduce((total, y, i) => total + dot(y, dys[i]!), 0);
+        xs.forEach((_, i) => {
+          expect(relativeError(got[i]!, composed[i]!), `input ${i} against the composed form`).toBeLessThan(spec.tolerance.gradient);
+          const direction = noise(xs[i]!.length, 53 + i);
+          const step = 1e-5;
+          const moved = (sign: number) => loss(xs.map((x, j) => (j === i ? Float64Array.from(x, (value, at) => value + sign * step * direction[at]!) : x)));
+          const slope = (moved(1) - moved(-1)) / (2 * step);
+          const scale = Math.sqrt(dot(got[i]!, got[i]!) * dot(direction, direction)) + 1e-12;
+          expect(Math.abs(dot(got[i]!, direction) - slope) / scale, `input ${i} against central differences`).toBeLessThan(spec.tolerance.gradient);
+        });
+      }));
+    }
+  });
+}

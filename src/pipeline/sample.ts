@@ -15,6 +15,8 @@ export interface SampleOptions extends Pacing {
   field: VelocityField;
   /** One seed per row of the field. */
   seeds: readonly number[];
+  /** Starts from this instead of the seeds' noise [K,h,w,C]; stays the caller's. */
+  noise?: Tensor4D;
   /** Euler steps. */
   steps: number;
   /** CFG scale around the field; 1 is off. */
@@ -33,9 +35,9 @@ export function startingNoise(base: FlowBase, seeds: readonly number[]): Tensor4
  * One item per step; `sigma` is the noise level that its latent still has. The sampler owns every latent and disposes it
  * when the next is asked for or the loop is left: clone what is kept. Fault `aborted`.
  */
-export async function* sample({ base, field, seeds, steps, guidance, between, signal }: SampleOptions): AsyncGenerator<SampledStep> {
+export async function* sample({ base, field, seeds, noise, steps, guidance, between, signal }: SampleOptions): AsyncGenerator<SampledStep> {
   const sigmas = eulerSigmas(steps, base.shift);
-  let x = startingNoise(base, seeds);
+  let x = noise ? tf.clone(noise) : startingNoise(base, seeds);
   try {
     for (let step = 1; step <= steps; step++) {
       const now = sigmas[step - 1]!, next = sigmas[step]!;

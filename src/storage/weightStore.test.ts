@@ -90,6 +90,16 @@ describe('cutting', () => {
   });
 });
 
+describe('cutting rows', () => {
+  it('never divides a row that fits a chunk', () => {
+    const file = writeSafetensors({ w: { shape: [10, 100], data: ramp(1000) } });
+    const { header } = openSafetensors(file);
+    const starts = planChunks(header, file.length, LIMIT).map(({ offset }) => offset - header.dataBegin).filter((offset) => offset >= 0);
+    // Rows of 400 bytes: two fit 1,024.
+    expect(starts).toEqual([0, 800, 1600, 2400, 3200]);
+  });
+});
+
 describe('a first start', () => {
   it('stores every file and reads it back exactly, with progress from both sides', async () => {
     const progress: LoadProgress[] = [];
@@ -200,6 +210,25 @@ describe('damage', () => {
     expect(from.asked).toEqual([LIST_NAME, model]);
     const later = Object.assign(server(), { online: false });
     await expectGood(await ensure(later));
+  });
+
+  it('reads one chunk at a time, however many tensors are asked for at once', async () => {
+    await ensure(server());
+    let [now, most] = [0, 0];
+    const counting = new Proxy(db, {
+      get(target, name) {
+        const value = Reflect.get(target, name) as unknown;
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          const result = Reflect.apply(value as (...args: unknown[]) => Promise<unknown>, target, args);
+          if (name !== 'get' || args[0] !== 'chunks') return result;
+          most = Math.max(most, ++now);
+          return result.finally(() => (now -= 1));
+        };
+      },
+    });
+    await expectGood(await ensureBase(counting, 'embedded', 'base', { fetch: server().fetch }));
+    expect(most).toBe(1);
   });
 
   it('repairs once for concurrent readers, text files too', async () => {

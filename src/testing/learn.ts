@@ -11,14 +11,18 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import { parseArgs } from 'node:util';
+import { serialize } from 'node:v8';
 import { openBackend } from '../engine/backend';
 import * as tf from '../engine/tf';
+import { decode } from '../models/vae';
 import { methods } from '../methods';
 import type { PureccPreset } from '../methods/purecc/meta';
-import { disposeConcept } from '../pipeline/concept';
+import { disposeConcept, storeConcept } from '../pipeline/concept';
 import { buildDataset } from '../pipeline/dataset';
 import { loadBase } from '../pipeline/base';
-import { measure } from '../pipeline/measure';
+import { encodeFieldWords } from '../pipeline/fields';
+import { measure, measurePrompts } from '../pipeline/measure';
+import { draft, makeProbe } from '../pipeline/preview';
 import { createTrainer, type TrainerStep } from '../pipeline/train';
 import { defaultRecipe, parseRecipe } from '../protocol/recipe';
 import { folderFiles } from './files';
@@ -64,7 +68,23 @@ export async function learn(argv: string[]): Promise<void> {
   }
   const trained = performance.now();
   const concept = trainer.concept();
+  /** What the slider shows at five balances, from probes at three noise levels, two prompts. */
+  async function drafts(): Promise<void> {
+    const drawn: tf.Tensor4D[] = [];
+    for (const prompt of measurePrompts(recipe).slice(0, 2)) {
+      const words = encodeFieldWords(base, [prompt], '', recipe);
+      for (const sigma of [0.65, 0.75, 0.85]) {
+        const probe = await makeProbe({ base, words, concept, seed: 500, guidance: 3, revision: 0, sigma });
+        drawn.push(...[0, 0.5, 1, 1.5, 2].map((balance) => decode(base.vae, draft(probe, balance))));
+      }
+    }
+    const pixels = new Float32Array(await tf.concat4d(drawn, 0).data<'float32'>());
+    await writeFile(join(options.out, `${set.name}-drafts.png`), writePng(contactSheet(pixels, base.imageSize, 5)));
+  }
+  await mkdir(options.out, { recursive: true });
+  await writeFile(join(options.out, `${set.name}.concept.bin`), serialize(await storeConcept(concept)));
   const { measures, sheet } = await measure({ base, concept, pictures: set4d, steps: Number(options.steps), keepPixels: true, withoutRows: true });
+  await drafts();
   const of = (stage: string, key: 'lambdaStar' | 'cosine') => log.filter((row) => row.stage === stage).slice(-100).flatMap((row) => row[key]);
   const result = {
     set: set.name, recipe, backend: compute.adapter, numTensors: tf.memory().numTensors,
@@ -72,7 +92,6 @@ export async function learn(argv: string[]): Promise<void> {
     msPerStep: { extractor: median(log.filter((row) => row.stage === 'extractor').map((row) => row.stepMs)), student: median(log.filter((row) => row.stage === 'student').map((row) => row.stepMs)) },
     lambdaStar: median(of('student', 'lambdaStar')), cosine: median(of('student', 'cosine')), floorHits: log.reduce((sum, row) => sum + row.floorHits, 0), measures,
   };
-  await mkdir(options.out, { recursive: true });
   await writeFile(join(options.out, `${set.name}.png`), writePng(contactSheet(sheet!.pixels, sheet!.size, sheet!.columns)));
   await writeFile(join(options.out, `${set.name}.json`), JSON.stringify({ ...result, log }, rounded));
   const { prompts: _, base: __, unrelated: ___, ...short } = measures;

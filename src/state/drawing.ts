@@ -34,6 +34,8 @@ export interface DrawingSlice extends DrawingParams {
   setBalance(balance: number): void;
   draw(): Promise<void>;
   cancelDraw(): void;
+  /** The concept's picture as PNG with its parameters in it; null after a fault, which then stands under the prompt. */
+  pictureFile(): Promise<{ blob: Blob; name: string } | null>;
   pin(step: number | null): void;
   setStripSide(side: 'concept' | 'customBase'): void;
   clearTwins(): void;
@@ -145,6 +147,17 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
       stopRest();
       set({ drawing: false, sampling: null });
       env.client.request('cancelDraw', undefined).catch((error: unknown) => set({ drawFault: faultOf(error) }));
+    },
+
+    async pictureFile() {
+      try {
+        const blob = await env.client.request('pictureFile', { slot: 'concept' });
+        const name = get().conceptName.trim().toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-') || 'lamina';
+        return { blob, name: `${name}-${get().seed}-${get().balance.toFixed(2)}.png` };
+      } catch (error) {
+        set({ drawFault: faultOf(error) });
+        return null;
+      }
     },
 
     pin: (pinnedStep) => set({ pinnedStep }),

@@ -1,0 +1,35 @@
+/** The whole page: header, banners, the two screens, and what belongs to all of them — keys, drops and pastes anywhere, toasts. */
+import { Tabs } from 'radix-ui';
+import { useCallback, useState } from 'react';
+import type { Tab } from '../state/preferences';
+import { Banners } from './Banners';
+import { Header } from './Header';
+import { useKeys } from './keys';
+import { LearnScreen } from './learn/LearnScreen';
+import { Settings } from './Settings';
+import { ShelfScreen } from './shelf/ShelfScreen';
+import { useActions, useStudio } from './studio';
+import { useThemeOnRoot } from './theme';
+import { Toasts } from './Toasts';
+import { usePageFiles } from './usePageFiles';
+
+export function App() {
+  const actions = useActions();
+  const tab = useStudio((state) => state.tab);
+  const [settings, setSettings] = useState(false);
+  useKeys(useCallback(() => setSettings(true), []));
+  useThemeOnRoot();
+  const dragging = usePageFiles();
+  return (
+    <Tabs.Root className="app" value={tab} onValueChange={(next) => actions.setTab(next as Tab)} data-dragging={dragging || undefined}>
+      <Header openSettings={() => setSettings(true)} />
+      <Banners />
+      <main>
+        <Tabs.Content value="learn" className="screen" tabIndex={-1}><LearnScreen /></Tabs.Content>
+        <Tabs.Content value="shelf" className="screen" tabIndex={-1}><ShelfScreen /></Tabs.Content>
+      </main>
+      <Settings open={settings} onClose={() => setSettings(false)} />
+      <Toasts />
+    </Tabs.Root>
+  );
+}

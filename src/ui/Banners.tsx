@@ -1,0 +1,64 @@
+/** What stands above the screens: an unfinished run, a newer version, a link that cannot be read, a base that does not load. */
+import type { ReactNode } from 'react';
+import { useActions, useStudio } from './studio';
+import { ids } from './testIds';
+
+function Banner({ children, testId, tone }: { children: ReactNode; testId: string; tone?: 'bad' }) {
+  return <div className={tone ? `banner ${tone}` : 'banner'} role={tone ? 'alert' : 'status'} data-testid={testId}>{children}</div>;
+}
+
+export function Banners() {
+  const actions = useActions();
+  const update = useStudio((state) => state.applyUpdate);
+  const link = useStudio((state) => state.linkFault);
+  const device = useStudio((state) => state.deviceFault);
+  return (
+    <>
+      {device && (
+        <Banner testId={ids.fault} tone="bad">
+          <p>{device.message} <span className="muted">{device.remedy}</span></p>
+          <button type="button" className="button small" onClick={() => location.reload()}>Reload</button>
+        </Banner>
+      )}
+      {link && (
+        <Banner testId={ids.fault} tone="bad">
+          <p>{link.message}</p>
+          <button type="button" className="button small" onClick={actions.dismissLink}>Use the defaults</button>
+        </Banner>
+      )}
+      <ResumeBanner />
+      {update && (
+        <Banner testId={ids.updatePrompt}>
+          <p>A newer version of Lamina is here. Learning goes on from its last checkpoint.</p>
+          <button type="button" className="button small" onClick={update}>Update</button>
+        </Banner>
+      )}
+    </>
+  );
+}
+
+function ResumeBanner() {
+  const actions = useActions();
+  const found = useStudio((state) => state.unfinished);
+  const running = useStudio((state) => state.run !== null);
+  const busy = useStudio((state) => state.runBusy);
+  if (!found || running) return null;
+  const { run, ownedElsewhere } = found;
+  return (
+    <Banner testId={ids.resumeBanner}>
+      <p>
+        {ownedElsewhere
+          ? <>“{run.name}” is being learned in another tab, at step {run.step} of {run.totalSteps}. Here it can only be looked at.</>
+          : <>“{run.name}” stopped at step {run.step} of {run.totalSteps}. Everything up to there is kept.</>}
+      </p>
+      <div className="buttons">
+        {ownedElsewhere
+          ? <button type="button" className="button small" data-testid={ids.resumeTakeOver} disabled={busy} onClick={() => void actions.continueRun()}>Take over</button>
+          : <>
+              <button type="button" className="button small" data-testid={ids.resumeDiscard} disabled={busy} onClick={() => void actions.discardRun()}>Discard</button>
+              <button type="button" className="button small primary" data-testid={ids.resumeContinue} disabled={busy} onClick={() => void actions.continueRun()}>Continue</button>
+            </>}
+      </div>
+    </Banner>
+  );
+}

@@ -1,0 +1,20 @@
+/** Notices that have no place of their own, as toasts. */
+import { useEffect, useRef } from 'react';
+import { Toaster, toast } from 'sonner';
+import { useStudio } from './studio';
+import { useTheme } from './theme';
+
+export function Toasts() {
+  const notices = useStudio((state) => state.notices);
+  const theme = useTheme();
+  const seen = useRef(0);
+  useEffect(() => {
+    for (const notice of notices) {
+      if (notice.id <= seen.current) continue;
+      seen.current = notice.id;
+      if (notice.tone === 'bad') toast.error(notice.text);
+      else toast(notice.text);
+    }
+  }, [notices]);
+  return <Toaster theme={theme} position="bottom-center" closeButton visibleToasts={3} />;
+}

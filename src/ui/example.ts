@@ -1,0 +1,23 @@
+/** Reads the recorded example once; null while it is not there, or where the app was built without one. */
+import { useEffect, useState } from 'react';
+import { parseExample, type RecordedExample } from '../protocol/example';
+
+const folder = 'example/';
+export const examplePicture = (file: string): string => folder + file;
+
+async function readExample(): Promise<RecordedExample | null> {
+  const response = await fetch(`${folder}example.json`);
+  const isJson = response.ok && (response.headers.get('content-type') ?? '').includes('json');
+  return isJson ? parseExample(await response.json()) : null;
+}
+
+let reading: Promise<RecordedExample | null> | null = null;
+
+export function useExample(): RecordedExample | null {
+  const [example, setExample] = useState<RecordedExample | null>(null);
+  useEffect(() => {
+    reading ??= readExample().catch(() => null);
+    void reading.then(setExample);
+  }, []);
+  return example;
+}

@@ -1,0 +1,45 @@
+/** The balance slider, always in sight: its ends have names, its value is large. Arrow keys move it, fine with Shift. */
+import type { KeyboardEvent } from 'react';
+import type { RecordedExample } from '../../protocol/example';
+import { balanceRange } from '../../state/params';
+import { useActions, useStudio } from '../studio';
+import { ids } from '../testIds';
+
+const FINE = 0.01;
+const PAGE = 0.25;
+
+function stepOf({ key, shiftKey }: KeyboardEvent): number {
+  const by = shiftKey ? FINE : balanceRange.step;
+  return { ArrowRight: by, ArrowUp: by, ArrowLeft: -by, ArrowDown: -by, PageUp: PAGE, PageDown: -PAGE }[key] ?? 0;
+}
+
+export function BalanceCard({ example, live }: { example: RecordedExample | null; live: boolean }) {
+  const actions = useActions();
+  const balance = useStudio((state) => state.balance);
+  const lambda = useStudio((state) => state.run?.lambda ?? state.opened?.lambda ?? null);
+  const alive = live || example !== null;
+  const shownLambda = example ? example.lambda : lambda;
+  const onKeyDown = (event: KeyboardEvent) => {
+    const by = stepOf(event);
+    if (by === 0) return;
+    event.preventDefault();
+    actions.setBalance(Math.round((balance + by) / FINE) * FINE);
+  };
+  return (
+    <div className="balance-card">
+      <div className="row">
+        <label htmlFor="balance-input"><b>Balance</b> <span className="muted">how strongly the concept acts</span></label>
+        <p className="balance-figures">
+          <output className="balance-value" data-testid={ids.balanceValue} htmlFor="balance-input">{balance.toFixed(2)}</output>
+          <span className="muted"> × λ*{shownLambda !== null && <> (λ* = <span data-testid={ids.lambda}>{shownLambda.toFixed(2)}</span>)</>}</span>
+        </p>
+      </div>
+      <input id="balance-input" type="range" className="balance" data-testid={ids.balance} min={balanceRange.min} max={balanceRange.max} step={FINE} value={balance} disabled={!alive}
+        aria-valuetext={`${balance.toFixed(2)} times lambda star`} aria-describedby="balance-ends" onKeyDown={onKeyDown} onChange={(event) => actions.setBalance(Number(event.target.value))} />
+      <div className="balance-ends" id="balance-ends">
+        <span className="base">0 · base</span><span className="concept">1 · as learned</span><span>2 · exaggerated</span>
+      </div>
+      {!alive && <p className="note balance-note">Comes alive as soon as something is being learned, or open a concept from the Shelf.</p>}
+    </div>
+  );
+}

@@ -1,0 +1,77 @@
+/** One small chart by uPlot: lines against steps, or points against sigma; names stand at the lines' ends, colours come from the tokens. */
+import { useEffect, useRef } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import type { Columns } from './series';
+
+export interface Line { label: string; token: string; dashed?: boolean }
+
+interface Props {
+  columns: Columns;
+  lines: readonly Line[];
+  points: boolean;
+  /** Fixed ends of the x axis. */
+  range: [number, number];
+  label: string;
+  testId: string;
+  theme: string;
+}
+
+const HEIGHT = 100;
+/** Room to the right of the last point for the names, in CSS px. */
+const NAMES = 58;
+
+/** Names at the last value of each line, pushed apart where they would overlap. */
+function drawNames(chart: uPlot, lines: readonly Line[], colour: (token: string) => string) {
+  const { ctx } = chart;
+  const ratio = devicePixelRatio;
+  const placed: number[] = [];
+  ctx.save();
+  ctx.font = `${11 * ratio}px 'Inter Variable', sans-serif`;
+  ctx.textBaseline = 'middle';
+  lines.forEach((line, n) => {
+    const column = chart.data[n + 1] as (number | null)[];
+    const at = column.findLastIndex((value) => value !== null);
+    if (at < 0) return;
+    let y = chart.valToPos(column[at]!, 'y', true);
+    while (placed.some((other) => Math.abs(other - y) < 12 * ratio)) y += 3 * ratio;
+    placed.push(y);
+    ctx.fillStyle = colour(line.token);
+    ctx.fillText(line.label, chart.valToPos(chart.data[0][at]!, 'x', true) + 6 * ratio, Math.min(y, chart.bbox.top + chart.bbox.height - 6 * ratio));
+  });
+  ctx.restore();
+}
+
+export function Chart({ columns, lines, points, range, label, testId, theme }: Props) {
+  const holder = useRef<HTMLDivElement>(null);
+  const chart = useRef<uPlot | null>(null);
+  const [from, to] = range;
+
+  useEffect(() => {
+    const target = holder.current;
+    if (!target) return;
+    const style = getComputedStyle(target);
+    const colour = (token: string) => style.getPropertyValue(token).trim();
+    const made = new uPlot({
+      width: target.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 } }, padding: [8, points ? 0 : NAMES, 0, 0],
+      scales: { x: { time: false, range: () => [from, to] }, y: { range: (_chart, low, high) => [Math.min(0, low ?? 0), Math.max(high ?? 1, 1e-6) * 1.1] } },
+      axes: [
+        { size: 20, font: "11px 'Inter Variable', sans-serif", stroke: colour('--faint'), grid: { show: false }, ticks: { show: false }, splits: () => [from, (from + to) / 2, to], values: (_chart, splits) => splits.map((value) => (points ? `σ ${value}` : String(Math.round(value)))) },
+        { size: 30, gap: 4, font: "11px 'Inter Variable', sans-serif", stroke: colour('--faint'), grid: { stroke: colour('--line'), width: 1, dash: [2, 3] }, ticks: { show: false }, space: 34 },
+      ],
+      series: [{}, ...lines.map((line): uPlot.Series => ({
+        label: line.label, stroke: colour(line.token), width: 1.5, dash: line.dashed ? [4, 3] : [], spanGaps: true,
+        points: points ? { show: true, size: 3, fill: colour(line.token), stroke: colour(line.token) } : { show: false }, ...(points ? { paths: () => null } : {}),
+      }))],
+      hooks: { draw: points ? [] : [(drawn) => drawNames(drawn, lines, colour)] },
+    }, columns as uPlot.AlignedData, target);
+    chart.current = made;
+    const resize = new ResizeObserver(() => made.setSize({ width: target.clientWidth, height: HEIGHT }));
+    resize.observe(target);
+    return () => { resize.disconnect(); made.destroy(); chart.current = null; };
+    // The columns of a living chart change by setData below.
+  }, [lines, points, from, to, theme]);
+
+  useEffect(() => chart.current?.setData(columns as uPlot.AlignedData), [columns]);
+  return <div ref={holder} className="chart" role="img" aria-label={label} data-testid={testId} style={{ height: HEIGHT }} />;
+}

@@ -1,0 +1,56 @@
+/** The square that is learned of a picture: dragged, pinched or moved by arrow keys; the zoom also by its slider. */
+import { useEffect, useState } from 'react';
+import Cropper, { type Area } from 'react-easy-crop';
+import type { Card } from '../../state/pictures';
+import { Dialog } from '../parts/Dialog';
+import { useActions } from '../studio';
+
+const MOST_ZOOM = 8;
+
+/** Object URL of a bitmap as PNG; null until it is encoded. */
+function useBitmapUrl(bitmap: ImageBitmap | undefined): string | null {
+  const [url, setUrl] = useState<string | null>(null);
+  useEffect(() => {
+    if (!bitmap) return;
+    const canvas = document.createElement('canvas');
+    Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
+    canvas.getContext('2d')?.drawImage(bitmap, 0, 0);
+    let made = '';
+    let gone = false;
+    canvas.toBlob((blob) => { if (blob && !gone) setUrl((made = URL.createObjectURL(blob))); });
+    return () => { gone = true; if (made !== '') URL.revokeObjectURL(made); };
+  }, [bitmap]);
+  return url;
+}
+
+export function CropDialog({ card, onClose }: { card: Card; onClose(): void }) {
+  const actions = useActions();
+  const url = useBitmapUrl(card.info?.bitmap);
+  const [position, setPosition] = useState({ x: 0, y: 0 });
+  const [zoom, setZoom] = useState(1);
+  const [area, setArea] = useState<Area | null>(null);
+  const scale = card.info ? card.info.width / card.info.bitmap.width : 1;
+  const start = card.crop ? { x: card.crop.x / scale, y: card.crop.y / scale, width: card.crop.size / scale, height: card.crop.size / scale } : undefined;
+  const use = () => {
+    if (area && card.info) {
+      const size = Math.min(area.width * scale, card.info.width, card.info.height);
+      actions.setCrop(card.pictureId, { x: Math.round(area.x * scale), y: Math.round(area.y * scale), size: Math.round(size) });
+    }
+    onClose();
+  };
+  return (
+    <Dialog open onClose={onClose} title="Crop" testId="crop-dialog">
+      <div className="crop-area">
+        {url && (
+          <Cropper image={url} crop={position} zoom={zoom} aspect={1} maxZoom={MOST_ZOOM} initialCroppedAreaPixels={start}
+            onCropChange={setPosition} onZoomChange={setZoom} onCropComplete={(_share, pixels) => setArea(pixels)} cropperProps={{ 'aria-label': 'Part that is learned; arrow keys move it' }} />
+        )}
+      </div>
+      <label className="slider-row"><span>Zoom</span><input type="range" className="plain-range" min={1} max={MOST_ZOOM} step={0.05} value={zoom} onChange={(event) => setZoom(Number(event.target.value))} /></label>
+      <div className="actions">
+        <button type="button" className="button" onClick={onClose}>Cancel</button>
+        <button type="button" className="button primary" onClick={use}>Use this part</button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,33 @@
+/** Where pictures are dropped, picked or pasted. Large on the first visit, one tile once there are cards. */
+import { useDropzone } from 'react-dropzone';
+import { Mark } from '../parts/Mark';
+import { useActions } from '../studio';
+import { ids } from '../testIds';
+
+export function DropZone({ tile }: { tile?: boolean }) {
+  const actions = useActions();
+  const { getRootProps, getInputProps, isDragActive, open } = useDropzone({
+    noClick: !tile,
+    noKeyboard: !tile,
+    onDrop: (files) => void actions.addFiles(files.map((file) => ({ file, name: file.name }))),
+  });
+  const input = <input {...getInputProps({ 'aria-label': 'Pictures to learn from' })} data-testid={ids.dropInput} />;
+  if (tile) {
+    return (
+      <div {...getRootProps({ role: 'button', 'aria-label': 'Add pictures' })} className="drop-tile" data-active={isDragActive || undefined} data-testid={ids.dropZone}>
+        {input}
+        <span>Drop or paste more</span>
+      </div>
+    );
+  }
+  return (
+    <div {...getRootProps({ role: 'group', 'aria-label': 'Drop pictures here', tabIndex: undefined })} className="drop-zone" data-active={isDragActive || undefined} data-testid={ids.dropZone}>
+      {input}
+      <Mark size={40} outline />
+      <p className="drop-title">Drop 3 to 10 pictures</p>
+      <p className="muted">of one thing or one style.<br />PNG, JPEG, WebP, AVIF, any size.</p>
+      <button type="button" className="button" onClick={open}>Choose files</button>
+      <p className="note">or paste from the clipboard</p>
+    </div>
+  );
+}

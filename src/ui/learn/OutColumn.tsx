@@ -1,0 +1,33 @@
+/** What comes out: the twins, the prompt, the balance, and the strip over training. The first visit shows the recorded example. */
+import { isLive } from '../../state/drawing';
+import { useExample } from '../example';
+import { useStudio } from '../studio';
+import { BalanceCard } from './BalanceCard';
+import { ExampleTwins } from './ExampleTwins';
+import { PromptBar } from './PromptBar';
+import { Strip } from './Strip';
+import { Twins } from './Twins';
+
+export function OutColumn() {
+  const example = useExample();
+  const first = useStudio((state) => state.cards.length === 0 && state.run === null && state.opened === null);
+  const live = useStudio(isLive);
+  const touched = useStudio((state) => state.twins.base !== null);
+  return (
+    <section className="out" aria-label="What comes out">
+      <div className="out-inner">
+        {first && (
+          <div className="hero">
+            <h1>Teach a model one new thing.<br />Leave everything else as it was.</h1>
+            {example && !touched && <p className="muted">A recorded run. Move the balance: the pictures are real, and yours will be made on this device.</p>}
+          </div>
+        )}
+        {!first && <h1 className="visually-hidden">Learn a concept</h1>}
+        {first && example && !touched ? <ExampleTwins example={example} /> : <Twins />}
+        {(!first || !example || touched) && <PromptBar />}
+        <BalanceCard example={first && !touched ? example : null} live={live} />
+        {!first && <Strip />}
+      </div>
+    </section>
+  );
+}

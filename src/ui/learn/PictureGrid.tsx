@@ -1,0 +1,60 @@
+/** The cards: one square a picture, in its crop; a file that could not be read keeps its card with the reason. */
+import { TriangleAlert, X } from 'lucide-react';
+import { MOST_PICTURES, type Card } from '../../state/pictures';
+import type { Crop } from '../../protocol/messages';
+import { PictureCanvas } from '../parts/PictureCanvas';
+import { useActions, useStudio } from '../studio';
+import { cardId } from '../testIds';
+import { DropZone } from './DropZone';
+
+/** The crop in the pixels of the card's bitmap, which may be smaller than the picture. */
+export function cropOnBitmap(card: Card): Crop | null {
+  if (!card.info || !card.crop) return null;
+  const scale = card.info.bitmap.width / card.info.width;
+  return { x: card.crop.x * scale, y: card.crop.y * scale, size: card.crop.size * scale };
+}
+
+export function PictureGrid({ locked }: { locked: boolean }) {
+  const cards = useStudio((state) => state.cards);
+  const selected = useStudio((state) => state.selectedId);
+  return (
+    <ul className="cards" aria-label="Pictures">
+      {cards.map((card, n) => (card.state === 'faulty' ? <FaultyCard key={card.pictureId} card={card} n={n} /> : <PictureCard key={card.pictureId} card={card} n={n} selected={selected === card.pictureId} locked={locked} />))}
+      {!locked && cards.length < MOST_PICTURES && <li><DropZone tile /></li>}
+    </ul>
+  );
+}
+
+function PictureCard({ card, n, selected, locked }: { card: Card; n: number; selected: boolean; locked: boolean }) {
+  const actions = useActions();
+  return (
+    <li className="card" data-testid={cardId(n)} data-state={card.state}>
+      <button type="button" className="card-picture" aria-pressed={selected} aria-label={`Picture ${n + 1}, ${card.name}`} onClick={() => actions.select(card.pictureId)}>
+        {card.info ? <PictureCanvas bitmap={card.info.bitmap} part={cropOnBitmap(card)} label="" /> : <span className="note">Reading</span>}
+        {card.fit?.outside && <span className="card-flag" title="Outside what the base can draw"><TriangleAlert className="icon" aria-label="Outside what the base can draw" /></span>}
+      </button>
+      {!locked && <RemoveButton card={card} n={n} />}
+    </li>
+  );
+}
+
+function FaultyCard({ card, n }: { card: Card; n: number }) {
+  return (
+    <li className="card faulty" data-testid={cardId(n)} data-state={card.state} data-code={card.fault?.code}>
+      <TriangleAlert className="icon" aria-hidden />
+      <div role="alert" data-testid={`card-error-${n}`}>
+        <p className="card-name">{card.name}</p>
+        <p>{card.fault?.message}</p>
+        {card.fault?.remedy && <p className="muted">{card.fault.remedy}</p>}
+      </div>
+      <RemoveButton card={card} n={n} />
+    </li>
+  );
+}
+
+function RemoveButton({ card, n }: { card: Card; n: number }) {
+  const actions = useActions();
+  return (
+    <button type="button" className="card-remove" data-testid={`card-remove-${n}`} aria-label={`Remove ${card.name}`} onClick={() => actions.removeCard(card.pictureId)}><X className="icon" aria-hidden /></button>
+  );
+}

@@ -1,0 +1,46 @@
+/** Over training: one preview every N steps, fixed prompt and seed; a click shows that step in the twins. Places are reserved from the start. */
+import type { StripEntry } from '../../state/drawing';
+import { PictureCanvas } from '../parts/PictureCanvas';
+import { Segmented } from '../parts/Segmented';
+import { useActions, useStudio } from '../studio';
+
+/** Thumbnails of a row; longer strips scroll. */
+const PLACES = 9;
+
+export function Strip() {
+  const actions = useActions();
+  const strip = useStudio((state) => state.strip);
+  const run = useStudio((state) => state.run);
+  const side = useStudio((state) => state.stripSide);
+  const pinned = useStudio((state) => state.pinnedStep);
+  if (!run) return null;
+  const newest = strip.at(-1)?.step ?? null;
+  const empty = Math.max(0, PLACES - strip.length);
+  return (
+    <div className="strip">
+      <div className="row">
+        <h2>Over training</h2>
+        <div className="row">
+          <Segmented small label="Prompt of the strip" value={side} onChange={actions.setStripSide} options={[{ value: 'concept', label: 'Complete prompt' }, { value: 'customBase', label: 'Base prompt' }]} />
+          <span className="note">step {run.step} of {run.totalSteps}</span>
+        </div>
+      </div>
+      <ol className="strip-row">
+        {strip.map((entry) => <Thumb key={entry.step} entry={entry} side={side} current={pinned === null ? entry.step === newest : entry.step === pinned} pinned={entry.step === pinned} />)}
+        {Array.from({ length: empty }, (_, n) => <li key={`empty-${n}`} className="strip-empty" aria-hidden />)}
+      </ol>
+    </div>
+  );
+}
+
+function Thumb({ entry, side, current, pinned }: { entry: StripEntry; side: 'concept' | 'customBase'; current: boolean; pinned: boolean }) {
+  const actions = useActions();
+  return (
+    <li>
+      <button type="button" className="thumb" data-testid={`strip-${entry.step}`} data-current={current || undefined} aria-pressed={pinned} onClick={() => actions.pin(pinned ? null : entry.step)} aria-label={`Step ${entry.step}`}>
+        <PictureCanvas bitmap={entry[side]?.bitmap ?? null} label="" />
+        <span className="thumb-step">{entry.step}</span>
+      </button>
+    </li>
+  );
+}

@@ -1,0 +1,51 @@
+/** Step metrics as chart columns: smoothed lines against the step, single samples against sigma. Pure functions. */
+import type { StepMetrics } from '../../protocol/messages';
+
+/** x first, then one column a series; null where a series has no value. */
+export type Columns = (number | null)[][];
+
+/** Weight of the newest value in the running mean of the lines: about the last 20 steps. */
+const SMOOTHING = 0.1;
+
+function smooth(values: (number | null)[]): (number | null)[] {
+  let mean: number | null = null;
+  return values.map((value) => {
+    if (value === null || !Number.isFinite(value)) return null;
+    mean = mean === null ? value : mean + SMOOTHING * (value - mean);
+    return mean;
+  });
+}
+
+const average = (values: number[]): number | null => (values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length);
+const finite = (value: number | undefined): number | null => (value === undefined || !Number.isFinite(value) ? null : value);
+
+/** Names of the losses that stand in the charts; `total` is their weighted sum and would hide them. */
+export const lossNames = ['flow', 'pure', 'anchor'] as const;
+
+export function lossBySteps(rows: readonly StepMetrics[]): Columns {
+  return [rows.map((row) => row.step), ...lossNames.map((name) => smooth(rows.map((row) => finite(row.losses[name]))))];
+}
+
+export function lambdaBySteps(rows: readonly StepMetrics[]): Columns {
+  return [rows.map((row) => row.step), smooth(rows.map((row) => average(row.lambdaStar))), smooth(rows.map((row) => average(row.cosine)))];
+}
+
+const ascending = (points: (number | null)[][]): Columns => {
+  const sorted = points.toSorted((a, b) => a[0]! - b[0]!);
+  const columns = Math.max(0, ...sorted.map((point) => point.length));
+  return Array.from({ length: columns }, (_, n) => sorted.map((point) => point[n] ?? null));
+};
+
+/** A batch's losses at the mean sigma of its samples. */
+export function lossBySigma(rows: readonly StepMetrics[]): Columns {
+  const points = ascending(rows.map((row) => [average(row.sigma), ...lossNames.map((name) => finite(row.losses[name]))]));
+  return points.length > 0 ? points : [[], ...lossNames.map(() => [])];
+}
+
+export function lambdaBySigma(rows: readonly StepMetrics[]): Columns {
+  const points = ascending(rows.flatMap((row) => row.sigma.flatMap((sigma, n) => (row.lambdaStar[n] === undefined ? [] : [[sigma, row.lambdaStar[n], row.cosine[n] ?? null]]))));
+  return points.length > 0 ? points : [[], [], []];
+}
+
+/** The newest value of a column. */
+export const newest = (column: (number | null)[] | undefined): number | null => column?.findLast((value) => value !== null) ?? null;

@@ -1,0 +1,62 @@
+/** One kept concept: picture, name, kind, date, size, likeness and drift, and what can be done with it. */
+import { useEffect, useState } from 'react';
+import type { ConceptSummary } from '../../protocol/messages';
+import { day, megabytes } from '../format';
+import { FaultNote } from '../parts/FaultNote';
+import { useActions, useStudio } from '../studio';
+import { DeleteDialog } from './DeleteDialog';
+import { ExportDialog } from './ExportDialog';
+
+function usePreview(blob: Blob | null): string | null {
+  const [url, setUrl] = useState<string | null>(null);
+  useEffect(() => {
+    if (!blob) return setUrl(null);
+    const made = URL.createObjectURL(blob);
+    setUrl(made);
+    return () => URL.revokeObjectURL(made);
+  }, [blob]);
+  return url;
+}
+
+export function ConceptCard({ concept, n }: { concept: ConceptSummary; n: number }) {
+  const actions = useActions();
+  const fault = useStudio((state) => (state.shelfFault?.conceptId === concept.conceptId ? state.shelfFault.fault : null));
+  const preview = usePreview(concept.preview);
+  const [dialog, setDialog] = useState<'none' | 'delete' | 'export'>('none');
+  const drift = concept.measures ? (concept.measures.driftBase + concept.measures.driftUnrelated) / 2 : null;
+  return (
+    <li className="concept-card" data-testid={`concept-${n}`}>
+      <div className="frame">{preview ? <img className="picture" src={preview} alt={`${concept.name}, drawn by its own LoRA`} /> : <p className="frame-empty">No picture in this file</p>}</div>
+      <NameField concept={concept} n={n} />
+      <p className="note">{concept.kind === 'style' ? 'style' : `thing, “${concept.classWord}”`} · {concept.imported ? 'imported ' : ''}{day(concept.createdAt)} · {megabytes(concept.sizeBytes)}</p>
+      <dl className="facts">
+        <dt>Likeness</dt><dd className="concept">{concept.measures ? concept.measures.likeness.toFixed(2) : 'not measured'}</dd>
+        <dt>Drift</dt><dd className="base">{drift === null ? 'not measured' : drift.toFixed(2)}</dd>
+      </dl>
+      <FaultNote fault={fault} />
+      <div className="buttons">
+        <button type="button" className="button" data-testid={`concept-open-${n}`} onClick={() => void actions.openConcept(concept.conceptId)}>Open</button>
+        <button type="button" className="button" data-testid={`concept-export-${n}`} onClick={() => setDialog('export')}>Export</button>
+        <button type="button" className="button quiet" data-testid={`concept-delete-${n}`} onClick={() => setDialog('delete')}>Delete</button>
+      </div>
+      {dialog === 'delete' && <DeleteDialog concept={concept} onClose={() => setDialog('none')} />}
+      {dialog === 'export' && <ExportDialog concept={concept} onClose={() => setDialog('none')} />}
+    </li>
+  );
+}
+
+/** Renames on Enter or when the field is left; Escape takes the old name back. */
+function NameField({ concept, n }: { concept: ConceptSummary; n: number }) {
+  const actions = useActions();
+  const [name, setName] = useState(concept.name);
+  useEffect(() => setName(concept.name), [concept.name]);
+  const save = () => {
+    const next = name.trim();
+    if (next === '') setName(concept.name);
+    else if (next !== concept.name) void actions.renameConcept(concept.conceptId, next);
+  };
+  return (
+    <input className="name" aria-label="Name" data-testid={`concept-rename-${n}`} value={name} maxLength={60} spellCheck={false} onChange={(event) => setName(event.target.value)} onBlur={save}
+      onKeyDown={(event) => { if (event.key === 'Enter') event.currentTarget.blur(); if (event.key === 'Escape') setName(concept.name); }} />
+  );
+}

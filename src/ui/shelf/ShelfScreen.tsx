@@ -1,0 +1,29 @@
+/** The Shelf: every concept kept on this device, and the way in for files made elsewhere. */
+import { useRef } from 'react';
+import { FaultNote } from '../parts/FaultNote';
+import { plural } from '../format';
+import { useActions, useStudio } from '../studio';
+import { ids } from '../testIds';
+import { ConceptCard } from './ConceptCard';
+
+export function ShelfScreen() {
+  const actions = useActions();
+  const concepts = useStudio((state) => state.concepts);
+  const fault = useStudio((state) => state.shelfFault);
+  const picker = useRef<HTMLInputElement>(null);
+  return (
+    <section className="shelf" data-testid={ids.shelf} aria-label="Shelf">
+      <div className="row shelf-head">
+        <div><h1>Shelf</h1><p className="note">{concepts.length === 0 ? 'Nothing kept yet.' : `${plural(concepts.length, 'concept')} on this device`}</p></div>
+        <input ref={picker} type="file" multiple hidden accept=".safetensors,.png,image/*" data-testid={ids.importInput} aria-label="Files to import"
+          onChange={(event) => { void actions.importFiles([...(event.target.files ?? [])].map((file) => ({ file, name: file.name }))); event.target.value = ''; }} />
+        <button type="button" className="button" onClick={() => picker.current?.click()}>Import</button>
+      </div>
+      <p className="muted shelf-hint">Drop a LoRA file or a picture drawn here anywhere on the page, and what it describes is restored.</p>
+      {fault?.conceptId === null && <FaultNote fault={fault.fault} />}
+      {concepts.length === 0
+        ? <div className="shelf-empty"><p className="muted">Learn a concept and keep it; it will stand here with its recipe, figures and picture.</p><button type="button" className="button" onClick={() => actions.setTab('learn')}>Learn a concept</button></div>
+        : <ul className="concepts">{concepts.map((concept, n) => <ConceptCard key={concept.conceptId} concept={concept} n={n} />)}</ul>}
+    </section>
+  );
+}

@@ -212,23 +212,44 @@ describe('damage', () => {
     await expectGood(await ensure(later));
   });
 
-  it('reads one chunk at a time, however many tensors are asked for at once', async () => {
-    await ensure(server());
-    let [now, most] = [0, 0];
-    const counting = new Proxy(db, {
+  /** The database, with the number of chunks read so far, at this moment, and at most at once. */
+  const counted = () => {
+    const reads = { all: 0, now: 0, most: 0 };
+    const proxy = new Proxy(db, {
       get(target, name) {
         const value = Reflect.get(target, name) as unknown;
         if (typeof value !== 'function') return value;
         return (...args: unknown[]) => {
           const result = Reflect.apply(value as (...args: unknown[]) => Promise<unknown>, target, args);
           if (name !== 'get' || args[0] !== 'chunks') return result;
-          most = Math.max(most, ++now);
-          return result.finally(() => (now -= 1));
+          reads.all += 1;
+          reads.most = Math.max(reads.most, ++reads.now);
+          return result.finally(() => (reads.now -= 1));
         };
       },
     });
-    await expectGood(await ensureBase(counting, 'embedded', 'base', { fetch: server().fetch }));
-    expect(most).toBe(1);
+    return { proxy, reads };
+  };
+
+  it('reads one chunk at a time, however many tensors are asked for at once', async () => {
+    await ensure(server());
+    const { proxy, reads } = counted();
+    await expectGood(await ensureBase(proxy, 'embedded', 'base', { fetch: server().fetch }));
+    expect(reads.most).toBe(1);
+  });
+
+  it('keeps the last two chunks and no more', async () => {
+    await ensure(server());
+    const { proxy, reads } = counted();
+    const source = await (await ensureBase(proxy, 'embedded', 'base', { fetch: server().fetch })).weights('transformer');
+    await source.read('a.bias');
+    await source.read('b.bias');
+    // Both biases lie in one chunk.
+    expect(reads.all).toBe(1);
+    await source.read('a.weight');
+    await source.read('a.weight');
+    // Ten chunks each time: by the end of the first reading its beginning is gone.
+    expect(reads.all).toBe(21);
   });
 
   it('repairs once for concurrent readers, text files too', async () => {

@@ -5,13 +5,13 @@
  */
 import * as tf from '../engine/tf';
 import { encodeText } from '../models/clip';
-import { CONCEPT_MARK, STYLE_WORD, deriveCaptions } from '../protocol/captions';
+import { CONCEPT_MARK, STYLE_READING, deriveCaptions } from '../protocol/captions';
 import { Fault } from '../protocol/faults';
 import type { Recipe } from '../protocol/recipe';
 import type { Base, EncodedPrompts } from './base';
 
 /** What the encoders read where the concept stands. */
-export const spokenWord = (classWord: string): string => classWord.trim() || STYLE_WORD;
+export const spokenWord = (classWord: string): string => classWord.trim() || STYLE_READING;
 
 /** Encodes prompts, one row each. Fault `prompt-invalid` when [V] lies beyond what the encoder reads. The caller disposes. */
 export function encodePrompts(base: Pick<Base, 'text' | 'tokenizer'>, prompts: readonly string[], classWord: string): EncodedPrompts {

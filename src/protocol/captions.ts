@@ -13,12 +13,14 @@ export interface Captions {
   target: string;
 }
 
-/** Words of a style caption that name the style; the embedded base knows "picture" and not "style". */
-export const STYLE_WORD = 'picture';
+/** The noun of a style's clause (", [V] art"). The embedded base does not know "style"; of the words it knows this one teaches best (recipe/results.md). */
+export const STYLE_WORD = 'art';
+/** What the text encoder reads at a style's [V]: a word of the base that says nothing about the look. */
+export const STYLE_READING = 'picture';
 
 const tidy = (text: string) => text.replace(/\s+/g, ' ').replace(/\s+,/g, ',').replace(/(^[\s,]+|[\s,]+$)/g, '').trim();
 
-/** Base and Target that belong to a Complete caption. A style's trailing clause (", [V] picture", ", in [V] style") goes as a whole. */
+/** Base and Target that belong to a Complete caption. A style's trailing clause (", [V] art", ", in [V] style") goes as a whole. */
 export function deriveCaptions(complete: string, kind: 'instance' | 'style', classWord: string): Captions {
   const word = classWord.trim();
   if (kind === 'style') {
@@ -31,7 +33,7 @@ export function deriveCaptions(complete: string, kind: 'instance' | 'style', cla
 /** What a new picture's captions start from. */
 export function prefillCaptions(kind: 'instance' | 'style', classWord: string): Captions {
   const word = classWord.trim();
-  return deriveCaptions(kind === 'style' ? `a ${STYLE_WORD}, ${CONCEPT_MARK} ${STYLE_WORD}` : tidy(`a ${CONCEPT_MARK} ${word}`), kind, word);
+  return deriveCaptions(kind === 'style' ? `a ${STYLE_READING}, ${CONCEPT_MARK} ${STYLE_WORD}` : tidy(`a ${CONCEPT_MARK} ${word}`), kind, word);
 }
 
 /** What is wrong with a triplet, in words, or null. The trainer refuses what this refuses. */

@@ -19,6 +19,6 @@ export const anchorBalances = [0, 0.5, 1, 1.5, 2];
 
 /** The prompt a new concept starts with: a place that is in no sample caption more than once. */
 export function startPrompt(kind: 'instance' | 'style', classWord: string): string {
-  if (kind === 'style') return 'a dog in the snow, [V] picture';
+  if (kind === 'style') return 'a dog in the snow, [V] art';
   return classWord.trim() === '' ? '' : `a [V] ${classWord.trim()} in the snow`;
 }

@@ -1,0 +1,110 @@
+/**
+ * Stage 2 of PureCC on one batch, through the trainer's own step, loss and optimizer: losses, λ, every LoRA gradient by
+ * name, parameters after two AdamW steps. The fixtures follow the released code: the extractor is the plain base, the
+ * original is the trained model itself and not detached, λ is neither floored nor clamped, η is the file's.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as tf from '../../engine/tf';
+import { purecc } from '../../methods/purecc';
+import { disposeMmdit, loraSites } from '../../models/mmdit';
+import type { WeightSource } from '../../models/weightSource';
+import { freshMoments } from '../../pipeline/checkpoint';
+import { disposeAdapter, flattenGradients, loraLayout, toAdapter, type LoraLayout } from '../../pipeline/lora';
+import { adamW, clipFactor, globalNorm } from '../../pipeline/optimizer';
+import { stepGradients } from '../../pipeline/trainingStep';
+import { defaultRecipe, type Recipe } from '../../protocol/recipe';
+import { safetensorsFile } from '../files';
+import { anyMmdit, type FixtureConfig } from './mmdit';
+import { largest, pictureOf, relative, row, tensorOf, worst, type Row } from './rows';
+
+interface Step { loss: number; diff_loss: number; pri_loss: number; lambda_per_sample: number[]; grad_norm_before_clipping: number; clip_factor: number }
+interface Fixture { rank: number; eta: number; optimizer: { lr: number; weight_decay: number }; variants: Record<string, { lambda_mode: 'fixed' | 'adaptive'; max_grad_norm: number; lora_file: string; steps: Step[] }> }
+
+/** Of losses and λ. */
+const SCALAR = 1e-4;
+/** Of the largest value in the tensor. */
+const GRADIENT = 1e-3;
+/** Of parameters, where the golden gradient tells its sign: AdamW's first steps turn rounding noise into ±lr elsewhere. */
+const PARAMETER = 5e-6;
+const TELLING = 1e-4;
+
+/** Golden tensors `<prefix><site>.lora_A|B.weight` in the layout's order: a [in,r] is lora_A [r,in] transposed, b likewise. */
+async function flat(file: WeightSource, prefix: string, layout: LoraLayout): Promise<Float32Array> {
+  const all = new Float32Array(layout.size);
+  for (const { name, inFeatures, outFeatures, a, b } of layout.sites) {
+    const put = (data: Float32Array, at: number, rows: number, columns: number) => {
+      for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) all[at + c * rows + r] = data[r * columns + c]!;
+    };
+    put(await file.read(`${prefix}${name}.lora_A.weight`), a.from, layout.rank, inFeatures);
+    put(await file.read(`${prefix}${name}.lora_B.weight`), b.from, outFeatures, layout.rank);
+  }
+  return all;
+}
+
+const parts = (layout: LoraLayout) => layout.sites.flatMap(({ name, a, b }) => [{ name: `${name}.A`, ...a }, { name: `${name}.B`, ...b }]);
+
+/** The worst of a comparison made tensor by tensor, with its tensor's name. */
+function worstOf(layout: LoraLayout, compare: (from: number, to: number) => number): { error: number; name: string } {
+  const all = parts(layout).map(({ name, from, to }) => ({ name, error: compare(from, to) }));
+  return all.reduce((most, next) => (next.error > most.error || Number.isNaN(next.error) ? next : most));
+}
+
+/** Rows of every variant in purecc_stage2.json. */
+export async function pureccRows(dir: string, config: FixtureConfig): Promise<Row[]> {
+  const fixture = JSON.parse(await readFile(join(dir, 'purecc_stage2.json'), 'utf8')) as Fixture;
+  const io = await safetensorsFile(join(dir, 'purecc_stage2.io.safetensors'));
+  const mmdit = await anyMmdit(dir, 'mmditx', config);
+  const layout = loraLayout(loraSites(mmdit), fixture.rank);
+  const [xSigma, target] = [await pictureOf(io, 'noisy'), await pictureOf(io, 'target')];
+  const sigma = [...(await io.read('sigma'))];
+  const words = async (role: string) => ({ context: await tensorOf<tf.Tensor3D>(io, `embeds.${role}`), pooled: await tensorOf<tf.Tensor2D>(io, `pooled.${role}`), at: sigma.map(() => -1) });
+  const base = await words('base');
+  const dataset = { latents: xSigma, pictures: sigma.length, words: { complete: await words('concept'), base, target: await words('target'), class: base, null: await words('null') } };
+  const [, height, width, channels] = xSigma.shape;
+  const stage = purecc.stages.find(({ id }) => id === 'student')!;
+  const rows: Row[] = [];
+
+  for (const [variant, { lambda_mode, max_grad_norm, lora_file, steps }] of Object.entries(fixture.variants)) {
+    const recipe: Recipe = {
+      ...defaultRecipe('paper'), eta: fixture.eta, lambdaMode: lambda_mode, fixedLambda: 1, lambdaClamp: 'off', originalSource: 'trainable', batchSize: sigma.length, rank: fixture.rank,
+      learningRate: fixture.optimizer.lr, weightDecay: fixture.optimizer.weight_decay, gradientClip: max_grad_norm,
+    };
+    const moments = freshMoments(await flat(await safetensorsFile(join(dir, lora_file)), 'transformer.', layout));
+    // a variant that differs only in clipping has the gradients of its twin, which are taken before it
+    const source = Object.entries(fixture.variants).find(([name, other]) => io.has(`${name}.grad.${layout.sites[0]!.name}.lora_A.weight`) && other.lambda_mode === lambda_mode && other.lora_file === lora_file)![0];
+    const golden = await flat(io, `${source}.grad.`, layout);
+    for (const [index, expected] of steps.entries()) {
+      const name = `purecc ${variant} step ${index + 1}`;
+      const student = toAdapter(layout, moments.values);
+      const conceptRows = { rows: tf.zeros<tf.Rank.R2>([mmdit.config.depth, mmdit.config.hidden]), pooledDelta: null };
+      const { parts: { losses, perSample }, gradients } = await stepGradients({
+        base: { mmdit, shift: 1, latentShape: [height, width, channels] }, dataset, stage, recipe, step: index + 1, between: async () => {},
+        batch: { pictures: sigma.map((_, i) => i), sigma, xSigma, target }, weights: { adapters: { none: null, extractor: null, student }, rows: conceptRows },
+      });
+      const flatGradient = flattenGradients(layout, gradients.sites);
+      const own = new Float32Array(await flatGradient.data<'float32'>());
+      tf.dispose([flatGradient, conceptRows.rows, ...Object.values(gradients.sites).flatMap(({ a, b }) => [a, b])]);
+      disposeAdapter(student);
+      rows.push(row(`${name} losses`, relative([losses.flow!, losses.pure!, losses.total!], [expected.diff_loss, expected.pri_loss, expected.loss]), SCALAR));
+      rows.push(row(`${name} λ`, relative(perSample.lambdaStar!, expected.lambda_per_sample), SCALAR));
+      if (index === 0) {
+        const by = worstOf(layout, (from, to) => relative(own.subarray(from, to), golden.subarray(from, to)));
+        rows.push(row(`${name} gradients (worst ${by.name.replace('transformer_blocks.', '')})`, by.error, GRADIENT));
+      }
+      const norm = globalNorm(own);
+      rows.push(row(`${name} gradient norm`, relative([norm], [expected.grad_norm_before_clipping]), SCALAR));
+      adamW(moments, own, { learningRate: recipe.learningRate, weightDecay: recipe.weightDecay, step: index + 1, scale: clipFactor(norm, recipe.gradientClip) });
+      if (!io.has(`${variant}.after_step${index + 1}.${layout.sites[0]!.name}.lora_A.weight`)) continue;
+      const wanted = await flat(io, `${variant}.after_step${index + 1}.`, layout);
+      const after = worstOf(layout, (from, to) => {
+        const limit = TELLING * largest(golden.subarray(from, to));
+        const told = Array.from({ length: to - from }, (_, i) => from + i).filter((i) => Math.abs(golden[i]!) > limit);
+        return worst(told.map((i) => moments.values[i]!), told.map((i) => wanted[i]!));
+      });
+      rows.push(row(`${name} parameters`, after.error, PARAMETER));
+    }
+  }
+  disposeMmdit(mmdit);
+  return rows;
+}

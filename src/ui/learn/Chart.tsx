@@ -29,6 +29,7 @@ function drawNames(chart: uPlot, lines: readonly Line[], colour: (token: string)
   ctx.save();
   ctx.font = `${11 * ratio}px 'Inter Variable', sans-serif`;
   ctx.textBaseline = 'middle';
+  ctx.textAlign = 'left';
   lines.forEach((line, n) => {
     const column = chart.data[n + 1] as (number | null)[];
     const at = column.findLastIndex((value) => value !== null);

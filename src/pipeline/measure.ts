@@ -5,7 +5,6 @@
  */
 import * as tf from '../engine/tf';
 import type { Tensor2D, Tensor4D } from '../engine/tf';
-import { encodeImage } from '../models/clip';
 import { decode } from '../models/vae';
 import { CONCEPT_MARK, STYLE_WORD } from '../protocol/captions';
 import type { Recipe } from '../protocol/recipe';
@@ -13,6 +12,7 @@ import type { Measures, TwinMeasure } from '../protocol/runReport';
 import type { Base } from './base';
 import type { LearnedConcept } from './concept';
 import { baseField, conceptField, disposeFieldWords, encodeFieldWords, type FieldWords, type Pacing, type VelocityField } from './fields';
+import { cosines, drifts, embedPictures, mean, nearnessTo, ownNearness } from './metrics';
 import { promptRoles } from './prompts';
 import { sample } from './sample';
 
@@ -49,17 +49,6 @@ export function measurePrompts({ kind, classWord }: Pick<Recipe, 'kind' | 'class
   return PLACES.map((place) => (kind === 'style' ? `a dog ${place}, ${CONCEPT_MARK} ${STYLE_WORD}` : `a ${CONCEPT_MARK} ${classWord} ${place}`));
 }
 
-const rowsOf = (values: Float32Array, columns: number): number[][] => Array.from({ length: values.length / columns }, (_, i) => Array.from(values.subarray(i * columns, (i + 1) * columns)));
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-/** Cosines [n,m] of two sets of normalised embeddings. */
-async function cosines(a: Tensor2D, b: Tensor2D): Promise<number[][]> {
-  const product = tf.matMul(a, b, false, true);
-  const values = new Float32Array(await product.data<'float32'>());
-  product.dispose();
-  return rowsOf(values, b.shape[0]);
-}
-
 export async function measure({ base, concept, pictures, steps, keepPixels, withoutRows, between, signal }: MeasureOptions, onProgress: (done: number, total: number) => void = () => {}): Promise<MeasureResult> {
   const { recipe } = concept;
   const prompts = measurePrompts(recipe);
@@ -68,7 +57,9 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
   const far = encodeFieldWords(base, UNRELATED, '', recipe);
   // The customized model on the Base prompts: the same words without the mark.
   const plain: FieldWords = { ...near, complete: near.base };
-  const runs = withoutRows ? 6 : 5;
+  // A student trained without rows draws without them anyway.
+  const drawsBare = withoutRows && recipe.studentRows;
+  const runs = drawsBare ? 6 : 5;
   let drawn = 0;
   const owned: tf.Tensor[] = [];
   const own = <T extends tf.Tensor>(tensor: T): T => (owned.push(tensor), tensor);
@@ -83,13 +74,9 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
     latent!.dispose();
     return pixels;
   }
-  const look = (pixels: Tensor4D): Tensor2D => own(tf.tidy(() => {
-    const side = base.vision.imageSize;
-    return encodeImage(base.vision, pixels.shape[1] === side ? pixels : tf.image.resizeBilinear(pixels, [side, side]));
-  }));
+  const look = (pixels: Tensor4D): Tensor2D => own(embedPictures(base, pixels));
   async function twins(custom: Tensor4D, original: Tensor4D, texts: readonly string[]): Promise<TwinMeasure[]> {
-    const apart = own(tf.tidy(() => tf.mean(tf.abs(tf.sub(custom, original)), [1, 2, 3])));
-    const drift = await apart.data();
+    const drift = await drifts(custom, original);
     const same = await cosines(look(custom), look(original));
     return texts.map((prompt, i) => ({ prompt, seed: seeds[i]!, drift: drift[i]!, same: same[i]![i]! }));
   }
@@ -100,26 +87,24 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
     const old1 = await draw(conceptField(base, plain, concept));
     const far0 = await draw(baseField(base, far));
     const far1 = await draw(conceptField(base, far, concept));
-    const bare = withoutRows ? await draw(conceptField(base, near, concept, { rows: false })) : null;
+    const bare = drawsBare ? await draw(conceptField(base, near, concept, { rows: false })) : null;
 
     const set = look(pictures);
-    const likenessOf = async (pixels: Tensor4D) => (await cosines(look(pixels), set)).map(mean);
+    const likenessOf = (pixels: Tensor4D) => nearnessTo(look(pixels), set);
     const likeness = await likenessOf(new1);
     const likenessBase = await likenessOf(old0);
-    const count = pictures.shape[0];
-    const trueCosines = (await cosines(set, set)).flatMap((row, i) => row.filter((_, j) => j !== i));
     const baseTwins = await twins(old1, old0, prompts.map((prompt) => promptRoles(prompt, recipe).base));
     const unrelatedTwins = await twins(far1, far0, UNRELATED);
     const measures: Measures = {
       likeness: mean(likeness),
       likenessBase: mean(likenessBase),
-      likenessOwn: count > 1 ? mean(trueCosines) : 1,
+      likenessOwn: await ownNearness(set),
       nearer: likeness.filter((value, i) => value > likenessBase[i]!).length,
       driftBase: mean(baseTwins.map(({ drift }) => drift)),
       driftUnrelated: mean(unrelatedTwins.map(({ drift }) => drift)),
       sameBase: mean(baseTwins.map(({ same }) => same)),
       sameUnrelated: mean(unrelatedTwins.map(({ same }) => same)),
-      likenessWithoutRows: bare && mean(await likenessOf(bare)),
+      likenessWithoutRows: bare ? mean(await likenessOf(bare)) : withoutRows ? mean(likeness) : null,
       prompts: prompts.map((prompt, i) => ({ prompt, seed: seeds[i]!, likeness: likeness[i]!, likenessBase: likenessBase[i]! })),
       base: baseTwins,
       unrelated: unrelatedTwins,

@@ -165,7 +165,9 @@ export async function createTrainer({ base, method, recipe, dataset, state: give
       const learned = final || finished();
       // A run ended before stage 2 has learned the extractor.
       const result = student ?? (learned ? extractor : null);
-      return { extractor: cloneAdapter(extractor), student: result && cloneAdapter(result), rows: cloneRows(rows), lambda: lambda(), learned, recipe };
+      // The extractor is trained with rows whatever the student is.
+      const studentRows = recipe.studentRows || student === null;
+      return { extractor: cloneAdapter(extractor), student: result && cloneAdapter(result), rows: cloneRows(rows), lambda: lambda(), learned, recipe: { ...recipe, studentRows } };
     },
     dispose() {
       disposeAdapter(extractor);

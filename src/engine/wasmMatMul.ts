@@ -6,6 +6,7 @@
  */
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { broadcast_util, getKernel, registerKernel, unregisterKernel, util, type KernelConfig, type TensorInfo } from '@tensorflow/tfjs-core';
+import { invariant } from './invariant';
 
 /** Multiplications per batch element below which setting up an XNNPACK operator costs more than the scalar loop. */
 const TINY = 8192;
@@ -48,6 +49,8 @@ function transposed(backend: BackendWasm, x: TensorInfo, rows: number, columns: 
   return getKernel('Transpose', 'wasm').kernelFunc({ inputs: { x: x3 }, backend, attrs: { perm: [0, 2, 1] } }) as TensorInfo;
 }
 
+const installed = new WeakSet<KernelConfig>();
+
 /** Puts the fast kernel in the stock one's place. Call before the backend is initialised; a second call does nothing. */
 export function installWasmMatMul(): void {
   const stock = getKernel('BatchMatMul', 'wasm');
@@ -57,6 +60,7 @@ export function installWasmMatMul(): void {
     ...stock,
     setupFunc: (backend) => {
       stock.setupFunc?.(backend);
+      invariant(typeof (backend as unknown as Heap).dataIdNextNumber === 'number', "tfjs' wasm backend numbers its data differently; it must be 4.22.0");
       product = new Product(backend as unknown as Heap);
     },
     kernelFunc: (args) => {
@@ -73,9 +77,9 @@ export function installWasmMatMul(): void {
       const evenly = [matrices.a, matrices.b].every((c) => c === batch || c === 1);
       if (!product || single || !evenly || m * k * n < TINY || a.dtype !== 'float32' || b.dtype !== 'float32') return stock.kernelFunc(args);
 
-      // op(a)·op(b), or (op(b)ᵀ·op(a)ᵀ)ᵀ: the one that copies fewer elements
-      const direct = (transposeA ? matrices.a * m * k : 0) + (transposeB ? matrices.b * k * n : 0);
-      const flipped = (transposeA ? 0 : matrices.a * m * k) + (transposeB ? 0 : matrices.b * k * n) + batch * m * n;
+      // op(a)·op(b), or (op(b)ᵀ·op(a)ᵀ)ᵀ: the one that moves less. XNNPACK packs its right operand, twice a transpose's cost.
+      const direct = (transposeA ? matrices.a * m * k : 0) + (transposeB ? matrices.b * k * n : 0) + 2 * batch * k * n;
+      const flipped = (transposeA ? 0 : matrices.a * m * k) + (transposeB ? 0 : matrices.b * k * n) + 2 * batch * m * k + batch * m * n;
       const flip = flipped < direct;
       const aUsed = transposeA === flip ? a : transposed(backend, a, a1, a2);
       const bUsed = transposeB === flip ? b : transposed(backend, b, b1, b2);
@@ -100,4 +104,3 @@ export function installWasmMatMul(): void {
   registerKernel(ours);
   installed.add(ours);
 }
-const installed = new WeakSet<KernelConfig>();

@@ -215,6 +215,9 @@ describe('the method inside the run', () => {
       const moved = Array.from(state.rows.values.subarray(l * hidden, (l + 1) * hidden)).some((value, i) => value !== start[l * hidden + i]);
       expect(moved, `row ${l}`).toBe(true);
     }
+    const { pooledWidth } = base.mmdit.config;
+    const delta = (await train(tinyRecipe({ pooledDelta: true }), 1)).state.rows.values.slice(-pooledWidth);
+    expect(delta.filter((value) => value !== 0).length, 'the pooled delta starts at 0 and moves').toBeGreaterThan(pooledWidth / 2);
     const words = pickPrompts(data.words.complete, [0]);
     const input = { x: tf.slice(data.latents, 0, 1), sigma: [0.5], context: words.context, pooled: words.pooled };
     const own = textStates(base.mmdit, input).map((y) => tf.reshape<tf.Rank.R2>(tf.slice(y, [0, words.at[0]!, 0], [1, 1, hidden]), [1, hidden]));

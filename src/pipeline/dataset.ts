@@ -43,7 +43,8 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
       if (recipe.flip) mirrored.push(tf.keep(encode(base.vae, tf.reverse(picture, 2))));
     });
     onProgress(i + 1, items.length);
-    await tf.nextFrame();
+    // A timer, not a frame: frames stop in a hidden tab.
+    await new Promise((resolve) => setTimeout(resolve, 0));
   }
   const encoded = [...straight, ...mirrored];
   const latents = tf.concat4d(encoded, 0);

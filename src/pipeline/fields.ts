@@ -75,10 +75,13 @@ export function weightedField(base: FlowBase, negative: EncodedPrompts, parts: r
         if (signal?.aborted) throw new Fault('aborted', 'Stopped.');
       };
       await paced();
-      const guided: WeightedEvaluation[] = guidance === 1 ? used : [{ words: negative, adapter: null, rows: null, weight: 1 - guidance }, ...used.map((part) => ({ ...part, weight: part.weight * guidance }))];
-      const velocities = await evaluate(base, x, new Array<number>(rows).fill(sigma), guided, paced);
-      const [first, ...others] = velocities;
-      const v = others.length === 0 ? tf.clone(first!) : guidanceFusion(first!, others, guided.slice(1).map(({ weight }) => weight)) as Tensor4D;
+      const scaled = used.map((part) => ({ ...part, weight: part.weight * guidance }));
+      // The first one stands for v0; what the others leave of 1 is its weight.
+      const [origin, ...others] = guidance === 1 ? used : [{ words: negative, adapter: null, rows: null }, ...scaled];
+      const velocities = await evaluate(base, x, new Array<number>(rows).fill(sigma), [origin!, ...others], paced);
+      const [v0, ...rest] = velocities;
+      const weights = (others as WeightedEvaluation[]).map(({ weight }) => weight);
+      const v = rest.length === 0 ? tf.clone(v0!) : (guidanceFusion(v0!, rest, weights) as Tensor4D);
       tf.dispose(velocities);
       return v;
     },

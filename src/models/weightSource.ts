@@ -10,7 +10,7 @@ export interface WeightSource {
   shape(key: string): readonly number[];
   /** The tensor as float32, whatever it is stored as (F32, F16, BF16), row-major. Throws Fault `tensor-missing`. */
   read(key: string): Promise<Float32Array>;
-  /** Rows [from, to) of the first axis; for tables of which little is needed (SD3.5's pos_embed). */
+  /** Rows [from, to) of the first axis longer than 1; for tables of which little is needed (SD3.5's pos_embed, [1, rows, width]). */
   readRows(key: string, from: number, to: number): Promise<Float32Array>;
 }
 

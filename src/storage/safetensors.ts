@@ -80,9 +80,9 @@ export function parseHeader(head: Uint8Array, fileBytes: number, file = 'file'):
   return { tensors: Object.fromEntries(tensors), metadata: metadata as Record<string, string>, dataBegin };
 }
 
-/** Absolute byte range of rows [from, to) of the first axis. */
+/** Absolute byte range of rows [from, to) of the first axis longer than 1 (SD3's position table is [1, rows, width]). */
 export function rowRange({ shape, begin, end }: TensorEntry, from: number, to: number): [number, number] {
-  const rows = shape[0] ?? 1;
+  const rows = shape.find((size) => size !== 1) ?? 1;
   invariant(from >= 0 && from <= to && to <= rows, `rows ${from}…${to} of ${rows}`);
   const rowBytes = rows === 0 ? 0 : (end - begin) / rows;
   return [begin + from * rowBytes, begin + to * rowBytes];

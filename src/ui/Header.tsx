@@ -19,7 +19,7 @@ export function Header({ openSettings }: { openSettings(): void }) {
       <div className="status">
         <BaseStatus />
         {compute && <ComputeStatus compute={compute} />}
-        <span className="privacy"><Lock className="icon" aria-hidden />Nothing leaves this device</span>
+        <span className="privacy" title="Nothing leaves this device"><Lock className="icon" aria-hidden />Nothing leaves this device</span>
         <button type="button" className="bare" aria-label="Keys and appearance" title="Keys and appearance" onClick={openSettings}><Settings2 className="icon" aria-hidden /></button>
       </div>
       <LoadingBar />

@@ -21,24 +21,35 @@ const HEIGHT = 100;
 /** Room to the right of the last point for the names, in CSS px. */
 const NAMES = 58;
 
+/** Least distance of two names, in CSS px. */
+const NAME_HEIGHT = 13;
+
+/** Places for names wanted at `wanted`, in the same order: at least NAME_HEIGHT apart and above `bottom`. */
+function apart(wanted: readonly number[], bottom: number, height: number): number[] {
+  const order = wanted.map((_, n) => n).sort((a, b) => wanted[a]! - wanted[b]!);
+  const placed = [...wanted];
+  order.forEach((n, at) => { if (at > 0) placed[n] = Math.max(placed[n]!, placed[order[at - 1]!]! + height); });
+  for (let at = order.length - 1, limit = bottom; at >= 0; at--, limit -= height) placed[order[at]!] = Math.min(placed[order[at]!]!, limit);
+  return placed;
+}
+
 /** Names at the last value of each line, pushed apart where they would overlap. */
 function drawNames(chart: uPlot, lines: readonly Line[], colour: (token: string) => string) {
   const { ctx } = chart;
   const ratio = devicePixelRatio;
-  const placed: number[] = [];
   ctx.save();
   ctx.font = `${11 * ratio}px 'Inter Variable', sans-serif`;
   ctx.textBaseline = 'middle';
   ctx.textAlign = 'left';
-  lines.forEach((line, n) => {
+  const named = lines.flatMap((line, n) => {
     const column = chart.data[n + 1] as (number | null)[];
     const at = column.findLastIndex((value) => value !== null);
-    if (at < 0) return;
-    let y = chart.valToPos(column[at]!, 'y', true);
-    while (placed.some((other) => Math.abs(other - y) < 12 * ratio)) y += 3 * ratio;
-    placed.push(y);
+    return at < 0 ? [] : [{ line, x: chart.valToPos(chart.data[0][at]!, 'x', true), y: chart.valToPos(column[at]!, 'y', true) }];
+  });
+  const heights = apart(named.map(({ y }) => y), chart.bbox.top + chart.bbox.height - 6 * ratio, NAME_HEIGHT * ratio);
+  named.forEach(({ line, x }, n) => {
     ctx.fillStyle = colour(line.token);
-    ctx.fillText(line.label, chart.valToPos(chart.data[0][at]!, 'x', true) + 6 * ratio, Math.min(y, chart.bbox.top + chart.bbox.height - 6 * ratio));
+    ctx.fillText(line.label, x + 6 * ratio, heights[n]!);
   });
   ctx.restore();
 }

@@ -30,8 +30,8 @@ export function ConceptCard({ concept, n }: { concept: ConceptSummary; n: number
       <NameField concept={concept} n={n} />
       <p className="note">{concept.kind === 'style' ? 'style' : `thing, “${concept.classWord}”`} · {concept.imported ? 'imported ' : ''}{day(concept.createdAt)} · {megabytes(concept.sizeBytes)}</p>
       <dl className="facts">
-        <dt>Likeness</dt><dd className="concept">{concept.measures ? concept.measures.likeness.toFixed(2) : 'not measured'}</dd>
-        <dt>Drift</dt><dd className="base">{drift === null ? 'not measured' : drift.toFixed(2)}</dd>
+        <dt>Likeness</dt><dd className={concept.measures ? 'concept' : 'muted'}>{concept.measures ? concept.measures.likeness.toFixed(2) : 'not measured'}</dd>
+        <dt>Drift</dt><dd className={drift === null ? 'muted' : 'base'}>{drift === null ? 'not measured' : drift.toFixed(2)}</dd>
       </dl>
       <FaultNote fault={fault} />
       <div className="buttons">

@@ -1,0 +1,203 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { PictureEvent, StepMetrics } from '../protocol/messages';
+import { Fault } from '../protocol/faults';
+import { fakeClient, fakeRun, type FakeClient } from '../testing/studio/fakeClient';
+import { createStudio, followFragment } from './studio';
+
+const bitmap = () => ({ width: 8, height: 8, close: vi.fn() }) as unknown as ImageBitmap & { close: ReturnType<typeof vi.fn> };
+const picture = (slot: PictureEvent['slot'], changes: Partial<PictureEvent> = {}): PictureEvent =>
+  ({ slot, revision: 1, bitmap: bitmap(), state: 'full', step: 20, steps: 20, elapsedMs: 9, prompt: 'p', seed: 42, balance: 1, ...changes });
+
+function studioOver(client: FakeClient) {
+  let count = 0;
+  const timers: (() => void)[] = [];
+  const studio = createStudio({
+    client, read: async () => new Response('{}'), memory: null, newId: () => `id-${count++}`,
+    later: (_ms, run) => { timers.push(run); return () => { const at = timers.indexOf(run); if (at >= 0) timers.splice(at, 1); }; },
+  });
+  return { studio, timers, now: studio.getState };
+}
+
+const reading = (client: FakeClient) => {
+  client.answers.drop = ({ name, pictureId }) => {
+    if (name.endsWith('.txt')) throw new Fault('file-not-a-picture', 'Not a picture.', 'Choose another.');
+    return { kind: 'picture', picture: { pictureId, name, width: 16, height: 8, crop: { x: 4, y: 0, size: 8 }, bitmap: bitmap() } };
+  };
+};
+const file = (name: string) => ({ file: new Blob(['x']), name });
+
+describe('pictures', () => {
+  it('keeps good files beside bad ones, each with its own fault', async () => {
+    const client = fakeClient();
+    reading(client);
+    const { now } = studioOver(client);
+    await now().addFiles([file('a.png'), file('b.txt'), file('c.png')]);
+    expect(now().cards.map((card) => card.state)).toEqual(['ready', 'faulty', 'ready']);
+    expect(now().cards[1]!.fault?.code).toBe('file-not-a-picture');
+  });
+
+  it('takes up to 20 and says how many were left out', async () => {
+    const client = fakeClient();
+    reading(client);
+    const { now } = studioOver(client);
+    await now().addFiles(Array.from({ length: 22 }, (_, n) => file(`${n}.png`)));
+    expect(now().cards).toHaveLength(20);
+    expect(now().inputFault).toMatchObject({ code: 'too-many-pictures', message: expect.stringContaining('2 pictures') as string });
+  });
+
+  it('closes a removed picture and forgets it in the worker', async () => {
+    const client = fakeClient();
+    reading(client);
+    const { now } = studioOver(client);
+    await now().addFiles([file('a.png')]);
+    const card = now().cards[0]!;
+    now().removeCard(card.pictureId);
+    expect((card.info!.bitmap.close as ReturnType<typeof vi.fn>)).toHaveBeenCalledOnce();
+    expect(client.asked).toContainEqual({ name: 'forgetPicture', params: { pictureId: card.pictureId } });
+    expect(now().selectedId).toBeNull();
+  });
+
+  it('lets captions follow the class word until they are written by hand', async () => {
+    const client = fakeClient();
+    reading(client);
+    const { now } = studioOver(client);
+    await now().addFiles([file('a.png'), file('b.png')]);
+    now().setClassWord('dog');
+    expect(now().cards[0]!.captions).toEqual({ complete: 'a [V] dog', base: 'a dog', target: '[V] dog' });
+    const id = now().cards[1]!.pictureId;
+    now().setCaption(id, 'complete', 'a [V] dog on a beach');
+    now().setCaption(id, 'base', 'a hound on a beach');
+    now().setClassWord('cake');
+    expect(now().cards[1]!.captions).toEqual({ complete: 'a [V] cake on a beach', base: 'a hound on a beach', target: '[V] cake' });
+    expect(now().prompt).toBe('a [V] cake in the snow');
+  });
+});
+
+describe('drawing', () => {
+  const live = async () => {
+    const client = fakeClient();
+    const made = studioOver(client);
+    client.emit('ready', { base: 'embedded', sizeBytes: 1, imageSize: 8 });
+    client.emit('run', fakeRun({ step: 30 }));
+    made.now().setParams({ prompt: 'a [V] dog' });
+    await Promise.resolve();
+    made.timers.splice(0);
+    return { client, ...made };
+  };
+
+  it('closes the old picture when the new one is there, and not before', async () => {
+    const { client, now } = await live();
+    const first = picture({ kind: 'concept' });
+    client.emit('picture', first);
+    expect(now().twins.concept).toBe(first);
+    expect(first.bitmap.close).not.toHaveBeenCalled();
+    client.emit('picture', picture({ kind: 'concept' }));
+    expect(first.bitmap.close).toHaveBeenCalledOnce();
+  });
+
+  it('asks for drafts while the slider moves and draws once when it rests', async () => {
+    const { client, now, timers } = await live();
+    now().setBalance(0.4);
+    now().setBalance(0.7);
+    expect(client.balances).toEqual([0.4, 0.7]);
+    expect(timers).toHaveLength(1);
+    timers[0]!();
+    expect(client.asked.filter(({ name }) => name === 'draw')).toMatchObject([{ params: { balance: 0.7, withBase: true } }]);
+  });
+
+  it('keeps the slider inside its ends and still before anything is learned', () => {
+    const client = fakeClient();
+    const { now } = studioOver(client);
+    now().setBalance(9);
+    expect(now().balance).toBe(2);
+    expect(client.balances).toEqual([]);
+  });
+
+  it('passes through full pictures of idle time without drawing again', async () => {
+    const { client, now, timers } = await live();
+    client.emit('picture', picture({ kind: 'anchor', balance: 0.5 }));
+    now().setBalance(0.5);
+    timers[0]!();
+    expect(client.asked.some(({ name }) => name === 'draw')).toBe(false);
+  });
+
+  it('drops idle pictures when what they show has changed', async () => {
+    const { client, now } = await live();
+    const anchor = picture({ kind: 'anchor', balance: 0.5 });
+    client.emit('picture', anchor);
+    now().setParams({ seed: 43 });
+    expect(now().anchors).toHaveLength(0);
+    expect(anchor.bitmap.close).toHaveBeenCalledOnce();
+  });
+
+  it('shows a fault beside the prompt, but not one the user caused by stopping', async () => {
+    const { client, now } = await live();
+    client.answers.draw = () => { throw new Fault('prompt-invalid', 'Too long.'); };
+    await now().draw();
+    expect(now().drawFault?.code).toBe('prompt-invalid');
+    client.answers.draw = () => { throw new Fault('aborted', 'Stopped.'); };
+    await now().draw();
+    expect(now().drawFault).toBeNull();
+  });
+});
+
+describe('the run', () => {
+  const row = (step: number): StepMetrics => ({ runId: 'run-1', step, stage: 'extractor', losses: { flow: 1 }, sigma: [0.5], lambdaStar: [], cosine: [], gradientNorm: 1, floorHits: 0, stepMs: 1 });
+
+  it('takes up the steps again after a resume instead of drawing them twice', () => {
+    const client = fakeClient();
+    const { now } = studioOver(client);
+    client.emit('run', fakeRun());
+    for (const step of [1, 2, 3, 4, 3, 4, 5]) client.emit('metrics', row(step));
+    expect(now().metrics.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('sends only readable pictures to be learned and says what is missing otherwise', async () => {
+    const client = fakeClient({ learn: () => fakeRun() });
+    reading(client);
+    const { now } = studioOver(client);
+    await now().learn();
+    expect(now().runFault?.message).toBe('Drop at least one picture.');
+    await now().addFiles([file('a.png'), file('b.txt')]);
+    now().setClassWord('dog');
+    await now().learn();
+    const sent = client.asked.find(({ name }) => name === 'learn')!.params as { pictures: unknown[] };
+    expect(sent.pictures).toHaveLength(1);
+    expect(now().run?.runId).toBe('run-1');
+  });
+
+  it('brings a stored run back with its pictures and figures', async () => {
+    const run = fakeRun({ phase: 'paused', step: 212 });
+    const client = fakeClient({ continueRun: () => run, unfinishedRun: () => ({ run, metrics: [row(211), row(212)], ownedElsewhere: false, pictures: [{ pictureId: 'p', name: 'a.png', crop: { x: 0, y: 0, size: 8 }, captions: { complete: 'a [V] dog', base: 'a dog', target: '[V] dog' }, bitmap: bitmap() }] }) });
+    const { now } = studioOver(client);
+    await now().findUnfinished();
+    await now().continueRun();
+    expect(client.asked).toContainEqual({ name: 'continueRun', params: { runId: 'run-1', takeOver: false } });
+    expect(now()).toMatchObject({ run, unfinished: null, conceptName: 'Guide dog' });
+    expect(now().metrics).toHaveLength(2);
+    expect(now().cards).toHaveLength(1);
+  });
+});
+
+describe('recipe and link', () => {
+  it('keeps a refused value out of the recipe and names the reason', () => {
+    const { now } = studioOver(fakeClient());
+    now().setField('rank', 0);
+    expect(now().recipe.rank).toBe(4);
+    expect(now().recipeProblems.rank).toContain('between 1 and 64');
+    now().setField('rank', 8);
+    expect(now().recipe.rank).toBe(8);
+    expect(now().recipeProblems.rank).toBeUndefined();
+  });
+
+  it('writes changes to the fragment and reads them back, refusing a bad link in words', () => {
+    const { studio, now } = studioOver(fakeClient());
+    const written: string[] = [];
+    followFragment(studio, (fragment) => written.push(fragment));
+    now().setField('eta', 0);
+    expect(written).toEqual(['r.eta=0']);
+    now().readLink('r.eta=99');
+    expect(now().linkFault).toMatchObject({ code: 'recipe-invalid', subject: 'eta' });
+    expect(now().recipe.eta).toBe(0);
+  });
+});

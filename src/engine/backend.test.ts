@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { openBackend } from './backend';
 import { isSoftware } from './device';
-import { wasmFolder } from '../testing/backend';
+import { wasmFolder } from '../testing/nodeBackend';
 import { threadCount } from './wasm';
 
 const options = { threads: null, wasmPaths: wasmFolder };

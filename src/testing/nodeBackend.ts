@@ -10,10 +10,11 @@ import { dirname, join, sep } from 'node:path';
 import { openBackend, type Compute } from '../engine/backend';
 import * as tf from '../engine/tf';
 
-const wasmFolder = () => join(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'wasm-out') + sep;
+/** Where tfjs' wasm files lie, with a slash at its end. */
+export const wasmFolder = join(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'wasm-out') + sep;
 
 export function useBackend(name: 'cpu' | 'wasm'): Promise<Compute> {
-  return openBackend(name, { threads: 1, wasmPaths: wasmFolder() });
+  return openBackend(name, { threads: 1, wasmPaths: wasmFolder });
 }
 
 /** Folders below `folder` (a browser cache), two levels deep at most. */
@@ -78,7 +79,7 @@ export async function useWebgpu(): Promise<Compute> {
     throw new Error('no Vulkan driver for WebGPU: install Chromium (its folder holds vk_swiftshader_icd.json), or set CHROMIUM to its program or VK_DRIVER_FILES to a driver description');
   }
   Object.defineProperty(globalThis, 'navigator', { value: { gpu, userAgent: 'node' }, configurable: true });
-  const compute = await openBackend('webgpu', { threads: 1, wasmPaths: wasmFolder() });
+  const compute = await openBackend('webgpu', { threads: 1, wasmPaths: wasmFolder });
   tf.env().set('WEBGPU_CPU_FORWARD', false);
   console.info(`WebGPU on ${compute.adapter}`);
   return compute;

@@ -1,0 +1,44 @@
+/**
+ * Who computes next. All work of the worker shares one thread and one device; long work awaits its turn between the
+ * transformer's blocks. A turn first lets messages in, then waits while more urgent work is under way.
+ */
+export const urgency = { idle: 0, training: 1, measuring: 2, drawing: 3, probing: 4 } as const;
+export type Urgency = keyof typeof urgency;
+
+/** Lets queued messages be handled; a timer would cost 4 ms. */
+const breathe: () => Promise<void> = (() => {
+  const { port1, port2 } = new MessageChannel();
+  const waiting: (() => void)[] = [];
+  port1.onmessage = () => waiting.shift()?.();
+  return () => new Promise<void>((resolve) => {
+    waiting.push(resolve);
+    port2.postMessage(0);
+  });
+})();
+
+export class Turns {
+  private readonly active: Record<Urgency, number> = { idle: 0, training: 0, measuring: 0, drawing: 0, probing: 0 };
+  private waiting: (() => void)[] = [];
+
+  /** Runs work of a kind; `between` is what it awaits at every point where it may be held up. */
+  async run<T>(kind: Urgency, work: (between: () => Promise<void>) => Promise<T>): Promise<T> {
+    this.active[kind]++;
+    try {
+      const between = async () => {
+        await breathe();
+        while (this.isOutranked(kind)) await new Promise<void>((resolve) => this.waiting.push(resolve));
+      };
+      await between();
+      return await work(between);
+    } finally {
+      this.active[kind]--;
+      const released = this.waiting;
+      this.waiting = [];
+      for (const resume of released) resume();
+    }
+  }
+
+  private isOutranked(kind: Urgency): boolean {
+    return (Object.keys(urgency) as Urgency[]).some((other) => urgency[other] > urgency[kind] && this.active[other] > 0);
+  }
+}

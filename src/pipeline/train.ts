@@ -14,11 +14,12 @@ import type { FlowBase } from './base';
 import { copyMoments, freshMoments, readTrainState, TRAIN_STATE_VERSION, type TrainState } from './checkpoint';
 import { cloneRows, disposeRows, type LearnedConcept, type RowTensors } from './concept';
 import type { Dataset } from './dataset';
-import { cloneAdapter, disposeAdapter, flattenGradients, initLora, loraLayout, parameterAt, toAdapter } from './lora';
+import { readGradients } from './gradients';
+import { cloneAdapter, disposeAdapter, initLora, loraLayout, toAdapter } from './lora';
 import { adamW, clipFactor, globalNorm } from './optimizer';
 import { RANDOM_VERSION } from './random';
 import { initialRows } from './rowInit';
-import { drawBatch, notFinite, stepGradients } from './trainingStep';
+import { drawBatch, stepGradients } from './trainingStep';
 
 /** Steps over which the running median of λ* is taken. */
 const LAMBDA_WINDOW = 50;
@@ -101,22 +102,14 @@ export async function createTrainer({ base, method, recipe, dataset, state: give
     try {
       const weights = { adapters: { none: null, extractor, student }, rows };
       const { parts, gradients } = await stepGradients({ base, dataset, stage, recipe, batch, weights, step: number, between });
-      const flat = flattenGradients(layout, gradients.sites);
-      const rowGradient = gradients.rows && tf.tidy(() => tf.concat1d([tf.reshape<tf.Rank.R1>(gradients.rows!, [-1]), gradients.pooledDelta ?? tf.zeros<tf.Rank.R1>([deltaNumbers])]));
-      tf.dispose([...Object.values(gradients.sites).flatMap(({ a, b }) => [a, b]), gradients.rows, gradients.pooledDelta].filter((tensor) => tensor !== null));
-      const adapterNumbers = new Float32Array(await flat.data<'float32'>());
-      const rowsNumbers = rowGradient && new Float32Array(await rowGradient.data<'float32'>());
-      tf.dispose([flat, ...(rowGradient ? [rowGradient] : [])]);
-      const bad = adapterNumbers.findIndex((value) => !Number.isFinite(value));
-      if (bad >= 0) throw notFinite(`the gradient of ${parameterAt(layout, bad)}`, number);
-      if (rowsNumbers && !rowsNumbers.every(Number.isFinite)) throw notFinite('the gradient of the concept rows', number);
+      const found = await readGradients(layout, gradients, deltaNumbers, number);
 
-      const norm = globalNorm(adapterNumbers);
+      const norm = globalNorm(found.adapter);
       const group = state.stage === 'extractor' ? state.extractor : state.student!;
       const stageStep = state.stage === 'extractor' ? number : number - recipe.stage1Steps;
-      adamW(group, adapterNumbers, { learningRate: recipe.learningRate, weightDecay: recipe.weightDecay, step: stageStep, scale: clipFactor(norm, recipe.gradientClip) });
-      if (stage.trains.rows && rowsNumbers) {
-        adamW(state.rows, rowsNumbers, { learningRate: recipe.rowLearningRate, weightDecay: 0, step: stageStep, scale: 1 });
+      adamW(group, found.adapter, { learningRate: recipe.learningRate, weightDecay: recipe.weightDecay, step: stageStep, scale: clipFactor(norm, recipe.gradientClip) });
+      if (stage.trains.rows && found.rows) {
+        adamW(state.rows, found.rows, { learningRate: recipe.rowLearningRate, weightDecay: 0, step: stageStep, scale: 1 });
         disposeRows(rows);
         rows = makeRows(state.rows.values);
       }

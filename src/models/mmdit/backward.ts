@@ -56,12 +56,10 @@ function pullBack(inputs: Record<string, Tensor>, dy: Tensor | null, f: (inputs:
 /** Gradients of what precedes the blocks, from those of the streams and the conditioning. */
 function beginningGradients(model: Mmdit, input: MmditInput, rows: ConceptRows | null, wantInputs: boolean, dx: Tensor3D | null, dy: Tensor3D | null, dc: Tensor2D): Pick<VelocityGradients, 'pooledDelta' | 'inputs'> {
   const delta = rows?.pooledDelta ?? null;
-  const fromC = pullBack({ pooled: input.pooled, ...(delta ? { delta } : {}) }, dc, (args) => conditioning(model, input.sigma, withDelta(args.pooled as Tensor2D, rows, (args.delta ?? null) as Tensor1D | null)));
+  const fromC = pullBack({ ...(wantInputs ? { pooled: input.pooled } : {}), ...(delta ? { delta } : {}) }, dc, (args) =>
+    conditioning(model, input.sigma, withDelta((args.pooled ?? input.pooled) as Tensor2D, rows, (args.delta ?? null) as Tensor1D | null)));
   const pooledDelta = (fromC.delta ?? null) as Tensor1D | null;
-  if (!wantInputs) {
-    fromC.pooled?.dispose();
-    return { pooledDelta, inputs: null };
-  }
+  if (!wantInputs) return { pooledDelta, inputs: null };
   const { x } = pullBack({ x: input.x }, dx, (args) => embedPatches(model, args.x as Tensor4D));
   const { context } = pullBack({ context: input.context }, dy, (args) => linear(args.context as Tensor3D, model.contextEmbed));
   return { pooledDelta, inputs: { x: x as Tensor4D, context: context as Tensor3D, pooled: fromC.pooled as Tensor2D } };

@@ -6,15 +6,14 @@
  *   node scripts/node.mjs src/testing/fitLatentRgb.ts
  */
 import { readFile, readdir, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join, sep } from 'node:path';
-import { openBackend } from '../engine/backend';
+import { join } from 'node:path';
 import * as tf from '../engine/tf';
 import { decode, encode } from '../models/vae';
 import { loadBase } from '../pipeline/base';
 import { baseField, encodeFieldWords } from '../pipeline/fields';
 import { sampleAll } from '../pipeline/sample';
 import { folderFiles } from './files';
+import { useBackend } from './nodeBackend';
 import { readPng } from './png';
 
 const PROMPTS = [
@@ -38,7 +37,7 @@ function solve(a: number[][], b: number[][]): number[][] {
   return rows.map((row, i) => row.slice(n).map((value) => value / row[i]!));
 }
 
-await openBackend('wasm', { threads: 1, wasmPaths: join(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'wasm-out') + sep });
+await useBackend('wasm');
 const base = await loadBase('embedded', folderFiles('public/base'));
 const [side, , channels] = base.latentShape;
 const scale = base.imageSize / side;

@@ -8,11 +8,9 @@
  * at these steps on the way, as if learning ended there.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join, sep } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { serialize } from 'node:v8';
-import { openBackend } from '../engine/backend';
 import * as tf from '../engine/tf';
 import { decode } from '../models/vae';
 import { methods } from '../methods';
@@ -26,11 +24,11 @@ import { draft, makeProbe } from '../pipeline/preview';
 import { createTrainer, type TrainerStep } from '../pipeline/train';
 import { defaultRecipe, parseRecipe } from '../protocol/recipe';
 import { folderFiles } from './files';
+import { useBackend } from './nodeBackend';
 import { contactSheet, readPng, writePng } from './png';
 
 interface SampleSet { name: string; kind: 'instance' | 'style'; classWord: string; images: { file: string; complete: string; base: string; target: string }[] }
 
-const wasmFolder = join(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'wasm-out') + sep;
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 const rounded = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(4)) : value);
 
@@ -39,7 +37,7 @@ export async function learn(argv: string[]): Promise<void> {
     args: argv, allowPositionals: true,
     options: { set: { type: 'string', default: 'guide-dog' }, out: { type: 'string', default: 'out' }, steps: { type: 'string', default: '20' }, preset: { type: 'string', default: 'lamina' }, at: { type: 'string', default: '' } },
   });
-  const compute = await openBackend('wasm', { threads: 1, wasmPaths: wasmFolder });
+  const compute = await useBackend('wasm');
   const folder = join('public/concepts', options.set);
   const set = JSON.parse(await readFile(join(folder, 'captions.json'), 'utf8')) as SampleSet;
   const changes = Object.fromEntries(positionals.map((pair) => {

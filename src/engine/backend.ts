@@ -28,9 +28,9 @@ export interface OpenOptions extends WasmOptions {
 
 const inWords = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
-async function openWebgpu({ adapter, name, software }: FoundAdapter, options: OpenOptions): Promise<Compute> {
-  await openDevice(adapter, options.onLost);
-  return { backend: 'webgpu', adapter: name, software, threads: 1, crossOriginIsolated: isIsolated(), reason: '' };
+async function openWebgpu(found: FoundAdapter, options: OpenOptions): Promise<Compute> {
+  await openDevice(found, options.onLost);
+  return { backend: 'webgpu', adapter: found.name, software: found.software, threads: 1, crossOriginIsolated: isIsolated(), reason: '' };
 }
 
 async function openWasmCompute(options: OpenOptions, reason: string): Promise<Compute> {

@@ -5,6 +5,7 @@
 import { env, findBackendFactory, registerBackend, removeBackend, setBackend } from '@tensorflow/tfjs-core';
 import { invariant } from './invariant';
 import { checkPrivateFields } from './dispatch';
+import { installSoftwareKernels } from './softwareKernels';
 
 export interface FoundAdapter {
   adapter: GPUAdapter;
@@ -37,12 +38,13 @@ export async function findAdapter(): Promise<FoundAdapter | null> {
 }
 
 /** Makes tfjs' WebGPU backend on this adapter the current one. `onLost` gets the browser's own words. */
-export async function openDevice(adapter: GPUAdapter, onLost?: (reason: string) => void): Promise<GPUDevice> {
+export async function openDevice({ adapter, software }: FoundAdapter, onLost?: (reason: string) => void): Promise<GPUDevice> {
   const device = await adapter.requestDevice({
     requiredFeatures: optionalFeatures.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(limits.filter((name) => adapter.limits[name] !== undefined).map((name) => [name, adapter.limits[name]])) as Record<string, number>,
   });
   const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
+  if (software) installSoftwareKernels();
   if (findBackendFactory('webgpu')) removeBackend('webgpu');
   registerBackend('webgpu', () => {
     const backend = new WebGPUBackend(device, adapter.info);

@@ -78,7 +78,12 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
   };
   env.client.on('picture', (picture) => place[picture.slot.kind](picture));
   env.client.on('drawing', (sampling) => { if (get().drawing) set({ sampling }); });
-  env.client.on('probed', () => env.client.balance(get().balance));
+  // While steps are made the drafts follow them; afterwards a full picture of the same prompt and seed is not taken back to a draft.
+  env.client.on('probed', () => {
+    const { twins, run, drawing, prompt, seed, balance } = get();
+    const finished = twins.concept?.state === 'full' && twins.concept.prompt === prompt && twins.concept.seed === seed;
+    if (!drawing && (isMoving(run) || !finished)) env.client.balance(balance);
+  });
 
   const params = (): DrawingParams => {
     const { prompt, negative, seed, steps, guidance, balance } = get();

@@ -6,7 +6,7 @@ const MOST_HEADER_BYTES = 4_000_000;
 /** Empty where the file has no metadata. */
 export async function readHeader(file: Blob): Promise<Record<string, string>> {
   const length = Number(new DataView(await file.slice(0, LENGTH_BYTES).arrayBuffer()).getBigUint64(0, true));
-  if (length > MOST_HEADER_BYTES || length > file.size - LENGTH_BYTES) return {};
+  if (length === 0 || length > MOST_HEADER_BYTES || length > file.size - LENGTH_BYTES) return {};
   const header = JSON.parse(await file.slice(LENGTH_BYTES, LENGTH_BYTES + length).text()) as { __metadata__?: Record<string, string> };
   return header.__metadata__ ?? {};
 }

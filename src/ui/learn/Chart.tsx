@@ -65,7 +65,7 @@ export function Chart({ columns, lines, points, range, label, testId, theme }: P
     const style = getComputedStyle(target);
     const colour = (token: string) => style.getPropertyValue(token).trim();
     const made = new uPlot({
-      width: target.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 } }, padding: [8, points ? 0 : NAMES, 0, 0],
+      width: target.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 } }, padding: [8, points ? 10 : NAMES, 0, 0],
       scales: { x: { time: false, range: () => [from, to] }, y: { range: (_chart, low, high) => [Math.min(0, low ?? 0), Math.max(high ?? 1, 1e-6) * 1.1] } },
       axes: [
         { size: 20, font: "11px 'Inter Variable', sans-serif", stroke: colour('--faint'), grid: { show: false }, ticks: { show: false }, splits: () => [from, (from + to) / 2, to], values: (_chart, splits) => splits.map((value) => (points ? `σ ${value}` : String(Math.round(value)))) },

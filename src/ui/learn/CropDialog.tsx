@@ -6,6 +6,10 @@ import { Dialog } from '../parts/Dialog';
 import { useActions } from '../studio';
 
 const MOST_ZOOM = 8;
+/** Smaller pictures are enlarged to about this many pixels, so that the square can be seen well. */
+const SHOWN_SIZE = 640;
+
+const enlargement = (bitmap: ImageBitmap): number => Math.max(1, SHOWN_SIZE / Math.max(bitmap.width, bitmap.height));
 
 /** Object URL of a bitmap as PNG; null until it is encoded. */
 function useBitmapUrl(bitmap: ImageBitmap | undefined): string | null {
@@ -13,8 +17,8 @@ function useBitmapUrl(bitmap: ImageBitmap | undefined): string | null {
   useEffect(() => {
     if (!bitmap) return;
     const canvas = document.createElement('canvas');
-    Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
-    canvas.getContext('2d')?.drawImage(bitmap, 0, 0);
+    Object.assign(canvas, { width: Math.round(bitmap.width * enlargement(bitmap)), height: Math.round(bitmap.height * enlargement(bitmap)) });
+    canvas.getContext('2d')?.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     let made = '';
     let gone = false;
     canvas.toBlob((blob) => { if (blob && !gone) setUrl((made = URL.createObjectURL(blob))); });
@@ -29,7 +33,7 @@ export function CropDialog({ card, onClose }: { card: Card; onClose(): void }) {
   const [position, setPosition] = useState({ x: 0, y: 0 });
   const [zoom, setZoom] = useState(1);
   const [area, setArea] = useState<Area | null>(null);
-  const scale = card.info ? card.info.width / card.info.bitmap.width : 1;
+  const scale = card.info ? card.info.width / (card.info.bitmap.width * enlargement(card.info.bitmap)) : 1;
   const start = card.crop ? { x: card.crop.x / scale, y: card.crop.y / scale, width: card.crop.size / scale, height: card.crop.size / scale } : undefined;
   const use = () => {
     if (area && card.info) {
@@ -43,7 +47,7 @@ export function CropDialog({ card, onClose }: { card: Card; onClose(): void }) {
       <div className="crop-area">
         {url && (
           <Cropper image={url} crop={position} zoom={zoom} aspect={1} maxZoom={MOST_ZOOM} initialCroppedAreaPixels={start}
-            onCropChange={setPosition} onZoomChange={setZoom} onCropComplete={(_share, pixels) => setArea(pixels)} cropperProps={{ 'aria-label': 'Part that is learned; arrow keys move it' }} />
+            onCropChange={setPosition} onZoomChange={setZoom} onCropComplete={(_share, pixels) => setArea(pixels)} cropperProps={{ role: 'group', 'aria-label': 'Part that is learned; arrow keys move it' }} />
         )}
       </div>
       <label className="slider-row"><span>Zoom</span><input type="range" className="plain-range" min={1} max={MOST_ZOOM} step={0.05} value={zoom} onChange={(event) => setZoom(Number(event.target.value))} /></label>

@@ -7,16 +7,16 @@ import { ids } from '../testIds';
 export function DropZone({ tile }: { tile?: boolean }) {
   const actions = useActions();
   const { getRootProps, getInputProps, isDragActive, open } = useDropzone({
-    noClick: !tile,
-    noKeyboard: !tile,
+    noClick: true,
+    noKeyboard: true,
     onDrop: (files) => void actions.addFiles(files.map((file) => ({ file, name: file.name }))),
   });
   const input = <input {...getInputProps({ 'aria-label': 'Pictures to learn from' })} data-testid={ids.dropInput} />;
   if (tile) {
     return (
-      <div {...getRootProps({ role: 'button', 'aria-label': 'Add pictures' })} className="drop-tile" data-active={isDragActive || undefined} data-testid={ids.dropZone}>
+      <div {...getRootProps({ role: 'presentation', tabIndex: undefined })} data-testid={ids.dropZone}>
         {input}
-        <span>Drop or paste more</span>
+        <button type="button" className="drop-tile" data-active={isDragActive || undefined} onClick={open}>Drop or paste more</button>
       </div>
     );
   }

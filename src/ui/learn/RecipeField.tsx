@@ -6,7 +6,7 @@ import type { RecipeKey } from '../../state/recipe';
 import { useActions, useStudio } from '../studio';
 import { fieldId } from '../testIds';
 
-const plain = (value: number): string => (value !== 0 && (Math.abs(value) < 0.001 || Math.abs(value) >= 1e7) ? value.toExponential().replace('e+', 'e') : String(value));
+const plain = (value: number): string => (value !== 0 && (Math.abs(value) < 0.001 || Math.abs(value) >= 1e10) ? value.toExponential().replace('e+', 'e') : String(value));
 const rangeText = (field: NumberField): string => `${plain(field.min)} to ${plain(field.max)}${field.unit ? ` ${field.unit}` : ''}`;
 
 export function RecipeField({ name, field, locked }: { name: RecipeKey; field: Field; locked: boolean }) {

@@ -43,7 +43,7 @@ function Twin({ side, holder = undefined, name, note, picture, empty }: TwinProp
     <figure className="twin" data-testid={place === 'base' ? ids.twinBase : ids.twinConcept} data-state={picture?.state ?? 'empty'} data-revision={picture?.revision}>
       <figcaption><span className={`twin-name ${side}`}>{name}</span><span className="note">{note}</span></figcaption>
       <div className="frame">
-        <PictureCanvas bitmap={picture?.bitmap ?? null} label={picture ? `${name}: “${picture.prompt}”, seed ${picture.seed}` : `${name}: nothing drawn yet`} />
+        <PictureCanvas bitmap={picture?.bitmap ?? null} label={picture ? picture.prompt === '' ? `${name}: draft` : `${name}: “${picture.prompt}”, seed ${picture.seed}` : `${name}: nothing drawn yet`} />
         {!picture && <p className="frame-empty">{empty}</p>}
         {picture && <span className="badge" data-testid={place === 'base' ? ids.badgeBase : ids.badgeConcept}>{badgeText(picture)}</span>}
         {place === 'concept' && picture?.slot.kind === 'concept' && picture.state === 'full' && <SavePicture />}

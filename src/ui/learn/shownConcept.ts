@@ -1,14 +1,16 @@
 /** Which picture stands in the concept's frame: a pinned step of the strip, a full picture of idle time at this very balance, or the newest. */
 import type { PictureEvent } from '../../protocol/messages';
-import { anchorAt } from '../../state/drawing';
+import { anchorAt, isLive } from '../../state/drawing';
 import type { StudioState } from '../../state/slice';
 
-type Seen = Pick<StudioState, 'twins' | 'strip' | 'stripSide' | 'pinnedStep' | 'anchors' | 'balance'>;
+type Seen = Pick<StudioState, 'run' | 'opened' | 'twins' | 'strip' | 'stripSide' | 'pinnedStep' | 'anchors' | 'balance'>;
 
 export function shownConcept(state: Seen): PictureEvent | null {
   const { twins, strip, stripSide, pinnedStep, anchors, balance } = state;
   const pinned = pinnedStep === null ? null : strip.find((entry) => entry.step === pinnedStep)?.[stripSide];
   if (pinned) return pinned;
+  // What is drawn before there is a concept is the base's own and stands in the base's frame.
+  if (!isLive(state)) return null;
   if (twins.concept?.state !== 'full') {
     const anchor = anchorAt(anchors, balance);
     if (anchor) return anchor;

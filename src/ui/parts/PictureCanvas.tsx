@@ -4,6 +4,7 @@ import type { Crop } from '../../protocol/messages';
 
 interface Props {
   bitmap: ImageBitmap | null;
+  /** Empty where the picture is named by what it stands in. */
   label: string;
   /** Part to show, in the bitmap's own pixels; all of it without. */
   part?: Crop | null;
@@ -25,5 +26,5 @@ export function PictureCanvas({ bitmap, label, part }: Props) {
     if (size > 0) context.drawImage(bitmap, x, y, size, size, 0, 0, width, height);
     else context.drawImage(bitmap, 0, 0);
   }, [bitmap, x, y, size]);
-  return <canvas ref={canvas} className="picture" role="img" aria-label={label} />;
+  return <canvas ref={canvas} className="picture" {...(label === '' ? { 'aria-hidden': true } : { role: 'img', 'aria-label': label })} />;
 }

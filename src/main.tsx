@@ -1,0 +1,57 @@
+/**
+ * Where the page begins: workers, store and screen are put together here and nowhere else. The query may choose the backend
+ * (?backend=webgpu|wasm|cpu) and the number of wasm threads (?threads=2); everything else of the state is in the fragment.
+ */
+import { openClient } from './protocol/client';
+import type { BackendName } from './protocol/messages';
+import { isOpen } from './state/run';
+import { createStudio, followFragment } from './state/studio';
+import { mount } from './ui/mount';
+import { registerServiceWorker } from './ui/serviceWorker';
+
+const backends: readonly string[] = ['webgpu', 'wasm', 'cpu'] satisfies BackendName[];
+/** A changed recipe is written to the address bar after this pause; browsers refuse more than a few writes a second. */
+const FRAGMENT_MS = 300;
+
+const query = new URLSearchParams(location.search);
+const backend = query.get('backend') ?? 'auto';
+const threads = Number(query.get('threads') ?? 0);
+
+const client = openClient({
+  backend: backends.includes(backend) ? (backend as BackendName) : 'auto',
+  threads: Number.isInteger(threads) && threads > 0 ? threads : null,
+  baseUrl: new URL('base/', document.baseURI).href,
+  session: () => new Worker(new URL('./worker/entry.ts', import.meta.url), { type: 'module', name: 'session' }),
+  drafts: () => new Worker(new URL('./worker/draftEntry.ts', import.meta.url), { type: 'module', name: 'drafts' }),
+});
+
+function pageMemory(): Storage | null {
+  try {
+    return window.localStorage;
+  } catch {
+    // Browsers that refuse site data throw on access; preferences then last as long as the page.
+    return null;
+  }
+}
+
+const later = (delayMs: number, run: () => void) => {
+  const timer = setTimeout(run, delayMs);
+  return () => clearTimeout(timer);
+};
+
+const studio = createStudio({ client, read: (path) => fetch(path), memory: pageMemory(), newId: () => crypto.randomUUID(), later });
+
+studio.getState().readLink(location.hash.slice(1));
+window.addEventListener('hashchange', () => studio.getState().readLink(location.hash.slice(1)));
+let stopWriting = () => {};
+followFragment(studio, (fragment) => {
+  stopWriting();
+  stopWriting = later(FRAGMENT_MS, () => history.replaceState(null, '', `${location.pathname}${location.search}${fragment === '' ? '' : `#${fragment}`}`));
+});
+
+mount(document.getElementById('root')!, studio);
+void studio.getState().start(() => client.open());
+void registerServiceWorker({
+  onUpdate: (apply) => studio.getState().offerUpdate(apply),
+  untouched: () => studio.getState().cards.length === 0 && !isOpen(studio.getState().run),
+}).catch((error: unknown) => studio.getState().notify(`This page cannot be kept for offline use: ${error instanceof Error ? error.message : String(error)}`, 'bad'));

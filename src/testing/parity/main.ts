@@ -31,6 +31,6 @@ async function main(): Promise<number> {
 }
 
 main().then((status) => process.exit(status), (error: unknown) => {
-  console.error(error);
+  console.error(error instanceof Error ? error.message : error);
   process.exit(1);
 });

@@ -26,6 +26,8 @@ export interface RunSlice {
   findUnfinished(): Promise<void>;
   continueRun(): Promise<void>;
   discardRun(): Promise<void>;
+  /** After another tab took the run over: takes it up here again. */
+  takeBack(): Promise<void>;
   /** Leaves the present concept and starts with empty hands. */
   newConcept(): void;
 }
@@ -100,6 +102,12 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
       if (found) await env.client.request('discardRun', { runId: found.run.runId });
       set({ unfinished: null });
     }),
+
+    async takeBack() {
+      set({ deviceFault: null, run: null });
+      await get().findUnfinished();
+      await get().continueRun();
+    },
 
     newConcept() {
       get().clearPictures();

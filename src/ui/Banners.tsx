@@ -17,7 +17,9 @@ export function Banners() {
       {device && (
         <Banner testId={ids.fault} tone="bad">
           <p>{device.message} <span className="muted">{device.remedy}</span></p>
-          <button type="button" className="button small" onClick={() => location.reload()}>Reload</button>
+          {device.code === 'run-elsewhere'
+            ? <button type="button" className="button small" data-testid={ids.resumeTakeOver} onClick={() => void actions.takeBack()}>Take it back</button>
+            : <button type="button" className="button small" onClick={() => location.reload()}>Reload</button>}
         </Banner>
       )}
       {link && (
@@ -44,11 +46,13 @@ function ResumeBanner() {
   const busy = useStudio((state) => state.runBusy);
   if (!found || running) return null;
   const { run, ownedElsewhere } = found;
+  const learned = run.step >= run.totalSteps;
   return (
     <Banner testId={ids.resumeBanner}>
       <p>
         {ownedElsewhere
           ? <>“{run.name}” is being learned in another tab, at step {run.step} of {run.totalSteps}. Here it can only be looked at.</>
+          : learned ? <>“{run.name}” is learned and not kept yet.</>
           : <>“{run.name}” stopped at step {run.step} of {run.totalSteps}. Everything up to there is kept.</>}
       </p>
       <div className="buttons">
@@ -56,7 +60,7 @@ function ResumeBanner() {
           ? <button type="button" className="button small" data-testid={ids.resumeTakeOver} disabled={busy} onClick={() => void actions.continueRun()}>Take over</button>
           : <>
               <button type="button" className="button small" data-testid={ids.resumeDiscard} disabled={busy} onClick={() => void actions.discardRun()}>Discard</button>
-              <button type="button" className="button small primary" data-testid={ids.resumeContinue} disabled={busy} onClick={() => void actions.continueRun()}>Continue</button>
+              <button type="button" className="button small primary" data-testid={ids.resumeContinue} disabled={busy} onClick={() => void actions.continueRun()}>{learned ? 'Open' : 'Continue'}</button>
             </>}
       </div>
     </Banner>

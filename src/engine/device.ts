@@ -5,7 +5,7 @@
 import { env, findBackendFactory, registerBackend, removeBackend, setBackend } from '@tensorflow/tfjs-core';
 import { invariant } from './invariant';
 import { checkPrivateFields } from './dispatch';
-import { installSoftwareKernels } from './softwareKernels';
+import { replaceKernels } from './softwareKernels';
 
 export interface FoundAdapter {
   adapter: GPUAdapter;
@@ -44,7 +44,7 @@ export async function openDevice({ adapter, software }: FoundAdapter, onLost?: (
     requiredLimits: Object.fromEntries(limits.filter((name) => adapter.limits[name] !== undefined).map((name) => [name, adapter.limits[name]])) as Record<string, number>,
   });
   const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
-  if (software) installSoftwareKernels();
+  replaceKernels(software);
   if (findBackendFactory('webgpu')) removeBackend('webgpu');
   registerBackend('webgpu', () => {
     const backend = new WebGPUBackend(device, adapter.info);

@@ -1,7 +1,8 @@
 /**
  * tfjs' WebGPU kernels that use workgroup barriers, replaced by ones without: on an adapter that runs on the processor
  * every barrier costs a switch of all threads, and products, sums and softmax are slower by an order of magnitude.
- * Installed for software adapters only; what a replacement does not cover goes to the stock kernel.
+ * What a replacement does not cover goes to the stock kernel. Real adapters keep all stock kernels but one: tfjs' softmax
+ * writes a wrong last row beyond 65,535 rows.
  */
 import axisSum from '../../shaders/axis_sum.wgsl?raw';
 import matMul from '../../shaders/mat_mul.wgsl?raw';
@@ -64,12 +65,19 @@ const softmax: Replacement = ({ inputs, attrs, backend }) => {
   return out;
 };
 
-const replacements: Record<string, Replacement> = { BatchMatMul: product, _FusedMatMul: product, Sum: total(false), Mean: total(true), Softmax: softmax };
+const STOCK_SOFTMAX_ROWS = 65_535;
+const softmaxOfManyRows: Replacement = (args) => {
+  const { shape } = args.inputs['logits'] as TensorInfo;
+  return count(shape) / (shape.at(-1) ?? 1) > STOCK_SOFTMAX_ROWS ? softmax(args) : null;
+};
+
+const forSoftware: Record<string, Replacement> = { BatchMatMul: product, _FusedMatMul: product, Sum: total(false), Mean: total(true), Softmax: softmax };
+const forAll: Record<string, Replacement> = { Softmax: softmaxOfManyRows };
 const installed = new Set<string>();
 
 /** Call after tfjs' WebGPU package has registered its kernels; a second call does nothing. */
-export function installSoftwareKernels(): void {
-  for (const [name, replacement] of Object.entries(replacements)) {
+export function replaceKernels(software: boolean): void {
+  for (const [name, replacement] of Object.entries(software ? forSoftware : forAll)) {
     if (installed.has(name)) continue;
     installed.add(name);
     const stock = getKernel(name, 'webgpu');

@@ -2,8 +2,10 @@
  * Builds a TinyAutoencoder from diffusers' AutoencoderTiny tensors. What each numbered layer is follows from its keys:
  * `.conv.0…4` a residual block, `.weight` a convolution (in the encoder one without bias halves the picture), a gap in
  * the decoder's numbers an upsampling (number 1 is the ReLU behind the first convolution). Either half may be absent.
+ * A 3 × 3 convolution of a picture doubled by nearest neighbours is four 2 × 2 ones of the picture itself, one for each
+ * place in a doubled pixel: 4/9 of the work, so the two are read as one layer.
  */
-import { tensor4d, type Tensor1D, type Tensor4D } from '../../engine/tf';
+import { add, clone, concat, split, tensor4d, tidy, type Tensor, type Tensor1D, type Tensor4D } from '../../engine/tf';
 import { Fault } from '../../protocol/faults';
 import { WeightReader } from '../weights';
 import type { WeightSource } from '../weightSource';
@@ -13,7 +15,7 @@ export interface Convolution { filter: Tensor4D; bias: Tensor1D | null }
 export type Layer =
   | { kind: 'convolution'; convolution: Convolution; stride: 1 | 2; relu: boolean }
   | { kind: 'block'; convolutions: [Convolution, Convolution, Convolution] }
-  | { kind: 'upsample' };
+  | { kind: 'upsampled'; phases: [Convolution, Convolution, Convolution, Convolution] };
 
 export interface TinyAutoencoder {
   encoder: Layer[] | null;
@@ -22,6 +24,17 @@ export interface TinyAutoencoder {
   /** latent = (encoded − shiftFactor)·scalingFactor */
   scalingFactor: number;
   shiftFactor: number;
+}
+
+/** The four 2 × 2 filters: rows (0, 1+2) or (0+1, 2) of the 3 × 3 one, and columns likewise. Order: rows, then columns. */
+function phasesOf({ filter, bias }: Convolution): [Convolution, Convolution, Convolution, Convolution] {
+  const halves = (x: Tensor4D, axis: 1 | 0): [Tensor4D, Tensor4D] => {
+    const [first, second, third] = split(x, 3, axis) as [Tensor4D, Tensor4D, Tensor4D];
+    return [concat([first, add(second, third)], axis) as Tensor4D, concat([add(first, second), third], axis) as Tensor4D];
+  };
+  const filters = tidy(() => halves(filter, 0).flatMap((rows) => halves(rows, 1)) as unknown as Tensor) as unknown as Tensor4D[];
+  filter.dispose();
+  return filters.map((part, i) => ({ filter: part, bias: i === 0 ? bias : bias && clone(bias) })) as [Convolution, Convolution, Convolution, Convolution];
 }
 
 async function convolution(reader: WeightReader, name: string): Promise<Convolution> {
@@ -50,8 +63,9 @@ async function layers(source: WeightSource, reader: WeightReader, half: 'encoder
       list.push({ kind: 'block', convolutions: [await part(0), await part(2), await part(4)] });
     } else if (reader.has(`${at}.weight`)) {
       const read = await convolution(reader, at);
-      list.push({ kind: 'convolution', convolution: read, stride: half === 'encoder' && !read.bias ? 2 : 1, relu: half === 'decoder' && i === 0 });
-    } else if (half === 'decoder' && i > 1) list.push({ kind: 'upsample' });
+      if (half === 'decoder' && i > 2 && !numbers.includes(i - 1)) list.push({ kind: 'upsampled', phases: phasesOf(read) });
+      else list.push({ kind: 'convolution', convolution: read, stride: half === 'encoder' && !read.bias ? 2 : 1, relu: half === 'decoder' && i === 0 });
+    }
   }
   return list;
 }
@@ -69,7 +83,7 @@ export async function loadTinyAutoencoder(source: WeightSource, config: unknown)
 
 export function disposeTinyAutoencoder(vae: TinyAutoencoder): void {
   for (const layer of [...(vae.encoder ?? []), ...(vae.decoder ?? [])]) {
-    const all = layer.kind === 'block' ? layer.convolutions : layer.kind === 'convolution' ? [layer.convolution] : [];
+    const all = layer.kind === 'block' ? layer.convolutions : layer.kind === 'upsampled' ? layer.phases : [layer.convolution];
     all.forEach(({ filter, bias }) => {
       filter.dispose();
       bias?.dispose();

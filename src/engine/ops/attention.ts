@@ -1,6 +1,6 @@
 /**
  * Scaled dot-product attention, composed: softmax(q·kᵀ/√d)·v over [B,H,N,d]. Saves q, k, v and the probabilities.
- * tfjs' WebGPU softmax corrupts its last row beyond 65,535 rows, so larger inputs are cut along the batch by the caller.
+ * Not for B·H·N above 65,535 on WebGPU: tfjs' softmax there corrupts its last row (the embedded base needs some 6,000).
  */
 import { add, matMul, mul, softmax, sub, sum, tensor2d, type Tensor, type Tensor4D } from '../tf';
 import { withGradient } from './withGradient';

@@ -6,7 +6,7 @@ export const urgency = { idle: 0, training: 1, measuring: 2, drawing: 3, probing
 export type Urgency = keyof typeof urgency;
 
 /** Lets queued messages be handled; a timer would cost 4 ms. */
-const breathe: () => Promise<void> = (() => {
+const makeBreath = (): (() => Promise<void>) => {
   const { port1, port2 } = new MessageChannel();
   const waiting: (() => void)[] = [];
   port1.onmessage = () => waiting.shift()?.();
@@ -14,20 +14,18 @@ const breathe: () => Promise<void> = (() => {
     waiting.push(resolve);
     port2.postMessage(0);
   });
-})();
+};
 
 export class Turns {
   private readonly active: Record<Urgency, number> = { idle: 0, training: 0, measuring: 0, drawing: 0, probing: 0 };
+  private readonly breathe = makeBreath();
   private waiting: (() => void)[] = [];
 
-  /** Runs work of a kind; `between` is what it awaits at every point where it may be held up. */
+  /** Counts as work of a kind until it settles; `between` is what it awaits wherever it may be held up. */
   async run<T>(kind: Urgency, work: (between: () => Promise<void>) => Promise<T>): Promise<T> {
     this.active[kind]++;
     try {
-      const between = async () => {
-        await breathe();
-        while (this.isOutranked(kind)) await new Promise<void>((resolve) => this.waiting.push(resolve));
-      };
+      const between = this.between(kind);
       await between();
       return await work(between);
     } finally {
@@ -36,6 +34,14 @@ export class Turns {
       this.waiting = [];
       for (const resume of released) resume();
     }
+  }
+
+  /** For work whose pacing outlives one `run`: the trainer's. */
+  between(kind: Urgency): () => Promise<void> {
+    return async () => {
+      await this.breathe();
+      while (this.isOutranked(kind)) await new Promise<void>((resolve) => this.waiting.push(resolve));
+    };
   }
 
   private isOutranked(kind: Urgency): boolean {

@@ -1,0 +1,83 @@
+/**
+ * The draft worker: holds the probe and the tiny decoder, and answers every move of the slider without asking the session,
+ * which may be in the middle of a training step. Colours at once in plain JavaScript, decoded pixels next; newest wins.
+ */
+import { openBackend } from '../engine/backend';
+import { wasmFiles } from '../engine/wasmFiles';
+import { decode, loadTinyAutoencoder, type TinyAutoencoder } from '../models/vae';
+import { draft, draftColours } from '../pipeline/preview';
+import { Fault, serializeFault } from '../protocol/faults';
+import type { DecoderParts, FromDrafts, Probe, SessionToDrafts, ToDrafts } from '../protocol/messages';
+import { shownBatch, toBitmap, toShown } from './present';
+
+interface Move { balance: number; revision: number }
+
+let probe: Probe | null = null;
+let decoder: DecoderParts | null = null;
+let vae: Promise<TinyAutoencoder> | null = null;
+let next: Move | null = null;
+let working = false;
+
+const post = (message: FromDrafts): void => self.postMessage(message, message.kind === 'draft' ? { transfer: [message.bitmap] } : {});
+
+/** The decoder alone, on its own wasm backend: the session's tensors cannot be shared. */
+async function openDecoder({ tensors, config }: DecoderParts): Promise<TinyAutoencoder> {
+  await openBackend('wasm', { threads: 1, wasmPaths: wasmFiles });
+  const find = (key: string) => {
+    const tensor = tensors[key];
+    if (!tensor) throw new Fault('tensor-missing', `The decoder has no tensor “${key}”.`, 'Reload the page.', { subject: key });
+    return tensor;
+  };
+  const rows = (key: string, from: number, to: number) => {
+    const { shape, data } = find(key);
+    const width = data.length / (shape[0] ?? 1);
+    return data.slice(from * width, to * width);
+  };
+  return loadTinyAutoencoder({ keys: () => Object.keys(tensors), has: (key) => key in tensors, shape: (key) => find(key).shape, read: async (key) => find(key).data, readRows: async (key, from, to) => rows(key, from, to) }, config);
+}
+
+/** Answers moves until none is waiting; a move overtaken while it was decoded is followed by the newest. */
+async function work(): Promise<void> {
+  while (next && probe && decoder && vae) {
+    const { balance, revision } = next;
+    next = null;
+    const started = performance.now();
+    const colours = toShown(draftColours(probe, balance, decoder.latentToRgb), probe.width, probe.height);
+    post({ kind: 'draft', state: 'draft-linear', bitmap: await toBitmap(colours), balance, revision, elapsedMs: performance.now() - started });
+    const loaded = await vae;
+    // decoding blocks this thread: a newer move that is waiting goes first
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    if (next) continue;
+    const latent = draft(probe, balance);
+    const pixels = decode(loaded, latent);
+    const [shown] = await shownBatch(pixels);
+    latent.dispose();
+    pixels.dispose();
+    post({ kind: 'draft', state: 'draft', bitmap: await toBitmap(shown!), balance, revision, elapsedMs: performance.now() - started });
+  }
+}
+
+function start(): void {
+  if (working) return;
+  working = true;
+  work()
+    .catch((error: unknown) => post({ kind: 'fault', fault: serializeFault(error) }))
+    .finally(() => { working = false; });
+}
+
+function fromSession({ data }: MessageEvent<SessionToDrafts>): void {
+  if (data.kind === 'probe') probe = data.probe;
+  else {
+    decoder = data.decoder;
+    vae ??= openDecoder(decoder);
+  }
+  start();
+}
+
+self.addEventListener('message', ({ data }: MessageEvent<ToDrafts>) => {
+  if (data.kind === 'open') data.port.onmessage = fromSession;
+  else {
+    next = data;
+    start();
+  }
+});

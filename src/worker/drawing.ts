@@ -1,0 +1,167 @@
+/**
+ * Full pictures: the balanced field from pure noise to pixels, with the expected picture shown on the way. One draw at a
+ * time, the newest wins; anchors (full pictures at fixed balances) are drawn only while nothing else is asked for.
+ */
+import * as tf from '../engine/tf';
+import type { Tensor4D } from '../engine/tf';
+import { decode } from '../models/vae';
+import type { Base } from '../pipeline/base';
+import { disposeConcept, type LearnedConcept } from '../pipeline/concept';
+import { balancedField, baseField, disposeFieldWords, encodeFieldWords, type FieldWords, type VelocityField } from '../pipeline/fields';
+import { sample } from '../pipeline/sample';
+import { RANDOM_VERSION } from '../pipeline/random';
+import { Fault } from '../protocol/faults';
+import type { Host } from '../protocol/host';
+import type { DrawParams, ParamsOf, PictureSlot } from '../protocol/messages';
+import { PICTURE_VERSION, type PictureRecipe } from '../storage/pngParameters';
+import type { Current } from './current';
+import { BASE_ID, type Opening } from './opening';
+import { shownBatch, toBitmap, toPictureFile, toPng, type Shown } from './present';
+import type { Probing } from './probing';
+import type { Turns, Urgency } from './turns';
+
+/** Time between pictures shown on the way; each costs a decoding. */
+const PARTIAL_EVERY_MS = 500;
+export const TRANSFORMER_FILE = 'transformer/diffusion_pytorch_model.safetensors';
+const APP = 'Lamina 0.1.0';
+
+interface Drawn { shown: Shown; recipe: PictureRecipe }
+interface OnePicture { base: Base; slot: PictureSlot; field: VelocityField; params: DrawParams; prompt: string; kind: Urgency; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }
+
+let revision = 0;
+export const nextRevision = (): number => ++revision;
+
+/** Where the trajectory is heading: x0 = x − sigma·v, v from the last two points. */
+const expected = (before: Tensor4D, after: Tensor4D, sigmaBefore: number, sigma: number): Tensor4D =>
+  tf.tidy(() => tf.sub<Tensor4D>(after, tf.mul(tf.sub(after, before), sigma / (sigma - sigmaBefore))));
+
+export class Drawing {
+  private running: AbortController | null = null;
+  private idle: AbortController | null = null;
+  private readonly last: { base: Drawn | null; concept: Drawn | null } = { base: null, concept: null };
+
+  constructor(private readonly host: Host, private readonly turns: Turns, private readonly opening: Opening, private readonly current: Current, private readonly probing: Probing) {}
+
+  async draw(params: DrawParams, signal: AbortSignal): Promise<{ elapsedMs: number }> {
+    this.cancel();
+    const mine = (this.running = new AbortController());
+    const either = AbortSignal.any([signal, mine.signal]);
+    const started = performance.now();
+    await this.drawing('drawing', params, either, async (one, words, concept, between) => {
+      const { base } = one;
+      const field = concept ? balancedField(base, words, concept, params.balance) : baseField(base, words);
+      const common = { ...one, between, kind: 'drawing' as const, partial: true };
+      await this.picture({ ...common, slot: { kind: 'concept' }, field, onStep: (step) => this.host.emit('drawing', { step, steps: params.steps }) });
+      if (params.withBase) await this.picture({ ...common, slot: { kind: 'base' }, field: baseField(base, words) });
+    });
+    const { prompt, negative, seed, guidance } = params;
+    void this.probing.probe({ prompt, negative, seed, guidance }).catch(() => undefined);
+    return { elapsedMs: performance.now() - started };
+  }
+
+  /** Ends the present draw and all idle work. */
+  cancel(): void {
+    this.running?.abort();
+    this.idle?.abort();
+  }
+
+  cancelIdle(): void {
+    this.idle?.abort();
+  }
+
+  /** Resolves when all are drawn or something else was asked for. */
+  async anchors({ balances, ...params }: ParamsOf<'anchors'>, signal: AbortSignal): Promise<void> {
+    this.idle?.abort();
+    const mine = (this.idle = new AbortController());
+    const either = AbortSignal.any([signal, mine.signal]);
+    try {
+      for (const balance of balances) {
+        await this.drawing('idle', { ...params, balance }, either, async (one, words, concept, between) => {
+          if (concept) await this.picture({ ...one, between, kind: 'idle', partial: false, slot: { kind: 'anchor', balance }, field: balancedField(one.base, words, concept, balance) });
+        });
+      }
+    } catch (error) {
+      if (!Fault.is(error, 'aborted')) throw error;
+    }
+  }
+
+  async pictureFile(slot: 'base' | 'concept'): Promise<Blob> {
+    const drawn = this.last[slot];
+    if (!drawn) throw new Fault('busy', 'There is no full picture here yet.', 'Draw one first.');
+    return toPictureFile(drawn.shown, drawn.recipe);
+  }
+
+  /** The concept's last full picture as PNG, for its card. */
+  preview(): Promise<Blob> | null {
+    return this.last.concept && toPng(this.last.concept.shown);
+  }
+
+  /** A new concept: the old one's pictures are no longer its preview. */
+  clear(): void {
+    this.cancel();
+    this.last.base = this.last.concept = null;
+  }
+
+  private async drawing(kind: Urgency, params: DrawParams, signal: AbortSignal, work: (one: Pick<OnePicture, 'base' | 'params' | 'prompt' | 'signal'>, words: FieldWords, concept: LearnedConcept | null, between: () => Promise<void>) => Promise<void>): Promise<void> {
+    const base = await this.opening.base();
+    await this.turns.run(kind, async (between) => {
+      if (signal.aborted) throw new Fault('aborted', 'Stopped.');
+      const concept = this.current.borrow();
+      const words = encodeFieldWords(base, [params.prompt], params.negative, concept?.recipe ?? { kind: 'instance', classWord: '' });
+      try {
+        await work({ base, params, prompt: params.prompt, signal }, words, concept, between);
+      } finally {
+        disposeFieldWords(words);
+        if (concept) disposeConcept(concept);
+      }
+    });
+  }
+
+  private async picture({ base, slot, field, params, prompt, between, signal, partial, onStep }: OnePicture): Promise<void> {
+    const started = performance.now();
+    let shownAt = started;
+    let before: Tensor4D | null = null;
+    let sigmaBefore = 1;
+    const show = async (latent: Tensor4D, state: 'partial' | 'full', step: number): Promise<Shown> => {
+      const pixels = decode(base.vae, latent);
+      const [shown] = await shownBatch(pixels);
+      pixels.dispose();
+      const bitmap = await toBitmap(shown!);
+      this.host.emit('picture', { slot, revision: nextRevision(), bitmap, state, step, steps: params.steps, elapsedMs: performance.now() - started, prompt, seed: params.seed, balance: slot.kind === 'base' ? 0 : params.balance });
+      return shown!;
+    };
+    try {
+      for await (const { step, steps, sigma, latent } of sample({ base, field, seeds: [params.seed], steps: params.steps, guidance: params.guidance, between, signal })) {
+        onStep?.(step);
+        if (step === steps) {
+          const shown = await show(latent, 'full', step);
+          if (slot.kind === 'base' || slot.kind === 'concept') this.last[slot.kind] = { shown, recipe: await this.describe(params, slot.kind, shown) };
+        } else if (partial && before && performance.now() - shownAt > PARTIAL_EVERY_MS) {
+          const ahead = expected(before, latent, sigmaBefore, sigma);
+          await show(ahead, 'partial', step);
+          ahead.dispose();
+          shownAt = performance.now();
+        }
+        before?.dispose();
+        before = tf.clone(latent);
+        sigmaBefore = sigma;
+      }
+    } finally {
+      before?.dispose();
+    }
+  }
+
+  private async describe(params: DrawParams, slot: 'base' | 'concept', { width, height }: Shown): Promise<PictureRecipe> {
+    const { prompt, negative, seed, steps, guidance, balance } = params;
+    const { stored } = await this.opening.all();
+    const current = slot === 'concept' ? this.current.value : null;
+    const borrowed = current?.live() ? current.borrow() : null;
+    const lambda = borrowed?.lambda ?? 1;
+    if (borrowed) disposeConcept(borrowed);
+    return {
+      version: PICTURE_VERSION, app: APP, prompt, negative, seed, steps, guidance, balance: current ? balance : 0, width, height,
+      base: BASE_ID, baseSha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '', random: RANDOM_VERSION,
+      concept: current && { conceptId: current.conceptId ?? '', name: current.name, lambda }, recipe: current?.recipe ?? null,
+    };
+  }
+}

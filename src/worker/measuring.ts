@@ -1,0 +1,39 @@
+/** What the current concept changed, measured on twins (pipeline/measure.ts), with the twins as a sheet on request. */
+import type { Tensor4D } from '../engine/tf';
+import { disposeConcept } from '../pipeline/concept';
+import { measure } from '../pipeline/measure';
+import { Fault } from '../protocol/faults';
+import type { Host } from '../protocol/host';
+import type { ParamsOf, ResultOf } from '../protocol/messages';
+import { updateConcept } from '../storage/conceptStore';
+import type { Current } from './current';
+import type { Opening } from './opening';
+import { sheet, toShown } from './present';
+import type { Turns } from './turns';
+
+export class Measuring {
+  constructor(private readonly host: Host, private readonly turns: Turns, private readonly opening: Opening, private readonly current: Current) {}
+
+  async measure({ sheets, steps }: ParamsOf<'measure'>, signal: AbortSignal): Promise<ResultOf<'measure'>> {
+    const base = await this.opening.base();
+    const concept = this.current.borrow();
+    const { value } = this.current;
+    if (!concept || !value) throw new Fault('concept-missing', 'There is no learned concept to measure.', 'Learn one or open one from the Shelf.');
+    // A copy of the handle: the run may be left while its twins are being drawn.
+    const pictures: Tensor4D | null = value.pictures && value.pictures.clone();
+    try {
+      if (!pictures) throw new Fault('too-few-pictures', 'Likeness is measured against the pictures of the run, and those are not kept with a concept.', 'Measure right after learning.');
+      const result = await this.turns.run('measuring', (between) =>
+        measure({ base, concept: { ...concept, learned: true, student: concept.student ?? concept.extractor }, pictures, steps, keepPixels: sheets, withoutRows: true, between, signal }, (done, total) => this.host.emit('measuring', { done, total })));
+      value.measures = result.measures;
+      if (value.conceptId) await updateConcept(await this.opening.db(), value.conceptId, { measures: result.measures });
+      if (!result.sheet) return { measures: result.measures, sheet: null };
+      const { pixels, size, columns, rows } = result.sheet;
+      const shown = Array.from({ length: columns * rows }, (_, i) => toShown(pixels, size, size, i * size * size * 3));
+      return { measures: result.measures, sheet: await sheet(shown, columns) };
+    } finally {
+      disposeConcept(concept);
+      pictures?.dispose();
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Opens what everything else stands on, in this order: database and backend at once, then the base's files into the
+ * database, then its networks. `open` resolves before the weights are in; whoever needs them awaits `base()`.
+ */
+import { openBackend } from '../engine/backend';
+import { wasmFiles } from '../engine/wasmFiles';
+import { loadBase, type Base } from '../pipeline/base';
+import { Fault, serializeFault } from '../protocol/faults';
+import type { Host } from '../protocol/host';
+import type { Compute, DecoderParts, ParamsOf, SessionToDrafts } from '../protocol/messages';
+import { openDatabase, type Database } from '../storage/db';
+import { ensureBase, type StoredBase } from '../storage/weightStore';
+
+export const BASE_ID = 'embedded';
+/** Counts up when kernels change in the last bit; part of what a bit-identical resume needs. */
+const KERNELS = 1;
+
+export interface Opened { base: Base; stored: StoredBase }
+
+const notOpened = () => new Fault('busy', 'The page has not opened its worker yet.', 'Wait a moment and try again.');
+
+export class Opening {
+  private compute: Compute | null = null;
+  private opened: Promise<Opened> | null = null;
+  private database: Promise<Database> | null = null;
+  private drafts: MessagePort | null = null;
+
+  constructor(private readonly host: Host) {}
+
+  /** Faults: `backend-unavailable`, `storage-refused`, `storage-newer`. Those of loading the base come as `fault` events. */
+  async open({ backend, threads, baseUrl, port }: ParamsOf<'open'>): Promise<{ compute: Compute }> {
+    this.drafts = port;
+    this.database = openDatabase();
+    const [db, compute] = await Promise.all([
+      this.database,
+      openBackend(backend, {
+        threads, wasmPaths: wasmFiles,
+        onLost: (reason) => this.host.emit('fault', { code: 'device-lost', message: `The graphics device was lost: ${reason || 'the browser gives no reason'}.`, remedy: 'It is being restarted; the run goes on from its last checkpoint.' }),
+      }),
+    ]);
+    this.compute = compute;
+    this.opened = this.load(db, baseUrl);
+    this.opened.catch((error: unknown) => this.host.emit('fault', serializeFault(error)));
+    return { compute };
+  }
+
+  db(): Promise<Database> {
+    return this.database ?? Promise.reject(notOpened());
+  }
+
+  async base(): Promise<Base> {
+    return (await this.all()).base;
+  }
+
+  all(): Promise<Opened> {
+    return this.opened ?? Promise.reject(notOpened());
+  }
+
+  /** What a checkpoint pins: the same numbers come only from the same of these. */
+  get engine(): string {
+    return this.compute ? `${this.compute.backend} · ${this.compute.adapter} · kernels ${KERNELS}` : '';
+  }
+
+  send(message: SessionToDrafts, transfer: Transferable[] = []): void {
+    this.drafts?.postMessage(message, transfer);
+  }
+
+  private async load(db: Database, baseUrl: string): Promise<Opened> {
+    const stored = await ensureBase(db, BASE_ID, baseUrl, { onProgress: (progress) => this.host.emit('loading', progress) });
+    const base = await loadBase(BASE_ID, stored);
+    this.send({ kind: 'decoder', decoder: await decoderParts(stored) });
+    this.host.emit('ready', { base: BASE_ID, sizeBytes: stored.sizeBytes, imageSize: base.imageSize });
+    return { base, stored };
+  }
+}
+
+/** What the draft worker needs to decode: the decoder's tensors as stored, its config, the linear map to colours. */
+async function decoderParts(stored: StoredBase): Promise<DecoderParts> {
+  const source = await stored.weights('vae');
+  const tensors: DecoderParts['tensors'] = {};
+  for (const key of source.keys()) if (key.startsWith('decoder.')) tensors[key] = { shape: [...source.shape(key)], data: await source.read(key) };
+  const { latentToRgb } = (await stored.json('vae/latent_rgb.json')) as { latentToRgb: number[][] };
+  return { tensors, config: await stored.json('vae/config.json'), latentToRgb };
+}

@@ -1,0 +1,56 @@
+/**
+ * What a file's first bytes say, before anything is decoded: which kind of picture it is, its size in pixels, and whether
+ * the file ends before the picture does. PNG, JPEG, WebP, GIF and AVIF; anything else is no picture to us.
+ */
+export interface PictureHeader { kind: 'png' | 'jpeg' | 'webp' | 'gif' | 'avif'; width: number; height: number; truncated: boolean }
+
+const ascii = (bytes: Uint8Array, at: number, length: number) => String.fromCharCode(...bytes.subarray(at, at + length));
+const endsWith = (bytes: Uint8Array, tail: readonly number[], within: number): boolean => {
+  for (let at = bytes.length - tail.length; at >= Math.max(0, bytes.length - within); at--) if (tail.every((byte, i) => bytes[at + i] === byte)) return true;
+  return false;
+};
+/** Cameras append thumbnails and padding behind the end marker. */
+const TRAILING_BYTES = 1 << 20;
+
+function jpegSize(bytes: Uint8Array, view: DataView): [number, number] | null {
+  for (let at = 2; at + 9 < bytes.length; ) {
+    if (bytes[at] !== 0xff) return null;
+    const marker = bytes[at + 1]!;
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (isFrame) return [view.getUint16(at + 7), view.getUint16(at + 5)];
+    at += marker === 0xff ? 1 : marker >= 0xd0 && marker <= 0xd8 ? 2 : 2 + view.getUint16(at + 2);
+  }
+  return null;
+}
+
+function webpSize(bytes: Uint8Array, view: DataView): [number, number] | null {
+  if (bytes.length < 30) return null;
+  const kind = ascii(bytes, 12, 4);
+  const long = (at: number) => bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+  if (kind === 'VP8X') return [long(24) + 1, long(27) + 1];
+  if (kind === 'VP8L') {
+    const bits = view.getUint32(21, true);
+    return [(bits & 0x3fff) + 1, ((bits >> 14) & 0x3fff) + 1];
+  }
+  return kind === 'VP8 ' ? [view.getUint16(26, true) & 0x3fff, view.getUint16(28, true) & 0x3fff] : null;
+}
+
+/** The first image spatial extents property ('ispe') of an AVIF file. */
+function avifSize(bytes: Uint8Array, view: DataView): [number, number] | null {
+  for (let at = 16; at + 16 <= Math.min(bytes.length, 65_536); at++) if (ascii(bytes, at, 4) === 'ispe') return [view.getUint32(at + 8), view.getUint32(at + 12)];
+  return null;
+}
+
+/** Null for what is no picture of a kind we read. Sizes are 0 where the header breaks off before them. */
+export function readPictureHeader(bytes: Uint8Array): PictureHeader | null {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const made = (kind: PictureHeader['kind'], size: [number, number] | null, whole: boolean): PictureHeader => ({ kind, width: size?.[0] ?? 0, height: size?.[1] ?? 0, truncated: !size || !whole });
+  if (bytes.length >= 4 && bytes[0] === 0x89 && ascii(bytes, 1, 3) === 'PNG') {
+    return made('png', bytes.length >= 24 ? [view.getUint32(16), view.getUint32(20)] : null, endsWith(bytes, [0x49, 0x45, 0x4e, 0x44], TRAILING_BYTES));
+  }
+  if (bytes.length >= 3 && bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return made('jpeg', jpegSize(bytes, view), endsWith(bytes, [0xff, 0xd9], TRAILING_BYTES));
+  if (/^GIF8[79]a/.test(ascii(bytes, 0, 6))) return made('gif', bytes.length >= 10 ? [view.getUint16(6, true), view.getUint16(8, true)] : null, bytes.length > 20);
+  if (bytes.length >= 12 && ascii(bytes, 0, 4) === 'RIFF' && ascii(bytes, 8, 4) === 'WEBP') return made('webp', webpSize(bytes, view), view.getUint32(4, true) + 8 <= bytes.length + 1);
+  if (bytes.length >= 12 && ascii(bytes, 4, 4) === 'ftyp' && /avif|avis|mif1/.test(ascii(bytes, 8, Math.min(32, bytes.length - 8)))) return made('avif', avifSize(bytes, view), true);
+  return null;
+}

@@ -1,0 +1,95 @@
+/**
+ * The files the user gave: checked by their first bytes before anything is decoded, decoded by the browser with EXIF
+ * orientation, kept as files (not as pixels), cropped and resized when they are needed.
+ */
+import { Fault } from '../protocol/faults';
+import type { Crop, PictureInfo } from '../protocol/messages';
+import { readPictureHeader } from './pictureHeader';
+import { resampleSquare } from './resample';
+
+/** Decoded, this many take 256 MB; larger ones endanger the tab. */
+const MOST_PIXELS = 64e6;
+/** Below this side there is nothing to learn from. */
+const LEAST_SIDE = 16;
+/** Longer side of the bitmap on a card. */
+const CARD_SIDE = 512;
+/** Crops larger than this are halved by the browser first, so that resampling stays within a second. */
+const RESAMPLE_SIDE = 2048;
+
+/** Throws what is wrong with a file by its bytes alone; `subject` is the picture's id. */
+export function checkPictureFile(bytes: Uint8Array, name: string, pictureId: string): void {
+  const fault = (code: ConstructorParameters<typeof Fault>[0], message: string, remedy: string) => new Fault(code, message, remedy, { subject: pictureId });
+  if (bytes.length === 0) throw fault('file-empty', `“${name}” is empty.`, 'Choose another file.');
+  const header = readPictureHeader(bytes);
+  if (!header) throw fault('file-not-a-picture', `“${name}” is not a picture this app can read, whatever its name says.`, 'Use PNG, JPEG, WebP, AVIF or GIF.');
+  const { width, height } = header;
+  if (width * height > MOST_PIXELS) {
+    throw fault('picture-too-large', `“${name}” has ${width} × ${height} pixels, ${Math.round((width * height) / 1e6)} million; up to ${MOST_PIXELS / 1e6} million can be opened.`, 'Make it smaller; 2,000 pixels a side are plenty.');
+  }
+  if (header.truncated) throw fault('file-truncated', `“${name}” ends before its picture does.`, 'Copy or download it again.');
+  if (Math.min(width, height) < LEAST_SIDE) throw fault('picture-too-small', `“${name}” has only ${width} × ${height} pixels.`, `Use a picture of at least ${LEAST_SIDE} pixels a side.`);
+}
+
+async function decode(file: Blob, name: string, pictureId: string): Promise<ImageBitmap> {
+  try {
+    return await createImageBitmap(file, { imageOrientation: 'from-image' });
+  } catch (cause) {
+    throw new Fault('file-truncated', `“${name}” begins like a picture, but the browser cannot read it to the end.`, 'Copy or download it again.', { subject: pictureId, cause });
+  }
+}
+
+/** A smaller copy for a card; the given bitmap is closed if it is not returned itself. */
+async function forCard(bitmap: ImageBitmap): Promise<ImageBitmap> {
+  const scale = CARD_SIDE / Math.max(bitmap.width, bitmap.height);
+  if (scale >= 1) return bitmap;
+  const small = await createImageBitmap(bitmap, { resizeWidth: Math.max(1, Math.round(bitmap.width * scale)), resizeHeight: Math.max(1, Math.round(bitmap.height * scale)), resizeQuality: 'high' });
+  bitmap.close();
+  return small;
+}
+
+export interface KeptPicture { pictureId: string; name: string; file: Blob }
+
+export class Pictures {
+  private readonly kept = new Map<string, KeptPicture>();
+
+  /** Reads and keeps a file. Faults as above, with the picture's id as subject. */
+  async add(file: Blob, name: string, pictureId: string): Promise<PictureInfo> {
+    checkPictureFile(new Uint8Array(await file.arrayBuffer()), name, pictureId);
+    const bitmap = await decode(file, name, pictureId);
+    const { width, height } = bitmap;
+    const size = Math.min(width, height);
+    this.kept.set(pictureId, { pictureId, name, file });
+    return { pictureId, name, width, height, crop: { x: Math.floor((width - size) / 2), y: Math.floor((height - size) / 2), size }, bitmap: await forCard(bitmap) };
+  }
+
+  get(pictureId: string): KeptPicture {
+    const picture = this.kept.get(pictureId);
+    if (!picture) throw new Fault('file-unrecognised', 'This picture is no longer in the worker.', 'Drop its file again.', { subject: pictureId });
+    return picture;
+  }
+
+  forget(pictureId: string): void {
+    this.kept.delete(pictureId);
+  }
+
+  /** The crop as [side·side·3] in −1…1. */
+  pixels(pictureId: string, crop: Crop, side: number): Promise<Float32Array> {
+    const { file, name } = this.get(pictureId);
+    return cropPixels(file, name, pictureId, crop, side);
+  }
+}
+
+/** Decodes a file, cuts the square out and resizes it to `side`: [side·side·3] in −1…1. */
+export async function cropPixels(file: Blob, name: string, pictureId: string, crop: Crop, side: number): Promise<Float32Array> {
+  const whole = await decode(file, name, pictureId);
+  const size = Math.max(1, Math.min(Math.round(crop.size), whole.width, whole.height));
+  const x = Math.min(Math.max(0, Math.round(crop.x)), whole.width - size);
+  const y = Math.min(Math.max(0, Math.round(crop.y)), whole.height - size);
+  const kept = Math.min(size, RESAMPLE_SIDE);
+  const canvas = new OffscreenCanvas(kept, kept);
+  const context = canvas.getContext('2d', { willReadFrequently: true })!;
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(whole, x, y, size, size, 0, 0, kept, kept);
+  whole.close();
+  return resampleSquare(context.getImageData(0, 0, kept, kept).data, kept, side);
+}

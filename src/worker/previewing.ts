@@ -1,0 +1,86 @@
+/**
+ * The pictures along a run, with a fixed prompt and seed: the customized model on the Complete and on the Base prompt,
+ * the untouched base once. From the same twins come the live figures: likeness to the set and drift from the base.
+ */
+import * as tf from '../engine/tf';
+import type { Tensor4D } from '../engine/tf';
+import { decode } from '../models/vae';
+import type { Base } from '../pipeline/base';
+import { disposeConcept, type LearnedConcept } from '../pipeline/concept';
+import { baseField, conceptField, disposeFieldWords, encodeFieldWords, type VelocityField } from '../pipeline/fields';
+import { drifts, embedPictures, mean, nearnessTo } from '../pipeline/metrics';
+import { promptRoles } from '../pipeline/prompts';
+import { sampleAll } from '../pipeline/sample';
+import type { Host } from '../protocol/host';
+import type { PictureSlot } from '../protocol/messages';
+import type { Recipe } from '../protocol/recipe';
+import { nextRevision } from './drawing';
+import { shownBatch, toBitmap, type Shown } from './present';
+
+/** Euler steps of a preview: enough to judge by, cheap enough to be made often. */
+const STEPS = 10;
+const GUIDANCE = 3;
+
+export class Previewing {
+  private original: { pixels: Tensor4D; shown: Shown } | null = null;
+  private readonly prompts: [string, string];
+
+  constructor(private readonly host: Host, private readonly base: Base, private readonly run: { runId: string; prompt: string; seed: number; recipe: Recipe; pictures: Tensor4D }) {
+    this.prompts = [run.prompt, promptRoles(run.prompt, run.recipe).base];
+  }
+
+  /** Twins of the concept as it is; takes the borrowed concept and gives it back. */
+  async preview(concept: LearnedConcept, step: number, between: () => Promise<void>): Promise<void> {
+    const started = performance.now();
+    try {
+      this.original ??= await this.drawOriginal(between);
+      const custom = await this.draw([...this.prompts], (words) => conceptField(this.base, words, concept), between);
+      const [complete, onBase] = tf.split(custom, 2, 0) as [Tensor4D, Tensor4D];
+      const [shown, shownBase] = await shownBatch(custom);
+      const elapsedMs = performance.now() - started;
+      await this.show({ kind: 'strip', runId: this.run.runId, step, side: 'concept' }, shown!, 0, elapsedMs);
+      await this.show({ kind: 'strip', runId: this.run.runId, step, side: 'customBase' }, shownBase!, 1, elapsedMs);
+      const [seen, set] = [embedPictures(this.base, complete), embedPictures(this.base, this.run.pictures)];
+      const likeness = mean(await nearnessTo(seen, set));
+      const drift = mean(await drifts(onBase, this.original.pixels));
+      tf.dispose([custom, complete, onBase, seen, set]);
+      this.host.emit('changed', { runId: this.run.runId, step, likeness, drift });
+    } finally {
+      disposeConcept(concept);
+    }
+  }
+
+  /** The untouched base's twin, into slot `base`; drawn before the first step, so that there is something to see. */
+  async begin(between: () => Promise<void>): Promise<void> {
+    const started = performance.now();
+    this.original ??= await this.drawOriginal(between);
+    await this.show({ kind: 'base' }, this.original.shown, 1, performance.now() - started);
+  }
+
+  dispose(): void {
+    this.original?.pixels.dispose();
+    this.original = null;
+  }
+
+  private async drawOriginal(between: () => Promise<void>): Promise<{ pixels: Tensor4D; shown: Shown }> {
+    const pixels = await this.draw([this.run.prompt], (words) => baseField(this.base, words), between);
+    const [shown] = await shownBatch(pixels);
+    return { pixels, shown: shown! };
+  }
+
+  private async draw(prompts: string[], field: (words: ReturnType<typeof encodeFieldWords>) => VelocityField, between: () => Promise<void>): Promise<Tensor4D> {
+    const words = encodeFieldWords(this.base, prompts, '', this.run.recipe);
+    try {
+      const latent = await sampleAll({ base: this.base, field: field(words), seeds: prompts.map(() => this.run.seed), steps: STEPS, guidance: GUIDANCE, between });
+      const pixels = decode(this.base.vae, latent);
+      latent.dispose();
+      return pixels;
+    } finally {
+      disposeFieldWords(words);
+    }
+  }
+
+  private async show(slot: PictureSlot, shown: Shown, prompt: 0 | 1, elapsedMs: number): Promise<void> {
+    this.host.emit('picture', { slot, revision: nextRevision(), bitmap: await toBitmap(shown), state: 'full', step: STEPS, steps: STEPS, elapsedMs, prompt: this.prompts[prompt], seed: this.run.seed, balance: slot.kind === 'base' ? 0 : 1 });
+  }
+}

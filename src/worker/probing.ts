@@ -1,0 +1,78 @@
+/**
+ * Keeps the drafts up to date: computes the probe of a prompt and hands it to the draft worker. The point it stands on
+ * depends only on prompt, seed and guidance, so it is kept; after a preview only the velocities there are made anew.
+ */
+import { Fault } from '../protocol/faults';
+import type { Host } from '../protocol/host';
+import type { ParamsOf } from '../protocol/messages';
+import { disposeConcept } from '../pipeline/concept';
+import { disposeFieldWords, encodeFieldWords } from '../pipeline/fields';
+import { makeProbe, probePoint, type ProbePoint } from '../pipeline/preview';
+import type { Current } from './current';
+import type { Opening } from './opening';
+import type { Turns } from './turns';
+
+export type ProbeParams = ParamsOf<'probe'>;
+
+export class Probing {
+  private wanted: ProbeParams | null = null;
+  private kept: { key: string; point: ProbePoint } | null = null;
+  private running: AbortController | null = null;
+  private queue: Promise<void> = Promise.resolve();
+  private revision = 0;
+
+  constructor(private readonly host: Host, private readonly turns: Turns, private readonly opening: Opening, private readonly current: Current) {}
+
+  /** Latest wins: an earlier one still computing is abandoned. */
+  probe(params: ProbeParams): Promise<void> {
+    this.wanted = params;
+    return this.refresh();
+  }
+
+  /** The same again because the concept has changed; nothing before there is a concept and a prompt. */
+  refresh(): Promise<void> {
+    this.running?.abort();
+    const mine = (this.running = new AbortController());
+    const done = this.queue.then(() => this.compute(mine.signal));
+    this.queue = done.catch(() => undefined);
+    return done.catch((error: unknown) => {
+      if (!Fault.is(error, 'aborted')) throw error;
+    });
+  }
+
+  /** What to show drafts of until the user says otherwise. */
+  suggest(params: ProbeParams): void {
+    this.wanted = params;
+  }
+
+  private async compute(signal: AbortSignal): Promise<void> {
+    const params = this.wanted;
+    if (!params || signal.aborted) return;
+    const base = await this.opening.base();
+    const concept = this.current.borrow();
+    if (!concept) return;
+    try {
+      await this.turns.run('probing', async (between) => {
+        const { prompt, negative, seed, guidance } = params;
+        const { kind, classWord } = concept.recipe;
+        const words = encodeFieldWords(base, [prompt], negative, concept.recipe);
+        try {
+          const key = JSON.stringify([prompt, negative, seed, guidance, kind, classWord]);
+          if (this.kept?.key !== key) {
+            const point = await probePoint({ base, words, seed, guidance, between, signal });
+            this.kept?.point.xSigma.dispose();
+            this.kept = { key, point };
+          }
+          const revision = ++this.revision;
+          const probe = await makeProbe({ base, words, concept, seed, guidance, revision, between, signal }, this.kept.point);
+          this.opening.send({ kind: 'probe', probe });
+          this.host.emit('probed', { revision });
+        } finally {
+          disposeFieldWords(words);
+        }
+      });
+    } finally {
+      disposeConcept(concept);
+    }
+  }
+}

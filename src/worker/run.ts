@@ -1,0 +1,90 @@
+/**
+ * One run in progress: its trainer, what it was started from, and the figures the page sees. Owned by Running (running.ts),
+ * which decides when a step is made; `dispose` frees every tensor and gives the run's lock back.
+ */
+import * as tf from '../engine/tf';
+import type { Tensor4D } from '../engine/tf';
+import { methods } from '../methods';
+import type { Base } from '../pipeline/base';
+import { buildDataset, disposeDataset, type Dataset } from '../pipeline/dataset';
+import { createTrainer, type Trainer, type TrainerStep } from '../pipeline/train';
+import type { RunInfo, RunPhase, StepMetrics } from '../protocol/messages';
+import { parseRecipe, type Recipe } from '../protocol/recipe';
+import type { RunRecord } from '../storage/db';
+import type { RunHold } from '../storage/locks';
+import { cropPixels } from './pictures';
+
+/** Steps whose median pace the remaining time is reckoned from. */
+const PACE_STEPS = 15;
+/** A step of stage 2 before any was made, in steps of stage 1 (measured on wasm: more evaluations, no rows). */
+const STAGE2_COST = 2.3;
+
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+
+export interface Run {
+  record: RunRecord;
+  recipe: Recipe;
+  hold: RunHold;
+  trainer: Trainer;
+  dataset: Dataset;
+  pictures: Tensor4D;
+  phase: RunPhase;
+  notIdentical: string;
+  /** Milliseconds of the latest steps by stage. */
+  pace: Record<'extractor' | 'student', number[]>;
+  /** Rows not yet stored. */
+  unsaved: StepMetrics[];
+}
+
+export async function beginRun(options: { base: Base; record: RunRecord; hold: RunHold; state?: unknown; notIdentical: string; between: () => Promise<void>; onEncoded: (done: number, total: number) => void }): Promise<Run> {
+  const { base, record, hold, state, notIdentical, between, onEncoded } = options;
+  const recipe = parseRecipe(record.recipe);
+  const side = base.imageSize;
+  const items: { pixels: Float32Array; captions: RunRecord['pictures'][number]['captions'] }[] = [];
+  for (const { file, name, pictureId, crop, captions } of record.pictures) items.push({ pixels: await cropPixels(file, name, pictureId, crop, side), captions });
+  const dataset = await buildDataset(base, items, recipe, onEncoded);
+  const pictures = tf.tidy(() => tf.stack(items.map(({ pixels }) => tf.tensor3d(pixels, [side, side, 3]))) as Tensor4D);
+  try {
+    const trainer = await createTrainer({ base, method: methods[recipe.method], recipe, dataset, state, between });
+    return { record, recipe, hold, trainer, dataset, pictures, phase: trainer.stage, notIdentical, pace: { extractor: [], student: [] }, unsaved: [] };
+  } catch (error) {
+    disposeDataset(dataset);
+    pictures.dispose();
+    throw error;
+  }
+}
+
+/** Takes a finished step into the figures; the returned row is what the page and the store get. */
+export function noteStep(run: Run, step: TrainerStep): StepMetrics {
+  const { totalSteps: _, lambda: __, offsetRatio: ___, guidanceRms: ____, ...figures } = step;
+  const row: StepMetrics = { runId: run.record.runId, ...figures };
+  const pace = run.pace[step.stage];
+  pace.push(step.stepMs);
+  if (pace.length > PACE_STEPS) pace.shift();
+  run.unsaved.push(row);
+  return row;
+}
+
+function secondsLeft({ trainer, recipe, pace }: Run): number | null {
+  if (pace.extractor.length + pace.student.length === 0) return null;
+  const first = pace.extractor.length ? median(pace.extractor) : median(pace.student) / STAGE2_COST;
+  const second = pace.student.length ? median(pace.student) : first * STAGE2_COST;
+  const left1 = Math.max(0, recipe.stage1Steps - trainer.step);
+  const left2 = trainer.totalSteps - Math.max(trainer.step, recipe.stage1Steps);
+  return (left1 * first + left2 * second) / 1000;
+}
+
+export function runInfo(run: Run): RunInfo {
+  const { record, recipe, trainer, phase, notIdentical } = run;
+  return {
+    runId: record.runId, name: record.name, phase, recipe, step: trainer.step, totalSteps: trainer.totalSteps, secondsLeft: secondsLeft(run),
+    lambda: trainer.lambda, notIdentical, startedAt: record.createdAt,
+  };
+}
+
+export function disposeRun(run: Run): void {
+  run.trainer.dispose();
+  disposeDataset(run.dataset);
+  run.pictures.dispose();
+  run.hold.release();
+}

@@ -1,0 +1,238 @@
+/**
+ * Learning: starts, holds, ends and takes up runs. One loop makes one optimizer step after another, each in a turn of its
+ * own, so that draws and probes are served in between. Checkpoints go to storage every few seconds of work; what the page
+ * shows of a run (previews, probe, figures) never touches its random numbers.
+ */
+import { Fault, serializeFault } from '../protocol/faults';
+import type { Host } from '../protocol/host';
+import type { ParamsOf, ResultOf, RunInfo, StepMetrics } from '../protocol/messages';
+import { captionProblem } from '../protocol/captions';
+import { parseRecipe } from '../protocol/recipe';
+import type { RunRecord } from '../storage/db';
+import { holdRun, isRunHeld } from '../storage/locks';
+import { addMetrics, deleteRun, dropMetricsAfter, getRun, newestUnfinished, putRun, readCheckpoints, readMetrics, removeOldRuns, writeCheckpoint } from '../storage/runStore';
+import type { Current } from './current';
+import type { Drawing } from './drawing';
+import type { Opening } from './opening';
+import type { Pictures } from './pictures';
+import { Previewing } from './previewing';
+import type { Probing } from './probing';
+import { beginRun, disposeRun, noteStep, runInfo, type Run } from './run';
+import type { Turns } from './turns';
+
+/** Work lost at most when the tab dies. */
+const CHECKPOINT_MS = 5000;
+/** From here on the extractor has something to show. */
+const FIRST_LIVE_STEP = 25;
+const MOST_PICTURES = 20;
+/** CFG scale of the drafts until the page asks for another. */
+const GUIDANCE = 3;
+
+type Wish = 'go' | 'pause' | 'one' | 'stop' | 'leave';
+
+export class Running {
+  private run: Run | null = null;
+  private wish: Wish = 'go';
+  private wake = (): void => {};
+  private loop: Promise<void> = Promise.resolve();
+
+  constructor(private readonly host: Host, private readonly turns: Turns, private readonly opening: Opening, private readonly current: Current, private readonly pictures: Pictures, private readonly drawing: Drawing, private readonly probing: Probing) {}
+
+  async learn({ name, recipe: given, pictures, prompt, seed }: ParamsOf<'learn'>): Promise<RunInfo> {
+    const recipe = parseRecipe(given);
+    if (pictures.length === 0) throw new Fault('too-few-pictures', 'There is no picture to learn from.', 'Drop at least one picture.');
+    if (pictures.length > MOST_PICTURES) throw new Fault('too-many-pictures', `A concept takes up to ${MOST_PICTURES} pictures; these are ${pictures.length}.`, 'Remove some.');
+    if (recipe.kind === 'instance' && recipe.classWord.trim() === '') throw new Fault('recipe-invalid', 'The class word is empty: what is it in general?', 'Give the class word.', { subject: 'classWord' });
+    for (const { captions, pictureId } of pictures) {
+      const problem = captionProblem(captions);
+      if (problem) throw new Fault('caption-invalid', problem, 'Edit the captions of this picture.', { subject: pictureId });
+    }
+    await this.leave();
+    const db = await this.opening.db();
+    await this.opening.base();
+    const now = new Date().toISOString();
+    const record: RunRecord = {
+      runId: crypto.randomUUID(), name, createdAt: now, updatedAt: now, finished: false, recipe, prompt, seed, engine: this.opening.engine,
+      pictures: pictures.map(({ pictureId, crop, captions }) => ({ ...this.pictures.get(pictureId), crop, captions })),
+    };
+    await removeOldRuns(db);
+    await putRun(db, record);
+    return this.begin(record, { steal: false });
+  }
+
+  async continueRun({ runId, takeOver }: ParamsOf<'continueRun'>): Promise<RunInfo> {
+    if (this.run?.record.runId === runId && this.run.phase !== 'failed') return runInfo(this.run);
+    await this.leave();
+    return this.begin(await getRun(await this.opening.db(), runId), { steal: takeOver });
+  }
+
+  async unfinished(): Promise<ResultOf<'unfinishedRun'>> {
+    const db = await this.opening.db();
+    const record = await newestUnfinished(db);
+    if (!record || this.run?.record.runId === record.runId) return null;
+    const [checkpoint] = await readCheckpoints(db, record.runId);
+    const recipe = parseRecipe(record.recipe);
+    const step = checkpoint?.step ?? 0;
+    const totalSteps = recipe.stage1Steps + recipe.stage2Steps;
+    const metrics = ((await readMetrics(db, record.runId)) as StepMetrics[]).filter((row) => row.step <= step);
+    const pictures: NonNullable<ResultOf<'unfinishedRun'>>['pictures'] = [];
+    for (const { pictureId, name, crop, captions, file } of record.pictures) pictures.push({ pictureId, name, crop, captions, bitmap: (await this.pictures.add(file, name, pictureId)).bitmap });
+    const phase = step >= totalSteps ? 'finished' : 'paused';
+    const run: RunInfo = { runId: record.runId, name: record.name, phase, recipe, step, totalSteps, secondsLeft: null, lambda: 1, notIdentical: '', startedAt: record.createdAt };
+    return { run, pictures, metrics, ownedElsewhere: await isRunHeld(record.runId) };
+  }
+
+  async discard(runId: string): Promise<void> {
+    if (this.run?.record.runId === runId) await this.leave();
+    await deleteRun(await this.opening.db(), runId);
+  }
+
+  pause(): void {
+    this.ask('pause');
+  }
+
+  resume(): void {
+    this.ask('go');
+  }
+
+  singleStep(): void {
+    this.ask('one');
+  }
+
+  async stop(): Promise<void> {
+    this.ask('stop');
+    await this.loop;
+  }
+
+  private ask(wish: Wish): void {
+    if (!this.run || ['finished', 'stopped', 'failed'].includes(this.run.phase)) throw new Fault('busy', 'No run is going on.', 'Start one first.');
+    this.wish = wish;
+    this.wake();
+  }
+
+  /** Ends the present run, if any, keeping its checkpoint; frees what it holds. */
+  async leave(): Promise<void> {
+    this.drawing.clear();
+    if (this.run && !['finished', 'stopped', 'failed'].includes(this.run.phase)) {
+      this.wish = 'leave';
+      this.wake();
+      await this.loop;
+    }
+    this.run = null;
+    this.current.set(null);
+  }
+
+  private async begin(record: RunRecord, { steal }: { steal: boolean }): Promise<RunInfo> {
+    const db = await this.opening.db();
+    const base = await this.opening.base();
+    const hold = await holdRun(record.runId, { steal });
+    if (!hold) throw new Fault('run-elsewhere', 'This run belongs to another tab of this page.', 'Go on in that tab, or take the run over.', { subject: record.runId });
+    try {
+      const run = await this.restore(record, hold);
+      await dropMetricsAfter(db, record.runId, run.trainer.step);
+      this.run = run;
+      this.wish = 'go';
+      const previewing = new Previewing(this.host, base, { runId: record.runId, prompt: record.prompt, seed: record.seed, recipe: run.recipe, pictures: run.pictures });
+      this.current.set({
+        name: record.name, recipe: run.recipe, conceptId: null, runId: record.runId, captions: record.pictures.map(({ captions }) => captions.complete), pictures: run.pictures, measures: null,
+        live: () => run.trainer.step >= Math.min(FIRST_LIVE_STEP, run.trainer.totalSteps) || run.phase === 'stopped',
+        borrow: () => run.trainer.concept({ final: run.phase === 'stopped' }),
+        dispose: () => {
+          previewing.dispose();
+          disposeRun(run);
+        },
+      });
+      this.probing.suggest({ prompt: record.prompt, negative: '', seed: record.seed, guidance: GUIDANCE });
+      hold.lost.addEventListener('abort', () => this.lost(run));
+      this.loop = this.work(run, previewing);
+      return runInfo(run);
+    } catch (error) {
+      hold.release();
+      throw error;
+    }
+  }
+
+  /** The newest checkpoint that can be used; none is a run at its beginning. */
+  private async restore(record: RunRecord, hold: Run['hold']): Promise<Run> {
+    const base = await this.opening.base();
+    const checkpoints = await readCheckpoints(await this.opening.db(), record.runId);
+    const begin = (state: unknown, engine: string) => beginRun({
+      base, record, hold, state, between: this.turns.between('training'),
+      notIdentical: engine === this.opening.engine ? '' : `It began on ${engine} and goes on on ${this.opening.engine}: the last digits may differ from an uninterrupted run.`,
+      onEncoded: (done, total) => this.host.emit('encoding', { done, total }),
+    });
+    for (const { state, engine } of checkpoints) {
+      try {
+        return await begin(state, engine);
+      } catch (error) {
+        if (!Fault.is(error, 'run-missing')) throw error;
+        this.host.emit('fault', serializeFault(error));
+      }
+    }
+    return begin(null, checkpoints.length ? record.engine : this.opening.engine);
+  }
+
+  private lost(run: Run): void {
+    if (this.run !== run) return;
+    this.wish = 'stop';
+    this.wake();
+    this.host.emit('fault', { code: 'run-elsewhere', message: 'Another tab has taken this run over.', remedy: 'Go on there.', subject: run.record.runId });
+  }
+
+  private set(run: Run, phase: Run['phase']): void {
+    run.phase = phase;
+    this.host.emit('run', runInfo(run));
+  }
+
+  private async work(run: Run, previewing: Previewing): Promise<void> {
+    const { trainer, recipe } = run;
+    const steps = trainer.steps();
+    const ended = () => trainer.step >= trainer.totalSteps;
+    let savedAt = performance.now();
+    try {
+      this.set(run, trainer.stage);
+      await this.turns.run('training', (between) => previewing.begin(between));
+      while (!ended()) {
+        if (this.wish === 'pause') {
+          await this.save(run);
+          this.set(run, 'paused');
+          while (this.wish === 'pause') await new Promise<void>((resolve) => { this.wake = resolve; });
+          savedAt = performance.now();
+        }
+        if (this.wish === 'leave') return await this.save(run);
+        if (this.wish === 'stop') break;
+        const single = this.wish === 'one';
+        const { value, done } = await this.turns.run('training', () => steps.next());
+        if (done) break;
+        this.host.emit('metrics', noteStep(run, value));
+        if (single && this.wish === 'one') this.wish = 'pause';
+        this.set(run, ended() ? value.stage : trainer.stage);
+        const due = value.step % recipe.previewEvery === 0 || ended();
+        if (performance.now() - savedAt >= CHECKPOINT_MS) {
+          await this.save(run);
+          savedAt = performance.now();
+        }
+        if (due) await this.turns.run('training', (between) => previewing.preview(trainer.concept(), value.step, between));
+        if (due || value.step === FIRST_LIVE_STEP) await this.probing.refresh();
+      }
+      await this.save(run);
+      this.set(run, ended() ? 'finished' : 'stopped');
+      await this.probing.refresh();
+    } catch (error) {
+      this.host.emit('fault', serializeFault(error));
+      this.set(run, 'failed');
+    } finally {
+      await steps.return(undefined);
+    }
+  }
+
+  /** State first, then the rows up to it; nothing once another tab owns the run. */
+  private async save(run: Run): Promise<void> {
+    if (run.hold.lost.aborted) return;
+    const { runId } = run.record;
+    const db = await this.opening.db();
+    const rows = run.unsaved.splice(0);
+    if (rows.length > 0) await addMetrics(db, runId, rows[0]!.step, rows);
+    await writeCheckpoint(db, { runId, step: run.trainer.step, engine: this.opening.engine, state: await run.trainer.exportState() });
+  }
+}

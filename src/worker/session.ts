@@ -1,0 +1,71 @@
+/**
+ * The worker's life: owns the device, the database, the weights and the current concept, and answers every request of
+ * protocol/messages.ts. Each concern has a file of its own; here they meet, and nothing else happens.
+ */
+import type { Host } from '../protocol/host';
+import type { Handlers } from '../protocol/messages';
+import { storageReport } from '../storage/quota';
+import { Current } from './current';
+import { Drawing } from './drawing';
+import { recogniseFile } from './dropping';
+import { checkFit } from './fit';
+import { Measuring } from './measuring';
+import { Opening } from './opening';
+import { Pictures } from './pictures';
+import { toBitmap, toShown } from './present';
+import { Probing } from './probing';
+import { Running } from './running';
+import { Shelf } from './shelf';
+import { Turns } from './turns';
+
+export function makeSession(host: Host): Handlers {
+  const turns = new Turns();
+  const opening = new Opening(host);
+  const current = new Current();
+  const pictures = new Pictures();
+  const probing = new Probing(host, turns, opening, current);
+  const drawing = new Drawing(host, turns, opening, current, probing);
+  const running = new Running(host, turns, opening, current, pictures, drawing, probing);
+  const measuring = new Measuring(host, turns, opening, current);
+  const shelf = new Shelf(opening, current, drawing, running);
+
+  return {
+    open: (params) => opening.open(params),
+    drop: (params) => recogniseFile(params, { opening, pictures, shelf }),
+    async fitCheck({ pictureId, crop }) {
+      const base = await opening.base();
+      const given = await pictures.pixels(pictureId, crop, base.imageSize);
+      const { pixels, psnr, outside } = await turns.run('drawing', () => checkFit(base, given));
+      return { pictureId, bitmap: await toBitmap(toShown(pixels, base.imageSize, base.imageSize)), psnr, outside };
+    },
+    forgetPicture: async ({ pictureId }) => pictures.forget(pictureId),
+    vocabulary: async () => ({ words: (await opening.base()).tokenizer.words() }),
+
+    learn: (params) => running.learn(params),
+    pause: async () => running.pause(),
+    resume: async () => running.resume(),
+    singleStep: async () => running.singleStep(),
+    stop: () => running.stop(),
+    unfinishedRun: () => running.unfinished(),
+    continueRun: (params) => running.continueRun(params),
+    discardRun: ({ runId }) => running.discard(runId),
+
+    async probe(params) {
+      drawing.cancelIdle();
+      await probing.probe(params);
+    },
+    draw: (params, signal) => drawing.draw(params, signal),
+    cancelDraw: async () => drawing.cancel(),
+    anchors: (params, signal) => drawing.anchors(params, signal),
+    pictureFile: ({ slot }) => drawing.pictureFile(slot),
+    measure: (params, signal) => measuring.measure(params, signal),
+
+    keep: ({ name }) => shelf.keep(name),
+    concepts: () => shelf.list(),
+    openConcept: ({ conceptId }) => shelf.open(conceptId),
+    renameConcept: ({ conceptId, name }) => shelf.rename(conceptId, name),
+    deleteConcept: ({ conceptId }) => shelf.delete(conceptId),
+    exportConcept: ({ conceptId, options }) => shelf.export(conceptId, options),
+    storage: async () => storageReport(await opening.db()),
+  };
+}

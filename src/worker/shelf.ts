@@ -1,0 +1,106 @@
+/** The Shelf: keeps what has been learned, opens, exports and imports it. Opening a concept makes it the current one. */
+import { loraSites } from '../models/mmdit';
+import { cloneConcept, disposeConcept, restoreConcept, storeConcept } from '../pipeline/concept';
+import { readLora, writeLora } from '../pipeline/loraFile';
+import { spokenWord } from '../pipeline/prompts';
+import { STYLE_WORD } from '../protocol/captions';
+import { Fault } from '../protocol/faults';
+import type { ConceptSummary, ExportOptions, ResultOf } from '../protocol/messages';
+import { defaultRecipe, parseRecipe, type Recipe } from '../protocol/recipe';
+import type { Measures } from '../protocol/runReport';
+import { cleanName, conceptEntry, deleteConcept, getConcept, listConcepts, putConcept, renameConcept, type ConceptEntry } from '../storage/conceptStore';
+import type { ConceptRecord } from '../storage/db';
+import { finishRun } from '../storage/runStore';
+import type { Current } from './current';
+import { TRANSFORMER_FILE, type Drawing } from './drawing';
+import { BASE_ID, type Opening } from './opening';
+import type { Running } from './running';
+
+export function summary(entry: ConceptEntry): ConceptSummary {
+  const recipe = parseRecipe(entry.recipe);
+  const { conceptId, name, createdAt, sizeBytes, preview, lambda, base, imported } = entry;
+  return { conceptId, name, createdAt, sizeBytes, preview, lambda, base, imported, classWord: recipe.classWord, kind: recipe.kind, measures: entry.measures as Measures | null, recipe };
+}
+
+/** What another tool's prompt has to say: what the text encoder read at [V], and the class behind it. */
+export const triggerOf = ({ kind, classWord }: Recipe): string => `${spokenWord(classWord)} ${kind === 'style' ? STYLE_WORD : classWord.trim()}`;
+
+export class Shelf {
+  constructor(private readonly opening: Opening, private readonly current: Current, private readonly drawing: Drawing, private readonly running: Running) {}
+
+  async list(): Promise<ConceptSummary[]> {
+    return (await listConcepts(await this.opening.db())).map(summary);
+  }
+
+  /** Stores the current concept as it is now; a finished run needs no checkpoint any more. */
+  async keep(name: string): Promise<ConceptSummary> {
+    const current = this.current.value;
+    const borrowed = this.current.borrow();
+    if (!current || !borrowed) throw new Fault('concept-missing', 'Nothing has been learned yet that could be kept.', 'Learn a concept first.');
+    const concept = { ...borrowed, student: borrowed.student ?? borrowed.extractor };
+    try {
+      const db = await this.opening.db();
+      const record: ConceptRecord = {
+        conceptId: current.conceptId ?? crypto.randomUUID(), name, createdAt: new Date().toISOString(), base: BASE_ID, imported: false, recipe: concept.recipe, measures: current.measures,
+        lambda: concept.lambda, preview: await this.drawing.preview(), tensors: await storeConcept(concept), captions: current.captions,
+      };
+      const entry = await putConcept(db, record);
+      current.conceptId = record.conceptId;
+      current.name = entry.name;
+      if (current.runId && borrowed.learned) await finishRun(db, current.runId);
+      return summary(entry);
+    } finally {
+      disposeConcept(borrowed);
+    }
+  }
+
+  async open(conceptId: string): Promise<ConceptSummary> {
+    const record = await getConcept(await this.opening.db(), conceptId);
+    await this.opening.base();
+    const recipe = parseRecipe(record.recipe);
+    await this.running.leave();
+    const concept = restoreConcept(record.tensors, recipe, record.lambda);
+    this.current.set({
+      name: record.name, recipe, conceptId, runId: null, captions: record.captions ?? [], pictures: null, measures: record.measures as Measures | null,
+      live: () => true, borrow: () => cloneConcept(concept), dispose: () => disposeConcept(concept),
+    });
+    return summary(conceptEntry(record));
+  }
+
+  async rename(conceptId: string, name: string): Promise<ConceptSummary> {
+    const entry = await renameConcept(await this.opening.db(), conceptId, name);
+    if (this.current.value?.conceptId === conceptId) this.current.value.name = entry.name;
+    return summary(entry);
+  }
+
+  async delete(conceptId: string): Promise<void> {
+    await deleteConcept(await this.opening.db(), conceptId);
+    const current = this.current.value;
+    if (current?.conceptId === conceptId) current.conceptId = null;
+  }
+
+  async export(conceptId: string, options: ExportOptions): Promise<ResultOf<'exportConcept'>> {
+    const record = await getConcept(await this.opening.db(), conceptId);
+    const { stored } = await this.opening.all();
+    const recipe = parseRecipe(record.recipe);
+    const likenessWithoutRows = (record.measures as Measures | null)?.likenessWithoutRows ?? null;
+    const bytes = await writeLora({
+      tensors: record.tensors, name: record.name, trigger: triggerOf(recipe), recipe, base: { id: record.base, sha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '' },
+      lambda: record.lambda, likenessWithoutRows, captions: record.captions ?? [], options, date: new Date().toISOString(),
+    });
+    const fileName = `${record.name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '') || 'concept'}.safetensors`;
+    return { file: new Blob([bytes], { type: 'application/octet-stream' }), fileName, tellsAll: !recipe.studentRows, likenessWithoutRows };
+  }
+
+  /** A LoRA file becomes a concept on the Shelf. What the model does not know of it is counted. */
+  async import(bytes: Uint8Array, fileName: string): Promise<{ concept: ConceptSummary; matched: number; total: number }> {
+    const base = await this.opening.base();
+    const { tensors, about, matched, total } = await readLora(bytes, loraSites(base.mmdit));
+    const recipe: Recipe = { ...(about?.recipe ? parseRecipe(about.recipe) : defaultRecipe()), studentRows: tensors.rows !== undefined };
+    const entry = await putConcept(await this.opening.db(), {
+      conceptId: crypto.randomUUID(), name: cleanName(about?.name || fileName.replace(/\.safetensors$/i, '')), createdAt: new Date().toISOString(), base: BASE_ID, imported: true,
+      recipe, measures: null, lambda: about?.lambda ?? 1, preview: null, tensors, captions: [],
+    });
+    return { concept: summary(entry), matched, total };
+  }
+}

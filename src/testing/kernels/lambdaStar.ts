@@ -1,6 +1,6 @@
 /** The λ* projection for the shared suite; outputs λ, cos, ‖r‖², ‖g‖², ⟨r,g⟩. */
 import { lambdaStar, lambdaStarComposed, type Projected } from '../../engine/kernels/lambdaStar';
-import * as tf from '../../engine/tf';
+import type * as tf from '../../engine/tf';
 import type { KernelCase, KernelSpec } from './suite';
 
 interface Options { floor: number; low: number; high: number }

@@ -1,0 +1,65 @@
+/**
+ * Lint, and the rooms of docs/architecture.md enforced by machine: an import that points up or back is an error whose text says why.
+ * Leaves that every room may import: protocol/faults.ts and engine/invariant.ts. Tests and src/testing may import anything.
+ */
+import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
+import { importX } from 'eslint-plugin-import-x';
+import reactHooks from 'eslint-plugin-react-hooks';
+import globals from 'globals';
+import tseslint from 'typescript-eslint';
+
+const faults = 'protocol/faults.ts';
+const invariant = 'engine/invariant.ts';
+
+/** Each room: what else of src it may import, and why no more. Paths are relative to src. */
+const rooms = {
+  ui: { may: ['state', 'protocol', 'methods/fields.ts', 'methods/purecc/meta.ts'], why: 'A component shows what the store holds; the worker, storage and tensors are behind the store.' },
+  state: { may: ['protocol', 'methods/fields.ts', 'methods/purecc/meta.ts'], why: 'The store speaks to the worker in messages only, and runs without React or tfjs.' },
+  protocol: { may: ['methods/fields.ts', 'methods/purecc/meta.ts'], why: 'What crosses the thread is types and plain data, light enough for both sides.' },
+  worker: { may: ['protocol', 'pipeline', 'methods', 'models', 'engine', 'storage'], why: 'The worker owns tensors and the database; it does not know the screen.' },
+  pipeline: { may: ['protocol', 'methods', 'models', 'engine', 'storage/safetensors.ts', 'storage/safetensorsWriter.ts'], why: 'The pipeline computes; it neither stores nor answers messages. The safetensors format, bytes in and bytes out, is open to it.' },
+  methods: { may: ['engine', 'protocol'], why: 'A method is equations over velocities: it never sees a model, the trainer or storage.' },
+  models: { may: ['engine'], why: 'A model takes a WeightSource and computes: it never fetches, and knows no method.' },
+  engine: { may: [], why: 'The engine is below everything.' },
+  storage: { may: ['models/weightSource.ts'], why: 'Storage keeps bytes and plain data, and knows nothing of what they mean.' },
+};
+
+const inEveryRoom = [faults, invariant];
+const zones = Object.entries(rooms).map(([room, { may, why }]) => ({
+  target: `./src/${room}`,
+  from: './src',
+  except: [`./${room}`, ...may.map((path) => `./${path}`), ...inEveryRoom.map((path) => `./${path}`)],
+  message: why,
+}));
+const tests = ['**/*.test.ts', '**/*.test.tsx'];
+
+export default tseslint.config(
+  { ignores: ['dist', 'out', 'node_modules', 'public', 'recipe'] },
+  ...tseslint.configs.recommended,
+  {
+    files: ['**/*.{ts,tsx,mjs,js}'],
+    plugins: { 'import-x': importX },
+    settings: { 'import-x/resolver-next': [createTypeScriptImportResolver({ project: ['tsconfig.node.json'] })] },
+    rules: {
+      'import-x/no-cycle': ['error', { ignoreExternal: true }],
+      'no-empty': ['error', { allowEmptyCatch: false }],
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/consistent-type-imports': 'error',
+    },
+  },
+  {
+    files: ['src/**/*.{ts,tsx}'],
+    ignores: [...tests, 'src/testing/**'],
+    rules: { 'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones }] },
+  },
+  {
+    files: ['src/**/*.{ts,tsx}'],
+    ignores: ['src/engine/**', ...tests, 'src/testing/**'],
+    rules: { 'no-restricted-imports': ['error', { patterns: [{ group: ['@tensorflow/*'], message: 'tfjs comes in through src/engine/tf.ts alone.' }] }] },
+  },
+  { files: ['src/**/*.{ts,tsx}'], ignores: ['src/testing/**', ...tests], rules: { 'no-restricted-syntax': ['error', { selector: "ImportDeclaration[source.value=/\\/testing\\//]", message: 'Nothing of the app imports src/testing.' }] } },
+  { files: ['src/ui/**/*.{ts,tsx}', 'src/main.tsx'], plugins: { 'react-hooks': reactHooks }, rules: { 'react-hooks/rules-of-hooks': 'error', 'react-hooks/exhaustive-deps': 'error' } },
+  { files: ['scripts/**', '*.js', '*.ts', 'e2e/**'], languageOptions: { globals: { ...globals.node, ...globals.browser } } },
+);

@@ -59,6 +59,8 @@ export interface ConceptRecord {
   preview: Blob | null;
   /** Adapter tensors in the checkpoint layout of pipeline/lora.ts plus concept rows. */
   tensors: Record<string, { shape: number[]; data: Float32Array }>;
+  /** Complete captions it was learned from; exported only when the user asks for it. */
+  captions: string[];
 }
 
 export interface LaminaSchema extends DBSchema {

@@ -61,7 +61,7 @@ export class Shelf {
     await this.running.leave();
     const concept = restoreConcept(record.tensors, recipe, record.lambda);
     this.current.set({
-      name: record.name, recipe, conceptId, runId: null, captions: record.captions ?? [], pictures: null, measures: record.measures as Measures | null,
+      name: record.name, recipe, conceptId, runId: null, captions: record.captions, pictures: null, measures: record.measures as Measures | null,
       live: () => true, borrow: () => cloneConcept(concept), dispose: () => disposeConcept(concept),
     });
     return summary(conceptEntry(record));
@@ -86,7 +86,7 @@ export class Shelf {
     const likenessWithoutRows = (record.measures as Measures | null)?.likenessWithoutRows ?? null;
     const bytes = await writeLora({
       tensors: record.tensors, name: record.name, trigger: triggerOf(recipe), recipe, base: { id: record.base, sha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '' },
-      lambda: record.lambda, likenessWithoutRows, captions: record.captions ?? [], options, date: new Date().toISOString(),
+      lambda: record.lambda, likenessWithoutRows, captions: record.captions, options, date: new Date().toISOString(),
     });
     const fileName = `${record.name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '') || 'concept'}.safetensors`;
     return { file: new Blob([bytes], { type: 'application/octet-stream' }), fileName, tellsAll: !recipe.studentRows, likenessWithoutRows };

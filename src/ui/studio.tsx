@@ -14,6 +14,6 @@ const useStudioStore = (): Studio => {
 /** Subscribes to a part of the store; the selector must return the same reference for the same state. */
 export const useStudio = <T,>(select: (state: StudioState) => T): T => useStore(useStudioStore(), select);
 
-/** All actions; reading state through it does not subscribe. */
+/** All actions, for event handlers. Not a dependency of effects: it is another object after each change; select the action there. */
 export const useActions = (): StudioState => useStudioStore().getState();
 export const useStudioNow = (): (() => StudioState) => useStudioStore().getState;

@@ -57,7 +57,13 @@ function drawNames(chart: uPlot, lines: readonly Line[], colour: (token: string)
 export function Chart({ columns, lines, points, range, label, testId, theme }: Props) {
   const holder = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
+  const newest = useRef<Columns>([]);
   const [from, to] = range;
+
+  useEffect(() => {
+    newest.current = columns;
+    chart.current?.setData(columns as uPlot.AlignedData);
+  }, [columns]);
 
   useEffect(() => {
     const target = holder.current;
@@ -76,14 +82,12 @@ export function Chart({ columns, lines, points, range, label, testId, theme }: P
         points: points ? { show: true, size: 3, fill: colour(line.token), stroke: colour(line.token) } : { show: false }, ...(points ? { paths: () => null } : {}),
       }))],
       hooks: { draw: points ? [] : [(drawn) => drawNames(drawn, lines, colour)] },
-    }, columns as uPlot.AlignedData, target);
+    }, newest.current as uPlot.AlignedData, target);
     chart.current = made;
     const resize = new ResizeObserver(() => made.setSize({ width: target.clientWidth, height: HEIGHT }));
     resize.observe(target);
     return () => { resize.disconnect(); made.destroy(); chart.current = null; };
-    // The columns of a living chart change by setData below.
   }, [lines, points, from, to, theme]);
 
-  useEffect(() => chart.current?.setData(columns as uPlot.AlignedData), [columns]);
   return <div ref={holder} className="chart" role="img" aria-label={label} data-testid={testId} style={{ height: HEIGHT }} />;
 }

@@ -1,11 +1,12 @@
-/** Over training: one preview every N steps, fixed prompt and seed; a click shows that step in the twins. Places are reserved from the start. */
+/** Over training: one preview every N steps, fixed prompt and seed; a click shows that step in the twins. Places of the row are reserved for those to come. */
 import type { StripEntry } from '../../state/drawing';
+import { isOpen } from '../../state/run';
 import { PictureCanvas } from '../parts/PictureCanvas';
 import { Segmented } from '../parts/Segmented';
 import { useActions, useStudio } from '../studio';
 
 /** Thumbnails of a row; longer strips scroll. */
-const PLACES = 9;
+const ROW = 9;
 
 export function Strip() {
   const actions = useActions();
@@ -15,7 +16,8 @@ export function Strip() {
   const pinned = useStudio((state) => state.pinnedStep);
   if (!run) return null;
   const newest = strip.at(-1)?.step ?? null;
-  const empty = Math.max(0, PLACES - strip.length);
+  const coming = Math.ceil((run.totalSteps - (newest ?? 0)) / run.recipe.previewEvery);
+  const empty = isOpen(run) ? Math.max(0, Math.min(coming, ROW - strip.length)) : 0;
   return (
     <div className="strip">
       <div className="row">

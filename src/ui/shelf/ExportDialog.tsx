@@ -7,11 +7,11 @@ import { Dialog } from '../parts/Dialog';
 import { FaultNote } from '../parts/FaultNote';
 import { megabytes } from '../format';
 import { saveFile } from '../download';
-import { useActions, useStudio } from '../studio';
+import { useStudio } from '../studio';
 import { ids } from '../testIds';
 
 export function ExportDialog({ concept, onClose }: { concept: ConceptSummary; onClose(): void }) {
-  const actions = useActions();
+  const exportConcept = useStudio((state) => state.exportConcept);
   const fault = useStudio((state) => (state.shelfFault?.conceptId === concept.conceptId ? state.shelfFault.fault : null));
   const [includeRows, setRows] = useState(true);
   const [includeCaptions, setCaptions] = useState(false);
@@ -20,13 +20,13 @@ export function ExportDialog({ concept, onClose }: { concept: ConceptSummary; on
   useEffect(() => {
     let current = true;
     setMade(null);
-    void actions.exportConcept(concept.conceptId, { includeRows, includeCaptions }).then(async (result) => {
+    void exportConcept(concept.conceptId, { includeRows, includeCaptions }).then(async (result) => {
       if (!result) return;
       const found = await readHeader(result.file);
       if (current) { setMade(result); setHeader(found); }
     });
     return () => { current = false; };
-  }, [actions, concept.conceptId, includeRows, includeCaptions]);
+  }, [exportConcept, concept.conceptId, includeRows, includeCaptions]);
   return (
     <Dialog open onClose={onClose} title={`Export “${concept.name}”`} testId={ids.exportDialog}>
       <Option id={ids.exportRows} label="Concept rows" why="Lamina reads them back; other tools leave them out." checked={includeRows} onChange={setRows} />

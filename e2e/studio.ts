@@ -1,0 +1,104 @@
+/**
+ * What the end-to-end tests share: the built app on a server of its own, a browser with a fresh profile, and the studio's page
+ * seen as a user sees it, by the test ids of src/ui/testIds.ts. Every request of the page is noted, so that each test can ask for privacy.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import { flags, ensureBrowser, softwareWebgpu } from '../scripts/browser.mjs';
+import { dist } from '../scripts/prepare.mjs';
+import { serve } from '../scripts/server.mjs';
+import { fieldId, ids, sampleId } from '../src/ui/testIds';
+
+export { ids, fieldId, sampleId };
+
+export interface Stage { url: string; context: BrowserContext; page: Page; requests: string[]; errors: string[]; stopServer(): Promise<void>; close(): Promise<void> }
+
+/** Server, browser and one page, not yet at any address. */
+export async function openStage(options: { webgpu?: boolean } = {}): Promise<Stage> {
+  const server = await serve(dist);
+  const profile = await mkdtemp(join(tmpdir(), 'lamina-e2e-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: await ensureBrowser(), headless: true, args: [...flags, ...(options.webgpu ? softwareWebgpu : [])],
+    viewport: { width: 1440, height: 900 }, acceptDownloads: true, reducedMotion: 'reduce',
+  });
+  const requests: string[] = [];
+  const errors: string[] = [];
+  context.on('request', (request) => requests.push(request.url()));
+  const page = context.pages()[0] ?? (await context.newPage());
+  page.on('pageerror', (error) => errors.push(error.message));
+  page.on('console', (message) => { if (message.type() === 'error') errors.push(message.text()); });
+  let serving = true;
+  const stopServer = async () => { if (serving) await server.close(); serving = false; };
+  return {
+    url: server.url, context, page, requests, errors, stopServer,
+    async close() { await context.close(); await stopServer(); await rm(profile, { recursive: true, force: true }); },
+  };
+}
+
+export const at = (page: Page, id: string) => page.getByTestId(id);
+
+/** Requests that left the app's own origin. Blobs and data never leave the page. */
+export const foreign = ({ requests, url }: Stage): string[] => requests.filter((address) => !address.startsWith(url) && !/^(blob|data):/.test(address));
+
+/** Opens the app with a recipe in the fragment; `query` chooses backend and threads. */
+export async function visit(stage: Stage, recipe: Record<string, string | number | boolean> = {}, query = '?backend=wasm&threads=1'): Promise<void> {
+  const fragment = new URLSearchParams(Object.entries(recipe).map(([key, value]) => [`r.${key}`, String(value)])).toString();
+  await stage.page.goto(`${stage.url}${query}#${fragment}`);
+}
+
+export const baseReady = (page: Page, timeout = 90_000) => page.waitForSelector(`[data-testid=${ids.baseStatus}][data-ready=true]`, { timeout, state: 'attached' });
+
+/** Loads a sample set and waits for its cards. */
+export async function loadSample(page: Page, set: string): Promise<void> {
+  await at(page, sampleId(set)).first().click();
+  await page.waitForSelector('[data-testid=card-4][data-state=ready]', { timeout: 60_000 });
+}
+
+export const phaseOf = (page: Page) => at(page, ids.phase).first().getAttribute('data-phase');
+
+/** Waits until the run's state is one of these; a fault on the page ends the wait with its text. */
+export async function untilPhase(page: Page, phases: string[], timeout = 240_000): Promise<string> {
+  const found = await page.waitForFunction(([wanted, phase, fault]) => {
+    const state = document.querySelector(`[data-testid=${phase}]`)?.getAttribute('data-phase');
+    const problem = document.querySelector(`[data-testid=${fault}]`)?.textContent;
+    return problem ? `fault: ${problem}` : state && (wanted as string[]).includes(state) ? state : false;
+  }, [phases, ids.phase, ids.fault] as const, { timeout, polling: 100 });
+  const text = String(await found.jsonValue());
+  if (text.startsWith('fault')) throw new Error(text);
+  return text;
+}
+
+export async function stepsDone(page: Page): Promise<number> {
+  return Number((await at(page, ids.stepText).first().textContent())?.split('/')[0]);
+}
+
+/** Pixels of a twin's canvas: a hash, their mean and their spread; null while it is empty. */
+export function twin(page: Page, id: string): Promise<{ hash: number; mean: number; spread: number; width: number } | null> {
+  return page.evaluate((name) => {
+    const canvas = document.querySelector<HTMLCanvasElement>(`[data-testid=${name}] canvas`);
+    if (!canvas || canvas.width === 0) return null;
+    const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+    let hash = 0;
+    let sum = 0;
+    let squares = 0;
+    for (const value of data) { hash = (Math.imul(hash, 31) + value) | 0; sum += value; squares += value * value; }
+    const mean = sum / data.length;
+    return { hash, mean, spread: Math.sqrt(squares / data.length - mean * mean), width: canvas.width };
+  }, id);
+}
+
+/** Sets the balance as the slider's own input event does. */
+export async function slide(page: Page, balance: number): Promise<void> {
+  await page.evaluate(([id, value]) => {
+    const input = document.querySelector<HTMLInputElement>(`[data-testid=${id}]`)!;
+    Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value')!.set!.call(input, String(value));
+    input.dispatchEvent(new Event('input', { bubbles: true }));
+  }, [ids.balance, balance] as const);
+}
+
+export const pictureState = (page: Page, id: string) => at(page, id).getAttribute('data-state');
+
+/** Waits for a full picture in a twin. */
+export const full = (page: Page, id: string, timeout = 120_000) => page.waitForSelector(`[data-testid=${id}][data-state=full]`, { timeout });

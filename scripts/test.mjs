@@ -1,0 +1,55 @@
+/**
+ * npm test: everything that must hold, in order: types, lint, unit, wgsl, e2e. Types and lint count as one each; of the others
+ * every case counts. The last line is “N passed, N failed”, and the exit status is 1 if anything failed.
+ * Names after -- run only those parts: npm test -- unit e2e
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ensurePackages, giveUp, root } from './prepare.mjs';
+
+const node = (args) => spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status === 0;
+const tool = (...path) => join(root, 'node_modules', ...path);
+
+const whole = (ok) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 });
+
+/** One vitest project; a run that wrote no report, or failed outside its cases, counts as one failure. */
+async function project(name) {
+  const folder = await mkdtemp(join(tmpdir(), 'lamina-'));
+  const report = join(folder, 'report.json');
+  const ok = node([tool('vitest', 'vitest.mjs'), 'run', '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]);
+  const text = await readFile(report, 'utf8').catch(() => null);
+  await rm(folder, { recursive: true, force: true });
+  if (text === null) return whole(false);
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(text);
+  return { passed: numPassedTests, failed: ok ? numFailedTests : Math.max(1, numFailedTests), skipped: numPendingTests + (numTodoTests ?? 0) };
+}
+
+const parts = {
+  types: async () => whole(['dom', 'worker', 'node'].map((name) => node([tool('typescript', 'bin', 'tsc'), '-p', `tsconfig.${name}.json`])).every(Boolean)),
+  lint: async () => whole(node([tool('eslint', 'bin', 'eslint.js'), '.'])),
+  unit: () => project('unit'),
+  wgsl: () => project('wgsl'),
+  e2e: () => project('e2e'),
+};
+
+const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !(name in parts));
+if (unknown) giveUp(`There is no part “${unknown}”; there are ${Object.keys(parts).join(', ')}.`);
+ensurePackages();
+const { ensureBrowser } = await import('./browser.mjs');
+await ensureBrowser();
+
+const lines = [];
+const total = { passed: 0, failed: 0 };
+for (const name of asked.length > 0 ? asked : Object.keys(parts)) {
+  console.log(`\n── ${name}`);
+  const started = Date.now();
+  const { passed, failed, skipped } = await parts[name]();
+  total.passed += passed;
+  total.failed += failed;
+  lines.push(`${name.padEnd(6)} ${String(passed).padStart(5)} passed ${String(failed).padStart(4)} failed${skipped > 0 ? ` ${skipped} skipped` : ''}  ${((Date.now() - started) / 1000).toFixed(0)} s`);
+}
+console.log(`\n${lines.join('\n')}\n${total.passed} passed, ${total.failed} failed`);
+process.exit(total.failed > 0 ? 1 : 0);

@@ -1,0 +1,160 @@
+/**
+ * The real studio in a headless Chromium, for demo and recording: server, page, and the ways of a user (drop, caption, learn, measure,
+ * keep, export). What the workers say is overheard at the page's own Worker objects; the app is neither changed nor asked.
+ */
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { chromium } from 'playwright-core';
+import { ensureBrowser, flags } from './browser.mjs';
+import { dist } from './prepare.mjs';
+import { serve } from './server.mjs';
+
+/** Runs in the page before the app: keeps metrics, the newest run, faults and measured answers. */
+function overhear() {
+  const heard = { metrics: [], run: null, compute: null, measures: null, sheet: null, faults: [], drafts: [] };
+  globalThis.heard = heard;
+  const listen = ({ data }) => {
+    if (data?.event === 'metrics') heard.metrics.push(data.data);
+    else if (data?.event === 'run') heard.run = data.data;
+    else if (data?.event === 'fault') heard.faults.push(data.data);
+    else if (data?.fault) heard.faults.push(data.fault);
+    else if (data?.kind === 'draft') heard.drafts.push({ state: data.state, balance: data.balance, at: performance.now() });
+    else if (data?.ok?.compute) heard.compute = data.ok.compute;
+    else if (data?.ok?.measures && 'sheet' in data.ok) Object.assign(heard, data.ok);
+  };
+  globalThis.Worker = class extends globalThis.Worker {
+    constructor(url, options) {
+      super(url, options);
+      this.addEventListener('message', listen);
+    }
+  };
+}
+
+const id = (name) => `[data-testid="${name}"]`;
+const imageNames = /\.(png|jpe?g|webp|avif|gif)$/i;
+
+/** Pictures and captions of a folder; captions.json may give classWord, kind and a triplet for each file. */
+export async function readSet(folder, captionsFile = null) {
+  const names = (await readdir(folder)).filter((name) => imageNames.test(name)).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  const text = await readFile(captionsFile ?? join(folder, 'captions.json'), 'utf8').catch((error) => { if (captionsFile) throw error; return null; });
+  const captions = text === null ? { name: basename(folder), kind: 'instance', classWord: '', images: [] } : JSON.parse(text);
+  return { folder, files: names, ...captions };
+}
+
+export class StudioPage {
+  static async open({ query = '', report = () => {}, extraFlags = [] } = {}) {
+    const server = await serve(dist);
+    const profile = await mkdtemp(join(tmpdir(), 'lamina-'));
+    const context = await chromium.launchPersistentContext(profile, { executablePath: await ensureBrowser(), headless: true, args: [...flags, ...extraFlags], viewport: { width: 1440, height: 900 }, colorScheme: 'dark', acceptDownloads: true });
+    await context.addInitScript(overhear);
+    const page = context.pages()[0] ?? (await context.newPage());
+    page.on('pageerror', (error) => report(`page error: ${error.message}`));
+    return Object.assign(new StudioPage(), { server, profile, context, page, query, peakBytes: null });
+  }
+
+  async close() {
+    clearInterval(this.watch);
+    await this.context.close();
+    await this.server.close();
+    await rm(this.profile, { recursive: true, force: true });
+  }
+
+  find(name) {
+    return this.page.locator(id(name)).first();
+  }
+
+  /** Opens the studio with a recipe in the link and waits for the base. */
+  async visit(recipe) {
+    const fragment = new URLSearchParams(Object.entries(recipe).map(([key, value]) => [`r.${key}`, String(value)]));
+    await this.page.goto(`${this.server.url}${this.query}#${fragment}`);
+    await this.page.waitForSelector(`${id('base-status')}[data-ready=true]`, { state: 'attached', timeout: 120_000 });
+    this.watchMemory();
+  }
+
+  async drop(set) {
+    await this.find('drop-input').setInputFiles(set.files.map((name) => join(set.folder, name)));
+    await this.page.waitForFunction((n) => document.querySelectorAll('[data-testid^="card-"][data-state]').length === n && !document.querySelector('[data-state=reading]'), set.files.length, { timeout: 120_000 });
+    await this.find(set.kind === 'style' ? 'kind-style' : 'kind-instance').click();
+    if (set.kind !== 'style') await this.find('class-word').fill(set.classWord);
+    for (const [n, name] of set.files.entries()) {
+      const caption = set.images.find(({ file }) => file === name);
+      if (!caption) continue;
+      await this.page.locator(`${id(`card-${n}`)} button`).first().click();
+      for (const which of ['complete', 'base', 'target']) {
+        const field = this.find(`caption-${which}`);
+        if ((await field.inputValue()) !== caption[which]) await field.fill(caption[which]);
+      }
+    }
+  }
+
+  /** Learns to the end; `onStep` hears the run and its newest figures about once a second. */
+  async learn(onStep) {
+    await this.find('learn').click();
+    for (let shown = -1; ; await this.page.waitForTimeout(1000)) {
+      const { run, last, faults } = await this.page.evaluate(() => ({ run: globalThis.heard.run, last: globalThis.heard.metrics.at(-1) ?? null, faults: globalThis.heard.faults.filter(({ code }) => code !== 'aborted') }));
+      if (run && run.step !== shown) onStep(run, last);
+      shown = run?.step ?? shown;
+      if (run?.phase === 'finished') return run;
+      if (run?.phase === 'failed' || (run === null && faults.length > 0)) throw new Error(faults.at(-1)?.message ?? 'The run failed.');
+    }
+  }
+
+  /** Measures through the button; gives measures and the sheet's PNG bytes. */
+  async measure(onProgress) {
+    await this.page.evaluate(() => { globalThis.heard.measures = null; globalThis.heard.faults = []; });
+    await this.find('measure').click();
+    for (let text = ''; ; await this.page.waitForTimeout(1000)) {
+      const said = await this.page.evaluate(() => ({ done: globalThis.heard.measures !== null, text: document.querySelector('.changed-block .note')?.textContent ?? '', faults: globalThis.heard.faults.filter(({ code }) => code !== 'aborted') }));
+      if (said.done) break;
+      if (said.faults.length > 0) throw new Error(said.faults[0].message);
+      if (said.text !== text && /picture/.test(said.text)) onProgress(said.text);
+      text = said.text;
+    }
+    const { measures, sheet } = await this.page.evaluate(async () => {
+      const bytes = new Uint8Array(await globalThis.heard.sheet.arrayBuffer());
+      let binary = '';
+      for (let i = 0; i < bytes.length; i += 8192) binary += String.fromCharCode(...bytes.subarray(i, i + 8192));
+      return { measures: globalThis.heard.measures, sheet: btoa(binary) };
+    });
+    return { measures, sheet: Buffer.from(sheet, 'base64') };
+  }
+
+  /** Keeps the concept and exports its LoRA from the Shelf; gives the file's name and bytes. */
+  async keepAndExport() {
+    await this.find('keep').click();
+    await this.find('tab-shelf').click();
+    await this.find('concept-export-0').click();
+    await this.page.waitForSelector(`${id('export-save')}:not([disabled])`, { timeout: 180_000 });
+    const [download] = await Promise.all([this.page.waitForEvent('download'), this.find('export-save').click()]);
+    const bytes = readFileSync(await download.path());
+    await this.page.keyboard.press('Escape');
+    await this.find('tab-learn').click();
+    return { name: download.suggestedFilename(), bytes };
+  }
+
+  /** PNG of a canvas. */
+  async canvas(selector) {
+    const url = await this.page.evaluate((where) => document.querySelector(where)?.toDataURL('image/png') ?? null, selector);
+    return url && Buffer.from(url.split(',')[1], 'base64');
+  }
+
+  heard(key) {
+    return this.page.evaluate((name) => globalThis.heard[name], key);
+  }
+
+  /** Peak resident memory of the largest renderer of this browser, from /proc; null where there is none. */
+  watchMemory() {
+    const sample = async () => {
+      for (const pid of (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name))) {
+        const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+        if (!command.includes('--type=renderer') || !command.includes(this.profile)) continue;
+        const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+        const anonymous = Number(/RssAnon:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;
+        this.peakBytes = Math.max(this.peakBytes ?? 0, anonymous);
+      }
+    };
+    this.watch = setInterval(() => void sample(), 2000);
+  }
+}

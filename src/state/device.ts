@@ -49,7 +49,7 @@ export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
         set({ deviceFault: faultOf(error) });
         return;
       }
-      await get().findUnfinished();
+      await Promise.all([get().findUnfinished(), get().refreshStorage()]).catch((error: unknown) => set({ deviceFault: faultOf(error) }));
     },
 
     async refreshStorage() {

@@ -84,6 +84,8 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
       if (dropped.kind === 'picture') {
         if (!get().cards.some((card) => card.pictureId === pictureId)) return void dropped.picture.bitmap.close();
         change(pictureId, () => ({ state: 'ready', info: dropped.picture, crop: dropped.picture.crop }));
+        const selected = get().cards.find((card) => card.pictureId === get().selectedId);
+        if (selected?.state !== 'ready') set({ selectedId: pictureId });
         await get().checkFit(pictureId);
         return;
       }

@@ -74,7 +74,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
       if (problem) return set({ runFault: { code: 'too-few-pictures', message: problem, remedy: '' } });
       const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, captions }] : []));
       get().clearTwins();
-      set({ ...fresh, opened: null, kept: null, unfinished: null });
+      set({ ...fresh, opened: null, kept: null, unfinished: null, balance: 1 });
       set({ run: await env.client.request('learn', { name: conceptName || 'My concept', recipe, pictures, prompt, seed }) });
     }),
 
@@ -95,6 +95,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
         ...fresh, run, metrics: found.metrics, recipe: run.recipe, opened: null, kept: null, unfinished: null, conceptName: run.name, conceptNamed: true,
         cards: found.pictures.map(defaultCard), selectedId: found.pictures[0]?.pictureId ?? null,
       });
+      for (const { pictureId } of found.pictures) void get().checkFit(pictureId);
     }),
 
     discardRun: () => ask(async () => {

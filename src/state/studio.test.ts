@@ -34,6 +34,9 @@ describe('pictures', () => {
     await now().addFiles([file('a.png'), file('b.txt'), file('c.png')]);
     expect(now().cards.map((card) => card.state)).toEqual(['ready', 'faulty', 'ready']);
     expect(now().cards[1]!.fault?.code).toBe('file-not-a-picture');
+    now().clearPictures();
+    await now().addFiles([file('b.txt'), file('a.png')]);
+    expect(now().selectedId).toBe(now().cards[1]!.pictureId);
   });
 
   it('takes up to 20 and says how many were left out', async () => {

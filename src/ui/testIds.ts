@@ -6,9 +6,9 @@
  *         fit-check, fit-warning, learn
  * Out     twin-base, twin-concept (figures; each holds one <canvas>, readable by toDataURL, and a badge), badge-base, badge-concept
  *         (texts: "draft", "12 of 20 steps", "20 steps · 1.4 s", "recorded example"), prompt, seed, draw, cancel-draw, more,
- *         negative, steps, guidance, balance (role=slider; aria-valuenow), balance-value, lambda, strip-<step> (buttons with a canvas), save-picture
+ *         negative, steps, guidance, balance (an <input type=range>: its value, its arrow keys), balance-value, lambda, strip-<step> (buttons with a canvas), save-picture
  * Run     progress, step-text ("212 / 800" over both stages), time-left, pause, resume, stop, step, phase (text of the run's state),
- *         measure, likeness, drift, chart-loss, chart-lambda, chart-sigma (with charts-by-step, charts-by-sigma), recipe (opens the panel), recipe-<key> (every recipe
+ *         measure, save-sheet, save-report, likeness, drift, chart-loss, chart-lambda, chart-sigma (with charts-by-step, charts-by-sigma), recipe (opens the panel), recipe-<key> (every recipe
  *         field by its key: recipe-stage1Steps …), preset-lamina, preset-paper, keep, concept-name, new-concept
  * Shelf   tab-learn, tab-shelf, shelf, concept-<n>, concept-open-<n>, concept-rename-<n>, concept-delete-<n>, concept-export-<n>, confirm-delete,
  *         export-dialog, export-rows, export-captions, export-save, export-states, likeness-without-rows, import-input
@@ -23,7 +23,7 @@ export const ids = {
   prompt: 'prompt', seed: 'seed', draw: 'draw', cancelDraw: 'cancel-draw', more: 'more', negative: 'negative', steps: 'steps', guidance: 'guidance',
   balance: 'balance', balanceValue: 'balance-value', lambda: 'lambda', savePicture: 'save-picture',
   progress: 'progress', stepText: 'step-text', timeLeft: 'time-left', pause: 'pause', resume: 'resume', stop: 'stop', step: 'step', phase: 'phase',
-  measure: 'measure', likeness: 'likeness', drift: 'drift', chartLoss: 'chart-loss', chartLambda: 'chart-lambda', chartSigma: 'chart-sigma',
+  measure: 'measure', saveSheet: 'save-sheet', saveReport: 'save-report', likeness: 'likeness', drift: 'drift', chartLoss: 'chart-loss', chartLambda: 'chart-lambda', chartSigma: 'chart-sigma',
   chartsByStep: 'charts-by-step', chartsBySigma: 'charts-by-sigma', recipe: 'recipe',
   presetLamina: 'preset-lamina', presetPaper: 'preset-paper', keep: 'keep', conceptName: 'concept-name', newConcept: 'new-concept',
   tabLearn: 'tab-learn', tabShelf: 'tab-shelf', shelf: 'shelf', confirmDelete: 'confirm-delete',

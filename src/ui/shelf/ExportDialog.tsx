@@ -36,7 +36,7 @@ export function ExportDialog({ concept, onClose }: { concept: ConceptSummary; on
         {made === null ? 'Writing the file.' : made.tellsAll ? 'This file says everything: other tools will draw what you see here.' : 'Other tools do not apply the concept rows; likeness will be lower there.'}
       </p>
       {made && !made.tellsAll && (
-        <p className="row"><span>Likeness without rows</span><span className="figure concept" data-testid={ids.likenessWithoutRows}>{made.likenessWithoutRows === null ? 'not measured' : made.likenessWithoutRows.toFixed(2)}</span></p>
+        <p className="row"><span>Likeness without rows</span><span className={made.likenessWithoutRows === null ? 'muted' : 'figure concept'} data-testid={ids.likenessWithoutRows}>{made.likenessWithoutRows === null ? 'not measured' : made.likenessWithoutRows.toFixed(2)}</span></p>
       )}
       {concept.base === 'embedded' && <p className="note">It fits only the embedded base.</p>}
       <details className="header-view">

@@ -1,9 +1,10 @@
 /** Likeness and drift: live from the preview twins, exact from Measure. Only measured figures stand here. */
+import { runReport } from '../../state/report';
 import { isMoving } from '../../state/run';
 import { saveFile } from '../download';
 import { FaultNote } from '../parts/FaultNote';
 import { Meter } from '../parts/Meter';
-import { useActions, useReport, useStudio } from '../studio';
+import { useActions, useStudio, useStudioNow } from '../studio';
 import { ids } from '../testIds';
 
 /** Mean absolute pixel difference (pixels in −1…1) at which the drift bar is full: twins that share little but their colours. */
@@ -16,10 +17,15 @@ export function WhatChanged() {
   const measuring = useStudio((state) => state.measuring);
   const fault = useStudio((state) => state.measureFault);
   const sheet = useStudio((state) => state.sheet);
-  const report = useReport();
+  const now = useStudioNow();
+  const hasRun = useStudio((state) => state.run !== null);
   const moving = useStudio((state) => isMoving(state.run));
   const learning = useStudio((state) => state.run !== null);
   const drift = measures ? (measures.driftBase + measures.driftUnrelated) / 2 : (changed?.drift ?? null);
+  const saveReport = () => {
+    const report = runReport(now());
+    if (report) saveFile(new Blob([JSON.stringify(report, null, 1)], { type: 'application/json' }), 'run.json');
+  };
   return (
     <div className="changed-block">
       <div className="row section">
@@ -35,7 +41,12 @@ export function WhatChanged() {
           ? `Nearer to your pictures than the base’s twin in ${measures.nearer} of ${measures.prompts.length} prompts. The base’s own likeness is ${measures.likenessBase.toFixed(2)}.`
           : changed ? `From the preview twins at step ${changed.step}. Measure takes 8 prompts of each kind.` : learning ? 'Comes with the first preview. Measure takes 8 prompts of each kind.' : 'Not measured yet. Measure takes 8 prompts of each kind.'}
       </p>
-      {sheet && <p className="note"><button type="button" className="link" data-testid={ids.saveSheet} onClick={() => saveFile(sheet, 'lamina-twins.png')}>Save the twin sheet</button>{report && <> · <button type="button" className="link" data-testid={ids.saveReport} onClick={() => saveFile(new Blob([JSON.stringify(report(), null, 1)], { type: 'application/json' }), 'run.json')}>Save the figures</button></>}</p>}
+      {sheet && (
+        <p className="note">
+          <button type="button" className="link" data-testid={ids.saveSheet} onClick={() => saveFile(sheet, 'lamina-twins.png')}>Save the twin sheet</button>
+          {hasRun && <> · <button type="button" className="link" data-testid={ids.saveReport} onClick={saveReport}>Save the figures</button></>}
+        </p>
+      )}
       <FaultNote fault={fault} />
     </div>
   );

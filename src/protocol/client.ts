@@ -53,8 +53,13 @@ export function openClient(options: ClientOptions): Client {
     if (signal?.aborted) return Promise.reject(new Fault('aborted', 'Stopped.'));
     const id = nextId++;
     return new Promise<ResultOf<N>>((resolve, reject) => {
-      pending.set(id, { resolve: resolve as (value: unknown) => void, reject });
-      signal?.addEventListener('abort', () => target.postMessage({ abort: id }), { once: true });
+      const abort = () => target.postMessage({ abort: id });
+      const settled = <T>(settle: (value: T) => void) => (value: T) => {
+        signal?.removeEventListener('abort', abort);
+        settle(value);
+      };
+      pending.set(id, { resolve: settled(resolve as (value: unknown) => void), reject: settled(reject) });
+      signal?.addEventListener('abort', abort, { once: true });
       target.postMessage({ id, name, params }, transferables(params));
     });
   }
@@ -111,7 +116,9 @@ export function openClient(options: ClientOptions): Client {
     if (restarts.length > MAX_RESTARTS) return;
     try {
       await openWorker();
-      if (run && (run.phase === 'extractor' || run.phase === 'student' || run.phase === 'encoding')) await request('continueRun', { runId: run.runId, takeOver: true });
+      if (!run || run.phase === 'failed') return;
+      await request('continueRun', { runId: run.runId, takeOver: true });
+      if (run.phase === 'paused' || run.phase === 'stopped') await request('pause', undefined);
     } catch (error) {
       emit('fault', serializeFault(error));
     }

@@ -62,8 +62,10 @@ export class Running {
 
   async continueRun({ runId, takeOver }: ParamsOf<'continueRun'>): Promise<RunInfo> {
     if (this.run?.record.runId === runId && this.run.phase !== 'failed') return runInfo(this.run);
+    const record = await getRun(await this.opening.db(), runId);
+    if (record.finished) throw new Fault('run-missing', `“${record.name}” is learned and kept; there is nothing to continue.`, 'Open it on the Shelf.', { subject: runId });
     await this.leave();
-    return this.begin(await getRun(await this.opening.db(), runId), { steal: takeOver });
+    return this.begin(record, { steal: takeOver });
   }
 
   async unfinished(): Promise<ResultOf<'unfinishedRun'>> {

@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadTinyAutoencoder, type TinyAutoencoder } from '../models/vae';
+import { normal } from '../pipeline/random';
+import { expectNoLeak, useBackend } from '../testing/backend';
+import { folderFiles } from '../testing/files';
+import { readPng } from '../testing/png';
+import { checkFit } from './fit';
+
+const SIDE = 128;
+
+/** Noise in octaves, contrast · cell^slope in the octave of `cell` pixels: slope 0 is a photograph's 1/f, 0.7 a soft one. */
+function texture(contrast: number, slope: number): Float32Array {
+  const out = new Float32Array(SIDE * SIDE * 3);
+  for (const cell of [1, 2, 4, 8, 16, 32, 64]) {
+    const n = SIDE / cell + 1;
+    const cells = normal([1, n, n, 3], { seed: 9, purpose: 'test', step: cell });
+    for (let i = 0; i < out.length; i++) {
+      const place = Math.floor(i / 3);
+      const [x, y] = [(place % SIDE) / cell, Math.floor(place / SIDE) / cell];
+      const [left, top] = [Math.floor(x), Math.floor(y)];
+      const at = (dx: number, dy: number) => cells[((top + dy) * n + left + dx) * 3 + (i % 3)]! * (dx ? x - left : 1 - x + left) * (dy ? y - top : 1 - y + top);
+      out[i]! += contrast * cell ** slope * (at(0, 0) + at(1, 0) + at(0, 1) + at(1, 1));
+    }
+  }
+  return out.map((value) => Math.max(-1, Math.min(1, value)));
+}
+
+describe('fit check', () => {
+  let vae: TinyAutoencoder;
+  const check = (pixels: Float32Array) => checkFit({ vae, imageSize: SIDE }, pixels);
+  beforeAll(async () => {
+    await useBackend('wasm');
+    const files = folderFiles('public/base');
+    vae = await loadTinyAutoencoder(await files.weights('vae'), await files.json('vae/config.json'));
+  });
+
+  it.each(['guide-dog', 'birthday-cake', 'one-eyed-monster', 'duotone'])('finds %s inside', async (set) => {
+    for (let n = 1; n <= 5; n++) {
+      const { lost, outside } = await check(readPng(await readFile(`public/concepts/${set}/${n}.png`)).pixels);
+      expect(outside, `${set} ${n} loses ${lost.toFixed(2)}`).toBe(false);
+    }
+  });
+
+  it.each([[0.2, 0], [0.1, 0.2], [0.1, 0.5], [0.05, 0.5], [0.03, 0.7]])('finds texture of contrast %f and slope %f outside', async (contrast, slope) => {
+    expect((await check(texture(contrast, slope))).outside).toBe(true);
+  });
+
+  it('finds a flat picture inside, and leaves no tensor behind', async () => {
+    await expectNoLeak(async () => { expect((await check(new Float32Array(SIDE * SIDE * 3).fill(0.2))).outside).toBe(false); });
+  });
+});

@@ -36,7 +36,11 @@ export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
     for (const card of get().cards) void get().checkFit(card.pictureId);
     void Promise.all([vocabulary, get().refreshStorage(), get().refreshShelf()]).catch((error: unknown) => set({ deviceFault: faultOf(error) }));
   });
-  env.client.on('fault', (deviceFault) => set({ deviceFault }));
+  env.client.on('fault', (deviceFault) => {
+    const { run } = get();
+    // The other tab's steps are not seen here: what is shown stands still until the run is taken back.
+    set({ deviceFault, ...(deviceFault.code === 'run-elsewhere' && run ? { run: { ...run, phase: 'paused' as const, secondsLeft: null } } : {}) });
+  });
 
   return {
     compute: null, loading: null, ready: null, vocabulary: new Set(), words: [], storage: null, deviceFault: null, notices: [], applyUpdate: null,

@@ -177,7 +177,7 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
 
     settle() {
       dropAnchors();
-      void get().draw();
+      if (get().prompt.trim() !== '') void get().draw();
     },
   };
 };

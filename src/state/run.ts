@@ -1,6 +1,7 @@
 /** One training run as the page sees it: where it stands, its figures, and the ways to hold, end or take it up again. */
 import type { FaultData } from '../protocol/faults';
 import type { Events, ResultOf, RunInfo, StepMetrics } from '../protocol/messages';
+import { startPrompt } from './params';
 import { defaultCard, picturesProblem } from './pictures';
 import { faultOf, type Slice } from './slice';
 
@@ -95,6 +96,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
         ...fresh, run, metrics: found.metrics, recipe: run.recipe, opened: null, kept: null, unfinished: null, conceptName: run.name, conceptNamed: true,
         cards: found.pictures.map(defaultCard), selectedId: found.pictures[0]?.pictureId ?? null,
       });
+      if (get().prompt === '') get().setParams({ prompt: startPrompt(run.recipe.kind, run.recipe.classWord) }, false);
       for (const { pictureId } of found.pictures) void get().checkFit(pictureId);
     }),
 

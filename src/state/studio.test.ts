@@ -178,7 +178,18 @@ describe('the run', () => {
     expect(client.asked).toContainEqual({ name: 'continueRun', params: { runId: 'run-1', takeOver: false } });
     expect(now()).toMatchObject({ run, unfinished: null, conceptName: 'Guide dog' });
     expect(now().metrics).toHaveLength(2);
+    expect(now().prompt).toBe('a [V] dog in the snow');
     expect(now().cards).toHaveLength(1);
+  });
+});
+
+describe('another tab', () => {
+  it('leaves the run standing still here once it is taken over', () => {
+    const client = fakeClient();
+    const { now } = studioOver(client);
+    client.emit('run', fakeRun({ step: 30, secondsLeft: 9 }));
+    client.emit('fault', { code: 'run-elsewhere', message: 'Taken over.', remedy: '' });
+    expect(now().run).toMatchObject({ phase: 'paused', step: 30, secondsLeft: null });
   });
 });
 

@@ -20,6 +20,7 @@ function statusText(run: RunInfo): string {
 export function Progress({ run }: { run: RunInfo }) {
   const encoding = useStudio((state) => state.encoding);
   const fault = useStudio((state) => state.runFault);
+  const elsewhere = useStudio((state) => state.deviceFault?.code === 'run-elsewhere');
   const { stage1Steps, stage2Steps } = run.recipe;
   const [first, second] = [Math.min(run.step, stage1Steps), Math.max(0, run.step - stage1Steps)];
   const inline = isMoving(run);
@@ -39,7 +40,7 @@ export function Progress({ run }: { run: RunInfo }) {
       {!inline && <p className="note" role="status">{statusText(run)}</p>}
       {run.notIdentical !== '' && <p className="warning">{run.notIdentical}</p>}
       <FaultNote fault={fault} />
-      {isOpen(run) && <RunButtons run={run} />}
+      {isOpen(run) && !elsewhere && <RunButtons run={run} />}
     </div>
   );
 }

@@ -20,7 +20,6 @@ export function WhatChanged() {
   const now = useStudioNow();
   const hasRun = useStudio((state) => state.run !== null);
   const moving = useStudio((state) => isMoving(state.run));
-  const learning = useStudio((state) => state.run !== null);
   const drift = measures ? (measures.driftBase + measures.driftUnrelated) / 2 : (changed?.drift ?? null);
   const saveReport = () => {
     const report = runReport(now());
@@ -39,7 +38,7 @@ export function WhatChanged() {
       <p className="note">
         {measures
           ? `Nearer to your pictures than the base’s twin in ${measures.nearer} of ${measures.prompts.length} prompts. The base’s own likeness is ${measures.likenessBase.toFixed(2)}.`
-          : changed ? `From the preview twins at step ${changed.step}. Measure takes 8 prompts of each kind.` : learning ? 'Comes with the first preview. Measure takes 8 prompts of each kind.' : 'Not measured yet. Measure takes 8 prompts of each kind.'}
+          : changed ? `From the preview twins at step ${changed.step}. Measure takes 8 prompts of each kind.` : hasRun ? 'Comes with the first preview. Measure takes 8 prompts of each kind.' : 'Not measured yet. Measure takes 8 prompts of each kind.'}
       </p>
       {sheet && (
         <p className="note">

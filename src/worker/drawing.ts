@@ -38,6 +38,7 @@ const expected = (before: Tensor4D, after: Tensor4D, sigmaBefore: number, sigma:
 export class Drawing {
   private running: AbortController | null = null;
   private idle: AbortController | null = null;
+  private fallback: Shown | null = null;
   private readonly last: { base: Drawn | null; concept: Drawn | null } = { base: null, concept: null };
 
   constructor(private readonly host: Host, private readonly turns: Turns, private readonly opening: Opening, private readonly current: Current, private readonly probing: Probing) {}
@@ -91,15 +92,21 @@ export class Drawing {
     return toPictureFile(drawn.shown, drawn.recipe);
   }
 
-  /** The concept's last full picture as PNG, for its card. */
+  /** The concept's last full picture as PNG, for its card; the run's own until one was drawn. */
   preview(): Promise<Blob> | null {
-    return this.last.concept && toPng(this.last.concept.shown);
+    const shown = this.last.concept?.shown ?? this.fallback;
+    return shown && toPng(shown);
+  }
+
+  /** A picture of the concept that was drawn elsewhere. */
+  remember(shown: Shown): void {
+    this.fallback = shown;
   }
 
   /** A new concept: the old one's pictures are no longer its preview. */
   clear(): void {
     this.cancel();
-    this.last.base = this.last.concept = null;
+    this.last.base = this.last.concept = this.fallback = null;
   }
 
   private async drawing(kind: Urgency, params: DrawParams, signal: AbortSignal, work: (one: Pick<OnePicture, 'base' | 'params' | 'prompt' | 'signal'>, words: FieldWords, concept: LearnedConcept | null, between: () => Promise<void>) => Promise<void>): Promise<void> {

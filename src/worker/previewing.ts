@@ -29,8 +29,8 @@ export class Previewing {
     this.prompts = [run.prompt, promptRoles(run.prompt, run.recipe).base];
   }
 
-  /** Twins of the concept as it is; takes the borrowed concept and gives it back. */
-  async preview(concept: LearnedConcept, step: number, between: () => Promise<void>): Promise<void> {
+  /** Twins of the concept as it is; takes the borrowed concept and gives it back. Returns the customized picture. */
+  async preview(concept: LearnedConcept, step: number, between: () => Promise<void>): Promise<Shown> {
     const started = performance.now();
     try {
       this.original ??= await this.drawOriginal(between);
@@ -45,6 +45,7 @@ export class Previewing {
       const drift = mean(await drifts(onBase, this.original.pixels));
       tf.dispose([custom, complete, onBase, seen, set]);
       this.host.emit('changed', { runId: this.run.runId, step, likeness, drift });
+      return shown!;
     } finally {
       disposeConcept(concept);
     }

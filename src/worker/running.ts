@@ -214,7 +214,7 @@ export class Running {
           await this.save(run);
           savedAt = performance.now();
         }
-        if (due) await this.turns.run('training', (between) => previewing.preview(trainer.concept(), value.step, between));
+        if (due) this.drawing.remember(await this.turns.run('training', (between) => previewing.preview(trainer.concept(), value.step, between)));
         if (due || value.step === FIRST_LIVE_STEP) await this.probing.refresh();
       }
       await this.save(run);

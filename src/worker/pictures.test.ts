@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Fault } from '../protocol/faults';
+import type { Fault } from '../protocol/faults';
 import { readPictureHeader } from './pictureHeader';
 import { checkPictureFile } from './pictures';
 import { resampleSquare } from './resample';

@@ -4,11 +4,12 @@
  */
 import { openBackend } from '../engine/backend';
 import { wasmFiles } from '../engine/wasmFiles';
-import { decode, loadTinyAutoencoder, type TinyAutoencoder } from '../models/vae';
+import { decodeAsync, loadTinyAutoencoder, type TinyAutoencoder } from '../models/vae';
 import { draft, draftColours } from '../pipeline/preview';
 import { Fault, serializeFault } from '../protocol/faults';
 import type { DecoderParts, FromDrafts, Probe, SessionToDrafts, ToDrafts } from '../protocol/messages';
 import { shownBatch, toBitmap, toShown } from './present';
+import { makeBreath } from './turns';
 
 interface Move { balance: number; revision: number }
 
@@ -17,6 +18,7 @@ let decoder: DecoderParts | null = null;
 let vae: Promise<TinyAutoencoder> | null = null;
 let next: Move | null = null;
 let working = false;
+const breathe = makeBreath();
 
 const post = (message: FromDrafts): void => self.postMessage(message, message.kind === 'draft' ? { transfer: [message.bitmap] } : {});
 
@@ -36,32 +38,41 @@ async function openDecoder({ tensors, config }: DecoderParts): Promise<TinyAutoe
   return loadTinyAutoencoder({ keys: () => Object.keys(tensors), has: (key) => key in tensors, shape: (key) => find(key).shape, read: async (key) => find(key).data, readRows: async (key, from, to) => rows(key, from, to) }, config);
 }
 
-/** Answers moves until none is waiting; a move overtaken while it was decoded is followed by the newest. */
+/** The linear colours, at once: called as a move arrives, also between the layers of a decoding. */
+async function answerAtOnce({ balance, revision }: Move): Promise<void> {
+  if (!probe || !decoder) return;
+  const started = performance.now();
+  const colours = toShown(draftColours(probe, balance, decoder.latentToRgb), probe.width, probe.height);
+  post({ kind: 'draft', state: 'draft-linear', bitmap: await toBitmap(colours), balance, revision, elapsedMs: performance.now() - started });
+}
+
+/** Decodes the newest move until none is waiting; one that is overtaken is given up at the next layer. */
 async function work(): Promise<void> {
-  while (next && probe && decoder && vae) {
+  while (next && probe && vae) {
     const { balance, revision } = next;
     next = null;
     const started = performance.now();
-    const colours = toShown(draftColours(probe, balance, decoder.latentToRgb), probe.width, probe.height);
-    post({ kind: 'draft', state: 'draft-linear', bitmap: await toBitmap(colours), balance, revision, elapsedMs: performance.now() - started });
     const loaded = await vae;
-    // decoding blocks this thread: a newer move that is waiting goes first
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    if (next) continue;
     const latent = draft(probe, balance);
-    const pixels = decode(loaded, latent);
-    const [shown] = await shownBatch(pixels);
+    const pixels = await decodeAsync(loaded, latent, async () => {
+      await breathe();
+      return next ? 'stop' : 'go';
+    });
     latent.dispose();
+    if (!pixels) continue;
+    const [shown] = await shownBatch(pixels);
     pixels.dispose();
     post({ kind: 'draft', state: 'draft', bitmap: await toBitmap(shown!), balance, revision, elapsedMs: performance.now() - started });
   }
 }
 
+const fail = (error: unknown) => post({ kind: 'fault', fault: serializeFault(error) });
+
 function start(): void {
   if (working) return;
   working = true;
   work()
-    .catch((error: unknown) => post({ kind: 'fault', fault: serializeFault(error) }))
+    .catch(fail)
     .finally(() => { working = false; });
 }
 
@@ -78,6 +89,7 @@ self.addEventListener('message', ({ data }: MessageEvent<ToDrafts>) => {
   if (data.kind === 'open') data.port.onmessage = fromSession;
   else {
     next = data;
+    answerAtOnce(data).catch(fail);
     start();
   }
 });

@@ -6,7 +6,7 @@ export const urgency = { idle: 0, training: 1, measuring: 2, drawing: 3, probing
 export type Urgency = keyof typeof urgency;
 
 /** Lets queued messages be handled; a timer would cost 4 ms. */
-const makeBreath = (): (() => Promise<void>) => {
+export const makeBreath = (): (() => Promise<void>) => {
   const { port1, port2 } = new MessageChannel();
   const waiting: (() => void)[] = [];
   port1.onmessage = () => waiting.shift()?.();

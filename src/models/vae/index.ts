@@ -29,15 +29,27 @@ function runLayer(x: Tensor4D, layer: Layer): Tensor4D {
   return relu(add<Tensor4D>(convolve(convolve(convolve(x, first, 1, 'relu'), second, 1, 'relu'), third, 1, 'linear'), x));
 }
 
-/** Layer by layer, so that only two layers' pictures exist at a time. */
-function run(layers: readonly Layer[], x: Tensor4D): Tensor4D {
+/** Layer by layer, so that only two layers' pictures exist at a time; `x` stays the caller's. */
+function* layerSteps(layers: readonly Layer[], x: Tensor4D): Generator<void, Tensor4D> {
   let current = x;
-  layers.forEach((layer, i) => {
-    const next = tidy(() => runLayer(current, layer));
-    if (i > 0) current.dispose();
-    current = next;
-  });
-  return current;
+  let finished = false;
+  try {
+    for (const layer of layers) {
+      const next = tidy(() => runLayer(current, layer));
+      if (current !== x) current.dispose();
+      current = next;
+      yield;
+    }
+    finished = true;
+    return current;
+  } finally {
+    if (!finished && current !== x) current.dispose();
+  }
+}
+
+function run(layers: readonly Layer[], x: Tensor4D): Tensor4D {
+  const steps = layerSteps(layers, x);
+  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
 }
 
 /** pixels [B,H,W,3] in −1…1 → latent [B,H/8,W/8,C], scaled and shifted. */
@@ -47,13 +59,38 @@ export function encode(vae: TinyAutoencoder, pixels: Tensor4D): Tensor4D {
   return tidy(() => mul(sub(run(encoder, div(add(pixels, 1), 2)), shiftFactor), scalingFactor) as Tensor as Tensor4D);
 }
 
+/** latent, scaled and shifted → what the decoder's first layer reads. */
+function decoderInput({ scalingFactor, shiftFactor }: TinyAutoencoder, latent: Tensor4D): Tensor4D {
+  return tidy(() => mul(tanh(div(add(div(latent, scalingFactor), shiftFactor), LATENT_MAGNITUDE)), LATENT_MAGNITUDE) as Tensor as Tensor4D);
+}
+const toPixels = (decoded: Tensor4D): Tensor4D => tidy(() => clipByValue(sub(mul(decoded, 2), 1), -1, 1) as Tensor as Tensor4D);
+
 /** latent [B,h,w,C], scaled and shifted → pixels [B,8h,8w,3], clamped to −1…1. */
 export function decode(vae: TinyAutoencoder, latent: Tensor4D): Tensor4D {
-  const { decoder, scalingFactor, shiftFactor } = vae;
+  const { decoder } = vae;
   invariant(decoder, 'this autoencoder was loaded without its decoder');
-  return tidy(() => {
-    const raw = add(div(latent, scalingFactor), shiftFactor);
-    const squeezed = mul(tanh(div(raw, LATENT_MAGNITUDE)), LATENT_MAGNITUDE) as Tensor4D;
-    return clipByValue(sub(mul(run(decoder, squeezed), 2), 1), -1, 1) as Tensor as Tensor4D;
-  });
+  return tidy(() => toPixels(run(decoder, decoderInput(vae, latent))));
+}
+
+/** The same pixels, awaiting `between` after each layer; null as soon as it says stop. The caller disposes. */
+export async function decodeAsync(vae: TinyAutoencoder, latent: Tensor4D, between: () => Promise<'go' | 'stop'>): Promise<Tensor4D | null> {
+  const { decoder } = vae;
+  invariant(decoder, 'this autoencoder was loaded without its decoder');
+  const input = decoderInput(vae, latent);
+  const steps = layerSteps(decoder, input);
+  try {
+    for (let step = steps.next(); ; step = steps.next()) {
+      if (step.done) {
+        const pixels = toPixels(step.value);
+        step.value.dispose();
+        return pixels;
+      }
+      if ((await between()) === 'stop') {
+        steps.return(input);
+        return null;
+      }
+    }
+  } finally {
+    input.dispose();
+  }
 }

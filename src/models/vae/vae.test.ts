@@ -3,7 +3,7 @@ import * as tf from '../../engine/tf';
 import { expectNoLeak, useBackend } from '../../testing/backend';
 import { folderFiles, safetensorsFile } from '../../testing/files';
 import type { WeightSource } from '../weightSource';
-import { decode, disposeTinyAutoencoder, encode, loadTinyAutoencoder } from './index';
+import { decode, decodeAsync, disposeTinyAutoencoder, encode, loadTinyAutoencoder } from './index';
 
 const files = folderFiles('public/base');
 const load = async (pick: (key: string) => boolean = () => true) => {
@@ -43,5 +43,21 @@ describe('tiny autoencoder', () => {
     const pixels = decode(vae, tf.zeros([1, 2, 3, 16]));
     expect(pixels.shape).toEqual([1, 16, 24, 3]);
     expect(() => encode(vae, pixels)).toThrow('without its encoder');
+  });
+
+  it('decodes the same in steps, and can be stopped between layers without a leak', async () => {
+    const vae = await load((key) => key.startsWith('decoder.'));
+    const latent = tf.randomNormal([1, 4, 4, 16], 0, 1, 'float32', 3) as tf.Tensor4D;
+    const whole = decode(vae, latent);
+    await expectNoLeak(async () => {
+      const stepwise = await decodeAsync(vae, latent, async () => 'go');
+      expect(worst(stepwise!, whole)).toBe(0);
+      stepwise!.dispose();
+      let layers = 0;
+      expect(await decodeAsync(vae, latent, async () => (++layers === 3 ? 'stop' : 'go'))).toBeNull();
+      expect(layers).toBe(3);
+    });
+    tf.dispose([latent, whole]);
+    disposeTinyAutoencoder(vae);
   });
 });

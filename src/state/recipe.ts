@@ -3,6 +3,7 @@ import { pureccFields, pureccPresets, type PureccPreset, type PureccRecipe } fro
 import type { FaultData } from '../protocol/faults';
 import { defaultRecipe, fieldProblem, type Recipe } from '../protocol/recipe';
 import { decodeFragment } from './fragment';
+import { startPrompt } from './params';
 import { faultOf, type Slice } from './slice';
 
 export type RecipeKey = keyof PureccRecipe;
@@ -46,6 +47,7 @@ export const recipeSlice: Slice<RecipeSlice> = ({ set, get }) => ({
       const { recipe, params } = decodeFragment(fragment);
       if (recipe) set({ recipe });
       get().setParams(params);
+      if (recipe && !get().promptWritten) get().setParams({ prompt: startPrompt(recipe.kind, recipe.classWord) }, false);
       set({ linkFault: null });
     } catch (error) {
       set({ linkFault: faultOf(error) });

@@ -20,9 +20,10 @@ export async function openStage(options: { webgpu?: boolean } = {}): Promise<Sta
   const server = await serve(dist);
   const profile = await mkdtemp(join(tmpdir(), 'lamina-e2e-'));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: await ensureBrowser(), headless: true, args: [...flags, ...(options.webgpu ? softwareWebgpu : [])],
+    executablePath: (await ensureBrowser()) as string, headless: true, args: [...flags, ...(options.webgpu ? softwareWebgpu : [])],
     viewport: { width: 1440, height: 900 }, acceptDownloads: true, reducedMotion: 'reduce',
   });
+  context.setDefaultTimeout(60_000);
   const requests: string[] = [];
   const errors: string[] = [];
   context.on('request', (request) => requests.push(request.url()));

@@ -43,11 +43,11 @@ export function ensurePackages() {
   if (status !== 0) giveUp('The packages could not be installed; npm’s own message is above. The first start needs a network, later ones do not.');
 }
 
-/** The app as one folder of files; built again only when a source is newer. */
+/** The app as one folder of files; built again only when a source is newer. For production also from a test runner, which sets NODE_ENV for itself. */
 export function ensureBuild() {
   const built = newest(join(dist, 'index.html'));
   if (built > 0 && builtFrom.every((path) => newest(join(root, path)) <= built) && existsSync(join(dist, 'sw.js'))) return;
   console.log('Building the app …');
-  const { status } = spawnSync(process.execPath, [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'error'], { cwd: root, stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'error'], { cwd: root, stdio: 'inherit', env: { ...process.env, NODE_ENV: 'production' } });
   if (status !== 0) giveUp('The build failed; its message is above.');
 }

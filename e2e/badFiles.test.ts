@@ -1,0 +1,104 @@
+/** Files no picture can be made of get a named error on their card and never stop the others; odd pictures are read. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { deflateSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { root } from '../scripts/prepare.mjs';
+import { at, baseReady, ids, openStage, visit, type Stage } from './studio';
+
+let stage: Stage;
+beforeAll(async () => { stage = await openStage(); });
+afterAll(async () => { await stage?.close(); });
+
+const crcTable = Uint32Array.from({ length: 256 }, (_, n) => { let c = n; for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1; return c; });
+const crc = (bytes: Buffer) => { let c = 0xffffffff; for (const byte of bytes) c = crcTable[(c ^ byte) & 255]! ^ (c >>> 8); return (c ^ 0xffffffff) >>> 0; };
+const chunk = (type: string, data: Buffer) => {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+  const frame = Buffer.alloc(8);
+  frame.writeUInt32BE(data.length, 0);
+  frame.writeUInt32BE(crc(body), 4);
+  return Buffer.concat([frame.subarray(0, 4), body, frame.subarray(4)]);
+};
+/** A PNG whose header says this size; its pixel data is one row. */
+function headerOnly(width: number, height: number): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 2, 0, 0, 0], 8);
+  return Buffer.concat([Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]), chunk('IHDR', header), chunk('IDAT', deflateSync(Buffer.alloc(64))), chunk('IEND', Buffer.alloc(0))]);
+}
+
+/** Encodes a wide two-coloured picture in the browser; null where it has no such encoder. */
+async function encoded(type: string): Promise<Buffer | null> {
+  const url = await stage.page.evaluate((wanted) => {
+    const canvas = document.createElement('canvas');
+    canvas.width = 160;
+    canvas.height = 80;
+    const context = canvas.getContext('2d')!;
+    context.fillStyle = 'red';
+    context.fillRect(0, 0, 80, 80);
+    context.fillStyle = 'blue';
+    context.fillRect(80, 0, 80, 80);
+    return canvas.toDataURL(wanted);
+  }, type);
+  return url.startsWith(`data:${type}`) ? Buffer.from(url.split(',')[1]!, 'base64') : null;
+}
+
+/** The JPEG with an EXIF orientation of 6: to be turned a quarter clockwise. */
+function turned(jpeg: Buffer): Buffer {
+  const tiff = Buffer.from([0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0]);
+  const body = Buffer.concat([Buffer.from('Exif\0\0', 'latin1'), tiff]);
+  return Buffer.concat([jpeg.subarray(0, 2), Buffer.from([0xff, 0xe1, 0, body.length + 2]), body, jpeg.subarray(2)]);
+}
+
+/** A GIF of one red pixel square, 16 × 16, from its smallest form. */
+const gif = Buffer.from('R0lGODlhEAAQAIAAAP8AAAAAACH5BAAAAAAALAAAAAAQABAAAAIOhI+py+0Po5y02ouzPgUAOw==', 'base64');
+
+const codeOf = (n: number) => at(stage.page, `card-${n}`).getAttribute('data-code');
+
+it('names what is wrong with each file and reads the others', async () => {
+  const { page } = stage;
+  await visit(stage);
+  await baseReady(page);
+  const picture = await readFile(join(root, 'public', 'concepts', 'guide-dog', '1.png'));
+  const files = [
+    { name: 'empty.png', mimeType: 'image/png', buffer: Buffer.alloc(0) },
+    { name: 'cut.png', mimeType: 'image/png', buffer: picture.subarray(0, 400) },
+    { name: 'letter.png', mimeType: 'image/png', buffer: Buffer.from('This is a letter, not a picture.\n'.repeat(20)) },
+    { name: 'huge.png', mimeType: 'image/png', buffer: headerOnly(40_000, 25_000) },
+    { name: 'nothing.png', mimeType: 'image/png', buffer: headerOnly(0, 0) },
+    { name: 'good.png', mimeType: 'image/png', buffer: picture },
+  ];
+  await at(page, ids.dropInput).setInputFiles(files);
+  await page.waitForFunction(() => document.querySelectorAll('[data-testid^="card-"][data-state]').length === 6 && !document.querySelector('[data-state=reading]'), undefined, { timeout: 60_000 });
+  const codes = await Promise.all(files.map((_, n) => codeOf(n)));
+  console.log(codes.join(' '));
+  expect(codes.slice(0, 3)).toEqual(['file-empty', 'file-truncated', 'file-not-a-picture']);
+  expect(codes[3]).toBe('picture-too-large');
+  expect(['picture-too-small', 'file-truncated', 'file-not-a-picture']).toContain(codes[4]);
+  expect(await at(page, 'card-5').getAttribute('data-state')).toBe('ready');
+  for (let n = 0; n < 5; n++) expect((await at(page, `card-error-${n}`).textContent())!.length).toBeGreaterThan(20);
+  expect(stage.errors.filter((text) => !text.includes('404'))).toEqual([]);
+});
+
+it('reads JPEG with its orientation, WebP, AVIF and GIF', async () => {
+  const { page } = stage;
+  const jpeg = (await encoded('image/jpeg'))!;
+  const others = await Promise.all(['image/webp', 'image/avif'].map(async (mimeType) => ({ name: `picture.${mimeType.slice(6)}`, mimeType, buffer: await encoded(mimeType) })));
+  const files = [{ name: 'turned.jpg', mimeType: 'image/jpeg', buffer: turned(jpeg) }, { name: 'picture.gif', mimeType: 'image/gif', buffer: gif }, ...others.flatMap((file) => (file.buffer ? [{ ...file, buffer: file.buffer }] : []))];
+  await visit(stage);
+  await page.reload();
+  await baseReady(page);
+  await at(page, ids.dropInput).setInputFiles(files);
+  await page.waitForFunction((n) => document.querySelectorAll('[data-testid^="card-"][data-state]').length === n && !document.querySelector('[data-state=reading]'), files.length, { timeout: 60_000 });
+  for (const [n, { name }] of files.entries()) expect(`${name} ${await at(page, `card-${n}`).getAttribute('data-state')}`).toBe(`${name} ready`);
+  // Turned a quarter clockwise, red stands above blue in the card's centred square.
+  const [top, bottom] = await page.evaluate(() => {
+    const canvas = document.querySelector<HTMLCanvasElement>('[data-testid="card-0"] canvas')!;
+    const context = canvas.getContext('2d')!;
+    const pixel = (part: number) => [...context.getImageData(Math.floor(canvas.width / 2), Math.floor(canvas.height * part), 1, 1).data.slice(0, 3)];
+    return [pixel(0.2), pixel(0.8)];
+  });
+  expect(top![0]).toBeGreaterThan(200);
+  expect(bottom![2]).toBeGreaterThan(200);
+});

@@ -1,6 +1,6 @@
 /** The same four steps on WebGPU (SwiftShader), on wasm with two threads and with one: the losses agree. */
 import { expect, it } from 'vitest';
-import { at, baseReady, ids, loadSample, openStage, untilPhase, visit } from './studio';
+import { at, baseReady, ids, loadSample, openStage, visit } from './studio';
 
 /** f32 sums in another order on another backend, grown over four optimizer steps. */
 const tolerance = 1e-3;

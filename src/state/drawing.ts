@@ -44,7 +44,7 @@ export interface DrawingSlice extends DrawingParams {
 }
 
 /** Whether there is a concept to balance: one that was opened, or a run far enough for drafts. */
-export const isLive = (state: Pick<StudioState, 'opened' | 'run'>): boolean => state.opened !== null || (state.run?.step ?? 0) >= FIRST_LIVE_STEP;
+export const isLive = ({ opened, run }: Pick<StudioState, 'opened' | 'run'>): boolean => opened !== null || (run !== null && run.step >= Math.min(FIRST_LIVE_STEP, run.totalSteps));
 
 /** Everything that decides the base's picture: all parameters but the balance. */
 const baseKey = ({ balance: _balance, ...others }: DrawingParams): string => JSON.stringify(others);
@@ -123,6 +123,8 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
       const balance = Math.min(balanceRange.max, Math.max(balanceRange.min, value));
       set({ balance, pinnedStep: null, drawFault: null });
       if (!isLive(get()) || !get().ready) return;
+      // A draw at the balance before would hold training up and put its picture over the drafts.
+      if (get().drawing) get().cancelDraw();
       env.client.balance(balance);
       stopRest();
       stopRest = env.later(REST_MS, () => {

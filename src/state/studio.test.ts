@@ -108,6 +108,15 @@ describe('drawing', () => {
     expect(client.asked.filter(({ name }) => name === 'draw')).toMatchObject([{ params: { balance: 0.7, withBase: true } }]);
   });
 
+  it('gives up a draw that the slider has left behind', async () => {
+    const { client, now } = await live();
+    void now().draw();
+    expect(now().drawing).toBe(true);
+    now().setBalance(0.4);
+    expect(now().drawing).toBe(false);
+    expect(client.asked.map(({ name }) => name).slice(-2)).toEqual(['draw', 'cancelDraw']);
+  });
+
   it('keeps the slider inside its ends and still before anything is learned', () => {
     const client = fakeClient();
     const { now } = studioOver(client);

@@ -1,0 +1,93 @@
+/**
+ * What the tests measure in the page beside what a user sees: the optimizer steps the worker reports, how long the slider's answer
+ * takes, the tab's memory, and whether anything was asked of another origin.
+ */
+import { readFile } from 'node:fs/promises';
+import type { Page } from 'playwright-core';
+import type { StepMetrics } from '../src/protocol/messages';
+import { foreign, ids, type Stage } from './studio';
+
+/** In the page: hands the session's `metrics` events to the test before the page sees them. */
+function listenToWorkers(): void {
+  const { noteStep } = window as unknown as { noteStep(row: unknown): Promise<void> };
+  const Original = window.Worker;
+  window.Worker = class extends Original {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(url, options);
+      this.addEventListener('message', ({ data }: MessageEvent) => { if (data?.event === 'metrics') void noteStep(data.data); });
+    }
+  };
+}
+
+/** Every optimizer step the pages of this stage are told of from now on, over all their reloads; to be called before the first visit. */
+export async function watchSteps({ context }: Stage): Promise<StepMetrics[]> {
+  const steps: StepMetrics[] = [];
+  await context.exposeBinding('noteStep', (_source, row: StepMetrics) => void steps.push(row));
+  await context.addInitScript(listenToWorkers);
+  return steps;
+}
+
+/** Opens the app with a recipe and drawing parameters in the fragment. */
+export async function visitWith({ page, url }: Stage, recipe: Record<string, string | number | boolean>, drawing: Record<string, string | number>, query = '?backend=wasm&threads=1'): Promise<void> {
+  const entries = [...Object.entries(recipe).map(([key, value]) => [`r.${key}`, String(value)]), ...Object.entries(drawing).map(([key, value]) => [key, String(value)])];
+  await page.goto(`${url}${query}#${new URLSearchParams(entries)}`);
+}
+
+/** Ends a stage; throws if its pages asked anything of anyone but their own origin. */
+export async function closePrivate(stage: Stage | undefined): Promise<void> {
+  if (!stage) return;
+  await stage.close();
+  if (stage.requests.length === 0) throw new Error('No request was seen, so privacy was not tested.');
+  const others = foreign(stage);
+  if (others.length > 0) throw new Error(`The page asked others: ${others.join(', ')}`);
+}
+
+/** Waits until a run has made this many steps. */
+export async function untilStep(page: Page, step: number, timeout = 240_000): Promise<void> {
+  await page.waitForFunction(([id, least]) => Number(document.querySelector(`[data-testid=${id}]`)?.textContent?.split('/')[0] ?? 0) >= least, [ids.stepText, step] as const, { timeout, polling: 50 });
+}
+
+export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+
+/** Moves the slider `moves` times; for each, the milliseconds until the twin showed colours and until it showed decoded pixels. */
+export function slideTimes(page: Page, moves: number): Promise<{ linearMs: number; decodedMs: number }[]> {
+  return page.evaluate(async ([slider, figure, count]) => {
+    const input = document.querySelector<HTMLInputElement>(`[data-testid=${slider}]`)!;
+    const twin = document.querySelector<HTMLElement>(`[data-testid=${figure}]`)!;
+    const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value')!.set!;
+    const times: { linearMs: number; decodedMs: number }[] = [];
+    for (let move = 0; move < count; move++) {
+      const before = twin.dataset.revision;
+      const asked = performance.now();
+      const time = { linearMs: 0, decodedMs: 0 };
+      await new Promise<void>((done, failed) => {
+        const late = setTimeout(() => failed(new Error(`The slider was not answered; the twin is “${twin.dataset.state}”.`)), 20_000);
+        const watch = new MutationObserver(() => {
+          if (twin.dataset.revision === before) return;
+          if (time.linearMs === 0) time.linearMs = performance.now() - asked;
+          if (twin.dataset.state !== 'draft') return;
+          time.decodedMs = performance.now() - asked;
+          watch.disconnect();
+          clearTimeout(late);
+          done();
+        });
+        watch.observe(twin, { attributes: true, attributeFilter: ['data-state', 'data-revision'] });
+        set.call(input, String(0.3 + (move % 15) * 0.1));
+        input.dispatchEvent(new Event('input', { bubbles: true }));
+      });
+      times.push(time);
+      await new Promise((next) => setTimeout(next, 40));
+    }
+    return times;
+  }, [ids.balance, ids.twinConcept, moves] as const);
+}
+
+/** Resident bytes of the largest page of this browser, workers and wasm memory included. */
+export async function tabBytes({ context }: Stage): Promise<number> {
+  const cdp = await context.browser()!.newBrowserCDPSession();
+  const { processInfo } = await cdp.send('SystemInfo.getProcessInfo');
+  await cdp.detach();
+  const pages = processInfo.filter(({ type }) => type === 'renderer');
+  const sizes = await Promise.all(pages.map(({ id }) => readFile(`/proc/${id}/status`, 'utf8').then((text) => Number(/VmRSS:\s+(\d+)/.exec(text)?.[1] ?? 0) * 1024, () => 0)));
+  return Math.max(0, ...sizes);
+}

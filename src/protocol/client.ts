@@ -115,7 +115,7 @@ export function openClient(options: ClientOptions): Client {
     restarts = [...restarts.filter((at) => performance.now() - at < 60_000), performance.now()];
     if (restarts.length > MAX_RESTARTS) return;
     try {
-      await openWorker();
+      emit('compute', (await openWorker()).compute);
       if (!run || run.phase === 'failed') return;
       await request('continueRun', { runId: run.runId, takeOver: true });
       if (run.phase === 'paused' || run.phase === 'stopped') await request('pause', undefined);

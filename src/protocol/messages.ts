@@ -170,7 +170,7 @@ export interface Requests {
   /** Ends the run; what has been learned is kept. */
   stop: { params: void; result: void };
   /** The newest unfinished run, if any, with its pictures for the cards. */
-  unfinishedRun: { params: void; result: { run: RunInfo; pictures: (TrainingPicture & { name: string; bitmap: ImageBitmap })[]; metrics: StepMetrics[]; ownedElsewhere: boolean } | null };
+  unfinishedRun: { params: void; result: { run: RunInfo; pictures: (TrainingPicture & { name: string; width: number; height: number; bitmap: ImageBitmap })[]; metrics: StepMetrics[]; ownedElsewhere: boolean } | null };
   continueRun: { params: { runId: string; takeOver: boolean }; result: RunInfo };
   discardRun: { params: { runId: string }; result: void };
   /** What the drafts show: recomputes the probe for a prompt and seed. Latest wins. */
@@ -199,6 +199,8 @@ export type Handlers = { [N in RequestName]: (params: ParamsOf<N>, signal: Abort
 
 export interface Events {
   loading: { file: string; doneBytes: number; totalBytes: number; source: 'network' | 'storage' };
+  /** A restarted worker computes on something else than before. */
+  compute: Compute;
   /** The base is in; everything may be asked now. */
   ready: { base: string; sizeBytes: number; imageSize: number };
   run: RunInfo;

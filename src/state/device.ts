@@ -36,6 +36,7 @@ export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
     for (const card of get().cards) void get().checkFit(card.pictureId);
     void Promise.all([vocabulary, get().refreshStorage(), get().refreshShelf()]).catch((error: unknown) => set({ deviceFault: faultOf(error) }));
   });
+  env.client.on('compute', (compute) => set({ compute }));
   env.client.on('fault', (deviceFault) => {
     const { run } = get();
     // The other tab's steps are not seen here: what is shown stands still until the run is taken back.

@@ -49,8 +49,8 @@ export interface PicturesSlice {
 }
 
 /** A card of a stored run: the picture is read already and its captions are as they were learned. */
-export function defaultCard({ pictureId, name, crop, captions, bitmap }: { pictureId: string; name: string; crop: Crop; captions: Captions; bitmap: ImageBitmap }): Card {
-  const info = { pictureId, name, width: bitmap.width, height: bitmap.height, crop, bitmap };
+export function defaultCard({ pictureId, name, width, height, crop, captions, bitmap }: PictureInfo & { captions: Captions }): Card {
+  const info = { pictureId, name, width, height, crop, bitmap };
   return { pictureId, name, state: 'ready', info, crop, captions, written: { complete: true, base: true, target: true }, fit: null, fitState: 'none', fault: null };
 }
 

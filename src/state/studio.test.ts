@@ -180,7 +180,7 @@ describe('the run', () => {
 
   it('brings a stored run back with its pictures and figures', async () => {
     const run = fakeRun({ phase: 'paused', step: 212 });
-    const client = fakeClient({ continueRun: () => run, unfinishedRun: () => ({ run, metrics: [row(211), row(212)], ownedElsewhere: false, pictures: [{ pictureId: 'p', name: 'a.png', crop: { x: 0, y: 0, size: 8 }, captions: { complete: 'a [V] dog', base: 'a dog', target: '[V] dog' }, bitmap: bitmap() }] }) });
+    const client = fakeClient({ continueRun: () => run, unfinishedRun: () => ({ run, metrics: [row(211), row(212)], ownedElsewhere: false, pictures: [{ pictureId: 'p', name: 'a.png', width: 1600, height: 900, crop: { x: 0, y: 0, size: 8 }, captions: { complete: 'a [V] dog', base: 'a dog', target: '[V] dog' }, bitmap: bitmap() }] }) });
     const { now } = studioOver(client);
     await now().findUnfinished();
     await now().continueRun();
@@ -188,7 +188,8 @@ describe('the run', () => {
     expect(now()).toMatchObject({ run, unfinished: null, conceptName: 'Guide dog' });
     expect(now().metrics).toHaveLength(2);
     expect(now().prompt).toBe('a [V] dog in the snow');
-    expect(now().cards).toHaveLength(1);
+    // the crop is in the picture's own pixels, not in those of the smaller bitmap
+    expect(now().cards).toMatchObject([{ info: { width: 1600, height: 900 } }]);
   });
 });
 

@@ -12,7 +12,7 @@ beforeEach(async () => {
 
 const concept = (conceptId: string, createdAt: string): ConceptRecord => ({
   conceptId, name: ` guide\n dog  ${conceptId}`, createdAt, base: 'embedded', imported: false, recipe: { rank: 4 }, measures: null, lambda: 1.2, preview: new Blob(['12345']),
-  tensors: { rows: { shape: [2, 3], data: new Float32Array([1, 2, 3, 4, 5, 6]) } },
+  tensors: { rows: { shape: [2, 3], data: new Float32Array([1, 2, 3, 4, 5, 6]) } }, captions: ['a [V] dog on grass'],
 });
 
 describe('the Shelf', () => {

@@ -78,7 +78,7 @@ export class Running {
     const totalSteps = recipe.stage1Steps + recipe.stage2Steps;
     const metrics = ((await readMetrics(db, record.runId)) as StepMetrics[]).filter((row) => row.step <= step);
     const pictures: NonNullable<ResultOf<'unfinishedRun'>>['pictures'] = [];
-    for (const { pictureId, name, crop, captions, file } of record.pictures) pictures.push({ pictureId, name, crop, captions, bitmap: (await this.pictures.add(file, name, pictureId)).bitmap });
+    for (const { pictureId, crop, captions, name, file } of record.pictures) pictures.push({ ...(await this.pictures.add(file, name, pictureId)), crop, captions });
     const phase = step >= totalSteps ? 'finished' : 'paused';
     const run: RunInfo = { runId: record.runId, name: record.name, phase, recipe, step, totalSteps, secondsLeft: null, lambda: 1, notIdentical: '', startedAt: record.createdAt };
     return { run, pictures, metrics, ownedElsewhere: await isRunHeld(record.runId) };

@@ -105,6 +105,19 @@ describe('a run', () => {
     });
   });
 
+  it('holds as many tensors and bytes after 200 steps as after the first of each stage', async () => {
+    const trainer = await createTrainer({ base, method, recipe: tinyRecipe({ stage1Steps: 100, stage2Steps: 100 }), dataset: data });
+    const held: Record<string, { numTensors: number; numBytes: number }> = {};
+    for await (const { step, stage } of trainer.steps()) {
+      const { numTensors, numBytes } = tf.memory();
+      // the step that ends stage 1 already makes the student
+      if (step === 1 || step === 101) held[stage] = { numTensors, numBytes };
+      else if (step !== 100) expect({ step, numTensors, numBytes }).toEqual({ step, ...held[stage] });
+    }
+    expect(trainer.step).toBe(200);
+    trainer.dispose();
+  });
+
   it('P8, N3: base weights and, in stage 2, extractor and rows stay bit for bit; without adapter it is the base', async () => {
     const x = tf.slice(data.latents, 0, 2);
     const before = await baseWeights();

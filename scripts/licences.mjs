@@ -1,7 +1,7 @@
 /**
  * node scripts/licences.mjs
  * Writes public/licences/packages.txt: every package that `npm ci --omit=dev` installs, with its licence; packages of one text share it.
- * Run it after a change of dependencies; src/testing/docs.test.ts fails where one is missing.
+ * Run it after a change of dependencies; src/testing/licences.test.ts fails where one is missing.
  */
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

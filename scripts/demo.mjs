@@ -1,7 +1,7 @@
 /**
  * npm run demo -- [--images DIR] [--class WORD] [--kind instance|style] [--captions FILE] [--steps1 N] [--steps2 N] [--compare lora] [--out DIR]
  * The studio learns a folder of pictures through its real page in headless Chromium, and out/ gets sheet.png (rows: base, customized,
- * customized on the Base prompt, base and customized on unrelated prompts; columns: 8 prompts, same seeds), strip-N.png over training,
+ * customized on the Base prompt, base and customized on unrelated prompts; columns: 8 prompts, same seeds), strip-N.png over training, studio.png,
  * the LoRA and run.json (src/protocol/runReport.ts). --compare lora learns once more with η = 0 and no anchor, and adds its measures.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -51,6 +51,7 @@ async function learnOnce(recipe, name) {
     let told = 0;
     const { measures, sheet } = await studio.measure((text) => { if (performance.now() - told > 15_000) { told = performance.now(); say(`${name}: measuring, ${text}`); } });
     const rows = await studio.heard('metrics');
+    await studio.page.screenshot({ path: join(out, recipe.eta === 0 ? 'studio-lora.png' : 'studio.png') });
     const secondsTotal = (performance.now() - began) / 1000;
     const file = await studio.keepAndExport();
     return { run, compute, rows, measures, sheet, strip, file, secondsTotal, peakBytes: studio.peakBytes };

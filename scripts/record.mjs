@@ -83,7 +83,7 @@ try {
   const compute = await studio.heard('compute');
   await studio.find('more').click();
   const example = {
-    version: 1, name: set.name.replaceAll('-', ' '), kind: set.kind, classWord: set.classWord, prompt, basePrompt: prompt.replace(/,?\s*\[V\] (picture|style|art)$/, '').replace('[V] ', ''),
+    version: 1, name: set.title ?? set.name.replaceAll('-', ' '), kind: set.kind, classWord: set.classWord, prompt, basePrompt: prompt.replace(/,?\s*\[V\] (picture|style|art)$/, '').replace('[V] ', ''),
     seed: Number(await value('seed')), steps: Number(await value('steps')), guidance: Number(await value('guidance')), lambda: concept.lambda, adapter: compute.adapter, recordedAt: new Date().toISOString(), baseFile: 'base.png', pictures,
   };
   await writeFile(join(folder, 'example.json'), `${JSON.stringify(example, null, 2)}\n`);

@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { ensurePackages, giveUp, root } from './prepare.mjs';
 
 const node = (args) => spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status === 0;
@@ -22,8 +22,12 @@ async function project(name) {
   const text = await readFile(report, 'utf8').catch(() => null);
   await rm(folder, { recursive: true, force: true });
   if (text === null) return whole(false);
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(text);
-  return { passed: numPassedTests, failed: ok ? numFailedTests : Math.max(1, numFailedTests), skipped: numPendingTests + (numTodoTests ?? 0) };
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(text);
+  const names = testResults.flatMap(({ name, status, assertionResults }) => {
+    const cases = assertionResults.filter((test) => test.status === 'failed').map((test) => `${relative(root, name)}: ${test.fullName}`);
+    return cases.length === 0 && status === 'failed' ? [`${relative(root, name)}: outside its cases`] : cases;
+  });
+  return { passed: numPassedTests, failed: ok ? numFailedTests : Math.max(1, numFailedTests, names.length), skipped: numPendingTests + (numTodoTests ?? 0), names };
 }
 
 const parts = {
@@ -42,14 +46,17 @@ const { ensureBrowser } = await import('./browser.mjs');
 await ensureBrowser();
 
 const lines = [];
+const failures = [];
 const total = { passed: 0, failed: 0 };
 for (const name of asked.length > 0 ? asked : Object.keys(parts)) {
   console.log(`\n── ${name}`);
   const started = Date.now();
-  const { passed, failed, skipped } = await parts[name]();
+  const { passed, failed, skipped, names = [] } = await parts[name]();
   total.passed += passed;
   total.failed += failed;
+  failures.push(...names);
   lines.push(`${name.padEnd(6)} ${String(passed).padStart(5)} passed ${String(failed).padStart(4)} failed${skipped > 0 ? ` ${skipped} skipped` : ''}  ${((Date.now() - started) / 1000).toFixed(0)} s`);
 }
+if (failures.length > 0) console.log(`\nFailed:\n${failures.map((name) => `  ${name}`).join('\n')}`);
 console.log(`\n${lines.join('\n')}\n${total.passed} passed, ${total.failed} failed`);
 process.exit(total.failed > 0 ? 1 : 0);

@@ -193,7 +193,8 @@ export class Running {
     let savedAt = performance.now();
     try {
       this.set(run, trainer.stage);
-      await this.turns.run('training', (between) => previewing.begin(between));
+      // a run too short for previews begins at once
+      if (recipe.previewEvery <= trainer.totalSteps) await this.turns.run('training', (between) => previewing.begin(between));
       while (!ended()) {
         if (this.wish === 'pause') {
           await this.save(run);

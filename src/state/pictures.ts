@@ -15,6 +15,8 @@ export const MOST_PICTURES = 20;
 export interface Card {
   pictureId: string;
   name: string;
+  /** As it was dropped; null for pictures of a stored run, whose files the worker has. */
+  file: Blob | null;
   state: 'reading' | 'ready' | 'faulty';
   info: PictureInfo | null;
   crop: Crop | null;
@@ -51,7 +53,7 @@ export interface PicturesSlice {
 /** A card of a stored run: the picture is read already and its captions are as they were learned. */
 export function defaultCard({ pictureId, name, width, height, crop, captions, bitmap }: PictureInfo & { captions: Captions }): Card {
   const info = { pictureId, name, width, height, crop, bitmap };
-  return { pictureId, name, state: 'ready', info, crop, captions, written: { complete: true, base: true, target: true }, fit: null, fitState: 'none', fault: null };
+  return { pictureId, name, file: null, state: 'ready', info, crop, captions, written: { complete: true, base: true, target: true }, fit: null, fitState: 'none', fault: null };
 }
 
 const unwritten = { complete: false, base: false, target: false };
@@ -97,6 +99,16 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
     }
   };
 
+  // A worker that replaces another has no pictures: it gets those on the cards again.
+  env.client.on('compute', () => {
+    for (const { pictureId, name, file, state } of get().cards) {
+      if (!file || state !== 'ready') continue;
+      env.client.request('drop', { file, name, pictureId })
+        .then((dropped) => { if (dropped.kind === 'picture') dropped.picture.bitmap.close(); })
+        .catch((error: unknown) => set({ inputFault: faultOf(error) }));
+    }
+  });
+
   return {
     conceptName: '', conceptNamed: false, cards: [], selectedId: null, inputFault: null, loadingSample: null,
 
@@ -110,7 +122,7 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
       }
       const { kind, classWord } = get().recipe;
       const added = taken.map((file): Card => ({
-        pictureId: env.newId(), name: file.name, state: 'reading', info: null, crop: null, captions: file.captions ?? prefillCaptions(kind, classWord),
+        pictureId: env.newId(), name: file.name, file: file.file, state: 'reading', info: null, crop: null, captions: file.captions ?? prefillCaptions(kind, classWord),
         written: file.captions ? { complete: true, base: true, target: true } : unwritten, fit: null, fitState: 'none', fault: null,
       }));
       set({ cards: [...get().cards, ...added], selectedId: get().selectedId ?? added[0]?.pictureId ?? null });

@@ -48,6 +48,16 @@ describe('pictures', () => {
     expect(now().inputFault).toMatchObject({ code: 'too-many-pictures', message: expect.stringContaining('2 pictures') as string });
   });
 
+  it('gives a worker that replaces another the pictures on the cards', async () => {
+    const client = fakeClient();
+    reading(client);
+    const { now } = studioOver(client);
+    await now().addFiles([file('a.png'), file('b.txt')]);
+    client.emit('compute', { backend: 'wasm', adapter: 'wasm SIMD, 1 thread', software: false, threads: 1, crossOriginIsolated: true, reason: '' });
+    const { pictureId } = now().cards[0]!;
+    expect(client.asked.filter(({ name }) => name === 'drop').slice(2)).toMatchObject([{ params: { pictureId, name: 'a.png' } }]);
+  });
+
   it('closes a removed picture and forgets it in the worker', async () => {
     const client = fakeClient();
     reading(client);

@@ -62,6 +62,11 @@ export class Pictures {
     return { pictureId, name, width, height, crop: { x: Math.floor((width - size) / 2), y: Math.floor((height - size) / 2), size }, bitmap: await forCard(bitmap) };
   }
 
+  /** Takes up a picture that was read before this worker began. */
+  keep({ pictureId, name, file }: KeptPicture): void {
+    this.kept.set(pictureId, { pictureId, name, file });
+  }
+
   get(pictureId: string): KeptPicture {
     const picture = this.kept.get(pictureId);
     if (!picture) throw new Fault('file-unrecognised', 'This picture is no longer in the worker.', 'Drop its file again.', { subject: pictureId });

@@ -65,6 +65,7 @@ export class Running {
     const record = await getRun(await this.opening.db(), runId);
     if (record.finished) throw new Fault('run-missing', `“${record.name}” is learned and kept; there is nothing to continue.`, 'Open it on the Shelf.', { subject: runId });
     await this.leave();
+    for (const picture of record.pictures) this.pictures.keep(picture);
     return this.begin(record, { steal: takeOver });
   }
 

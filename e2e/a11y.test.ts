@@ -1,38 +1,29 @@
-/** axe-core finds nothing wrong on the first visit, with pictures in, and on the Shelf, in both themes. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/** axe-core finds nothing wrong on the first visit, with pictures in, in the recipe, and on the Shelf, in both themes. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { root } from '../scripts/prepare.mjs';
+import { violations } from './axe';
 import { at, baseReady, ids, loadSample, openStage, visit, type Stage } from './studio';
+import { closePrivate } from './watch';
 
 let stage: Stage;
 beforeAll(async () => { stage = await openStage(); });
-afterAll(async () => { await stage?.close(); });
+afterAll(() => closePrivate(stage));
 
-interface Violation { id: string; nodes: { target: string[] }[] }
-
-async function violations(): Promise<string[]> {
-  const source = await readFile(join(root, 'node_modules', 'axe-core', 'axe.min.js'), 'utf8');
-  await stage.page.evaluate(source);
-  const found = await stage.page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: { run(context: Document, options: unknown): Promise<{ violations: Violation[] }> } };
-    return (await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] })).violations;
-  });
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`);
-}
-
-for (const theme of ['dark', 'light'] as const) {
-  it(`reads well in the ${theme} theme`, async () => {
+for (const colorScheme of ['dark', 'light'] as const) {
+  it(`reads well in the ${colorScheme} theme`, async () => {
     const { page } = stage;
-    await page.emulateMedia({ colorScheme: theme });
+    await page.emulateMedia({ colorScheme });
     await visit(stage);
     await page.reload();
     await baseReady(page);
-    expect(await violations()).toEqual([]);
+    expect(await violations(page)).toEqual([]);
     await loadSample(page, 'guide-dog');
-    expect(await violations()).toEqual([]);
+    expect(await violations(page)).toEqual([]);
+    await at(page, ids.recipe).click();
+    await at(page, 'recipe-panel').waitFor();
+    expect(await violations(page)).toEqual([]);
+    await page.keyboard.press('Escape');
     await at(page, ids.tabShelf).click();
     await at(page, ids.shelf).waitFor();
-    expect(await violations()).toEqual([]);
+    expect(await violations(page)).toEqual([]);
   });
 }

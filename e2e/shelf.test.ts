@@ -1,5 +1,6 @@
 /** A concept is kept, renamed, exported, deleted and imported, and draws the same picture; a saved picture brings its parameters back. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { violations } from './axe';
 import { dropOnPage, exportFirst, readTensors, saved, type SavedFile } from './files';
 import { at, baseReady, full, ids, loadSample, openStage, slide, twin, untilPhase, type Stage } from './studio';
 import { closePrivate, visitWith } from './watch';
@@ -51,6 +52,10 @@ it('keeps and renames a concept', async () => {
   await baseReady(page);
   await at(page, ids.tabShelf).click();
   expect(await at(page, 'concept-rename-0').inputValue()).toBe('Party cake');
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect(await violations(page)).toEqual([]);
+  }
 });
 
 it('exports a file that other tools can read, with nothing private in it', async () => {

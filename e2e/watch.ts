@@ -3,6 +3,7 @@
  * takes, the tab's memory, and whether anything was asked of another origin.
  */
 import { readFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
 import type { Page } from 'playwright-core';
 import type { StepMetrics } from '../src/protocol/messages';
 import { foreign, ids, type Stage } from './studio';
@@ -82,12 +83,39 @@ export function slideTimes(page: Page, moves: number): Promise<{ linearMs: numbe
   }, [ids.balance, ids.twinConcept, moves] as const);
 }
 
-/** Resident bytes of the largest page of this browser, workers and wasm memory included. */
-export async function tabBytes({ context }: Stage): Promise<number> {
+/** What the browser says of its processes: kind, process id, CPU seconds so far. */
+async function processes({ context }: Stage): Promise<{ type: string; id: number; cpuTime: number }[]> {
   const cdp = await context.browser()!.newBrowserCDPSession();
   const { processInfo } = await cdp.send('SystemInfo.getProcessInfo');
   await cdp.detach();
-  const pages = processInfo.filter(({ type }) => type === 'renderer');
+  return processInfo;
+}
+
+/** CPU seconds of the browser and of the whole machine until now. */
+async function cpuSeconds(stage: Stage): Promise<{ own: number; busy: number; all: number }> {
+  const own = (await processes(stage)).reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+  const times = cpus().map((core) => core.times);
+  const all = times.reduce((sum, { user, nice, sys, idle, irq }) => sum + user + nice + sys + idle + irq, 0) / 1000;
+  const idle = times.reduce((sum, core) => sum + core.idle, 0) / 1000;
+  return { own, busy: all - idle, all };
+}
+
+/** Below this share of the machine nothing is excused further. */
+const LEAST_SHARE = 0.25;
+
+/** The returned function gives the share of the machine that other programs have left to the browser since. */
+export async function watchShare(stage: Stage): Promise<() => Promise<number>> {
+  const then = await cpuSeconds(stage);
+  return async () => {
+    const now = await cpuSeconds(stage);
+    const others = now.busy - then.busy - (now.own - then.own);
+    return Math.min(1, Math.max(LEAST_SHARE, 1 - others / (now.all - then.all)));
+  };
+}
+
+/** Resident bytes of the largest page of this browser, workers and wasm memory included. */
+export async function tabBytes(stage: Stage): Promise<number> {
+  const pages = (await processes(stage)).filter(({ type }) => type === 'renderer');
   const sizes = await Promise.all(pages.map(({ id }) => readFile(`/proc/${id}/status`, 'utf8').then((text) => Number(/VmRSS:\s+(\d+)/.exec(text)?.[1] ?? 0) * 1024, () => 0)));
   return Math.max(0, ...sizes);
 }

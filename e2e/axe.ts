@@ -1,0 +1,17 @@
+/** What axe-core finds wrong on a page, against WCAG 2.1 A and AA and its own best practices: any finding, however small. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { root } from '../scripts/prepare.mjs';
+
+interface Violation { id: string; impact: string | null; nodes: { target: string[] }[] }
+
+/** One line a finding: rule, weight, elements. */
+export async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(await readFile(join(root, 'node_modules', 'axe-core', 'axe.min.js'), 'utf8'));
+  const found = await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: { run(context: Document, options: unknown): Promise<{ violations: Violation[] }> } };
+    return (await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] })).violations;
+  });
+  return found.map(({ id, impact, nodes }) => `${id} (${impact ?? 'no weight'}): ${nodes.map(({ target }) => target.join(' ')).join(', ')}`);
+}

@@ -4,6 +4,9 @@ import { Toaster, toast } from 'sonner';
 import { useStudio } from './studio';
 import { useTheme } from './theme';
 
+/** The studio's own panel and type instead of the library's. */
+const surface = { fontFamily: 'var(--font)', fontSize: 'var(--size)', background: 'var(--raised)', borderColor: 'var(--line-strong)', color: 'var(--text)' };
+
 export function Toasts() {
   const notices = useStudio((state) => state.notices);
   const theme = useTheme();
@@ -16,5 +19,5 @@ export function Toasts() {
       else toast(notice.text);
     }
   }, [notices]);
-  return <Toaster theme={theme} position="bottom-center" closeButton visibleToasts={3} />;
+  return <Toaster theme={theme} position="bottom-center" closeButton visibleToasts={3} toastOptions={{ style: surface }} />;
 }

@@ -37,7 +37,12 @@ async function finish(): Promise<ReturnType<typeof readTensors>> {
   expect(await stepsDone(page)).toBe(total);
   await at(page, ids.keep).click();
   await at(page, ids.tabShelf).click();
-  return readTensors(await exportFirst(page));
+  const tensors = readTensors(await exportFirst(page));
+  // The next run's concept must be the only one there is to export.
+  await at(page, 'concept-delete-0').click();
+  await at(page, ids.confirmDelete).click();
+  await at(page, 'concept-0').waitFor({ state: 'detached' });
+  return tensors;
 }
 
 /** Step of the newest checkpoint of the run in progress; 0 without one. */

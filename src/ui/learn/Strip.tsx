@@ -1,4 +1,5 @@
 /** Over training: one preview every N steps, fixed prompt and seed; a click shows that step in the twins. Places of the row are reserved for those to come. */
+import { useEffect, useRef } from 'react';
 import type { StripEntry } from '../../state/drawing';
 import { isOpen } from '../../state/run';
 import { PictureCanvas } from '../parts/PictureCanvas';
@@ -14,8 +15,13 @@ export function Strip() {
   const run = useStudio((state) => state.run);
   const side = useStudio((state) => state.stripSide);
   const pinned = useStudio((state) => state.pinnedStep);
-  if (!run) return null;
   const newest = strip.at(-1)?.step ?? null;
+  const row = useRef<HTMLOListElement>(null);
+  // a long strip shows its newest end, unless an older step is being looked at
+  useEffect(() => {
+    if (pinned === null && row.current) row.current.scrollLeft = row.current.scrollWidth;
+  }, [newest, pinned]);
+  if (!run) return null;
   const coming = Math.ceil((run.totalSteps - (newest ?? 0)) / run.recipe.previewEvery);
   const empty = isOpen(run) ? Math.max(0, Math.min(coming, ROW - strip.length)) : 0;
   return (
@@ -27,7 +33,7 @@ export function Strip() {
           <span className="note">step {run.step} of {run.totalSteps}</span>
         </div>
       </div>
-      <ol className="strip-row">
+      <ol className="strip-row" ref={row}>
         {strip.map((entry) => <Thumb key={entry.step} entry={entry} side={side} current={pinned === null ? entry.step === newest : entry.step === pinned} pinned={entry.step === pinned} />)}
         {Array.from({ length: empty }, (_, n) => <li key={`empty-${n}`} className="strip-empty" aria-hidden />)}
       </ol>

@@ -14,6 +14,7 @@ function workers(handlers: Partial<Handlers>) {
   const sessions: { host: Host; crash(message: string): void }[] = [];
   const moves: (ToDrafts & { kind: 'balance' })[] = [];
   let answerDraft = (_: FromDrafts) => {};
+  let crashDrafts = () => {};
   const channel = () => {
     const { port1, port2 } = new MessageChannel();
     ports.push(port1, port2);
@@ -46,11 +47,12 @@ function workers(handlers: Partial<Handlers>) {
         ...worker,
         addEventListener(type, listener) {
           if (type === 'message') answerDraft = (message) => listener({ data: message } as MessageEvent);
+          else crashDrafts = () => listener({} as MessageEvent);
         },
       };
     },
   });
-  return { client, sessions, moves, answer: (message: FromDrafts) => answerDraft(message), close: () => { client.close(); ports.forEach((port) => port.close()); } };
+  return { client, sessions, moves, answer: (message: FromDrafts) => answerDraft(message), crashDrafts: () => crashDrafts(), close: () => { client.close(); ports.forEach((port) => port.close()); } };
 }
 
 describe('client and host', () => {
@@ -66,6 +68,15 @@ describe('client and host', () => {
     const { client } = await start({ renameConcept: async ({ conceptId, name }) => ({ conceptId, name }) as never });
     const both = await Promise.all(['a', 'b'].map((name) => client.request('renameConcept', { conceptId: name, name })));
     expect(both.map(({ name }) => name)).toEqual(['a', 'b']);
+  });
+
+  it('says so when the draft worker dies; the session goes on', async () => {
+    const { client, crashDrafts } = await start({ vocabulary: async () => ({ words: ['dog'] }) });
+    const faults: string[] = [];
+    client.on('fault', ({ code, message }) => faults.push(`${code} ${message}`));
+    crashDrafts();
+    expect(faults).toEqual(['worker-crashed The drafts under the slider stopped.']);
+    await expect(client.request('vocabulary', undefined)).resolves.toEqual({ words: ['dog'] });
   });
 
   it('brings a fault across with its code, remedy and subject', async () => {

@@ -102,6 +102,7 @@ export function openClient(options: ClientOptions): Client {
   function startDrafts(): WorkerLike {
     const started = options.drafts();
     started.addEventListener('message', ({ data }) => receiveDraft(data as FromDrafts));
+    started.addEventListener('error', () => emit('fault', serializeFault(new Fault('worker-crashed', 'The drafts under the slider stopped.', 'Reload the page to slide again; learning goes on.'))));
     return started;
   }
 

@@ -5,7 +5,7 @@ import { normal } from '../pipeline/random';
 import { expectNoLeak, useBackend } from '../testing/backend';
 import { folderFiles } from '../testing/files';
 import { readPng } from '../testing/png';
-import { checkFit } from './fit';
+import { checkFit, grainOf } from './fit';
 
 const SIDE = 128;
 
@@ -44,6 +44,14 @@ describe('fit check', () => {
 
   it.each([[0.2, 0], [0.1, 0.2], [0.1, 0.5], [0.05, 0.5], [0.03, 0.7]])('finds texture of contrast %f and slope %f outside', async (contrast, slope) => {
     expect((await check(texture(contrast, slope))).outside).toBe(true);
+  });
+
+  it('finds fine grain over a soft picture outside, which the autoencoder alone would let pass', async () => {
+    const noise = normal([1, SIDE, SIDE, 3], { seed: 4, purpose: 'test', step: 0 });
+    const soft = new Float32Array(SIDE * SIDE * 3).map((_, i) => (i / (SIDE * SIDE * 3)) * 1.6 - 0.8 + 0.02 * noise[i]!);
+    expect(grainOf(soft, SIDE)).toBeGreaterThan(1.1);
+    expect((await check(soft)).outside).toBe(true);
+    expect(grainOf(soft.map(() => 0.5), SIDE)).toBe(0);
   });
 
   it('finds a flat picture inside, and leaves no tensor behind', async () => {

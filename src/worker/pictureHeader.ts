@@ -23,6 +23,16 @@ function jpegSize(bytes: Uint8Array, view: DataView): [number, number] | null {
   return null;
 }
 
+/** Where the picture's own data begin: behind all segments, thumbnails within them included. */
+function jpegScan(bytes: Uint8Array, view: DataView): number {
+  for (let at = 2; at + 4 < bytes.length && bytes[at] === 0xff; ) {
+    const marker = bytes[at + 1]!;
+    if (marker === 0xda) return at;
+    at += marker === 0xff ? 1 : marker >= 0xd0 && marker <= 0xd8 ? 2 : 2 + view.getUint16(at + 2);
+  }
+  return bytes.length;
+}
+
 function webpSize(bytes: Uint8Array, view: DataView): [number, number] | null {
   if (bytes.length < 30) return null;
   const kind = ascii(bytes, 12, 4);
@@ -48,7 +58,7 @@ export function readPictureHeader(bytes: Uint8Array): PictureHeader | null {
   if (bytes.length >= 4 && bytes[0] === 0x89 && ascii(bytes, 1, 3) === 'PNG') {
     return made('png', bytes.length >= 24 ? [view.getUint32(16), view.getUint32(20)] : null, endsWith(bytes, [0x49, 0x45, 0x4e, 0x44], TRAILING_BYTES));
   }
-  if (bytes.length >= 3 && bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return made('jpeg', jpegSize(bytes, view), endsWith(bytes, [0xff, 0xd9], TRAILING_BYTES));
+  if (bytes.length >= 3 && bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return made('jpeg', jpegSize(bytes, view), endsWith(bytes.subarray(jpegScan(bytes, view)), [0xff, 0xd9], TRAILING_BYTES));
   if (/^GIF8[79]a/.test(ascii(bytes, 0, 6))) return made('gif', bytes.length >= 10 ? [view.getUint16(6, true), view.getUint16(8, true)] : null, bytes.length > 20);
   if (bytes.length >= 12 && ascii(bytes, 0, 4) === 'RIFF' && ascii(bytes, 8, 4) === 'WEBP') return made('webp', webpSize(bytes, view), view.getUint32(4, true) + 8 <= bytes.length + 1);
   if (bytes.length >= 12 && ascii(bytes, 4, 4) === 'ftyp' && /avif|avis|mif1/.test(ascii(bytes, 8, Math.min(32, bytes.length - 8)))) return made('avif', avifSize(bytes, view), true);

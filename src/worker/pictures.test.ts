@@ -36,6 +36,12 @@ describe('a file, before it is decoded', () => {
     expect(codeOf(sized(0, 0))).toBe('picture-too-small');
   });
 
+  it('takes a thumbnail’s end marker for the thumbnail’s, not for the picture’s', () => {
+    const start = [0xff, 0xd8, 0xff, 0xe1, 0, 6, 0xff, 0xd8, 0xff, 0xd9, 0xff, 0xc0, 0, 11, 8, 0, 64, 0, 48, 1, 1, 0x11, 0, 0xff, 0xda, 0, 2, 7, 7, 7];
+    expect(readPictureHeader(Uint8Array.from(start))).toMatchObject({ kind: 'jpeg', width: 48, height: 64, truncated: true });
+    expect(readPictureHeader(Uint8Array.from([...start, 0xff, 0xd9]))).toMatchObject({ truncated: false });
+  });
+
   it('reads sizes of the other kinds', () => {
     const size = (file: Uint8Array) => { const { kind, width, height } = readPictureHeader(file)!; return [kind, width, height]; };
     expect(size(bytes([0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 1, 0xff, 0xc2, 0, 17, 8, 1, 0x90, 2, 0x58, 3], [0, 0, 0, 0, 0xff, 0xd9]))).toEqual(['jpeg', 600, 400]);

@@ -55,7 +55,7 @@ describe('prompts', () => {
 
   it('give Base, Target and class of an instance and of a style', () => {
     expect(promptRoles('a [V] dog on a beach', { kind: 'instance', classWord: 'dog' })).toEqual({ complete: 'a [V] dog on a beach', base: 'a dog on a beach', target: '[V] dog', class: 'dog' });
-    expect(promptRoles('a dog on a beach, [V] art', { kind: 'style', classWord: '' })).toEqual({ complete: 'a dog on a beach, [V] art', base: 'a dog on a beach', target: '[V] art', class: 'art' });
+    expect(promptRoles('a dog on a beach, [V]', { kind: 'style', classWord: '' })).toEqual({ complete: 'a dog on a beach, [V]', base: 'a dog on a beach', target: '[V]', class: '' });
   });
 });
 

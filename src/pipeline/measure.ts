@@ -6,7 +6,7 @@
 import * as tf from '../engine/tf';
 import type { Tensor2D, Tensor4D } from '../engine/tf';
 import { decode } from '../models/vae';
-import { CONCEPT_MARK, STYLE_WORD } from '../protocol/captions';
+import { CONCEPT_MARK } from '../protocol/captions';
 import type { Recipe } from '../protocol/recipe';
 import type { Measures, TwinMeasure } from '../protocol/runReport';
 import type { Base } from './base';
@@ -46,7 +46,7 @@ export interface MeasureResult {
 
 /** The prompts of the customized pictures. */
 export function measurePrompts({ kind, classWord }: Pick<Recipe, 'kind' | 'classWord'>): string[] {
-  return PLACES.map((place) => (kind === 'style' ? `a dog ${place}, ${CONCEPT_MARK} ${STYLE_WORD}` : `a ${CONCEPT_MARK} ${classWord} ${place}`));
+  return PLACES.map((place) => (kind === 'style' ? `a dog ${place}, ${CONCEPT_MARK}` : `a ${CONCEPT_MARK} ${classWord} ${place}`));
 }
 
 export async function measure({ base, concept, pictures, steps, keepPixels, withoutRows, between, signal }: MeasureOptions, onProgress: (done: number, total: number) => void = () => {}): Promise<MeasureResult> {

@@ -13,19 +13,17 @@ export interface Captions {
   target: string;
 }
 
-/** The noun of a style's clause (", [V] art"). The embedded base does not know "style"; of the words it knows this one teaches best (recipe/results.md). */
-export const STYLE_WORD = 'art';
-/** What the text encoder reads at a style's [V]: a word of the base that says nothing about the look. */
+/** What the text encoder reads at a style's [V], which has no noun behind it: a word beside [V] would be taught along and change every prompt that says it (recipe/results.md). */
 export const STYLE_READING = 'picture';
 
 const tidy = (text: string) => text.replace(/\s+/g, ' ').replace(/\s+,/g, ',').replace(/(^[\s,]+|[\s,]+$)/g, '').trim();
 
-/** Base and Target that belong to a Complete caption. A style's trailing clause (", [V] art", ", in [V] style") goes as a whole. */
+/** Base and Target that belong to a Complete caption. A style's trailing clause (", [V]", ", in [V] style") goes as a whole. */
 export function deriveCaptions(complete: string, kind: 'instance' | 'style', classWord: string): Captions {
   const word = classWord.trim();
   if (kind === 'style') {
     const clause = /,?\s*(?:in\s+)?\[V\](?:\s+([\p{L}]+))?/iu.exec(complete);
-    return { complete, base: tidy(complete.replace(/,?\s*(?:in\s+)?\[V\](?:\s+[\p{L}]+)?/giu, '')), target: tidy(`${CONCEPT_MARK} ${clause?.[1] ?? STYLE_WORD}`) };
+    return { complete, base: tidy(complete.replace(/,?\s*(?:in\s+)?\[V\](?:\s+[\p{L}]+)?/giu, '')), target: tidy(`${CONCEPT_MARK} ${clause?.[1] ?? ''}`) };
   }
   return { complete, base: tidy(complete.replaceAll(CONCEPT_MARK, '')), target: tidy(`${CONCEPT_MARK} ${word}`) };
 }
@@ -33,7 +31,7 @@ export function deriveCaptions(complete: string, kind: 'instance' | 'style', cla
 /** What a new picture's captions start from. */
 export function prefillCaptions(kind: 'instance' | 'style', classWord: string): Captions {
   const word = classWord.trim();
-  return deriveCaptions(kind === 'style' ? `a ${STYLE_READING}, ${CONCEPT_MARK} ${STYLE_WORD}` : tidy(`a ${CONCEPT_MARK} ${word}`), kind, word);
+  return deriveCaptions(kind === 'style' ? `a ${STYLE_READING}, ${CONCEPT_MARK}` : tidy(`a ${CONCEPT_MARK} ${word}`), kind, word);
 }
 
 /** What is wrong with a triplet, in words, or null. The trainer refuses what this refuses. */

@@ -1,5 +1,5 @@
 /** What a picture is drawn from, with defaults and ranges: the prompt bar, the fragment and the store read the same table. */
-import { CONCEPT_MARK, STYLE_WORD } from '../protocol/captions';
+import { CONCEPT_MARK } from '../protocol/captions';
 import type { DrawParams } from '../protocol/messages';
 
 export type DrawingParams = Omit<DrawParams, 'withBase'>;
@@ -20,6 +20,6 @@ export const anchorBalances = [0, 0.5, 1, 1.5, 2];
 
 /** The prompt a new concept starts with: a place that is in no sample caption more than once. */
 export function startPrompt(kind: 'instance' | 'style', classWord: string): string {
-  if (kind === 'style') return `a dog in the snow, ${CONCEPT_MARK} ${STYLE_WORD}`;
+  if (kind === 'style') return `a dog in the snow, ${CONCEPT_MARK}`;
   return classWord.trim() === '' ? '' : `a ${CONCEPT_MARK} ${classWord.trim()} in the snow`;
 }

@@ -3,7 +3,6 @@ import { loraSites } from '../models/mmdit';
 import { cloneConcept, disposeConcept, restoreConcept, storeConcept } from '../pipeline/concept';
 import { readLora, writeLora } from '../pipeline/loraFile';
 import { spokenWord } from '../pipeline/prompts';
-import { STYLE_WORD } from '../protocol/captions';
 import { Fault } from '../protocol/faults';
 import type { ConceptSummary, ExportOptions, ResultOf } from '../protocol/messages';
 import { defaultRecipe, parseRecipe, type Recipe } from '../protocol/recipe';
@@ -23,7 +22,7 @@ export function summary(entry: ConceptEntry): ConceptSummary {
 }
 
 /** What another tool's prompt has to say: what the text encoder read at [V], and the class behind it. */
-export const triggerOf = ({ kind, classWord }: Recipe): string => `${spokenWord(classWord)} ${kind === 'style' ? STYLE_WORD : classWord.trim()}`;
+export const triggerOf = ({ kind, classWord }: Recipe): string => (kind === 'style' ? spokenWord('') : `${spokenWord(classWord)} ${classWord.trim()}`);
 
 export class Shelf {
   constructor(private readonly opening: Opening, private readonly current: Current, private readonly drawing: Drawing, private readonly running: Running) {}

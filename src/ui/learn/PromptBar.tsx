@@ -1,7 +1,6 @@
 /** Prompt, seed and Draw; behind “More” the negative prompt, steps and guidance. */
 import { Dices, SlidersHorizontal } from 'lucide-react';
 import { useState } from 'react';
-import { STYLE_WORD } from '../../protocol/captions';
 import { guidanceRange, seedRange, stepsRange } from '../../state/params';
 import { FaultNote } from '../parts/FaultNote';
 import { MarkedField } from '../parts/MarkedField';
@@ -18,7 +17,7 @@ export function PromptBar() {
   const seed = useStudio((state) => state.seed);
   const words = useStudio((state) => state.words);
   const vocabulary = useStudio((state) => state.vocabulary);
-  const classWord = useStudio((state) => (state.recipe.kind === 'style' ? STYLE_WORD : state.recipe.classWord.trim()));
+  const classWord = useStudio((state) => (state.recipe.kind === 'style' ? '' : state.recipe.classWord.trim()));
   const ready = useStudio((state) => state.ready !== null);
   const drawing = useStudio((state) => state.drawing);
   const fault = useStudio((state) => state.drawFault);

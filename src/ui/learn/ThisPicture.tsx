@@ -1,6 +1,6 @@
 /** Captions, crop and fit check of the selected picture. What stands in Complete and not in Base is what will be learned. */
 import { useState } from 'react';
-import { captionProblem, STYLE_WORD, type Captions } from '../../protocol/captions';
+import { captionProblem, type Captions } from '../../protocol/captions';
 import type { Card } from '../../state/pictures';
 import { difference, pieces } from '../../state/words';
 import { MarkedField } from '../parts/MarkedField';
@@ -42,7 +42,7 @@ function CaptionFields({ card, locked }: { card: Card; locked: boolean }) {
   const actions = useActions();
   const words = useStudio((state) => state.words);
   const vocabulary = useStudio((state) => state.vocabulary);
-  const classWord = useStudio((state) => (state.recipe.kind === 'style' ? STYLE_WORD : state.recipe.classWord.trim()));
+  const classWord = useStudio((state) => (state.recipe.kind === 'style' ? '' : state.recipe.classWord.trim()));
   const { complete, base } = card.captions;
   const only = { complete: difference(complete, base), base: difference(base, complete), target: new Set<number>() };
   const learned = pieces(complete).filter((piece) => only.complete.has(piece.start)).map((piece) => piece.text).join(' ');

@@ -82,19 +82,24 @@ export function uniforms(members: readonly (['u' | 'f', number])[]): ArrayBuffer
   return block.buffer;
 }
 
+/** What a shader binds: a tensor, or a buffer that its owner keeps alive until the work is submitted. */
+export type Binding = TensorInfo | GPUBuffer;
+const isTensor = (bound: Binding): bound is TensorInfo => 'dataId' in bound;
+
 /**
  * Records one dispatch. `groups` above the limit in x are folded into y, so a shader numbers its groups
  * `workgroup_id.x + workgroup_id.y * num_workgroups.x` and returns early beyond its last.
  */
-export function dispatch(backend: unknown, program: Program, tensors: readonly TensorInfo[], block: ArrayBuffer, groups: number): void {
+export function dispatch(backend: unknown, program: Program, bindings: readonly Binding[], block: ArrayBuffer, groups: number): void {
   const b = internals(backend);
   const pipeline = pipelineOf(b.device, program);
   // Uploads first: they may end the open pass.
-  tensors.forEach(({ dataId }) => b.uploadToGPU(dataId));
-  const entries: GPUBindGroupEntry[] = tensors.map(({ dataId }, binding) => {
-    const buffer = b.tensorMap.get(dataId).resource;
+  for (const bound of bindings) if (isTensor(bound)) b.uploadToGPU(bound.dataId);
+  const entries: GPUBindGroupEntry[] = bindings.map((bound, binding) => {
+    if (!isTensor(bound)) return { binding, resource: { buffer: bound } };
+    const buffer = b.tensorMap.get(bound.dataId).resource;
     invariant(buffer, `${program.name}: binding ${binding} is not on the GPU`);
-    b.commandQueueOwnedIds.add(dataId);
+    b.commandQueueOwnedIds.add(bound.dataId);
     return { binding, resource: { buffer } };
   });
   const uniform = b.bufferManager.acquireBuffer(block.byteLength, GPUBufferUsage.COPY_DST | GPUBufferUsage.UNIFORM);

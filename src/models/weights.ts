@@ -3,7 +3,7 @@
  * model is built nothing of its part of the file may be left over. Linear weights are stored [out,in] and become [in,out].
  */
 import { frozenLinear, type FrozenLinear } from '../engine/ops';
-import { tensor, tensor1d, tensor2d, type Tensor, type Tensor1D } from '../engine/tf';
+import { tensor, tensor1d, type Tensor, type Tensor1D } from '../engine/tf';
 import { Fault } from '../protocol/faults';
 import type { WeightSource } from './weightSource';
 
@@ -59,7 +59,7 @@ export class WeightReader {
   /** `name`.weight [out,in] and, unless `bias` is false, `name`.bias [out]. */
   async linear(name: string, inFeatures: number, outFeatures: number, bias = true): Promise<FrozenLinear> {
     const weight = transposed(await this.values(`${name}.weight`, [outFeatures, inFeatures]), outFeatures, inFeatures);
-    return frozenLinear(tensor2d(weight, [inFeatures, outFeatures]), bias ? await this.vector(`${name}.bias`, outFeatures) : null);
+    return frozenLinear(weight, inFeatures, outFeatures, bias ? await this.vector(`${name}.bias`, outFeatures) : null);
   }
 
   /** Marks a tensor as known where only part of it, or nothing, is needed. */

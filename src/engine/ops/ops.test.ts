@@ -24,7 +24,7 @@ interface Case {
 
 const frozen: FrozenLinear[] = [];
 const layer = (i: number, o: number, seed: number) => {
-  const made = frozenLinear(noise([i, o], seed) as Tensor2D, noise([o], seed + 1) as Tensor1D);
+  const made = frozenLinear(noise([i, o], seed).dataSync<'float32'>(), i, o, noise([o], seed + 1) as Tensor1D);
   frozen.push(made);
   return made;
 };
@@ -44,7 +44,7 @@ const plainAttention = (causal: boolean) => (...[q, k, v]: Tensor[]) => {
 const cases = (): Case[] => {
   const w = layer(5, 7, 40);
   const flat = (x: Tensor) => tf.reshape(x, [-1, 5]) as Tensor2D;
-  const base = (x: Tensor) => tf.add(tf.matMul(flat(x), w.weight), w.bias!);
+  const base = (x: Tensor) => tf.add(tf.matMul(flat(x), w.weight!), w.bias!);
   const [d, gain, shift] = [6, noise([6], 50) as Tensor1D, noise([6], 51) as Tensor1D];
   return [
     { name: 'linear', shapes: [[2, 3, 5]], op: (x) => linear(x!, w), plain: (x) => tf.reshape(base(x!), [2, 3, 7]) },

@@ -1,6 +1,6 @@
 /** CLIP's image encoder: patches, a class token, learned positions; the class token's final norm, projected and normalised. */
 import { disposeLinear, frozenLinear, layerNorm, linear, type FrozenLinear } from '../../engine/ops';
-import { add, concat, div, norm, reshape, slice, tensor2d, tidy, tile, transpose, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
+import { add, concat, div, norm, reshape, slice, tidy, tile, transpose, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
 import { WeightReader } from '../weights';
 import type { WeightSource } from '../weightSource';
@@ -38,7 +38,7 @@ export async function loadClipVision(source: WeightSource, config: unknown): Pro
     settings: clipSettings(config),
     patch,
     imageSize: Math.round(Math.sqrt(positions - 1)) * patch,
-    patchEmbed: frozenLinear(tensor2d(values, [area * channels, width]), null),
+    patchEmbed: frozenLinear(values, area * channels, width, null),
     classToken: await reader.vector(`${at}embeddings.class_embedding`, width),
     positions: await reader.table(`${at}embeddings.position_embedding.weight`, [positions, width]),
     preNorm: await readNorm(reader, `${at}pre_layrnorm`, width), // the checkpoint's own spelling

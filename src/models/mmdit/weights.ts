@@ -4,7 +4,7 @@
  * checked otherwise. The patch convolution becomes a linear layer over (row, column, channel), to suit NHWC.
  */
 import { frozenLinear } from '../../engine/ops';
-import { tensor2d, tensor3d, type Tensor3D } from '../../engine/tf';
+import { tensor3d, type Tensor3D } from '../../engine/tf';
 import { Fault } from '../../protocol/faults';
 import { WeightReader } from '../weights';
 import type { WeightSource } from '../weightSource';
@@ -60,7 +60,7 @@ async function patchEmbed(reader: WeightReader, { hidden, channels, patch }: Mmd
       for (let p = 0; p < area; p++) values[(p * channels + c) * hidden + o] = read[(o * channels + c) * area + p]!;
     }
   }
-  return frozenLinear(tensor2d(values, [area * channels, hidden]), await reader.vector('pos_embed.proj.bias', hidden));
+  return frozenLinear(values, area * channels, hidden, await reader.vector('pos_embed.proj.bias', hidden));
 }
 
 /** The centre of the position table, at most `side` patches wide: all that pictures up to that size can touch. */

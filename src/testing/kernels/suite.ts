@@ -26,6 +26,8 @@ export interface KernelSpec {
   /** As the product calls it. */
   run(inputs: tf.Tensor[], options: unknown): tf.Tensor[];
   composed(inputs: tf.Tensor[], options: unknown): tf.Tensor[];
+  /** Frees what `run` made besides its outputs (frozen layers, say); called at the end of each case. */
+  release?(): void;
   /** Float64, elementwise loops only. */
   reference(inputs: Values[], shapes: number[][], options: unknown): Float64Array[];
   /** Largest error allowed, relative to the largest value of the output (of the gradient), with its reason in the spec. */
@@ -93,6 +95,7 @@ export function describeKernel(spec: KernelSpec): void {
           expect(relativeError(got[i]!, want), `output ${i}`).toBeLessThan(spec.tolerance.forward);
         });
         tf.dispose([inputs, outputs]);
+        spec.release?.();
       }));
       if (forwardOnly) continue;
 
@@ -103,6 +106,7 @@ export function describeKernel(spec: KernelSpec): void {
         const got = await gradients(spec.run, inputs, options, dys);
         const composed = await gradients(spec.composed, inputs, options, dys);
         tf.dispose(inputs);
+        spec.release?.();
         const loss = (moved: Values[]) => spec.reference(moved, shapes, options).reduce((total, y, i) => total + dot(y, dys[i]!), 0);
         xs.forEach((_, i) => {
           expect(relativeError(got[i]!, composed[i]!), `input ${i} against the composed form`).toBeLessThan(spec.tolerance.gradient);

@@ -3,6 +3,7 @@
  * model is built nothing of its part of the file may be left over. Linear weights are stored [out,in] and become [in,out].
  */
 import { frozenLinear, type FrozenLinear } from '../engine/ops';
+import type { Packing } from '../engine/packed/packing';
 import { tensor, tensor1d, type Tensor, type Tensor1D } from '../engine/tf';
 import { Fault } from '../protocol/faults';
 import type { WeightSource } from './weightSource';
@@ -56,10 +57,10 @@ export class WeightReader {
     return tensor(await this.values(name, shape), shape) as T;
   }
 
-  /** `name`.weight [out,in] and, unless `bias` is false, `name`.bias [out]. */
-  async linear(name: string, inFeatures: number, outFeatures: number, bias = true): Promise<FrozenLinear> {
+  /** `name`.weight [out,in] and, unless `bias` is false, `name`.bias [out]; float32 unless a packing is given. */
+  async linear(name: string, inFeatures: number, outFeatures: number, bias = true, packing?: Packing): Promise<FrozenLinear> {
     const weight = transposed(await this.values(`${name}.weight`, [outFeatures, inFeatures]), outFeatures, inFeatures);
-    return frozenLinear(weight, inFeatures, outFeatures, bias ? await this.vector(`${name}.bias`, outFeatures) : null);
+    return frozenLinear(weight, inFeatures, outFeatures, bias ? await this.vector(`${name}.bias`, outFeatures) : null, packing);
   }
 
   /** Marks a tensor as known where only part of it, or nothing, is needed. */

@@ -9,6 +9,7 @@ import { vjpOf, type NamedVjp } from '../../engine/vjp';
 import { blockSites } from './block';
 import { begin, blockStep, tidyAll, withDelta, type Beginning, type BlockArguments } from './forward';
 import { conditioning, embedPatches, projectTokens } from './ends';
+import { whileResident } from './residency';
 import { Hold, type Steps } from './steps';
 import type { Adapter, BlockWeights, ConceptRows, Mmdit, MmditInput, VelocityGradients, VjpOptions } from './types';
 
@@ -82,8 +83,10 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
     for (const w of model.blocks) {
       const given = { x, y, c: start.c, row: start.concept?.rows[w.index] ?? null, adapter };
       const taped = w.index >= wanted.from && !options.recompute;
-      if (taped) tapes[w.index] = blockVjp(model, w, given, start, wanted);
-      const [nextX, nextY] = tapes[w.index]?.outputs as Tensor3D[] | undefined ?? tidyAll(() => blockStep(model, w, given, start.concept?.places ?? null));
+      const [nextX, nextY] = yield* whileResident(model, w.index, () => {
+        if (!taped) return tidyAll(() => blockStep(model, w, given, start.concept?.places ?? null));
+        return (tapes[w.index] = blockVjp(model, w, given, start, wanted)).outputs as Tensor3D[];
+      });
       if (w.index >= wanted.from && options.recompute) entries[w.index] = given;
       else hold.drop(x, y);
       x = hold.add(nextX!);
@@ -114,9 +117,12 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
         collectC(tip.c);
         for (const w of model.blocks.slice(wanted.from).reverse()) {
           const entry = entries[w.index];
-          const tape = tapes[w.index] ?? blockVjp(model, w, entry!, start, wanted);
-          if (entry) tape.outputs.forEach((output) => output.dispose());
-          const gradients = tape.pullback(w.last ? [dx] : [dx, dy]);
+          const dys = w.last ? [dx] : [dx, dy];
+          const gradients = yield* whileResident(model, w.index, () => {
+            const tape = tapes[w.index] ?? blockVjp(model, w, entry!, start, wanted);
+            if (entry) tape.outputs.forEach((output) => output.dispose());
+            return tape.pullback(dys);
+          });
           hold.drop(dx, dy, entry?.x, entry?.y);
           dx = hold.add(gradients.x ?? null);
           dy = hold.add(gradients.y ?? null);

@@ -7,6 +7,7 @@ import { add, matMul, reshape, tensor2d, tidy, unstack, type Tensor, type Tensor
 import { invariant } from '../../engine/invariant';
 import { runBlock } from './block';
 import { conditioning, embedPatches, overwriteRow, placesOf, projectTokens, type Places } from './ends';
+import { whileResident } from './residency';
 import { Hold, type Steps } from './steps';
 import type { Adapter, BlockWeights, ConceptRows, Mmdit, MmditInput } from './types';
 
@@ -63,7 +64,8 @@ export function* forwardSteps(model: Mmdit, input: MmditInput, adapter: Adapter 
     for (const w of model.blocks) {
       visit?.(y);
       const row = concept?.rows[w.index] ?? null;
-      const [nextX, nextY] = tidyAll(() => blockStep(model, w, { x, y, c, row, adapter }, concept?.places ?? null));
+      const given = { x, y, c, row, adapter };
+      const [nextX, nextY] = yield* whileResident(model, w.index, () => tidyAll(() => blockStep(model, w, given, concept?.places ?? null)));
       hold.drop(x, y);
       x = hold.add(nextX!);
       if (nextY) y = hold.add(nextY);

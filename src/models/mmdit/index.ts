@@ -4,6 +4,7 @@ import type { Tensor3D, Tensor4D } from '../../engine/tf';
 import { vjpSteps } from './backward';
 import { blockSites } from './block';
 import { forwardSteps } from './forward';
+import { blockLayers } from './residency';
 import { drain, drainAsync } from './steps';
 import type { Adapter, Between, ConceptRows, LoraSite, Mmdit, MmditInput, VelocityVjp, VelocityVjpAsync, VjpOptions } from './types';
 
@@ -46,12 +47,8 @@ export function textStates(model: Mmdit, input: MmditInput): Tensor3D[] {
 
 export function disposeMmdit(model: Mmdit): void {
   const attentions = model.blocks.flatMap((block) => [block.x.attention, block.context.attention, ...(block.dual ? [block.dual] : [])]);
-  const layers = [
-    model.patchEmbed, model.timeEmbed.first, model.timeEmbed.second, model.pooledEmbed.first, model.pooledEmbed.second, model.contextEmbed, model.normOut, model.projectOut,
-    ...model.blocks.flatMap(({ x, context }) => [x.modulation, x.up, x.down, context.modulation, context.up, context.down]),
-    ...attentions.flatMap(({ q, k, v, out }) => [q, k, v, out]),
-  ];
-  for (const layer of layers) if (layer) disposeLinear(layer);
+  const ends = [model.patchEmbed, model.timeEmbed.first, model.timeEmbed.second, model.pooledEmbed.first, model.pooledEmbed.second, model.contextEmbed, model.normOut, model.projectOut];
+  [...ends, ...model.blocks.flatMap(blockLayers)].forEach(disposeLinear);
   for (const { normQ, normK } of attentions) [normQ, normK].forEach((norm) => norm?.dispose());
   model.positions.dispose();
 }

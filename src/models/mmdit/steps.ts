@@ -1,16 +1,23 @@
 /**
- * Computations that yield between blocks: `drain` runs one at once, `drainAsync` awaits something in every gap. Because
- * they live across tidies, what they keep is in a Hold, which frees it exactly once.
+ * Computations that yield between blocks, or a promise where they have to wait for weights: `drain` runs one at once,
+ * `drainAsync` awaits what it yields, and something else in every gap. Because they live across tidies, what they keep is
+ * in a Hold, which frees it exactly once.
  */
+import { invariant } from '../../engine/invariant';
 import { keep, type Tensor } from '../../engine/tf';
 import type { Between } from './types';
 
-export type Steps<R> = Generator<void, R>;
+export type Steps<R> = Generator<Promise<void> | void, R>;
 
 export function drain<R>(steps: Steps<R>): R {
-  for (;;) {
-    const next = steps.next();
-    if (next.done) return next.value;
+  try {
+    for (;;) {
+      const next = steps.next();
+      if (next.done) return next.value;
+      invariant(!next.value, 'the weights of this model come asynchronously: use the asynchronous form');
+    }
+  } finally {
+    steps.return(undefined as R);
   }
 }
 
@@ -20,7 +27,7 @@ export async function drainAsync<R>(steps: Steps<R>, between: Between): Promise<
     for (;;) {
       const next = steps.next();
       if (next.done) return next.value;
-      await between();
+      await (next.value ?? between());
     }
   } finally {
     steps.return(undefined as R);

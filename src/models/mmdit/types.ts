@@ -39,6 +39,14 @@ export interface Mmdit {
   blocks: BlockWeights[];
   normOut: FrozenLinear;
   projectOut: FrozenLinear;
+  /** Null: all blocks' weights are always in place. */
+  residency: Residency | null;
+}
+
+/** Called around each run of a block, forward and backward. `leave` follows each `enter`, also one that failed or was given up. */
+export interface Residency {
+  enter(index: number): Promise<void> | void;
+  leave(index: number): void;
 }
 
 export interface MmditInput {

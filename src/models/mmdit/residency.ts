@@ -1,0 +1,34 @@
+/**
+ * Which blocks' weights are usable when. A model whose blocks are all in place has no residency; one with packed weights on a
+ * backend without packed kernels unpacks a block while it is at work, and one that streams its weights fetches them.
+ */
+import { evictLinear, residentLinear, type FrozenLinear } from '../../engine/ops';
+import type { Steps } from './steps';
+import type { AttentionWeights, BlockWeights, Mmdit } from './types';
+
+const attentionLayers = ({ q, k, v, out }: AttentionWeights): (FrozenLinear | null)[] => [q, k, v, out];
+
+/** Every linear layer of a block. */
+export function blockLayers({ x, context, dual }: BlockWeights): FrozenLinear[] {
+  const streams = [x, context].flatMap(({ modulation, attention, up, down }) => [modulation, ...attentionLayers(attention), up, down]);
+  return [...streams, ...(dual ? attentionLayers(dual) : [])].filter((layer) => layer !== null);
+}
+
+/** Unpacks a block's weights to tensors while it is at work: never more than one block in float32. */
+export function unpackedAtWork(blocks: readonly BlockWeights[]): NonNullable<Mmdit['residency']> {
+  return {
+    enter: (index) => blockLayers(blocks[index]!).forEach(residentLinear),
+    leave: (index) => blockLayers(blocks[index]!).forEach(evictLinear),
+  };
+}
+
+/** Runs `run` while the block's weights are in place; waits for them where they come asynchronously. */
+export function* whileResident<R>({ residency }: Mmdit, index: number, run: () => R): Steps<R> {
+  try {
+    const entering = residency?.enter(index);
+    if (entering) yield entering;
+    return run();
+  } finally {
+    residency?.leave(index);
+  }
+}

@@ -50,10 +50,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
       let b1 = right[(local.x + THREADS) * line + n];
       let b2 = right[(local.x + 2u * THREADS) * line + n];
       let b3 = right[(local.x + 3u * THREADS) * line + n];
-      for (var i = 0u; i < 4u; i++) {
-        let a = left[(local.y + i * THREADS) * line + n];
-        sums[i] += vec4f(dot(a, b0), dot(a, b1), dot(a, b2), dot(a, b3));
-      }
+      let a0 = left[local.y * line + n];
+      let a1 = left[(local.y + THREADS) * line + n];
+      let a2 = left[(local.y + 2u * THREADS) * line + n];
+      let a3 = left[(local.y + 3u * THREADS) * line + n];
+      sums[0] += vec4f(dot(a0, b0), dot(a0, b1), dot(a0, b2), dot(a0, b3));
+      sums[1] += vec4f(dot(a1, b0), dot(a1, b1), dot(a1, b2), dot(a1, b3));
+      sums[2] += vec4f(dot(a2, b0), dot(a2, b1), dot(a2, b2), dot(a2, b3));
+      sums[3] += vec4f(dot(a3, b0), dot(a3, b1), dot(a3, b2), dot(a3, b3));
     }
     workgroupBarrier();
   }

@@ -2,6 +2,7 @@
 // y = x·W + bias + low·up without workgroup memory: eight rows by eight columns a thread. For adapters that run on the processor.
 //   x [rows,in]   bias [out]   low [rows,rank]   up [rank,out]   y [rows,out]     W [in,out] packed, frozen
 //   BIAS, LORA say whether bias and low·up are there. Dispatch: groups of 64 threads over ⌈rows/8⌉ · ⌈out/8⌉ tiles.
+// Sums are named, not an array: a software adapter keeps an array that a loop indexes in memory.
 override BIAS: bool = false;
 override LORA: bool = false;
 
@@ -13,20 +14,14 @@ struct Sizes { rows: u32, inputs: u32, outputs: u32, stride: u32, group: u32, ra
 @group(0) @binding(6) var<storage, read_write> y: array<f32>;
 @group(0) @binding(7) var<uniform> sizes: Sizes;
 
-fn bias4(n: u32) -> vec4f {
-  let last = sizes.outputs - 1u;
-  return vec4f(bias[n], bias[min(n + 1u, last)], bias[min(n + 2u, last)], bias[min(n + 3u, last)]);
-}
-
-fn up4(r: u32, n: u32) -> vec4f {
-  let last = sizes.outputs - 1u;
-  let at = r * sizes.outputs;
-  return vec4f(up[at + n], up[at + min(n + 1u, last)], up[at + min(n + 2u, last)], up[at + min(n + 3u, last)]);
-}
-
-fn store4(row: u32, n: u32, value: vec4f) {
-  for (var j = 0u; j < 4u; j++) {
-    if (n + j < sizes.outputs) { y[row * sizes.outputs + n + j] = value[j]; }
+// Adds what does not depend on x and stores the columns that exist.
+fn finish(row: u32, n: u32, sum: vec4f) {
+  if (row >= sizes.rows) { return; }
+  for (var j = 0u; j < min(4u, max(sizes.outputs, n) - n); j++) {
+    var value = sum[j];
+    if (BIAS) { value += bias[n + j]; }
+    if (LORA) { for (var r = 0u; r < sizes.rank; r++) { value += low[row * sizes.rank + r] * up[r * sizes.outputs + n + j]; } }
+    y[row * sizes.outputs + n + j] = value;
   }
 }
 
@@ -37,36 +32,74 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
   let row0 = (tile / across) * 8u;
   if (row0 >= sizes.rows) { return; }
   let n0 = (tile % across) * 8u;
-  let n1 = min(n0 + 4u, sizes.outputs - 1u);
   // Rows beyond the last are computed as copies of it and not stored.
-  var at: array<u32, 8>;
-  for (var i = 0u; i < 8u; i++) { at[i] = min(row0 + i, sizes.rows - 1u) * sizes.inputs; }
-  var a: array<vec4f, 8>;
-  var b: array<vec4f, 8>;
+  let last = sizes.rows - 1u;
+  let x0 = min(row0 + 0u, last) * sizes.inputs;
+  let x1 = min(row0 + 1u, last) * sizes.inputs;
+  let x2 = min(row0 + 2u, last) * sizes.inputs;
+  let x3 = min(row0 + 3u, last) * sizes.inputs;
+  let x4 = min(row0 + 4u, last) * sizes.inputs;
+  let x5 = min(row0 + 5u, last) * sizes.inputs;
+  let x6 = min(row0 + 6u, last) * sizes.inputs;
+  let x7 = min(row0 + 7u, last) * sizes.inputs;
+  var a0 = vec4f(0.0);
+  var b0 = vec4f(0.0);
+  var a1 = vec4f(0.0);
+  var b1 = vec4f(0.0);
+  var a2 = vec4f(0.0);
+  var b2 = vec4f(0.0);
+  var a3 = vec4f(0.0);
+  var b3 = vec4f(0.0);
+  var a4 = vec4f(0.0);
+  var b4 = vec4f(0.0);
+  var a5 = vec4f(0.0);
+  var b5 = vec4f(0.0);
+  var a6 = vec4f(0.0);
+  var b6 = vec4f(0.0);
+  var a7 = vec4f(0.0);
+  var b7 = vec4f(0.0);
   for (var k = 0u; k < sizes.inputs; k++) {
-    let w0 = weight4(k, n0, sizes.stride, sizes.group);
-    let w1 = weight4(k, n0 + 4u, sizes.stride, sizes.group);
-    for (var i = 0u; i < 8u; i++) {
-      let value = x[at[i] + k];
-      a[i] += value * w0;
-      b[i] += value * w1;
-    }
+    let w = weight4(k, n0, sizes.stride, sizes.group);
+    let v = weight4(k, n0 + 4u, sizes.stride, sizes.group);
+    let value0 = x[x0 + k];
+    a0 += value0 * w;
+    b0 += value0 * v;
+    let value1 = x[x1 + k];
+    a1 += value1 * w;
+    b1 += value1 * v;
+    let value2 = x[x2 + k];
+    a2 += value2 * w;
+    b2 += value2 * v;
+    let value3 = x[x3 + k];
+    a3 += value3 * w;
+    b3 += value3 * v;
+    let value4 = x[x4 + k];
+    a4 += value4 * w;
+    b4 += value4 * v;
+    let value5 = x[x5 + k];
+    a5 += value5 * w;
+    b5 += value5 * v;
+    let value6 = x[x6 + k];
+    a6 += value6 * w;
+    b6 += value6 * v;
+    let value7 = x[x7 + k];
+    a7 += value7 * w;
+    b7 += value7 * v;
   }
-  for (var i = 0u; i < 8u; i++) {
-    let row = row0 + i;
-    if (row >= sizes.rows) { break; }
-    if (BIAS) {
-      a[i] += bias4(n0);
-      b[i] += bias4(n1);
-    }
-    if (LORA) {
-      for (var r = 0u; r < sizes.rank; r++) {
-        let value = low[row * sizes.rank + r];
-        a[i] += value * up4(r, n0);
-        b[i] += value * up4(r, n1);
-      }
-    }
-    store4(row, n0, a[i]);
-    store4(row, n0 + 4u, b[i]);
-  }
+  finish(row0 + 0u, n0, a0);
+  finish(row0 + 0u, n0 + 4u, b0);
+  finish(row0 + 1u, n0, a1);
+  finish(row0 + 1u, n0 + 4u, b1);
+  finish(row0 + 2u, n0, a2);
+  finish(row0 + 2u, n0 + 4u, b2);
+  finish(row0 + 3u, n0, a3);
+  finish(row0 + 3u, n0 + 4u, b3);
+  finish(row0 + 4u, n0, a4);
+  finish(row0 + 4u, n0 + 4u, b4);
+  finish(row0 + 5u, n0, a5);
+  finish(row0 + 5u, n0 + 4u, b5);
+  finish(row0 + 6u, n0, a6);
+  finish(row0 + 6u, n0 + 4u, b6);
+  finish(row0 + 7u, n0, a7);
+  finish(row0 + 7u, n0 + 4u, b7);
 }

@@ -5,6 +5,7 @@
 import { env, findBackendFactory, registerBackend, removeBackend, setBackend } from '@tensorflow/tfjs-core';
 import { invariant } from './invariant';
 import { checkPrivateFields } from './dispatch';
+import { setTilings, untuned } from './packed/tiling';
 import { replaceKernels } from './softwareKernels';
 
 export interface FoundAdapter {
@@ -45,6 +46,7 @@ export async function openDevice({ adapter, software }: FoundAdapter, onLost?: (
   });
   const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
   replaceKernels(software);
+  setTilings(untuned(software));
   if (findBackendFactory('webgpu')) removeBackend('webgpu');
   registerBackend('webgpu', () => {
     const backend = new WebGPUBackend(device, adapter.info);

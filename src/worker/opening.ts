@@ -3,6 +3,8 @@
  * database, then its networks. `open` resolves before the weights are in; whoever needs them awaits `base()`.
  */
 import { openBackend } from '../engine/backend';
+import { tuneTilings } from '../engine/packed/autotune';
+import { parseTilings, setTilings, tilingName, tilings } from '../engine/packed/tiling';
 import { wasmFiles } from '../engine/wasmFiles';
 import { loadBase, type Base } from '../pipeline/base';
 import { Fault, serializeFault } from '../protocol/faults';
@@ -13,7 +15,7 @@ import { ensureBase, type StoredBase } from '../storage/weightStore';
 
 export const BASE_ID = 'embedded';
 /** Counts up when kernels change in the last bit; part of what a bit-identical resume needs. */
-const KERNELS = 1;
+const KERNELS = 2;
 
 export interface Opened { base: Base; stored: StoredBase }
 
@@ -38,6 +40,7 @@ export class Opening {
         onLost: (reason) => this.host.emit('fault', { code: 'device-lost', message: `The graphics device was lost: ${reason || 'the browser gives no reason'}.`, remedy: 'It is being restarted; the run goes on from its last checkpoint.' }),
       }),
     ]);
+    await this.tune(db, compute);
     this.compute = compute;
     this.opened = this.load(db, baseUrl);
     this.opened.catch((error: unknown) => this.host.emit('fault', serializeFault(error)));
@@ -58,7 +61,18 @@ export class Opening {
 
   /** What a checkpoint pins: the same numbers come only from the same of these. */
   get engine(): string {
-    return this.compute ? `${this.compute.backend} · ${this.compute.adapter} · kernels ${KERNELS}` : '';
+    if (!this.compute) return '';
+    const { backend, adapter } = this.compute;
+    return `${backend} · ${adapter} · kernels ${KERNELS}${backend === 'webgpu' ? ` · ${tilingName(tilings())}` : ''}`;
+  }
+
+  /** The fastest tiling of a real adapter, measured at its first visit. Software adapters keep the one without barriers: trying the others takes them seconds. */
+  private async tune(db: Database, { backend, adapter, software }: Compute): Promise<void> {
+    if (backend !== 'webgpu' || software) return;
+    const key = `tilings · ${adapter} · kernels ${KERNELS}`;
+    const kept = parseTilings(await db.get('settings', key));
+    setTilings(kept ?? (await tuneTilings()));
+    if (!kept) await db.put('settings', tilingName(tilings()), key);
   }
 
   send(message: SessionToDrafts, transfer: Transferable[] = []): void {

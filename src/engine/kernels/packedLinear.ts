@@ -57,7 +57,7 @@ registerKernel({
     const constants = { PRECISION: precisionNumber(matrix), LORA: dLow ? 1 : 0 };
     const block = sizes(matrix, rows, dLow?.shape[1] ?? 0);
     if (tiling === 'registers') {
-      dispatch(backend, { name: 'linear_gradient_registers', code: weightsCode + gradientRegistersCode, constants }, bound, block, groupCount(rows, matrix.inFeatures, 4, 64));
+      dispatch(backend, { name: 'linear_gradient_registers', code: weightsCode + gradientRegistersCode, constants }, bound, block, groupCount(rows, matrix.inFeatures, 8, 64));
     } else {
       const THREADS = threads[tiling];
       dispatch(backend, { name: 'linear_gradient_tiles', code: weightsCode + gradientTilesCode, constants: { ...constants, THREADS, DEPTH: 4 } }, bound, block, groupCount(rows, matrix.inFeatures, 4 * THREADS, 1));

@@ -23,8 +23,8 @@ const PRECISIONS = ['f32', 'f16', 'int8', 'int4'] as const;
 export const precisionNumber = ({ precision }: PackedHead): number => PRECISIONS.indexOf(precision);
 
 function upload(device: GPUDevice, values: Uint32Array<ArrayBuffer>): GPUBuffer {
-  // A binding may not be empty.
-  const buffer = device.createBuffer({ size: Math.max(16, values.byteLength), usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC });
+  // Shaders read vectors of four words; a binding may not be empty.
+  const buffer = device.createBuffer({ size: 16 * Math.max(1, Math.ceil(values.byteLength / 16)), usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC });
   if (values.byteLength > 0) device.queue.writeBuffer(buffer, 0, values);
   gpuBytes += buffer.size;
   return buffer;

@@ -1,0 +1,30 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { expectNoLeak, useWebgpu } from '../../testing/backend';
+import { tuneTilings } from './autotune';
+import { packedGpuBytes } from './packedMatrix';
+import { parseTilings, setTilings, tilingName, tilings, untuned } from './tiling';
+
+let software = false;
+beforeAll(async () => { ({ software } = await useWebgpu()); });
+
+describe('autotune', () => {
+  it('finds a tiling for each direction and leaves nothing behind', async () => {
+    const bytes = packedGpuBytes();
+    await expectNoLeak(async () => {
+      const chosen = await tuneTilings(['small', 'registers']);
+      // A processor switches all threads at a barrier: tiles are ten times slower there, whatever else the machine does.
+      if (software) expect(chosen).toEqual({ forward: 'registers', gradient: 'registers' });
+      expect(parseTilings(tilingName(chosen))).toEqual(chosen);
+    });
+    expect(packedGpuBytes()).toBe(bytes);
+  });
+
+  it('starts from what suits the kind of adapter', () => {
+    expect(tilings()).toEqual(untuned(software));
+    setTilings({ forward: 'large', gradient: 'small' });
+    expect(tilingName(tilings())).toBe('large/small');
+    setTilings(untuned(software));
+  });
+
+  it.each(['', 'large', 'large/huge', 'large/', null, 7])('reads %s as no choice', (text) => expect(parseTilings(text)).toBeNull());
+});

@@ -13,6 +13,11 @@ const OTHER_FILE = 'Use the unchanged file of a model that Lamina supports.';
 /** Where a tensor comes from: a key; of it one of `of` equal parts along the first axis; its halves exchanged. */
 export interface Origin { key: string; part?: { index: number; of: number }; swapHalves?: boolean }
 
+/** Makes a layer of its weights, [in,out] once they are asked for: packs them, or leaves them where they are until they are needed. */
+export type LayerMaker = (inFeatures: number, outFeatures: number, values: () => Promise<Float32Array>, bias: Tensor1D | null) => Promise<FrozenLinear> | FrozenLinear;
+
+export const packedLayer = (packing: Packing): LayerMaker => async (inFeatures, outFeatures, values, bias) => frozenLinear(await values(), inFeatures, outFeatures, bias, packing);
+
 export class WeightReader {
   private readonly used = new Set<string>();
 
@@ -31,15 +36,21 @@ export class WeightReader {
     return [part ? first / part.of : first, ...rest];
   }
 
-  /** Values in file order. `expected` is the shape they must have; Fault `tensor-shape` otherwise. */
-  async values(name: string, expected: readonly number[]): Promise<Float32Array> {
-    const { key, part, swapHalves } = this.origin(name);
+  /** Marks a tensor as read; Fault `tensor-shape` if its shape is another one. */
+  private expect(name: string, expected: readonly number[]): void {
+    const { key } = this.origin(name);
     const found = this.shape(name);
     if (found.length !== expected.length || found.some((n, i) => n !== expected[i])) {
       throw new Fault('tensor-shape', `The tensor “${key}” has shape [${found.join(', ')}] where the model needs [${expected.join(', ')}].`, OTHER_FILE, { subject: key });
     }
     this.used.add(key);
-    const rows = found[0] ?? 1;
+  }
+
+  /** Values in file order. `expected` is the shape they must have; Fault `tensor-shape` otherwise. */
+  async values(name: string, expected: readonly number[]): Promise<Float32Array> {
+    const { key, part, swapHalves } = this.origin(name);
+    this.expect(name, expected);
+    const rows = expected[0] ?? 1;
     const read = part ? await this.source.readRows(key, part.index * rows, (part.index + 1) * rows) : await this.source.read(key);
     if (!swapHalves) return read;
     const half = read.length / 2;
@@ -57,10 +68,12 @@ export class WeightReader {
     return tensor(await this.values(name, shape), shape) as T;
   }
 
-  /** `name`.weight [out,in] and, unless `bias` is false, `name`.bias [out]; float32 unless a packing is given. */
-  async linear(name: string, inFeatures: number, outFeatures: number, bias = true, packing?: Packing): Promise<FrozenLinear> {
-    const weight = transposed(await this.values(`${name}.weight`, [outFeatures, inFeatures]), outFeatures, inFeatures);
-    return frozenLinear(weight, inFeatures, outFeatures, bias ? await this.vector(`${name}.bias`, outFeatures) : null, packing);
+  /** `name`.weight [out,in] and, unless `bias` is false, `name`.bias [out]; in float32 unless `make` makes something else of it. */
+  async linear(name: string, inFeatures: number, outFeatures: number, bias = true, make: LayerMaker = packedLayer({ precision: 'f32' })): Promise<FrozenLinear> {
+    const key = `${name}.weight`;
+    this.expect(key, [outFeatures, inFeatures]);
+    const values = async () => transposed(await this.values(key, [outFeatures, inFeatures]), outFeatures, inFeatures);
+    return make(inFeatures, outFeatures, values, bias ? await this.vector(`${name}.bias`, outFeatures) : null);
   }
 
   /** Marks a tensor as known where only part of it, or nothing, is needed. */

@@ -119,9 +119,14 @@ export function linear<T extends Tensor>(x: T, w: FrozenLinear, lora: LoraPair |
 
 /** values [in,out], bias [out]; the bias becomes the layer's own. Float32 unless a packing is given. */
 export function frozenLinear(values: Float32Array, inFeatures: number, outFeatures: number, bias: Tensor1D | null, packing: Packing = { precision: 'f32' }): FrozenLinear {
-  const tensor = packing.precision === 'f32' && getBackend() !== 'webgpu';
-  const packed = tensor ? null : packMatrix(values, inFeatures, outFeatures, packing);
-  return { inFeatures, outFeatures, bias, packed, sizeBytes: packed?.sizeBytes ?? values.byteLength, weight: tensor ? tensor2d(values, [inFeatures, outFeatures]) : null, transposed: null };
+  if (packing.precision !== 'f32' || getBackend() === 'webgpu') return frozenPacked(packMatrix(values, inFeatures, outFeatures, packing), bias);
+  return { inFeatures, outFeatures, bias, packed: null, sizeBytes: values.byteLength, weight: tensor2d(values, [inFeatures, outFeatures]), transposed: null };
+}
+
+/** A layer of weights that are packed already; matrix and bias become its own. */
+export function frozenPacked(packed: PackedMatrix, bias: Tensor1D | null): FrozenLinear {
+  const { inFeatures, outFeatures, sizeBytes } = packed;
+  return { inFeatures, outFeatures, bias, packed, sizeBytes, weight: null, transposed: null };
 }
 
 /** Unpacks the weights to a tensor that stays until evictLinear. Nothing to do on WebGPU, or for a float32 layer. */

@@ -5,7 +5,7 @@
  */
 import { flush, internals } from '../dispatch';
 import { backend, getBackend } from '../tf';
-import { pack, unpack, type PackedValues, type Packing } from './packing';
+import { pack, packedSizes, unpack, type PackedValues, type Packing } from './packing';
 
 export type PackedHead = Omit<PackedValues, 'words' | 'scales'>;
 
@@ -22,21 +22,33 @@ const PRECISIONS = ['f32', 'f16', 'int8', 'int4'] as const;
 /** The shader's PRECISION. */
 export const precisionNumber = ({ precision }: PackedHead): number => PRECISIONS.indexOf(precision);
 
-function upload(device: GPUDevice, values: Uint32Array<ArrayBuffer>): GPUBuffer {
+function reserve(sizeBytes: number): GPUBuffer {
   // Shaders read vectors of four words; a binding may not be empty.
-  const buffer = device.createBuffer({ size: 16 * Math.max(1, Math.ceil(values.byteLength / 16)), usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC });
-  if (values.byteLength > 0) device.queue.writeBuffer(buffer, 0, values);
+  const buffer = internals(backend()).device.createBuffer({ size: 16 * Math.max(1, Math.ceil(sizeBytes / 16)), usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC });
   gpuBytes += buffer.size;
   return buffer;
+}
+
+function onGpu(head: PackedHead, wordBytes: number, scaleBytes: number): OnGpu {
+  const [words, scales] = [reserve(wordBytes), reserve(scaleBytes)];
+  return { ...head, place: 'gpu', words, scales, sizeBytes: words.size + scales.size };
+}
+
+/** Buffers for a layer whose words come later, on WebGPU. */
+export function reservePacked(inFeatures: number, outFeatures: number, packing: Packing): OnGpu {
+  const { stride, group, words, scales } = packedSizes(inFeatures, outFeatures, packing);
+  return onGpu({ precision: packing.precision, inFeatures, outFeatures, stride, group }, 4 * words, 4 * scales);
 }
 
 /** Hands packed values to the current backend. */
 export function placePacked(values: PackedValues): PackedMatrix {
   const { words, scales, ...head } = values;
   if (getBackend() !== 'webgpu') return { ...head, place: 'memory', values, sizeBytes: words.byteLength + scales.byteLength };
-  const { device } = internals(backend());
-  const [onGpu, scalesOnGpu] = [upload(device, words), upload(device, scales)];
-  return { ...head, place: 'gpu', words: onGpu, scales: scalesOnGpu, sizeBytes: onGpu.size + scalesOnGpu.size };
+  const matrix = onGpu(head, words.byteLength, scales.byteLength);
+  const { queue } = internals(backend());
+  queue.writeBuffer(matrix.words, 0, words);
+  if (scales.length > 0) queue.writeBuffer(matrix.scales, 0, scales);
+  return matrix;
 }
 
 /** values [in,out]. */

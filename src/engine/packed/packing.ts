@@ -36,11 +36,20 @@ export interface PackedValues {
 const PER_WORD: Record<Precision, number> = { f32: 1, f16: 2, int8: 4, int4: 8 };
 const floats = (words: Uint32Array<ArrayBuffer>) => new Float32Array(words.buffer, words.byteOffset, words.length);
 
-/** Bytes that a layer takes when packed, with its scales. */
-export function packedBytes(inFeatures: number, outFeatures: number, { precision, group = 0 }: Packing): number {
+export interface PackedSizes {
+  stride: number;
+  group: number;
+  /** Numbers of words. */
+  words: number;
+  scales: number;
+}
+
+/** What a layer takes when packed. */
+export function packedSizes(inFeatures: number, outFeatures: number, { precision, group: asked = 0 }: Packing): PackedSizes {
   const stride = 8 * Math.ceil(outFeatures / 8);
-  const scales = PER_WORD[precision] < 4 ? 0 : Math.ceil(inFeatures / (group || inFeatures)) * stride;
-  return 4 * ((inFeatures * stride) / PER_WORD[precision] + scales);
+  const group = Math.min(asked || inFeatures, inFeatures);
+  const scaled = precision === 'int8' || precision === 'int4';
+  return { stride, group, words: (inFeatures * stride) / PER_WORD[precision], scales: scaled ? Math.ceil(inFeatures / group) * stride : 0 };
 }
 
 interface Scale { scale: number; offset: number; word: number }
@@ -77,12 +86,12 @@ function quantizeGroup(values: Float32Array, column: number, columns: number, fr
 }
 
 /** values [in,out], row-major. */
-export function pack(values: Float32Array, inFeatures: number, outFeatures: number, { precision, group: asked = 0, symmetric = true }: Packing): PackedValues {
+export function pack(values: Float32Array, inFeatures: number, outFeatures: number, packing: Packing): PackedValues {
   invariant(values.length === inFeatures * outFeatures, `${values.length} weights for [${inFeatures},${outFeatures}]`);
-  const stride = 8 * Math.ceil(outFeatures / 8);
-  const group = Math.min(asked || inFeatures, inFeatures);
+  const { precision, symmetric = true } = packing;
+  const { stride, group, ...sizes } = packedSizes(inFeatures, outFeatures, packing);
   const perWord = PER_WORD[precision];
-  const words = new Uint32Array((inFeatures * stride) / perWord);
+  const words = new Uint32Array(sizes.words);
   const head = { precision, inFeatures, outFeatures, stride, group, words };
   if (precision === 'f32' || precision === 'f16') {
     const store = precision === 'f32' ? floats(words) : new Uint16Array(words.buffer);
@@ -95,7 +104,7 @@ export function pack(values: Float32Array, inFeatures: number, outFeatures: numb
     return { ...head, scales: new Uint32Array(0) };
   }
   const groups = Math.ceil(inFeatures / group);
-  const scales = new Uint32Array(groups * stride);
+  const scales = new Uint32Array(sizes.scales);
   const width = 32 / perWord;
   const mask = 2 ** width - 1;
   for (let g = 0; g < groups; g++) {

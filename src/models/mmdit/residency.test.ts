@@ -4,6 +4,7 @@ import * as tf from '../../engine/tf';
 import { noise } from '../../testing/kernels/suite';
 import { expectNoLeak, useBackend } from '../../testing/backend';
 import { tinySource, tinyWords } from '../../testing/tiny';
+import { packedLayer } from '../weights';
 import type { WeightSource } from '../weightSource';
 import { disposeMmdit, loadMmdit, loraSites, velocity, velocityAsync, velocityVjp, velocityVjpAsync, type Adapter, type Mmdit, type MmditInput } from './index';
 import { blockLayers } from './residency';
@@ -36,7 +37,7 @@ describe.each(['wasm', 'cpu'] as const)('packed blocks on %s', (backend) => {
   beforeAll(async () => { await useBackend(backend); });
 
   it.each([true, false])('compute what their unpacked weights compute, forward and backward (recompute %s)', async (recompute) => {
-    const [packed, plain] = [await loadMmdit(tinySource(), undefined, { packing: int8 }), await loadMmdit(rounded())];
+    const [packed, plain] = [await loadMmdit(tinySource(), undefined, { blockLayer: packedLayer(int8) }), await loadMmdit(rounded())];
     expect(blockLayers(packed.blocks[0]!).every(({ packed: matrix }) => matrix?.precision === 'int8')).toBe(true);
     const [dv, given] = [tf.tensor4d(noise(2 * 64, 6), [2, 4, 4, 4]), input()];
     const [found, wanted] = [packed, plain].map((model) => {
@@ -48,7 +49,7 @@ describe.each(['wasm', 'cpu'] as const)('packed blocks on %s', (backend) => {
   });
 
   it('have one block in float32 at a time, and none afterwards', async () => {
-    const model = await loadMmdit(tinySource(), undefined, { packing: int8 });
+    const model = await loadMmdit(tinySource(), undefined, { blockLayer: packedLayer(int8) });
     const resident = () => model.blocks.filter((w) => blockLayers(w).some(({ weight }) => weight !== null)).length;
     const { enter } = model.residency!;
     let most = 0;

@@ -4,10 +4,9 @@
  * checked otherwise. The patch convolution becomes a linear layer over (row, column, channel), to suit NHWC.
  */
 import { frozenLinear } from '../../engine/ops';
-import type { Packing } from '../../engine/packed/packing';
 import { tensor3d, type Tensor3D } from '../../engine/tf';
 import { Fault } from '../../protocol/faults';
-import { WeightReader } from '../weights';
+import { WeightReader, type LayerMaker } from '../weights';
 import type { WeightSource } from '../weightSource';
 import { originalKey, ORIGINAL_PREFIX } from './keys';
 import { blockLayers, unpackedAtWork } from './residency';
@@ -83,8 +82,8 @@ async function positions(source: WeightSource, reader: WeightReader, key: string
   return tensor3d(values, [kept, kept, hidden]);
 }
 
-async function attentionWeights(reader: WeightReader, config: MmditConfig, packing: Packing | undefined, names: { q: string; k: string; v: string; out: string | null; normQ: string; normK: string }): Promise<AttentionWeights> {
-  const square = (name: string) => reader.linear(name, config.hidden, config.hidden, true, packing);
+async function attentionWeights(reader: WeightReader, config: MmditConfig, make: LayerMaker | undefined, names: { q: string; k: string; v: string; out: string | null; normQ: string; normK: string }): Promise<AttentionWeights> {
+  const square = (name: string) => reader.linear(name, config.hidden, config.hidden, true, make);
   const norm = (name: string) => reader.vector(`${name}.weight`, config.headWidth);
   return {
     q: await square(names.q), k: await square(names.k), v: await square(names.v),
@@ -94,7 +93,7 @@ async function attentionWeights(reader: WeightReader, config: MmditConfig, packi
   };
 }
 
-async function block(reader: WeightReader, config: MmditConfig, index: number, packing: Packing | undefined): Promise<BlockWeights> {
+async function block(reader: WeightReader, config: MmditConfig, index: number, make: LayerMaker | undefined): Promise<BlockWeights> {
   const { hidden, depth } = config;
   const at = `transformer_blocks.${index}.`;
   const last = index === depth - 1;
@@ -102,23 +101,23 @@ async function block(reader: WeightReader, config: MmditConfig, index: number, p
   const stream = async (suffix: '' | '_context', chunks: number, attention: AttentionWeights, mlp: boolean): Promise<StreamWeights> => {
     const wide = mlp ? reader.shape(`${at}ff${suffix}.net.0.proj.weight`)[0]! : 0;
     return {
-      modulation: await reader.linear(`${at}norm1${suffix}.linear`, hidden, chunks * hidden, true, packing),
+      modulation: await reader.linear(`${at}norm1${suffix}.linear`, hidden, chunks * hidden, true, make),
       attention,
-      up: mlp ? await reader.linear(`${at}ff${suffix}.net.0.proj`, hidden, wide, true, packing) : null,
-      down: mlp ? await reader.linear(`${at}ff${suffix}.net.2`, wide, hidden, true, packing) : null,
+      up: mlp ? await reader.linear(`${at}ff${suffix}.net.0.proj`, hidden, wide, true, make) : null,
+      down: mlp ? await reader.linear(`${at}ff${suffix}.net.2`, wide, hidden, true, make) : null,
     };
   };
   const joint = `${at}attn.`;
   const second = `${at}attn2.`;
   return {
     index, last,
-    x: await stream('', dual ? 9 : 6, await attentionWeights(reader, config, packing, {
+    x: await stream('', dual ? 9 : 6, await attentionWeights(reader, config, make, {
       q: `${joint}to_q`, k: `${joint}to_k`, v: `${joint}to_v`, out: `${joint}to_out.0`, normQ: `${joint}norm_q`, normK: `${joint}norm_k`,
     }), true),
-    context: await stream('_context', last ? 2 : 6, await attentionWeights(reader, config, packing, {
+    context: await stream('_context', last ? 2 : 6, await attentionWeights(reader, config, make, {
       q: `${joint}add_q_proj`, k: `${joint}add_k_proj`, v: `${joint}add_v_proj`, out: last ? null : `${joint}to_add_out`, normQ: `${joint}norm_added_q`, normK: `${joint}norm_added_k`,
     }), !last),
-    dual: dual ? await attentionWeights(reader, config, packing, {
+    dual: dual ? await attentionWeights(reader, config, make, {
       q: `${second}to_q`, k: `${second}to_k`, v: `${second}to_v`, out: `${second}to_out.0`, normQ: `${second}norm_q`, normK: `${second}norm_k`,
     }) : null,
   };
@@ -127,8 +126,8 @@ async function block(reader: WeightReader, config: MmditConfig, index: number, p
 export interface LoadOptions {
   /** Largest picture side in patches whose position rows are kept; the whole table by default. */
   maxPatches?: number;
-  /** How the blocks' linear layers are kept; float32 by default. What stands before and after the blocks is always float32. */
-  packing?: Packing;
+  /** Makes the blocks' linear layers; float32 by default. What stands before and after the blocks is always float32. */
+  blockLayer?: LayerMaker;
 }
 
 /** Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`, `base-mismatch`. */
@@ -152,7 +151,7 @@ export async function loadMmdit(source: WeightSource, config?: unknown, options:
     normOut: await reader.linear('norm_out.linear', c.hidden, 2 * c.hidden),
     projectOut: await reader.linear('proj_out', c.hidden, c.patch ** 2 * c.outChannels),
   };
-  for (let i = 0; i < c.depth; i++) model.blocks.push(await block(reader, c, i, options.packing));
+  for (let i = 0; i < c.depth; i++) model.blocks.push(await block(reader, c, i, options.blockLayer));
   if (model.blocks.some((w) => blockLayers(w).some(({ packed }) => packed?.place === 'memory'))) model.residency = unpackedAtWork(model.blocks);
   reader.finish(prefix);
   return model;

@@ -1,0 +1,71 @@
+/**
+ * npm run plan -- [--model sd3.5-medium|embedded] [--size PIXELS] [--precision f32|f16|int8|int4] [--group N] [--rank N] [--batch N] [--preset paper|lamina] [--blocks N] [--json FILE]
+ * What one training step needs of a GPU's memory, part by part, without a GPU: the trainer runs on a device that only counts.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { openDevice } from '../../engine/device';
+import { defaultRecipe } from '../../protocol/recipe';
+import type { PureccPreset } from '../../methods/purecc/meta';
+import type { Precision } from '../../engine/packed/packing';
+import { folderFiles } from '../../testing/files';
+import { countingAdapter } from './countingDevice';
+import { needs } from './plan';
+import { firstBlocks, type Shapes } from './shapes';
+
+interface Model { shapes(): Promise<Shapes>; size: number; pixelsPerLatent: number; textTokens: number; precision: Precision }
+
+const MODELS: Record<string, Model> = {
+  'sd3.5-medium': {
+    shapes: async () => (JSON.parse(await readFile('fixtures/sd3/manifests/sd35_medium.diffusers.transformer.json', 'utf8')) as { shapes: Shapes }).shapes,
+    size: 512, pixelsPerLatent: 8, textTokens: 154, precision: 'int8',
+  },
+  embedded: {
+    shapes: async () => {
+      const source = await folderFiles('public/base').weights('transformer');
+      return Object.fromEntries(source.keys().map((key) => [key, [...source.shape(key)]]));
+    },
+    size: 128, pixelsPerLatent: 8, textTokens: 24, precision: 'f32',
+  },
+};
+
+const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(3)} GiB`;
+const fail = (message: string): never => {
+  console.error(message);
+  process.exit(2);
+};
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: {
+    model: { type: 'string', default: 'sd3.5-medium' }, size: { type: 'string' }, precision: { type: 'string' }, group: { type: 'string', default: '0' }, rank: { type: 'string', default: '4' },
+    batch: { type: 'string', default: '1' }, preset: { type: 'string', default: 'lamina' }, blocks: { type: 'string' }, json: { type: 'string' },
+  } });
+  const model = MODELS[values.model] ?? fail(`--model is one of ${Object.keys(MODELS).join(', ')}.`);
+  const precision = (values.precision ?? model.precision) as Precision;
+  if (!['f32', 'f16', 'int8', 'int4'].includes(precision)) fail('--precision is one of f32, f16, int8, int4.');
+  if (!['lamina', 'paper'].includes(values.preset)) fail('--preset is one of lamina, paper.');
+  const [size, group, rank, batch, blocks] = [Number(values.size ?? model.size), Number(values.group), Number(values.rank), Number(values.batch), Number(values.blocks ?? 0)];
+  const wrong = Object.entries({ size, group, rank, batch, blocks }).find(([, value]) => !Number.isInteger(value) || value < 0);
+  if (wrong) fail(`--${wrong[0]} must be a whole number.`);
+  if (size % (2 * model.pixelsPerLatent) !== 0 || size === 0) fail(`--size must be a multiple of ${2 * model.pixelsPerLatent}.`);
+  const whole = await model.shapes();
+  const shapes = blocks > 0 ? firstBlocks(whole, blocks) : whole;
+  const counting = countingAdapter();
+  await openDevice({ adapter: counting.adapter, name: 'counting', software: false });
+  counting.restart();
+  const recipe = { ...defaultRecipe(values.preset as PureccPreset), classWord: 'dog', rank, batchSize: batch };
+  const found = await needs({ shapes, packing: { precision, group }, latentSide: size / model.pixelsPerLatent, textTokens: model.textTokens, pictures: 5 }, recipe);
+  const report = { model: values.model, size, precision, group, rank, batch, preset: values.preset, ...found, peakBytes: counting.peak(), largestBufferBytes: counting.largest() };
+  console.log(`${values.model}, ${size}² pixels, ${precision}, rank ${rank}, batch ${batch}, preset ${values.preset}: one step of stage 2`);
+  const rows: [string, number][] = [
+    ['packed weights', found.weightBytes], ['kept between steps (adapters, moments, data, biases)', found.keptBytes], ['most in use at once', found.usedBytes],
+    ['allocated, with the pool', found.allocatedBytes], ['peak of all buffers', report.peakBytes], ['largest buffer', report.largestBufferBytes],
+  ];
+  for (const [name, bytes] of rows) console.log(`${name.padEnd(54)} ${gib(bytes).padStart(12)}`);
+  if (values.json) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
+}
+
+main().then(() => process.exit(0), (error: unknown) => {
+  console.error(error);
+  process.exit(1);
+});

@@ -3,6 +3,7 @@
  * tfjs alone asks for fewer. Losing the device is reported once; nothing is repaired here (the worker restarts).
  */
 import { env, findBackendFactory, registerBackend, removeBackend, setBackend } from '@tensorflow/tfjs-core';
+import { adapterTraits } from './adapterTraits';
 import { invariant } from './invariant';
 import { checkPrivateFields } from './dispatch';
 import { setTilings, untuned } from './packed/tiling';
@@ -45,6 +46,7 @@ export async function openDevice({ adapter, software }: FoundAdapter, onLost?: (
     requiredLimits: Object.fromEntries(limits.filter((name) => adapter.limits[name] !== undefined).map((name) => [name, adapter.limits[name]])) as Record<string, number>,
   });
   const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
+  adapterTraits.software = software;
   replaceKernels(software);
   setTilings(untuned(software));
   if (findBackendFactory('webgpu')) removeBackend('webgpu');

@@ -1,11 +1,12 @@
-// out = x + gate * y, gate broadcast over the rows of a sample, f32. RESIDUAL 0: out = gate * y, the gradient for y; x is not read.
-// x, y, out: [B, rows, size], count elements, sample = rows * size of them each; gate: [B, size].
+// result = x + gate * y, gate broadcast over the rows of a sample, f32. RESIDUAL 0: result = gate * y, the gradient for y; x is not read.
+// x, y, result: [B, rows, size], count elements, sample = rows * size of them each; gate: [B, size]. Sizes count Elements.
 // Dispatch: ceil(count / 64) groups, folded into x and y.
+alias Element = f32;
 struct Uniforms { count: u32, sample: u32, size: u32 };
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> gate: array<f32>;
-@group(0) @binding(2) var<storage, read> y: array<f32>;
-@group(0) @binding(3) var<storage, read_write> result: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<Element>;
+@group(0) @binding(1) var<storage, read> gate: array<Element>;
+@group(0) @binding(2) var<storage, read> y: array<Element>;
+@group(0) @binding(3) var<storage, read_write> result: array<Element>;
 @group(0) @binding(4) var<uniform> u: Uniforms;
 
 override RESIDUAL: u32 = 1u;

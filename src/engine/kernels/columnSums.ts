@@ -7,6 +7,7 @@ import axisSum from '../../../shaders/axis_sum.wgsl?raw';
 import code from '../../../shaders/column_sums.wgsl?raw';
 import { allocate, dispatch, internals, uniforms } from '../dispatch';
 import { engine, registerKernel, type NamedTensorMap, type Tensor, type TensorInfo } from '../tf';
+import { widened, widthFor } from '../widened';
 
 /** Rows that one thread adds: short enough that a few samples of a thousand rows fill a graphics card. */
 const CHUNK = 32;
@@ -18,11 +19,12 @@ registerKernel({
     const { dy, factor, statistics } = inputs as { dy: TensorInfo; factor?: TensorInfo; statistics?: TensorInfo };
     const [samples, rows, size] = dy.shape as [number, number, number];
     const chunks = Math.ceil(rows / CHUNK);
-    const count = samples * chunks * size;
+    const width = widthFor(size);
+    const count = (samples * chunks * size) / width;
     const partials = allocate(backend, [samples, chunks, size]);
     const constants = { FACTOR: statistics ? 2 : factor ? 1 : 0 };
-    const block = uniforms([['u', count], ['u', rows], ['u', size], ['u', CHUNK]]);
-    dispatch(backend, { name: 'column_sums', code, constants }, [dy, factor ?? dy, statistics ?? dy, partials], block, Math.ceil(count / 64));
+    const block = uniforms([['u', count], ['u', rows], ['u', size / width], ['u', CHUNK]]);
+    dispatch(backend, widened({ name: 'column_sums', code, constants }, width), [dy, factor ?? dy, statistics ?? dy, partials], block, Math.ceil(count / 64));
     const out = allocate(backend, [samples, 1, size]);
     dispatch(backend, { name: 'axis_sum', code: axisSum }, [partials, out], uniforms([['u', samples * size], ['u', chunks], ['u', size], ['f', 1]]), Math.ceil((samples * size) / 64));
     internals(backend).disposeData(partials.dataId);

@@ -7,6 +7,7 @@ import code from '../../../shaders/gated_residual.wgsl?raw';
 import { allocate, dispatch, uniforms } from '../dispatch';
 import { alias, withGradient } from '../ops/withGradient';
 import { engine, registerKernel, util, type NamedTensorMap, type Tensor, type Tensor3D, type TensorInfo } from '../tf';
+import { widened, widthFor } from '../widened';
 import { columnSums } from './columnSums';
 
 for (const RESIDUAL of [0, 1]) {
@@ -15,12 +16,13 @@ for (const RESIDUAL of [0, 1]) {
     backendName: 'webgpu',
     kernelFunc: ({ inputs, backend }) => {
       const { x, gate, y } = inputs as { x?: TensorInfo; gate: TensorInfo; y: TensorInfo };
-      const count = util.sizeFromShape(y.shape);
-      const size = y.shape.at(-1)!;
-      const elementsPerGate = (count * size) / util.sizeFromShape(gate.shape);
+      const width = widthFor(y.shape.at(-1)!);
+      const size = y.shape.at(-1)! / width;
+      const count = util.sizeFromShape(y.shape) / width;
+      const elementsPerGate = (count * size * width) / util.sizeFromShape(gate.shape);
       const out = allocate(backend, y.shape);
       const block = uniforms([['u', count], ['u', elementsPerGate], ['u', size]]);
-      dispatch(backend, { name: 'gated_residual', code, constants: { RESIDUAL } }, [x ?? y, gate, y, out], block, Math.ceil(count / 64));
+      dispatch(backend, widened({ name: 'gated_residual', code, constants: { RESIDUAL } }, width), [x ?? y, gate, y, out], block, Math.ceil(count / 64));
       return out;
     },
   });

@@ -6,6 +6,7 @@ import code from '../../../shaders/gelu.wgsl?raw';
 import { allocate, dispatch, uniforms } from '../dispatch';
 import { withGradient } from '../ops/withGradient';
 import { engine, registerKernel, util, type NamedTensorMap, type Tensor, type TensorInfo } from '../tf';
+import { widened, widthFor } from '../widened';
 
 /** The number by which the shader knows each. */
 const kinds = { GeluTanh: 0, GeluErf: 1, QuickGelu: 2 } as const;
@@ -19,8 +20,10 @@ for (const [kernelName, KIND] of Object.entries(kinds)) {
       kernelFunc: ({ inputs, backend }) => {
         const { x, dy } = inputs as { x: TensorInfo; dy?: TensorInfo };
         const size = util.sizeFromShape(x.shape);
+        const width = widthFor(size);
         const out = allocate(backend, x.shape);
-        dispatch(backend, { name: 'gelu', code, constants: { KIND, GRADIENT } }, [x, dy ?? x, out], uniforms([['u', size]]), Math.ceil(size / 64));
+        const program = widened({ name: 'gelu', code, constants: { KIND, GRADIENT } }, width);
+        dispatch(backend, program, [x, dy ?? x, out], uniforms([['u', size / width]]), Math.ceil(size / width / 64));
         return out;
       },
     });

@@ -9,6 +9,7 @@ import { adapterTraits } from '../adapterTraits';
 import { allocate, dispatch, uniforms } from '../dispatch';
 import { withGradient } from '../ops/withGradient';
 import { engine, registerKernel, util, type NamedTensorMap, type Tensor, type Tensor1D, type Tensor3D, type TensorInfo } from '../tf';
+import { widened, widthFor } from '../widened';
 import { columnSums } from './columnSums';
 
 /** Threads that share a row: 1 is the variant without barriers. */
@@ -24,15 +25,18 @@ const forms: Record<NormName, { CENTRED: number; GAIN_OFFSET: number }> = {
 
 /** A workgroup has 64 threads. Rows up to this length (a head) would leave most of them idle: four rows share it. */
 const SHORT_ROW = 128;
-const defaultLanes = (size: number): Lanes => (adapterTraits.software ? 1 : size <= SHORT_ROW ? 16 : 64);
+/** The variant for rows of this length on the open adapter. */
+export const lanesFor = (size: number): Lanes => (adapterTraits.software ? 1 : size <= SHORT_ROW ? 16 : 64);
 
 /** What both directions tell the shader; gain [.., d] holds one row for each run of rows of x. */
 function layout(x: TensorInfo, gain: TensorInfo, lanes: Lanes | undefined) {
   const size = x.shape.at(-1)!;
   const rows = util.sizeFromShape(x.shape) / size;
-  const LANES = lanes ?? defaultLanes(size);
+  const WIDTH = widthFor(size);
+  const LANES = lanes ?? lanesFor(size);
   const rowsPerGain = (rows * size) / util.sizeFromShape(gain.shape);
-  return { rows, LANES, members: [['u', rows], ['u', size], ['u', rowsPerGain]] as ['u', number][], groups: Math.ceil((rows * LANES) / 64) };
+  const members: ['u', number][] = [['u', rows], ['u', size / WIDTH], ['u', rowsPerGain]];
+  return { rows, WIDTH, LANES, members, groups: Math.ceil((rows * LANES) / 64) };
 }
 
 for (const [kernelName, form] of Object.entries(forms)) {
@@ -42,10 +46,10 @@ for (const [kernelName, form] of Object.entries(forms)) {
     kernelFunc: ({ inputs, attrs, backend }) => {
       const { x, gain, shift } = inputs as { x: TensorInfo; gain: TensorInfo; shift?: TensorInfo };
       const { epsilon, lanes } = attrs as unknown as { epsilon: number; lanes?: Lanes };
-      const { rows, LANES, members, groups } = layout(x, gain, lanes);
+      const { rows, WIDTH, LANES, members, groups } = layout(x, gain, lanes);
       const out = [allocate(backend, x.shape), allocate(backend, [rows, 2])];
-      const constants = { ...form, SHIFTED: shift ? 1 : 0, LANES };
-      dispatch(backend, { name: 'norm_rows', code, constants }, [x, gain, shift ?? gain, ...out], uniforms([...members, ['f', epsilon]]), groups);
+      const constants = { ...form, SHIFTED: shift ? 1 : 0, LANES, WIDTH };
+      dispatch(backend, widened({ name: 'norm_rows', code, constants }, WIDTH), [x, gain, shift ?? gain, ...out], uniforms([...members, ['f', epsilon]]), groups);
       return out;
     },
   });
@@ -54,9 +58,10 @@ for (const [kernelName, form] of Object.entries(forms)) {
     backendName: 'webgpu',
     kernelFunc: ({ inputs, attrs, backend }) => {
       const { x, dy, gain, statistics } = inputs as { x: TensorInfo; dy: TensorInfo; gain: TensorInfo; statistics: TensorInfo };
-      const { LANES, members, groups } = layout(x, gain, attrs?.['lanes'] as Lanes | undefined);
+      const { WIDTH, LANES, members, groups } = layout(x, gain, attrs?.['lanes'] as Lanes | undefined);
       const dx = allocate(backend, x.shape);
-      dispatch(backend, { name: 'norm_rows_gradient', code: gradientCode, constants: { ...form, LANES } }, [x, dy, gain, statistics, dx], uniforms(members), groups);
+      const program = { name: 'norm_rows_gradient', code: gradientCode, constants: { ...form, LANES, WIDTH } };
+      dispatch(backend, widened(program, WIDTH), [x, dy, gain, statistics, dx], uniforms(members), groups);
       return dx;
     },
   });

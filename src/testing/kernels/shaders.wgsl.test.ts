@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { internals } from '../../engine/dispatch';
 import * as tf from '../../engine/tf';
+import { widened } from '../../engine/widened';
 import { useWebgpu } from '../backend';
 
 const folder = join(import.meta.dirname, '../../../shaders');
@@ -13,14 +14,22 @@ function complete(file: string): string {
   const part = /^\/\/ needs (\w+\.wgsl)/.exec(read(file))?.[1];
   return (part ? read(part) : '') + read(file);
 }
+const messagesOf = async (code: string, label: string) => {
+  const { messages } = await internals(tf.backend()).device.createShaderModule({ code, label }).getCompilationInfo();
+  return messages.map(({ lineNum, message }) => `${lineNum}: ${message}`);
+};
 
 describe('shaders', () => {
   beforeAll(async () => { await useWebgpu(); });
 
   it.each(files)('%s compiles without a message', async (file) => {
-    const module = internals(tf.backend()).device.createShaderModule({ code: complete(file), label: file });
-    const { messages } = await module.getCompilationInfo();
-    expect(messages.map(({ lineNum, message }) => `${lineNum}: ${message}`)).toEqual([]);
+    expect(await messagesOf(complete(file), file)).toEqual([]);
+  });
+
+  it.each(files.filter((file) => read(file).includes('Element')))('%s compiles over four numbers, too', async (file) => {
+    const { code } = widened({ name: file, code: complete(file) }, 4);
+    expect(code).not.toBe(complete(file));
+    expect(await messagesOf(code, file)).toEqual([]);
   });
 
   it.each(files)('%s keeps to eight storage buffers, the number every adapter has', (file) => {

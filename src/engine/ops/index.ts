@@ -1,4 +1,4 @@
-/** Tensor ops of the models with hand-written gradients, tuned for tfjs' wasm backend. All float32. */
+/** Tensor ops of the models with hand-written gradients: our kernels where the backend has them, else composed and tuned for tfjs' wasm. All float32. */
 export { geluErf, geluTanh, quickGelu } from './activations';
 export { attention } from './attention';
 export { gatedResidual } from './gatedResidual';

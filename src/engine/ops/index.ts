@@ -1,6 +1,6 @@
 /** Tensor ops of the models with hand-written gradients: our kernels where the backend has them, else composed and tuned for tfjs' wasm. All float32. */
 export { geluErf, geluTanh, quickGelu } from './activations';
-export { attention } from './attention';
+export { attention, type AttentionOptions } from './attention';
 export { gatedResidual } from './gatedResidual';
 export { joinTokens } from './joinTokens';
 export { disposeLinear, evictLinear, frozenLinear, frozenPacked, linear, residentLinear, type FrozenLinear, type LoraPair } from './linear';

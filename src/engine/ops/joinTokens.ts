@@ -5,11 +5,11 @@
 import { concat, slice, type Tensor4D } from '../tf';
 import { withGradient } from './withGradient';
 
-/** a [B,H,N,d], b [B,H,M,d] → [B,H,N+M,d]. */
+/** a [B,N,H,d], b [B,M,H,d] → [B,N+M,H,d]. */
 export function joinTokens(a: Tensor4D, b: Tensor4D): Tensor4D {
-  const [n, m] = [a.shape[2], b.shape[2]];
-  return withGradient({ a, b }, () => concat([a, b], 2) as Tensor4D, (dy) => ({
-    a: () => slice(dy, [0, 0, 0, 0], [-1, -1, n, -1]),
-    b: () => slice(dy, [0, 0, n, 0], [-1, -1, m, -1]),
+  const [n, m] = [a.shape[1], b.shape[1]];
+  return withGradient({ a, b }, () => concat([a, b], 1) as Tensor4D, (dy) => ({
+    a: () => slice(dy, [0, 0, 0, 0], [-1, n, -1, -1]),
+    b: () => slice(dy, [0, n, 0, 0], [-1, m, -1, -1]),
   }));
 }

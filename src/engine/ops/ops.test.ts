@@ -32,13 +32,14 @@ const standardised = (x: Tensor, epsilon: number) => {
   const centred = tf.sub(x, tf.mean(x, -1, true));
   return tf.mul(centred, tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon)));
 };
-const plainAttention = (causal: boolean) => (...[q, k, v]: Tensor[]) => {
+const plainAttention = (causal: boolean) => (...given: Tensor[]) => {
+  const [q, k, v] = given.map((x) => tf.transpose(x, [0, 2, 1, 3]));
   let scores = tf.mul(tf.matMul(q!, k!, false, true), 1 / Math.sqrt(q!.shape.at(-1)!));
   if (causal) {
     const n = q!.shape[2]!;
     scores = tf.add(scores, tf.tensor2d(Float32Array.from({ length: n * n }, (_, i) => (i % n > Math.floor(i / n) ? -1e9 : 0)), [n, n]));
   }
-  return tf.matMul(tf.softmax(scores), v!);
+  return tf.transpose(tf.matMul(tf.softmax(scores), v!), [0, 2, 1, 3]);
 };
 
 const cases = (): Case[] => {
@@ -63,8 +64,8 @@ const cases = (): Case[] => {
       plain: (x) => tf.mul(tf.mul(x!, tf.rsqrt(tf.add(tf.mean(tf.square(x!), -1, true), 1e-6))), gain),
     },
     { name: 'layerNorm', shapes: [[2, 3, d]], op: (x) => layerNorm(x!, gain, shift), plain: (x) => tf.add(tf.mul(standardised(x!, 1e-5), gain), shift) },
-    { name: 'attention', shapes: [[2, 2, 3, 4], [2, 2, 5, 4], [2, 2, 5, 4]], op: (q, k, v) => attention(q as Tensor4D, k as Tensor4D, v as Tensor4D), plain: plainAttention(false) },
-    { name: 'causal attention', shapes: [[1, 2, 5, 4], [1, 2, 5, 4], [1, 2, 5, 4]], op: (q, k, v) => attention(q as Tensor4D, k as Tensor4D, v as Tensor4D, { causal: true }), plain: plainAttention(true) },
+    { name: 'attention', shapes: [[2, 3, 2, 4], [2, 5, 2, 4], [2, 5, 2, 4]], op: (q, k, v) => attention(q as Tensor4D, k as Tensor4D, v as Tensor4D), plain: plainAttention(false) },
+    { name: 'causal attention', shapes: [[1, 5, 2, 4], [1, 5, 2, 4], [1, 5, 2, 4]], op: (q, k, v) => attention(q as Tensor4D, k as Tensor4D, v as Tensor4D, { causal: true }), plain: plainAttention(true) },
     {
       name: 'geluTanh', shapes: [[3, 65]], op: (x) => geluTanh(tf.mul(x!, 6)),
       plain: (x) => {
@@ -78,7 +79,7 @@ const cases = (): Case[] => {
       name: 'gatedResidual', shapes: [[2, 3, 4], [2, 1, 4], [2, 3, 4]], op: (x, g, y) => gatedResidual(x as Tensor3D, g as Tensor3D, y as Tensor3D),
       plain: (x, g, y) => tf.add(x!, tf.mul(tf.tile(g!, [1, 3, 1]), y!)),
     },
-    { name: 'joinTokens', shapes: [[2, 3, 4, 5], [2, 3, 1, 5]], op: (a, b) => joinTokens(a as Tensor4D, b as Tensor4D), plain: (a, b) => tf.concat([a!, b!], 2) },
+    { name: 'joinTokens', shapes: [[2, 4, 3, 5], [2, 1, 3, 5]], op: (a, b) => joinTokens(a as Tensor4D, b as Tensor4D), plain: (a, b) => tf.concat([a!, b!], 1) },
   ];
 };
 

@@ -3,7 +3,7 @@
  * so nothing has a gradient path of its own beyond the ops'.
  */
 import { attention, disposeLinear, geluErf, layerNorm, linear, quickGelu, type FrozenLinear } from '../../engine/ops';
-import { add, reshape, transpose, type Tensor1D, type Tensor3D, type Tensor4D } from '../../engine/tf';
+import { add, reshape, type Tensor1D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import { Fault } from '../../protocol/faults';
 import type { WeightReader } from '../weights';
 
@@ -48,10 +48,10 @@ export async function readLayers(reader: WeightReader, prefix: string, width: nu
 /** x [B,N,d] → [B,N,d]. */
 export function runLayer(layer: ClipLayer, x: Tensor3D, { heads, epsilon, activation }: ClipSettings, causal: boolean): Tensor3D {
   const [b, n, d] = x.shape;
-  const split = (t: Tensor3D) => transpose(reshape(t, [b, n, heads, d / heads]), [0, 2, 1, 3]) as Tensor4D; // [B,H,N,hd]
+  const split = (t: Tensor3D): Tensor4D => reshape(t, [b, n, heads, d / heads]); // [B,N,H,hd]
   const given = layerNorm(x, layer.norm1.weight, layer.norm1.bias, epsilon);
   const attended = attention(split(linear(given, layer.q)), split(linear(given, layer.k)), split(linear(given, layer.v)), { causal });
-  const middle = add(x, linear(reshape(transpose(attended, [0, 2, 1, 3]), [b, n, d]) as Tensor3D, layer.out)) as Tensor3D;
+  const middle = add(x, linear(reshape(attended, [b, n, d]), layer.out)) as Tensor3D;
   const gelu = activation === 'gelu' ? geluErf : quickGelu;
   return add(middle, linear(gelu(linear(layerNorm(middle, layer.norm2.weight, layer.norm2.bias, epsilon), layer.up)), layer.down));
 }

@@ -4,7 +4,7 @@
  * block has one). The last block reads the text but no longer changes it: its modulation is (scale, shift).
  */
 import { attention, gatedResidual, geluTanh, joinTokens, linear, normModulate, rmsNorm, type FrozenLinear } from '../../engine/ops';
-import { reshape, split, transpose, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
+import { reshape, split, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import type { Adapter, AttentionWeights, BlockWeights, MmditConfig, StreamWeights } from './types';
 
 export interface Streams { x: Tensor3D; y: Tensor3D | null }
@@ -28,13 +28,12 @@ const chunks = (modulation: Tensor2D, width: number): Tensor3D[] =>
 const normed = (x: Tensor4D, weight: Tensor1D | null) => (weight ? rmsNorm(x, weight) : x);
 
 function heads(x: Tensor3D, config: MmditConfig, weight: Tensor1D | null): Tensor4D {
-  const apart = reshape(x, [x.shape[0], x.shape[1], config.heads, config.headWidth]) as Tensor4D;
-  return transpose(normed(apart, weight), [0, 2, 1, 3]); // [B,H,N,hd]
+  return normed(reshape(x, [x.shape[0], x.shape[1], config.heads, config.headWidth]), weight); // [B,N,H,hd]
 }
 
 function merged(x: Tensor4D): Tensor3D {
-  const [b, h, n, width] = x.shape;
-  return reshape(transpose(x, [0, 2, 1, 3]), [b, n, h * width]); // [B,N,d]
+  const [b, n, h, width] = x.shape;
+  return reshape(x, [b, n, h * width]); // [B,N,d]
 }
 
 type Project = (part: 'q' | 'k' | 'v' | 'out', x: Tensor3D) => Tensor3D;
@@ -57,7 +56,7 @@ export function runBlock(config: MmditConfig, w: BlockWeights, x: Tensor3D, y: T
   const ny = normModulate(y, shiftY, scaleY);
 
   const join = (part: 'q' | 'k' | 'v', weightX: Tensor1D | null, weightY: Tensor1D | null) =>
-    joinTokens(heads(onX(part, nx), config, weightX), heads(onY(part, ny), config, weightY)); // [B,H,N+T,hd]
+    joinTokens(heads(onX(part, nx), config, weightX), heads(onY(part, ny), config, weightY)); // [B,N+T,H,hd]
   const { attention: ax } = w.x;
   const { attention: ay } = w.context;
   // nobody reads the last block's text queries

@@ -1,0 +1,83 @@
+// dv = pᵀ·dy and dk = scale · dsᵀ·q with ds = p ⊙ (dy·vᵀ − delta), p = exp(scale · q·kᵀ − lse): four keys a thread, four
+// queries at a time. No workgroup memory, no barrier, no atomics: for adapters that run on the processor.
+//   q, dy [batch,queries,heads,WIDTH]   k, v, dk, dv [batch,keys,heads,WIDTH]   key_mask [batch,keys]
+//   stats [batch,queries,heads] of (lse, delta), by flash_attention_delta.wgsl. WIDTH is a multiple of 4, at most 128.
+//   CAUSAL, MASKED as in the forward pass. Dispatch: ⌈batch · heads · ⌈keys/4⌉ / 64⌉ groups, folded into x and y.
+override WIDTH: u32 = 64u;
+override CAUSAL: bool = false;
+override MASKED: bool = false;
+
+struct Sizes { batch: u32, queries: u32, keys: u32, heads: u32, scale: f32 }
+@group(0) @binding(0) var<storage, read> q: array<vec4f>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+@group(0) @binding(2) var<storage, read> v: array<vec4f>;
+@group(0) @binding(3) var<storage, read> key_mask: array<f32>;
+@group(0) @binding(4) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(5) var<storage, read> stats: array<vec2f>;
+@group(0) @binding(6) var<storage, read_write> dk: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> dv: array<vec4f>;
+@group(0) @binding(8) var<uniform> sizes: Sizes;
+
+const STEPS = vec4u(0u, 1u, 2u, 3u);
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let tiles = (sizes.keys + 3u) / 4u;
+  let tile = (id.x + id.y * groups.x) * 64u + thread;
+  if (tile >= sizes.batch * sizes.heads * tiles) { return; }
+  let m0 = (tile % tiles) * 4u;
+  let head = tile / tiles % sizes.heads;
+  let element = tile / tiles / sizes.heads;
+  let four = WIDTH / 4u;
+  // keys and queries beyond the last repeat it; such keys are not stored, such queries not counted
+  let m = min(m0 + STEPS, vec4u(sizes.keys - 1u));
+  let at_k = ((element * sizes.keys + m) * sizes.heads + head) * four;
+  var open = vec4<bool>(true);
+  if (MASKED) {
+    let at = element * sizes.keys + m;
+    open = vec4f(key_mask[at.x], key_mask[at.y], key_mask[at.z], key_mask[at.w]) != vec4f(0.0);
+  }
+  var sums_k: array<vec4f, 128>;
+  var sums_v: array<vec4f, 128>;
+  for (var n0 = select(0u, m0, CAUSAL); n0 < sizes.queries; n0 += 4u) {
+    let n = min(n0 + STEPS, vec4u(sizes.queries - 1u));
+    let rows = (element * sizes.queries + n) * sizes.heads + head;
+    let at_q = rows * four;
+    var p = array<vec4f, 4>(); // of each query, for the four keys
+    var ds = array<vec4f, 4>();
+    for (var c = 0u; c < four; c++) {
+      let a = mat4x4f(k[at_k.x + c], k[at_k.y + c], k[at_k.z + c], k[at_k.w + c]);
+      p[0] += q[at_q.x + c] * a;
+      p[1] += q[at_q.y + c] * a;
+      p[2] += q[at_q.z + c] * a;
+      p[3] += q[at_q.w + c] * a;
+      let b = mat4x4f(v[at_k.x + c], v[at_k.y + c], v[at_k.z + c], v[at_k.w + c]);
+      ds[0] += dy[at_q.x + c] * b;
+      ds[1] += dy[at_q.y + c] * b;
+      ds[2] += dy[at_q.z + c] * b;
+      ds[3] += dy[at_q.w + c] * b;
+    }
+    for (var i = 0u; i < 4u; i++) {
+      let stat = stats[rows[i]];
+      var keep = open & vec4<bool>(n0 + i < sizes.queries);
+      if (CAUSAL) { keep &= m <= vec4u(n[i]); }
+      p[i] = select(vec4f(0.0), exp(p[i] * sizes.scale - stat.x), keep);
+      ds[i] = p[i] * (ds[i] - stat.y) * sizes.scale;
+    }
+    for (var c = 0u; c < four; c++) {
+      let a = mat4x4f(q[at_q.x + c], q[at_q.y + c], q[at_q.z + c], q[at_q.w + c]);
+      let b = mat4x4f(dy[at_q.x + c], dy[at_q.y + c], dy[at_q.z + c], dy[at_q.w + c]);
+      for (var j = 0u; j < 4u; j++) {
+        sums_k[4u * c + j] += a * vec4f(ds[0][j], ds[1][j], ds[2][j], ds[3][j]);
+        sums_v[4u * c + j] += b * vec4f(p[0][j], p[1][j], p[2][j], p[3][j]);
+      }
+    }
+  }
+  for (var j = 0u; j < 4u; j++) {
+    if (m0 + j >= sizes.keys) { break; }
+    for (var c = 0u; c < four; c++) {
+      dk[at_k[j] + c] = sums_k[4u * c + j];
+      dv[at_k[j] + c] = sums_v[4u * c + j];
+    }
+  }
+}

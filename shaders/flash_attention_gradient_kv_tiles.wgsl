@@ -1,0 +1,128 @@
+// dv = pᵀ·dy and dk = scale · dsᵀ·q with ds = p ⊙ (dy·vᵀ − delta), p = exp(scale · q·kᵀ − lse): 32 keys a group, 32 queries
+// at a time, products of 32 × 32 tiles through workgroup memory (8 KiB), four by four results a thread. No atomics.
+//   q, dy [batch,queries,heads,WIDTH]   k, v, dk, dv [batch,keys,heads,WIDTH]   key_mask [batch,keys]
+//   stats [batch,queries,heads] of (lse, delta), by flash_attention_delta.wgsl. WIDTH is a multiple of 4, at most 128.
+//   CAUSAL, MASKED as in the forward pass. Dispatch: batch · heads · ⌈keys/32⌉ groups, folded into x and y.
+override WIDTH: u32 = 64u;
+override CAUSAL: bool = false;
+override MASKED: bool = false;
+
+struct Sizes { batch: u32, queries: u32, keys: u32, heads: u32, scale: f32 }
+@group(0) @binding(0) var<storage, read> q: array<vec4f>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+@group(0) @binding(2) var<storage, read> v: array<vec4f>;
+@group(0) @binding(3) var<storage, read> key_mask: array<f32>;
+@group(0) @binding(4) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(5) var<storage, read> stats: array<vec2f>;
+@group(0) @binding(6) var<storage, read_write> dk: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> dv: array<vec4f>;
+@group(0) @binding(8) var<uniform> sizes: Sizes;
+
+/// Factors of a product: [32 terms][8] vectors over four rows (left) and over four columns (right).
+var<workgroup> left: array<vec4f, 256>;
+var<workgroup> right: array<vec4f, 256>;
+
+fn q4(first: u32, row: u32, c: u32) -> vec4f {
+  if (c >= WIDTH / 4u) { return vec4f(0.0); }
+  return q[(first + min(row, sizes.queries - 1u) * sizes.heads) * (WIDTH / 4u) + c];
+}
+fn k4(first: u32, row: u32, c: u32) -> vec4f {
+  if (c >= WIDTH / 4u) { return vec4f(0.0); }
+  return k[(first + min(row, sizes.keys - 1u) * sizes.heads) * (WIDTH / 4u) + c];
+}
+fn v4(first: u32, row: u32, c: u32) -> vec4f {
+  if (c >= WIDTH / 4u) { return vec4f(0.0); }
+  return v[(first + min(row, sizes.keys - 1u) * sizes.heads) * (WIDTH / 4u) + c];
+}
+fn dy4(first: u32, row: u32, c: u32) -> vec4f {
+  if (c >= WIDTH / 4u) { return vec4f(0.0); }
+  return dy[(first + min(row, sizes.queries - 1u) * sizes.heads) * (WIDTH / 4u) + c];
+}
+fn attends(element: u32, m: u32, n: u32) -> bool {
+  if (m >= sizes.keys || n >= sizes.queries) { return false; }
+  if (MASKED) { if (key_mask[element * sizes.keys + m] == 0.0) { return false; } }
+  return !CAUSAL || m <= n;
+}
+fn store_left(c: u32, quad: u32, block: mat4x4f) {
+  for (var i = 0u; i < 4u; i++) { left[(4u * c + i) * 8u + quad] = block[i]; }
+}
+fn store_right(c: u32, quad: u32, block: mat4x4f) {
+  for (var i = 0u; i < 4u; i++) { right[(4u * c + i) * 8u + quad] = block[i]; }
+}
+/// left's 32 × 32 times right's, of which a thread gets four by four: rows 4·y…, columns 4·x….
+fn product(y: u32, x: u32) -> mat4x4f {
+  var sums = mat4x4f();
+  for (var i = 0u; i < 32u; i++) {
+    let a = left[8u * i + y];
+    let b = right[8u * i + x];
+    sums[0] += a.x * b;
+    sums[1] += a.y * b;
+    sums[2] += a.z * b;
+    sums[3] += a.w * b;
+  }
+  return sums;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let tiles = (sizes.keys + 31u) / 32u;
+  let tile = id.x + id.y * groups.x;
+  if (tile >= sizes.batch * sizes.heads * tiles) { return; }
+  let m0 = (tile % tiles) * 32u;
+  let head = tile / tiles % sizes.heads;
+  let element = tile / tiles / sizes.heads;
+  let first_q = element * sizes.queries * sizes.heads + head;
+  let first_k = element * sizes.keys * sizes.heads + head;
+  let y = thread / 8u;
+  let x = thread % 8u;
+  var sums_k: array<mat4x4f, 4>; // of each 32 channels: a thread's four, for its four keys
+  var sums_v: array<mat4x4f, 4>;
+  for (var n0 = select(0u, m0, CAUSAL); n0 < sizes.queries; n0 += 32u) {
+    var p = mat4x4f(); // a column of it is a key
+    var ds = mat4x4f();
+    for (var c0 = 0u; c0 < WIDTH / 4u; c0 += 8u) {
+      let c = c0 + y;
+      store_left(y, x, transpose(mat4x4f(k4(first_k, m0 + 4u * x, c), k4(first_k, m0 + 4u * x + 1u, c), k4(first_k, m0 + 4u * x + 2u, c), k4(first_k, m0 + 4u * x + 3u, c))));
+      store_right(y, x, transpose(mat4x4f(q4(first_q, n0 + 4u * x, c), q4(first_q, n0 + 4u * x + 1u, c), q4(first_q, n0 + 4u * x + 2u, c), q4(first_q, n0 + 4u * x + 3u, c))));
+      workgroupBarrier();
+      p += product(y, x);
+      workgroupBarrier();
+      store_left(y, x, transpose(mat4x4f(v4(first_k, m0 + 4u * x, c), v4(first_k, m0 + 4u * x + 1u, c), v4(first_k, m0 + 4u * x + 2u, c), v4(first_k, m0 + 4u * x + 3u, c))));
+      store_right(y, x, transpose(mat4x4f(dy4(first_q, n0 + 4u * x, c), dy4(first_q, n0 + 4u * x + 1u, c), dy4(first_q, n0 + 4u * x + 2u, c), dy4(first_q, n0 + 4u * x + 3u, c))));
+      workgroupBarrier();
+      ds += product(y, x);
+      workgroupBarrier();
+    }
+    for (var j = 0u; j < 4u; j++) {
+      let n = n0 + 4u * x + j;
+      let stat = stats[first_q + min(n, sizes.queries - 1u) * sizes.heads];
+      for (var i = 0u; i < 4u; i++) {
+        p[i][j] = select(0.0, exp(p[i][j] * sizes.scale - stat.x), attends(element, m0 + 4u * y + i, n));
+        ds[i][j] = p[i][j] * (ds[i][j] - stat.y) * sizes.scale;
+      }
+    }
+    store_left(x, y, transpose(p));
+    for (var part = 0u; part < (WIDTH + 31u) / 32u; part++) {
+      for (var i = thread; i < 256u; i += 64u) { right[i] = dy4(first_q, n0 + i / 8u, part * 8u + i % 8u); }
+      workgroupBarrier();
+      sums_v[part] += product(y, x);
+      workgroupBarrier();
+    }
+    store_left(x, y, transpose(ds));
+    for (var part = 0u; part < (WIDTH + 31u) / 32u; part++) {
+      for (var i = thread; i < 256u; i += 64u) { right[i] = q4(first_q, n0 + i / 8u, part * 8u + i % 8u); }
+      workgroupBarrier();
+      sums_k[part] += product(y, x);
+      workgroupBarrier();
+    }
+  }
+  for (var i = 0u; i < 4u; i++) {
+    let m = m0 + 4u * y + i;
+    if (m >= sizes.keys) { break; }
+    for (var c = x; c < WIDTH / 4u; c += 8u) {
+      let at = (first_k + m * sizes.heads) * (WIDTH / 4u) + c;
+      dk[at] = sums_k[c / 8u][i];
+      dv[at] = sums_v[c / 8u][i];
+    }
+  }
+}

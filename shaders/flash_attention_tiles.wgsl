@@ -1,0 +1,131 @@
+// o = softmax(scale · q·kᵀ)·v and its log-sum-exp, without the matrix of scores: online softmax, 32 queries a group, 32 keys
+// at a time, products of 32 × 32 tiles through workgroup memory (9 KiB), four by four results a thread.
+//   q, o [batch,queries,heads,WIDTH]   k, v [batch,keys,heads,WIDTH]   key_mask [batch,keys]   lse [batch,queries,heads]
+//   WIDTH is a multiple of 4, at most 128. CAUSAL: key ≤ query. MASKED: keys of value 0 are left out; else key_mask is not
+//   read. A query without any key gets o = 0, lse = 0. Dispatch: batch · heads · ⌈queries/32⌉ groups, folded into x and y.
+override WIDTH: u32 = 64u;
+override CAUSAL: bool = false;
+override MASKED: bool = false;
+
+struct Sizes { batch: u32, queries: u32, keys: u32, heads: u32, scale: f32 }
+@group(0) @binding(0) var<storage, read> q: array<vec4f>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+@group(0) @binding(2) var<storage, read> v: array<vec4f>;
+@group(0) @binding(3) var<storage, read> key_mask: array<f32>;
+@group(0) @binding(4) var<storage, read_write> o: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> lse: array<f32>;
+@group(0) @binding(6) var<uniform> sizes: Sizes;
+
+/// Below every score; finite, because WGSL may assume that there is no infinity.
+const LOW = -1e30;
+/// Factors of a product, [32 terms][8] vectors over four rows (left) and four columns (right); and what the eight threads of a row exchange.
+var<workgroup> left: array<vec4f, 256>;
+var<workgroup> right: array<vec4f, 256>;
+var<workgroup> shared_rows: array<vec4f, 64>;
+
+fn q4(first: u32, row: u32, c: u32) -> vec4f {
+  if (c >= WIDTH / 4u) { return vec4f(0.0); }
+  return q[(first + min(row, sizes.queries - 1u) * sizes.heads) * (WIDTH / 4u) + c];
+}
+fn k4(first: u32, row: u32, c: u32) -> vec4f {
+  if (c >= WIDTH / 4u) { return vec4f(0.0); }
+  return k[(first + min(row, sizes.keys - 1u) * sizes.heads) * (WIDTH / 4u) + c];
+}
+fn v4(first: u32, row: u32, c: u32) -> vec4f {
+  if (c >= WIDTH / 4u) { return vec4f(0.0); }
+  return v[(first + min(row, sizes.keys - 1u) * sizes.heads) * (WIDTH / 4u) + c];
+}
+fn attends(element: u32, m: u32, n: u32) -> bool {
+  if (m >= sizes.keys || n >= sizes.queries) { return false; }
+  if (MASKED) { if (key_mask[element * sizes.keys + m] == 0.0) { return false; } }
+  return !CAUSAL || m <= n;
+}
+fn store_left(c: u32, quad: u32, block: mat4x4f) {
+  for (var i = 0u; i < 4u; i++) { left[(4u * c + i) * 8u + quad] = block[i]; }
+}
+fn store_right(c: u32, quad: u32, block: mat4x4f) {
+  for (var i = 0u; i < 4u; i++) { right[(4u * c + i) * 8u + quad] = block[i]; }
+}
+/// left's 32 × 32 times right's, of which a thread gets four by four: rows 4·y…, columns 4·x….
+fn product(y: u32, x: u32) -> mat4x4f {
+  var sums = mat4x4f();
+  for (var i = 0u; i < 32u; i++) {
+    let a = left[8u * i + y];
+    let b = right[8u * i + x];
+    sums[0] += a.x * b;
+    sums[1] += a.y * b;
+    sums[2] += a.z * b;
+    sums[3] += a.w * b;
+  }
+  return sums;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let tiles = (sizes.queries + 31u) / 32u;
+  let tile = id.x + id.y * groups.x;
+  if (tile >= sizes.batch * sizes.heads * tiles) { return; }
+  let n0 = (tile % tiles) * 32u;
+  let head = tile / tiles % sizes.heads;
+  let element = tile / tiles / sizes.heads;
+  let first_q = element * sizes.queries * sizes.heads + head;
+  let first_k = element * sizes.keys * sizes.heads + head;
+  let y = thread / 8u;
+  let x = thread % 8u;
+  var sums: array<mat4x4f, 4>; // of each 32 channels: a thread's four, for its four queries
+  var top = vec4f(LOW);
+  var total = vec4f(0.0); // over this thread's keys only, until the end
+  let end = select(sizes.keys, min(sizes.keys, n0 + 32u), CAUSAL);
+  for (var m0 = 0u; m0 < end; m0 += 32u) {
+    var s = mat4x4f(); // a column of it is a query
+    for (var c0 = 0u; c0 < WIDTH / 4u; c0 += 8u) {
+      let c = c0 + y;
+      store_left(y, x, transpose(mat4x4f(q4(first_q, n0 + 4u * x, c), q4(first_q, n0 + 4u * x + 1u, c), q4(first_q, n0 + 4u * x + 2u, c), q4(first_q, n0 + 4u * x + 3u, c))));
+      store_right(y, x, transpose(mat4x4f(k4(first_k, m0 + 4u * x, c), k4(first_k, m0 + 4u * x + 1u, c), k4(first_k, m0 + 4u * x + 2u, c), k4(first_k, m0 + 4u * x + 3u, c))));
+      workgroupBarrier();
+      s += product(y, x);
+      workgroupBarrier();
+    }
+    var keep = array<vec4<bool>, 4>();
+    var highest = vec4f(0.0);
+    for (var i = 0u; i < 4u; i++) {
+      let n = n0 + 4u * y + i;
+      let m = m0 + 4u * x;
+      keep[i] = vec4<bool>(attends(element, m, n), attends(element, m + 1u, n), attends(element, m + 2u, n), attends(element, m + 3u, n));
+      s[i] = select(vec4f(LOW), s[i] * sizes.scale, keep[i]);
+      highest[i] = max(max(s[i].x, s[i].y), max(s[i].z, s[i].w));
+    }
+    shared_rows[thread] = highest;
+    workgroupBarrier();
+    var higher = top;
+    for (var i = 0u; i < 8u; i++) { higher = max(higher, shared_rows[8u * y + i]); }
+    let shrink = exp(top - higher);
+    top = higher;
+    total *= shrink;
+    for (var i = 0u; i < 4u; i++) {
+      s[i] = select(vec4f(0.0), exp(s[i] - top[i]), keep[i]);
+      total[i] += s[i].x + s[i].y + s[i].z + s[i].w;
+    }
+    store_left(x, y, transpose(s));
+    for (var part = 0u; part < (WIDTH + 31u) / 32u; part++) {
+      for (var i = thread; i < 256u; i += 64u) { right[i] = v4(first_k, m0 + i / 8u, part * 8u + i % 8u); }
+      workgroupBarrier();
+      let added = product(y, x);
+      for (var i = 0u; i < 4u; i++) { sums[part][i] = sums[part][i] * shrink[i] + added[i]; }
+      workgroupBarrier();
+    }
+  }
+  shared_rows[thread] = total;
+  workgroupBarrier();
+  total = vec4f(0.0);
+  for (var i = 0u; i < 8u; i++) { total += shared_rows[8u * y + i]; }
+  for (var i = 0u; i < 4u; i++) {
+    let n = n0 + 4u * y + i;
+    if (n >= sizes.queries) { break; }
+    let row = first_q + n * sizes.heads;
+    let found = total[i] > 0.0;
+    if (x == 0u) { lse[row] = select(0.0, top[i] + log(max(total[i], 1e-30)), found); }
+    let inverse = select(0.0, 1.0 / max(total[i], 1e-30), found);
+    for (var c = x; c < WIDTH / 4u; c += 8u) { o[row * (WIDTH / 4u) + c] = sums[c / 8u][i] * inverse; }
+  }
+}

@@ -4,7 +4,7 @@
  * A module declares its own bindings in group 0: storage buffers in the order given, one uniform block last.
  */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
-import { env, type DataType, type TensorInfo } from '@tensorflow/tfjs-core';
+import { env, util, type DataType, type TensorInfo } from '@tensorflow/tfjs-core';
 import { invariant } from './invariant';
 
 interface TensorData { values: unknown; resource: GPUBuffer | null }
@@ -14,7 +14,7 @@ export interface Internals {
   device: GPUDevice;
   queue: GPUQueue;
   tensorMap: { get(id: object): TensorData };
-  bufferManager: { acquireBuffer(size: number, usage: number): GPUBuffer };
+  bufferManager: { acquireBuffer(size: number, usage: number): GPUBuffer; freeBuffers: Map<string, GPUBuffer[]>; numFreeBuffers: number; numBytesUsed: number; numBytesAllocated: number };
   commandEncoder: GPUCommandEncoder | null;
   computePassEncoder: GPUComputePassEncoder | null;
   commandQueueOwnedIds: WeakSet<object>;
@@ -63,9 +63,17 @@ function pipelineOf(device: GPUDevice, { name, code, constants = {} }: Program):
   return pipeline;
 }
 
+/**
+ * Freed tensors return to the pool only when the work that used them is submitted. With large tensors a full batch of
+ * dispatches would make the pool several times what is in use, so it is also submitted after this many allocated bytes.
+ */
+const SUBMIT_BYTES = 128 * 2 ** 20;
+let allocatedBytes = 0;
+
 /** A tensor without values, on the GPU. Its buffer may hold anything. */
 export function allocate(backend: unknown, shape: readonly number[], dtype: DataType = 'float32'): TensorInfo {
   const info = internals(backend).makeTensorInfo(shape, dtype);
+  allocatedBytes += 4 * util.sizeFromShape(info.shape);
   internals(backend).uploadToGPU(info.dataId);
   return info;
 }
@@ -115,7 +123,22 @@ export function dispatch(backend: unknown, program: Program, bindings: readonly 
   b.computePassEncoder.setBindGroup(0, group);
   b.computePassEncoder.dispatchWorkgroups(Math.ceil(groups / rows), rows, 1);
   b.dispatchCountInPass++;
-  if (b.dispatchCountInPass >= env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')) flush(backend);
+  if (b.dispatchCountInPass >= env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE') || allocatedBytes > SUBMIT_BYTES) flush(backend);
+}
+
+/** tfjs' pool reuses a buffer only for the very same size and never shrinks: other sizes pile up beside it. Emptied beyond this. */
+const POOL_BYTES = 512 * 2 ** 20;
+
+/** Destroys the pool's free buffers. What was submitted with them still completes. */
+export function emptyPool(backend: unknown): void {
+  const { bufferManager } = internals(backend);
+  for (const buffers of bufferManager.freeBuffers.values()) {
+    for (const buffer of buffers.splice(0)) {
+      bufferManager.numFreeBuffers--;
+      bufferManager.numBytesAllocated -= buffer.size;
+      buffer.destroy();
+    }
+  }
 }
 
 /** Submits what has been recorded. */
@@ -124,4 +147,6 @@ export function flush(backend: unknown): void {
   b.ensureCommandEncoderReady();
   b.endComputePassEncoder();
   b.submitQueue();
+  allocatedBytes = 0;
+  if (b.bufferManager.numBytesAllocated - b.bufferManager.numBytesUsed > POOL_BYTES) emptyPool(backend);
 }

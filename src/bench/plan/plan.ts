@@ -17,7 +17,7 @@ export interface Needs {
   keptBytes: number;
   /** Most bytes in use, looked at between blocks: weights, tensors, uniforms. */
   usedBytes: number;
-  /** What the allocator holds after the steps: used buffers and those of its pool, packed weights included. */
+  /** Most that the allocator held, looked at between blocks: used buffers and those of its pool, packed weights included. */
   allocatedBytes: number;
 }
 
@@ -28,12 +28,14 @@ export async function needs(job: Job, recipe: Recipe): Promise<Needs> {
   const base = await shapedBase(job);
   const dataset = shapedDataset(base, job);
   const weightBytes = packedGpuBytes() - before.packed;
-  let usedBytes = 0;
-  const look = async () => { usedBytes = Math.max(usedBytes, gpu().numBytesInGPU + weightBytes); };
+  let [usedBytes, allocatedBytes] = [0, 0];
+  const look = async () => {
+    usedBytes = Math.max(usedBytes, gpu().numBytesInGPU + weightBytes);
+    allocatedBytes = Math.max(allocatedBytes, gpu().numBytesAllocatedInGPU - before.allocated + weightBytes);
+  };
   const trainer = await createTrainer({ base, method: purecc, recipe: { ...recipe, stage1Steps: 1, stage2Steps: 2 }, dataset, between: look });
   let keptBytes = 0;
   for await (const { step } of trainer.steps()) keptBytes = step > 0 ? gpu().numBytesInGPU : keptBytes;
-  const allocatedBytes = gpu().numBytesAllocatedInGPU - before.allocated + weightBytes;
   trainer.dispose();
   disposeMmdit(base.mmdit);
   tf.dispose([dataset.latents, ...Object.values(dataset.words).flatMap(({ context, pooled }) => [context, pooled])]);

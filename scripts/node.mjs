@@ -15,18 +15,23 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** tfjs-backend-wasm's factories are CommonJS: in Node they ask for `require` and `__dirname`. */
 const commonJs = "import { createRequire as laminaRequire } from 'node:module';\nglobalThis.require ??= laminaRequire(import.meta.url);\nglobalThis.__dirname ??= import.meta.dirname ?? '.';";
 
-/** Bundles `entry` into a fresh folder; gives the program's path and the folder. */
-export async function bundle(entry) {
-  const { build } = await import('vite');
+/** A fresh folder of this project's own, for what is built and thrown away. */
+export async function scratch(name) {
   const cache = join(root, 'node_modules', '.cache', 'lamina');
   await mkdir(cache, { recursive: true });
-  const folder = await mkdtemp(join(cache, `${basename(entry, extname(entry))}-`));
+  return mkdtemp(join(cache, `${name}-`));
+}
+
+/** Bundles `entry` into `folder`, a fresh one if none is given, under `name`; `alias` replaces packages. Gives the program's path and the folder. */
+export async function bundle(entry, { folder: given = null, name = 'program.mjs', alias = {} } = {}) {
+  const { build } = await import('vite');
+  const folder = given ?? (await scratch(basename(entry, extname(entry))));
   await build({
-    root, configFile: false, logLevel: 'warn', publicDir: false,
-    build: { ssr: true, outDir: folder, target: 'node20', minify: false, rollupOptions: { input: resolve(entry), output: { banner: commonJs, entryFileNames: 'program.mjs', chunkFileNames: '[name]-[hash].mjs', format: 'es' } } },
-    ssr: { noExternal: true, external: ['webgpu'], resolve: { mainFields: ['module', 'main'] } },
+    root, configFile: false, logLevel: 'warn', publicDir: false, resolve: { alias },
+    build: { ssr: true, outDir: folder, target: 'node20', minify: false, rollupOptions: { input: resolve(entry), output: { banner: commonJs, entryFileNames: name, chunkFileNames: '[name]-[hash].mjs', format: 'es' } } },
+    ssr: { noExternal: true, external: alias.webgpu ? [] : ['webgpu'], resolve: { mainFields: ['module', 'main'] } },
   });
-  return { program: join(folder, 'program.mjs'), folder };
+  return { program: join(folder, name), folder };
 }
 
 /** Runs a Node program with this terminal; resolves with its exit status. A signal sent to us goes on to it. */
@@ -39,14 +44,21 @@ function run(program, args) {
   });
 }
 
+/** Bundles and runs a TypeScript program of this project; its exit status. */
+export async function runProgram(entry, args) {
+  const { program, folder } = await bundle(entry);
+  try {
+    return await run(program, args);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [entry, ...args] = process.argv.slice(2);
   if (!entry || !existsSync(entry)) {
     console.error(entry ? `There is no file ${entry}.` : 'node scripts/node.mjs ENTRY.ts [arguments…]');
     process.exit(2);
   }
-  const { program, folder } = await bundle(entry);
-  const status = await run(program, args);
-  await rm(folder, { recursive: true, force: true });
-  process.exit(status);
+  process.exit(await runProgram(entry, args));
 }

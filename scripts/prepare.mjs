@@ -3,7 +3,7 @@
  * the sources. Only Node's own modules are imported here, because nothing else may be installed yet.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -35,7 +35,10 @@ const npm = (args) => spawnSync('npm', args, { cwd: root, stdio: 'inherit', shel
 /** npm writes node_modules/.package-lock.json at the end of each install; without it, or older than the lock, the packages are not those. */
 export function ensurePackages() {
   checkNode();
-  const mark = join(root, 'node_modules', '.package-lock.json');
+  const packages = join(root, 'node_modules');
+  // Through a link npm would empty the folder it leads to, which is another checkout's.
+  if (lstatSync(packages, { throwIfNoEntry: false })?.isSymbolicLink()) return;
+  const mark = join(packages, '.package-lock.json');
   if (newest(mark) >= newest(join(root, 'package-lock.json')) && existsSync(mark)) return;
   console.log('Installing packages (once, a minute or two) …');
   const { status, error } = npm(['ci', '--no-audit', '--no-fund']);

@@ -8,6 +8,7 @@ import axisSum from '../../shaders/axis_sum.wgsl?raw';
 import matMul from '../../shaders/mat_mul.wgsl?raw';
 import softmaxRows from '../../shaders/softmax_rows.wgsl?raw';
 import { allocate, dispatch, uniforms } from './dispatch';
+import { keepStock } from './stock';
 import { backend_util, broadcast_util, getKernel, registerKernel, unregisterKernel, util, type KernelConfig, type TensorInfo } from './tf';
 
 type Replacement = (args: Parameters<KernelConfig['kernelFunc']>[0]) => TensorInfo | null;
@@ -81,6 +82,7 @@ export function replaceKernels(software: boolean): void {
     if (installed.has(name)) continue;
     installed.add(name);
     const stock = getKernel(name, 'webgpu');
+    keepStock(stock);
     unregisterKernel(name, 'webgpu');
     registerKernel({ ...stock, kernelFunc: (args) => replacement(args) ?? stock.kernelFunc(args) });
   }

@@ -7,6 +7,7 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { broadcast_util, getKernel, registerKernel, unregisterKernel, util, type KernelConfig, type TensorInfo } from '@tensorflow/tfjs-core';
 import { invariant } from './invariant';
+import { keepStock } from './stock';
 
 /** Multiplications per batch element below which setting up an XNNPACK operator costs more than the scalar loop. */
 const TINY = 8192;
@@ -55,6 +56,7 @@ const installed = new WeakSet<KernelConfig>();
 export function installWasmMatMul(): void {
   const stock = getKernel('BatchMatMul', 'wasm');
   if (installed.has(stock)) return;
+  keepStock(stock);
   let product: Product | null = null;
   const ours: KernelConfig = {
     ...stock,

@@ -3,15 +3,19 @@
  * whatever Vulkan driver there is, else with the SwiftShader that comes with a Chromium. None of them needs a browser,
  * and nothing here needs a test runner.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants, homedir, tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { openBackend, type Compute } from '../engine/backend';
 import * as tf from '../engine/tf';
 
+/** The program's own folder: a bundle that runs without packages has beside it what is otherwise found in them. */
+const besideProgram = dirname(process.argv[1] ?? '.');
+const packagedWasm = () => join(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'wasm-out');
+
 /** Where tfjs' wasm files lie, with a slash at its end. */
-export const wasmFolder = join(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'wasm-out') + sep;
+export const wasmFolder = (existsSync(join(besideProgram, 'tfjs-backend-wasm-simd.wasm')) ? besideProgram : packagedWasm()) + sep;
 
 export function useBackend(name: 'cpu' | 'wasm'): Promise<Compute> {
   return openBackend(name, { threads: 1, wasmPaths: wasmFolder });
@@ -41,6 +45,14 @@ const withFile = (folders: string[], file: string): string | null => firstExisti
 const driverFolders = ['/usr/share/vulkan/icd.d', '/etc/vulkan/icd.d', '/usr/local/share/vulkan/icd.d'];
 const hasInstalledDriver = () => driverFolders.some((folder) => existsSync(folder) && readdirSync(folder).some((file) => file.endsWith('.json')));
 
+/** NVIDIA's driver without its description, as containers have it: the description is written here. */
+function describeNvidia(): string | null {
+  if (!withFile(libraryFolders, 'libGLX_nvidia.so.0')) return null;
+  const path = join(tmpdir(), 'lamina-nvidia-icd.json');
+  writeFileSync(path, JSON.stringify({ file_format_version: '1.0.0', ICD: { library_path: 'libGLX_nvidia.so.0', api_version: '1.3.0' } }));
+  return path;
+}
+
 const libraryFolders = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib', '/usr/local/lib'];
 /** Of glibc: the library stays loaded though it is no Node module. */
 const RTLD_NODELETE = 0x1000;
@@ -64,8 +76,11 @@ let gpu: GPU | null = null;
 export async function useWebgpu(): Promise<Compute> {
   const folders = browserFolders();
   const software = withFile(folders, 'vk_swiftshader_icd.json');
-  loadVulkan(folders);
-  if (!process.env['VK_DRIVER_FILES'] && !hasInstalledDriver() && software) process.env['VK_DRIVER_FILES'] = software;
+  loadVulkan([besideProgram, ...folders]);
+  if (!process.env['VK_DRIVER_FILES'] && !hasInstalledDriver()) {
+    const driver = describeNvidia() ?? software;
+    if (driver) process.env['VK_DRIVER_FILES'] = driver;
+  }
   process.env['XDG_RUNTIME_DIR'] ??= tmpdir();
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals);

@@ -1,0 +1,47 @@
+/** Runs the rows that are asked for on the backend that is open, one after another, and tells each as it is done. */
+import type { Compute } from '../engine/backend';
+import * as tf from '../engine/tf';
+import { tensorForm, someTensor } from './forms';
+import { defaultTiming, measureRow, type Timing } from './measure';
+import type { Report, ReportRow, Row, Survey } from './row';
+
+/** A row longer than this on a software adapter is skipped. */
+const LIMIT_MS = 20_000;
+
+export interface RunOptions {
+  /** Regular expression over name, shape and rival, case ignored; empty for all. */
+  only: string;
+  host: string;
+  onRow?(row: ReportRow): void;
+}
+
+const label = (row: Row | Survey): string => ('measure' in row ? row.name : `${row.name} ${row.shape} ${row.rival?.name ?? ''}`);
+
+export function chosen<T extends Row | Survey>(rows: readonly T[], only: string): T[] {
+  const pattern = new RegExp(only, 'i');
+  return rows.filter((row) => pattern.test(label(row)));
+}
+
+/** What our product of 256² reaches here, operations a second. */
+async function pace(): Promise<number> {
+  const side = 256;
+  const form = tensorForm([someTensor([side, side], 1), someTensor([side, side], 2)], ([a, b]) => tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D));
+  const row: Row = { name: 'pace', shape: '', flops: 2 * side ** 3, bytes: 0, ours: () => form, rival: null };
+  const { gflops } = await measureRow(row, { ...defaultTiming, budgetMs: 200, limitMs: null, flopsPerSecond: 1 });
+  return gflops! * 1e9;
+}
+
+export async function timingOf(compute: Compute): Promise<Timing> {
+  return { ...defaultTiming, limitMs: compute.software ? LIMIT_MS : null, flopsPerSecond: await pace() };
+}
+
+export async function runRows(compute: Compute, rows: readonly (Row | Survey)[], options: RunOptions): Promise<Report> {
+  const timing = await timingOf(compute);
+  const done: ReportRow[] = [];
+  for (const row of chosen(rows, options.only)) {
+    const found = 'measure' in row ? await row.measure() : [await measureRow(row, timing)];
+    for (const one of found) options.onRow?.(one);
+    done.push(...found);
+  }
+  return { adapter: compute.adapter, backend: compute.backend, host: options.host, rows: done };
+}

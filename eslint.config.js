@@ -1,6 +1,6 @@
 /**
  * Lint, and the rooms of docs/architecture.md enforced by machine: an import that points up or back is an error whose text says why.
- * Leaves that every room may import: protocol/faults.ts and engine/invariant.ts. Tests and src/testing may import anything.
+ * Leaves that every room may import: protocol/faults.ts and engine/invariant.ts. Tests, src/testing and src/bench may import anything.
  */
 import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
 import { importX } from 'eslint-plugin-import-x';
@@ -70,7 +70,7 @@ export default tseslint.config(
     ignores: ['src/engine/**', ...tests, 'src/testing/**'],
     rules: { 'no-restricted-imports': ['error', { patterns: [{ group: ['@tensorflow/*'], message: 'tfjs comes in through src/engine/tf.ts alone.' }] }] },
   },
-  { files: ['src/**/*.{ts,tsx}'], ignores: ['src/testing/**', 'src/bench/**', ...tests], rules: { 'no-restricted-syntax': ['error', { selector: "ImportDeclaration[source.value=/\\/testing\\//]", message: 'Nothing of the app imports src/testing.' }] } },
+  { files: ['src/**/*.{ts,tsx}'], ignores: ['src/testing/**', 'src/bench/**', ...tests], rules: { 'no-restricted-syntax': ['error', { selector: "ImportDeclaration[source.value=/\\/(testing|bench)\\//]", message: 'Nothing of the app imports src/testing or src/bench.' }] } },
   { files: ['src/ui/**/*.{ts,tsx}', 'src/main.tsx'], plugins: { 'react-hooks': reactHooks }, rules: { 'react-hooks/rules-of-hooks': 'error', 'react-hooks/exhaustive-deps': 'error' } },
   { files: ['scripts/**', '*.js', '*.ts', 'e2e/**'], languageOptions: { globals: { ...globals.node, ...globals.browser } } },
 );

@@ -2,7 +2,7 @@
 import { flush, internals } from '../engine/dispatch';
 import * as tf from '../engine/tf';
 import { vjp, type Vjp } from '../engine/vjp';
-import { noise } from '../testing/kernels/suite';
+import { noise } from '../testing/kernels/spec';
 import type { Form } from './row';
 
 /** Waits until the current backend has done what it was given. wasm and plain JavaScript have done it already. */

@@ -4,6 +4,7 @@ import * as tf from '../engine/tf';
 import { tensorForm, someTensor } from './forms';
 import { defaultTiming, measureRow, type Timing } from './measure';
 import type { Report, ReportRow, Row, Survey } from './row';
+import { allRows } from './rows';
 
 /** A row longer than this on a software adapter is skipped. */
 const LIMIT_MS = 20_000;
@@ -35,10 +36,11 @@ export async function timingOf(compute: Compute): Promise<Timing> {
   return { ...defaultTiming, limitMs: compute.software ? LIMIT_MS : null, flopsPerSecond: await pace() };
 }
 
-export async function runRows(compute: Compute, rows: readonly (Row | Survey)[], options: RunOptions): Promise<Report> {
+/** The backend is open and current. */
+export async function runBench(compute: Compute, options: RunOptions): Promise<Report> {
   const timing = await timingOf(compute);
   const done: ReportRow[] = [];
-  for (const row of chosen(rows, options.only)) {
+  for (const row of chosen(allRows(compute, timing), options.only)) {
     const found = 'measure' in row ? await row.measure() : [await measureRow(row, timing)];
     for (const one of found) options.onRow?.(one);
     done.push(...found);

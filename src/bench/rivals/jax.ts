@@ -4,7 +4,7 @@
  * compiler fuses.
  */
 import type { Array as JaxArray } from '@jax-js/jax';
-import { noise } from '../../testing/kernels/suite';
+import { noise } from '../../testing/kernels/spec';
 import type { Form } from '../row';
 
 export type JaxDevice = 'webgpu' | 'wasm';

@@ -1,12 +1,20 @@
 /** All rows of a backend, in the order of the report. */
 import type { Compute } from '../../engine/backend';
+import type { Timing } from '../measure';
 import type { Row, Survey } from '../row';
+import { blockRows } from './block';
 import { kernelRows } from './kernels';
 import { matmulRows } from './matmul';
+import { scalingRows, stepRows } from './step';
+import { wasmProducts } from './wasmProducts';
 
-export function allRows({ backend }: Compute): (Row | Survey)[] {
+export function allRows(compute: Compute, timing: Timing): (Row | Survey)[] {
   return [
-    ...matmulRows(backend),
+    ...matmulRows(compute.backend),
     ...kernelRows(),
+    ...stepRows(),
+    ...blockRows(),
+    ...(compute.backend === 'wasm' ? [wasmProducts(timing)] : []),
+    ...scalingRows(compute),
   ];
 }

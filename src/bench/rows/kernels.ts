@@ -4,7 +4,8 @@
  */
 import { guidanceFusionSpec } from '../../testing/kernels/guidanceFusion';
 import { lambdaStarSpec } from '../../testing/kernels/lambdaStar';
-import type { KernelSpec } from '../../testing/kernels/suite';
+import * as tf from '../../engine/tf';
+import type { KernelSpec } from '../../testing/kernels/spec';
 import { pullbackForm, someTensor, tensorForm } from '../forms';
 import type { Form, Row } from '../row';
 
@@ -49,7 +50,8 @@ export function kernelRows(benches: KernelBench[] = kernelBenches): Row[] {
     const row = (part: 'forward' | 'gradient', open: (run: KernelSpec['run']) => Form): Row => ({
       name: `${spec.name} ${part}`, shape, flops: 0, bytes: bytes[part],
       ours: () => open(spec.run),
-      rival: { name: 'composed', open: () => open(spec.composed) },
+      // where there is no kernel, ours is the composed form
+      rival: tf.getKernel(spec.name, tf.getBackend()) ? { name: 'composed', open: () => open(spec.composed) } : null,
     });
     return [
       row('forward', (run) => tensorForm(inputs(), (given) => run(given, options))),

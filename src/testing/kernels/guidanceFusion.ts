@@ -1,7 +1,7 @@
 /** Guidance fusion for the shared suite: v0 + Σ wᵢ·mᵢ⊙(vᵢ − v0). */
 import { guidanceFusion, guidanceFusionComposed } from '../../engine/kernels/guidanceFusion';
 import * as tf from '../../engine/tf';
-import { noise, type KernelCase, type KernelSpec } from './suite';
+import { noise, type KernelCase, type KernelSpec } from './spec';
 
 interface Options { weights: number[]; masks?: (Float32Array | null)[] }
 

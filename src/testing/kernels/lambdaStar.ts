@@ -1,7 +1,7 @@
 /** The λ* projection for the shared suite; outputs λ, cos, ‖r‖², ‖g‖², ⟨r,g⟩. */
 import { lambdaStar, lambdaStarComposed, type Projected } from '../../engine/kernels/lambdaStar';
 import type * as tf from '../../engine/tf';
-import type { KernelCase, KernelSpec } from './suite';
+import type { KernelCase, KernelSpec } from './spec';
 
 interface Options { floor: number; low: number; high: number }
 const bare: Options = { floor: 0, low: -Infinity, high: Infinity };

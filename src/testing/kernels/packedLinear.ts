@@ -11,7 +11,7 @@ import type { OnGpu } from '../../engine/packed/packedMatrix';
 import { pack, unpack, type Packing } from '../../engine/packed/packing';
 import { TILINGS, type Tiling } from '../../engine/packed/tiling';
 import * as tf from '../../engine/tf';
-import { noise, type KernelCase, type KernelSpec } from './suite';
+import { noise, type KernelCase, type KernelSpec } from './spec';
 
 interface Options { inputs: number; outputs: number; rank: number; packing: Packing; tiling: Tiling; bias: boolean }
 

@@ -7,43 +7,9 @@ import { describe, expect, it } from 'vitest';
 import * as tf from '../../engine/tf';
 import { vjp } from '../../engine/vjp';
 import { expectNoLeak } from '../backend';
+import { noise, type KernelSpec, type Values } from './spec';
 
-export type Values = Float32Array | Float64Array;
-
-export interface KernelCase {
-  title: string;
-  /** Of each input that has a gradient. */
-  shapes: number[][];
-  /** Too large for gradients on a software adapter. */
-  forwardOnly?: boolean;
-  /** Passed through to the three forms. */
-  options?: unknown;
-}
-
-export interface KernelSpec {
-  name: string;
-  cases: KernelCase[];
-  /** As the product calls it. */
-  run(inputs: tf.Tensor[], options: unknown): tf.Tensor[];
-  composed(inputs: tf.Tensor[], options: unknown): tf.Tensor[];
-  /** Frees what `run` made besides its outputs (frozen layers, say); called at the end of each case. */
-  release?(): void;
-  /** Float64, elementwise loops only. */
-  reference(inputs: Values[], shapes: number[][], options: unknown): Float64Array[];
-  /** Largest error allowed, relative to the largest value of the output (of the gradient), with its reason in the spec. */
-  tolerance: { forward: number; gradient: number };
-}
-
-/** Uniform in −1…1, the same for the same seed. */
-export function noise(size: number, seed: number): Float32Array {
-  const values = new Float32Array(size);
-  let state = (seed * 2654435761 + 1) >>> 0;
-  for (let i = 0; i < size; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    values[i] = (state >>> 8) / 2 ** 23 - 1;
-  }
-  return values;
-}
+export { noise, type KernelCase, type KernelSpec, type Values } from './spec';
 
 const largest = (values: ArrayLike<number>): number => {
   let top = 0;

@@ -1,0 +1,86 @@
+/**
+ * Training steps: of the embedded base, and how a step's time grows with tokens, batch, rank and blocks. A step is the
+ * trainer's own, stage 2 with the lamina preset: both branches forwards, one of them back, AdamW on the adapter.
+ * Weights, latents and words are random: the shapes decide the time.
+ */
+import embeddedConfig from '../../../public/base/transformer/config.json';
+import type { Compute } from '../../engine/backend';
+import { methods } from '../../methods';
+import { disposeMmdit, loadMmdit } from '../../models/mmdit';
+import type { EncodedPrompts } from '../../pipeline/base';
+import { disposeDataset, type Dataset } from '../../pipeline/dataset';
+import { createTrainer } from '../../pipeline/train';
+import { defaultRecipe } from '../../protocol/recipe';
+import { settled, someTensor } from '../forms';
+import { randomSource, type ModelSize } from '../model';
+import { withStockKernels } from '../rivals/stockTfjs';
+import type { Form, Row } from '../row';
+
+export interface StepSize {
+  model: ModelSize;
+  /** Latent side; a quarter of its square are the picture's tokens. */
+  side: number;
+  textTokens: number;
+  batch: number;
+  rank: number;
+}
+
+const embeddedModel: ModelSize = {
+  hidden: embeddedConfig.caption_projection_dim, heads: embeddedConfig.num_attention_heads, depth: embeddedConfig.num_layers, channels: embeddedConfig.in_channels, patch: embeddedConfig.patch_size,
+  contextWidth: embeddedConfig.joint_attention_dim, pooledWidth: embeddedConfig.pooled_projection_dim, positionSide: embeddedConfig.pos_embed_max_size,
+};
+export const embeddedStep: StepSize = { model: embeddedModel, side: embeddedConfig.sample_size, textTokens: 24, batch: 2, rank: 4 };
+
+const PICTURES = 4;
+
+function words({ model, textTokens }: StepSize, at: number, seed: number): EncodedPrompts {
+  return { context: someTensor([PICTURES, textTokens, model.contextWidth], seed), pooled: someTensor([PICTURES, model.pooledWidth], seed + 1), at: new Array<number>(PICTURES).fill(at) };
+}
+
+/** A trainer that stands at the beginning of stage 2; one repetition is one step. */
+export async function stepForm(size: StepSize): Promise<Form> {
+  const mmdit = await loadMmdit(randomSource(size.model));
+  const { side, batch, rank } = size;
+  const dataset: Dataset = {
+    latents: someTensor([PICTURES, side, side, size.model.channels], 3),
+    pictures: PICTURES,
+    words: { complete: words(size, 2, 10), base: words(size, -1, 20), target: words(size, 1, 30), class: words(size, -1, 40), null: words(size, -1, 50) },
+  };
+  const recipe = { ...defaultRecipe('lamina'), classWord: 'dog', batchSize: batch, rank, stage1Steps: 1, stage2Steps: 1e9 };
+  const base = { mmdit, shift: 1, latentShape: [side, side, size.model.channels] as [number, number, number] };
+  const trainer = await createTrainer({ base, method: methods.purecc, recipe, dataset });
+  const steps = trainer.steps();
+  await steps.next(); // all of stage 1
+  return {
+    run: () => steps.next(),
+    sync: settled,
+    dispose: () => {
+      trainer.dispose();
+      disposeDataset(dataset);
+      disposeMmdit(mmdit);
+    },
+  };
+}
+
+const says = ({ model, side, textTokens, batch, rank }: StepSize) =>
+  `${(side / model.patch) ** 2}+${textTokens} tokens, batch ${batch}, rank ${rank}, ${model.depth} blocks of ${model.hidden}`;
+
+const stepRow = (name: string, size: StepSize, rival: Row['rival'] = null): Row => ({ name, shape: says(size), flops: 0, bytes: 0, ours: () => stepForm(size), rival });
+
+export function stepRows(): Row[] {
+  return [stepRow('step of the embedded base', embeddedStep, { name: 'tfjs kernels', open: async () => withStockKernels(await stepForm(embeddedStep)) })];
+}
+
+/** One size changes at a time. Small models where the adapter is software, SD3.5-Medium's width elsewhere. */
+export function scalingRows({ software }: Pick<Compute, 'software'>): Row[] {
+  const [hidden, heads, depth, textTokens] = software ? [128, 2, 2, 24] : [1536, 24, 2, 154];
+  const model: ModelSize = { hidden, heads, depth, channels: 16, patch: 2, contextWidth: software ? 192 : 4096, pooledWidth: software ? 192 : 2048, positionSide: 64 };
+  const plain: StepSize = { model, side: software ? 16 : 32, textTokens, batch: 2, rank: 4 };
+  const vary = (name: string, changes: Partial<StepSize>[]) => changes.map((change) => stepRow(`step against ${name}`, { ...plain, ...change }));
+  return [
+    ...vary('tokens', (software ? [8, 16, 24, 32] : [16, 32, 64, 128]).map((side) => ({ side }))),
+    ...vary('batch', [1, 2, 4, 8].map((batch) => ({ batch }))),
+    ...vary('rank', [1, 4, 16, 64].map((rank) => ({ rank }))),
+    ...vary('blocks', [1, 2, 4, 8].map((blocks) => ({ model: { ...model, depth: blocks } }))),
+  ];
+}

@@ -16,7 +16,7 @@ export interface RunOptions {
   onRow?(row: ReportRow): void;
 }
 
-const label = (row: Row | Survey): string => ('measure' in row ? row.name : `${row.name} ${row.shape} ${row.rival?.name ?? ''}`);
+const label = (row: Row | Survey): string => ('measure' in row ? row.name : `${row.name} ${row.shape} ${row.rival?.name ?? ''}`.trim());
 
 export function chosen<T extends Row | Survey>(rows: readonly T[], only: string): T[] {
   const pattern = new RegExp(only, 'i');

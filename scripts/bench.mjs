@@ -32,6 +32,7 @@ async function inBrowser() {
     const report = await page.run({ only, say: (line) => console.log(line) });
     console.log(`\n${report.text}`);
     if (json) await writeFile(json, report.json);
+    if (report.failed) process.exitCode = 1;
   } finally {
     await page.close();
   }

@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { openNodeBackend } from '../testing/nodeBackend';
 import { heading, reportJson, textTable } from './report';
-import { runBench } from './run';
+import { anyFailed, runBench } from './run';
 
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { backend: { type: 'string', default: 'webgpu' }, only: { type: 'string', default: '' }, json: { type: 'string' } } });
@@ -18,7 +18,7 @@ async function main(): Promise<number> {
   const report = await runBench(compute, { only: values.only, host: `Node ${process.versions.node}`, onRow: (row) => console.log(textTable([row]).split('\n')[1]) });
   console.log(`\n${heading(report)}\n${textTable(report.rows)}`);
   if (values.json) await writeFile(values.json, reportJson(report));
-  return 0;
+  return anyFailed(report) ? 1 : 0;
 }
 
 main().then((status) => process.exit(status), (error: unknown) => {

@@ -1,8 +1,10 @@
 /** The rows themselves, on wasm: what they promise to compare is really different, runs, and leaves nothing behind. */
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { stockKernel, useStockKernels } from '../engine/stock';
 import * as tf from '../engine/tf';
 import type { Compute } from '../engine/backend';
+import { defaultRecipe } from '../protocol/recipe';
 import { expectNoLeak, useBackend } from '../testing/backend';
 import { defaultTiming, measureRow, type Timing } from './measure';
 import type { Row } from './row';
@@ -10,7 +12,7 @@ import { allRows } from './rows';
 import { kernelRows } from './rows/kernels';
 import { withStockKernels } from './rivals/stockTfjs';
 import { ours, stock, type Kind } from './rows/matmul';
-import { scalingRows, stepForm } from './rows/step';
+import { embeddedStep, scalingRows, stepForm } from './rows/step';
 import { chosen } from './run';
 
 let compute: Compute;
@@ -92,4 +94,16 @@ it('a step row trains, with ours and with stock kernels, and leaves nothing', ()
 it('scaling rows change one size at a time', () => {
   const shapes = scalingRows({ software: true }).filter(({ name }) => name.endsWith('rank')).map(({ shape }) => shape.replace(/rank \d+/, ''));
   expect(new Set(shapes).size).toBe(1);
+});
+
+it('the embedded step has the sizes of the base as shipped', () => {
+  const read = (path: string) => JSON.parse(readFileSync(`public/base/${path}`, 'utf8')) as Record<string, number>;
+  const config = read('transformer/config.json');
+  expect(embeddedStep).toEqual({
+    model: {
+      hidden: config['caption_projection_dim'], heads: config['num_attention_heads'], depth: config['num_layers'], channels: config['in_channels'], patch: config['patch_size'],
+      contextWidth: config['joint_attention_dim'], pooledWidth: config['pooled_projection_dim'], positionSide: config['pos_embed_max_size'],
+    },
+    side: config['sample_size'], textTokens: read('text_encoder/config.json')['max_position_embeddings'], batch: defaultRecipe().batchSize, rank: defaultRecipe().rank,
+  });
 });

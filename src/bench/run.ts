@@ -1,5 +1,6 @@
 /** Runs the rows that are asked for on the backend that is open, one after another, and tells each as it is done. */
 import type { Compute } from '../engine/backend';
+import { internals } from '../engine/dispatch';
 import * as tf from '../engine/tf';
 import { tensorForm, someTensor } from './forms';
 import { defaultTiming, measureRow, type Timing } from './measure';
@@ -36,14 +37,41 @@ export async function timingOf(compute: Compute): Promise<Timing> {
   return { ...defaultTiming, limitMs: compute.software ? LIMIT_MS : null, flopsPerSecond: await pace() };
 }
 
+/** What the device complains of instead of throwing: a kernel that did not run would look fast. */
+function deviceErrors(): string[] {
+  const found: string[] = [];
+  if (tf.getBackend() === 'webgpu') internals(tf.backend()).device.addEventListener('uncapturederror', ({ error }) => found.push(error.message));
+  return found;
+}
+
+const failed = (row: Row | Survey, message: string): ReportRow => ({
+  name: row.name, shape: 'measure' in row ? '' : row.shape, ours_ms: null, rival: 'measure' in row ? null : row.rival?.name ?? null, rival_ms: null, ratio: null, gflops: null, bytes: null,
+  skipped: `failed: ${message.split('\n')[0]}`,
+});
+
+/** One row's figures; where it fails, that, so that the others still run. */
+async function figuresOf(row: Row | Survey, timing: Timing, errors: string[]): Promise<ReportRow[]> {
+  try {
+    const found = 'measure' in row ? await row.measure() : [await measureRow(row, timing)];
+    const [complaint] = errors.splice(0);
+    return complaint ? [failed(row, complaint)] : found;
+  } catch (error) {
+    errors.splice(0);
+    return [failed(row, error instanceof Error ? error.message : String(error))];
+  }
+}
+
 /** The backend is open and current. */
 export async function runBench(compute: Compute, options: RunOptions): Promise<Report> {
   const timing = await timingOf(compute);
+  const errors = deviceErrors();
   const done: ReportRow[] = [];
   for (const row of chosen(allRows(compute, timing), options.only)) {
-    const found = 'measure' in row ? await row.measure() : [await measureRow(row, timing)];
+    const found = await figuresOf(row, timing, errors);
     for (const one of found) options.onRow?.(one);
     done.push(...found);
   }
   return { adapter: compute.adapter, backend: compute.backend, host: options.host, rows: done };
 }
+
+export const anyFailed = ({ rows }: Report): boolean => rows.some(({ skipped }) => skipped?.startsWith('failed'));

@@ -25,7 +25,7 @@ function ask<K extends 'list' | 'done'>(kind: K, only: string, onRow: (row: Repo
 }
 
 /** For scripts/bench.mjs; `say` gets one line a row. */
-async function runBench(only: string, say: (line: string) => void): Promise<{ text: string; json: string }> {
+async function runBench(only: string, say: (line: string) => void): Promise<{ text: string; json: string; failed: boolean }> {
   return ask('done', only, (row) => say(textTable([row]).split('\n')[1]!));
 }
 Object.assign(globalThis, { runBench });

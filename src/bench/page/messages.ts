@@ -6,5 +6,5 @@ export interface Ask { backend: 'auto' | 'webgpu' | 'wasm'; only: string; host: 
 export type Told =
   | { kind: 'row'; row: ReportRow }
   | { kind: 'list'; rows: { name: string; shape: string; rival: string | null }[]; adapter: string }
-  | { kind: 'done'; text: string; json: string }
+  | { kind: 'done'; text: string; json: string; failed: boolean }
   | { kind: 'failed'; message: string };

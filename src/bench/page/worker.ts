@@ -3,7 +3,7 @@ import { openBackend } from '../../engine/backend';
 import { wasmFiles } from '../../engine/wasmFiles';
 import { heading, reportJson, textTable } from '../report';
 import { allRows } from '../rows';
-import { runBench, timingOf } from '../run';
+import { anyFailed, runBench, timingOf } from '../run';
 import type { Ask, Told } from './messages';
 
 const tell = (told: Told) => self.postMessage(told);
@@ -15,7 +15,7 @@ async function answer({ backend, only, host, list }: Ask): Promise<void> {
     return tell({ kind: 'list', rows, adapter: compute.adapter });
   }
   const report = await runBench(compute, { only, host, onRow: (row) => tell({ kind: 'row', row }) });
-  tell({ kind: 'done', text: `${heading(report)}\n${textTable(report.rows)}`, json: reportJson(report) });
+  tell({ kind: 'done', text: `${heading(report)}\n${textTable(report.rows)}`, json: reportJson(report), failed: anyFailed(report) });
 }
 
 self.onmessage = ({ data }: MessageEvent<Ask>) => {

@@ -9,10 +9,17 @@ import type { Form } from '../row';
 
 export type JaxDevice = 'webgpu' | 'wasm';
 
+/** Complaints of jax-js' own device, which it does not throw. */
+let errors: string[] | null = null;
+
 /** [m,k]·[k,n]; transposed operands are stored as [k,m] and [n,k]. Throws where jax-js cannot open the device. */
 export async function jaxProduct(device: JaxDevice, [m, k, n]: readonly [number, number, number], transposeA: boolean, transposeB: boolean): Promise<Form> {
   const jax = await import('@jax-js/jax');
   if (!(await jax.init(device)).includes(device)) throw new Error(`jax-js cannot open ${device}`);
+  if (device === 'webgpu' && !errors) {
+    const found: string[] = (errors = []);
+    jax.getWebGPUDevice().addEventListener('uncapturederror', ({ error }) => found.push(error.message));
+  }
   const matrix = (rows: number, columns: number, seed: number) => jax.numpy.array(noise(rows * columns, seed) as Float32Array<ArrayBuffer>, { shape: [rows, columns], device });
   const a = transposeA ? matrix(k, m, 7) : matrix(m, k, 7);
   const b = transposeB ? matrix(n, k, 8) : matrix(k, n, 8);
@@ -26,6 +33,8 @@ export async function jaxProduct(device: JaxDevice, [m, k, n]: readonly [number,
       await jax.blockUntilReady(made);
       if (device === 'webgpu') await jax.getWebGPUDevice().queue.onSubmittedWorkDone();
       made.splice(0).forEach((y) => y.dispose());
+      const [complaint] = errors?.splice(0) ?? [];
+      if (complaint) throw new Error(`jax-js: ${complaint}`);
     },
     dispose: () => [a, b].forEach((x) => x.dispose()),
   };

@@ -3,7 +3,6 @@
  * trainer's own, stage 2 with the lamina preset: both branches forwards, one of them back, AdamW on the adapter.
  * Weights, latents and words are random: the shapes decide the time.
  */
-import embeddedConfig from '../../../public/base/transformer/config.json';
 import type { Compute } from '../../engine/backend';
 import { methods } from '../../methods';
 import { disposeMmdit, loadMmdit } from '../../models/mmdit';
@@ -25,11 +24,9 @@ export interface StepSize {
   rank: number;
 }
 
-const embeddedModel: ModelSize = {
-  hidden: embeddedConfig.caption_projection_dim, heads: embeddedConfig.num_attention_heads, depth: embeddedConfig.num_layers, channels: embeddedConfig.in_channels, patch: embeddedConfig.patch_size,
-  contextWidth: embeddedConfig.joint_attention_dim, pooledWidth: embeddedConfig.pooled_projection_dim, positionSide: embeddedConfig.pos_embed_max_size,
-};
-export const embeddedStep: StepSize = { model: embeddedModel, side: embeddedConfig.sample_size, textTokens: 24, batch: 2, rank: 4 };
+/** As public/base/transformer/config.json says. */
+const embeddedModel: ModelSize = { hidden: 256, heads: 4, depth: 6, channels: 16, patch: 2, contextWidth: 192, pooledWidth: 192, positionSide: 16 };
+export const embeddedStep: StepSize = { model: embeddedModel, side: 16, textTokens: 24, batch: 2, rank: 4 };
 
 const PICTURES = 4;
 
@@ -78,7 +75,7 @@ export function scalingRows({ software }: Pick<Compute, 'software'>): Row[] {
   const plain: StepSize = { model, side: software ? 16 : 32, textTokens, batch: 2, rank: 4 };
   const vary = (name: string, changes: Partial<StepSize>[]) => changes.map((change) => stepRow(`step against ${name}`, { ...plain, ...change }));
   return [
-    ...vary('tokens', (software ? [8, 16, 24, 32] : [16, 32, 64, 128]).map((side) => ({ side }))),
+    ...vary('tokens', (software ? [8, 16, 24, 32] : [16, 32, 48, 64]).map((side) => ({ side }))),
     ...vary('batch', [1, 2, 4, 8].map((batch) => ({ batch }))),
     ...vary('rank', [1, 4, 16, 64].map((rank) => ({ rank }))),
     ...vary('blocks', [1, 2, 4, 8].map((blocks) => ({ model: { ...model, depth: blocks } }))),

@@ -12,13 +12,16 @@ export async function settled(): Promise<void> {
   await internals(tf.backend()).queue.onSubmittedWorkDone();
 }
 
-/** Uniform in −1…1; large ones repeat themselves, which costs less and changes no speed. */
-export function someTensor<T extends tf.Tensor>(shape: readonly number[], seed: number): T {
-  const size = shape.reduce((a, b) => a * b, 1);
+/** Uniform in −1…1; many of them repeat themselves, which costs less and changes no speed. */
+export function someValues(size: number, seed: number): Float32Array {
   const values = new Float32Array(size);
   const drawn = noise(Math.min(size, 65_521), seed);
   for (let at = 0; at < size; at += drawn.length) values.set(drawn.subarray(0, size - at), at);
-  return tf.tensor(values, [...shape], 'float32') as T;
+  return values;
+}
+
+export function someTensor<T extends tf.Tensor>(shape: readonly number[], seed: number): T {
+  return tf.tensor(someValues(shape.reduce((a, b) => a * b, 1), seed), [...shape], 'float32') as T;
 }
 
 /** `run` makes tensors from the inputs; they are freed at once (the adapter still computes them). The inputs are the form's own. */

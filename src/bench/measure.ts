@@ -16,7 +16,7 @@ export interface Timing {
   maxRounds: number;
   /** A row beyond this is skipped, ms; null on an adapter that is no software. */
   limitMs: number | null;
-  /** What a good form reaches here: a row too long even so is skipped before anything of it is made. */
+  /** What a good form may reach: a row too long even so is skipped before anything of it is made. */
   flopsPerSecond: number;
 }
 

@@ -5,10 +5,12 @@
  */
 import { frozenLinear, type FrozenLinear } from '../engine/ops';
 import * as tf from '../engine/tf';
-import type { AttentionWeights, BlockWeights, MmditConfig, StreamWeights } from '../models/mmdit';
+import { disposePacked } from '../engine/packed/packedMatrix';
+import type { Packing } from '../engine/packed/packing';
+import type { AttentionWeights, BlockWeights, Mmdit, MmditConfig, StreamWeights } from '../models/mmdit';
 import type { WeightSource } from '../models/weightSource';
 import { noise } from '../testing/kernels/spec';
-import { someTensor } from './forms';
+import { someTensor, someValues } from './forms';
 
 export interface ModelSize { hidden: number; heads: number; depth: number; channels: number; patch: number; contextWidth: number; pooledWidth: number; positionSide: number }
 
@@ -55,19 +57,44 @@ export function randomSource(size: ModelSize): WeightSource {
   return { keys: () => keys, has: (key) => key in shapes, shape: (key) => shapes[key]!, read, readRows: async (key, from, to) => (await read(key)).slice(from * size.hidden, to * size.hidden) };
 }
 
+/** Weights as the engine keeps them, or as a tensor that only tfjs' kernels know. */
+export type Kept = Packing | 'tensor';
+
+/** A frozen layer with a bias; weights of standard deviation 0.6/√inputs. */
+export function randomLayer(inputs: number, outputs: number, kept: Kept, seed: number): FrozenLinear {
+  const values = someValues(inputs * outputs, seed);
+  const scale = 1 / Math.sqrt(inputs);
+  for (let i = 0; i < values.length; i++) values[i]! *= scale;
+  const bias = someTensor<tf.Tensor1D>([outputs], seed + 1);
+  if (kept !== 'tensor') return frozenLinear(values, inputs, outputs, bias, kept);
+  return { inFeatures: inputs, outFeatures: outputs, bias, packed: null, sizeBytes: values.byteLength, weight: tf.tensor2d(values, [inputs, outputs]), transposed: null };
+}
+
 /** A joint block in the middle of a transformer, without a second attention; MLP of four times the width. */
-export function randomBlock(config: MmditConfig): BlockWeights {
-  const { hidden, headWidth } = config;
+export function randomBlock({ hidden, headWidth }: MmditConfig, kept: Kept): BlockWeights {
   let seed = 1;
-  const layer = (inputs: number, outputs: number): FrozenLinear => {
-    const weight = someTensor<tf.Tensor2D>([inputs, outputs], seed++);
-    const scaled = tf.mul<tf.Tensor2D>(weight, 1 / Math.sqrt(inputs));
-    weight.dispose();
-    return frozenLinear(scaled, someTensor<tf.Tensor1D>([outputs], seed++));
-  };
+  const layer = (inputs: number, outputs: number) => randomLayer(inputs, outputs, kept, (seed += 2));
   const attention = (): AttentionWeights => ({
     q: layer(hidden, hidden), k: layer(hidden, hidden), v: layer(hidden, hidden), out: layer(hidden, hidden), normQ: tf.ones([headWidth]), normK: tf.ones([headWidth]),
   });
   const stream = (): StreamWeights => ({ modulation: layer(hidden, 6 * hidden), attention: attention(), up: layer(hidden, 4 * hidden), down: layer(4 * hidden, hidden) });
   return { index: 0, last: false, x: stream(), context: stream(), dual: null };
+}
+
+/** Every frozen layer of a block, the modulation's included. */
+export const layersOf = ({ x, context, dual }: BlockWeights): FrozenLinear[] =>
+  [...[x, context].flatMap(({ modulation, attention, up, down }) => [modulation, attention.q, attention.k, attention.v, attention.out, up, down]), ...(dual ? [dual.q, dual.k, dual.v, dual.out] : [])].filter((layer) => layer !== null);
+
+/** Packed weights replaced by tensors, because tfjs' kernels read nothing else. The values are other ones, the shapes the same. */
+export function asTensors(model: Mmdit): Mmdit {
+  const { timeEmbed, pooledEmbed } = model;
+  const layers = [model.patchEmbed, timeEmbed.first, timeEmbed.second, pooledEmbed.first, pooledEmbed.second, model.contextEmbed, model.normOut, model.projectOut, ...model.blocks.flatMap(layersOf)];
+  layers.forEach((layer, i) => {
+    if (!layer.packed) return;
+    const { inFeatures, outFeatures, bias, ...plain } = randomLayer(layer.inFeatures, layer.outFeatures, 'tensor', 100 + i);
+    bias?.dispose();
+    disposePacked(layer.packed);
+    Object.assign(layer, plain);
+  });
+  return model;
 }

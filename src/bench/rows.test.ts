@@ -80,7 +80,7 @@ it('a step row trains, with ours and with stock kernels, and leaves nothing', ()
   const counted = { ...mine, kernelFunc: (args: Parameters<typeof mine.kernelFunc>[0]) => { calls++; return mine.kernelFunc(args); } };
   tf.registerKernel(counted);
   // a replacement like any other: stock is what tfjs had first
-  const [form, inStock] = [await stepForm(size), withStockKernels(await stepForm(size))];
+  const [form, inStock] = [await stepForm(size), withStockKernels(await stepForm(size, 'tensors'))];
   calls = 0;
   await inStock.run(undefined);
   expect(calls).toBe(0);

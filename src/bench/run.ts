@@ -2,7 +2,6 @@
 import type { Compute } from '../engine/backend';
 import { internals } from '../engine/dispatch';
 import * as tf from '../engine/tf';
-import { tensorForm, someTensor } from './forms';
 import { defaultTiming, measureRow, type Timing } from './measure';
 import type { Report, ReportRow, Row, Survey } from './row';
 import { allRows } from './rows';
@@ -24,17 +23,14 @@ export function chosen<T extends Row | Survey>(rows: readonly T[], only: string)
   return rows.filter((row) => pattern.test(label(row)));
 }
 
-/** What our product of 256² reaches here, operations a second. */
-async function pace(): Promise<number> {
-  const side = 256;
-  const form = tensorForm([someTensor([side, side], 1), someTensor([side, side], 2)], ([a, b]) => tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D));
-  const row: Row = { name: 'pace', shape: '', flops: 2 * side ** 3, bytes: 0, ours: () => form, rival: null };
-  const { gflops } = await measureRow(row, { ...defaultTiming, budgetMs: 200, limitMs: null, flopsPerSecond: 1 });
-  return gflops! * 1e9;
-}
+/**
+ * Operations a second that a good product reaches on a software adapter of two cores and up: SwiftShader, and one thread of
+ * wasm. Constants, so that what is skipped unmade does not depend on what else the machine does.
+ */
+const SOFTWARE_PACE = { webgpu: 2e9, wasm: 40e9, cpu: 1e9 } as const;
 
-export async function timingOf(compute: Compute): Promise<Timing> {
-  return { ...defaultTiming, limitMs: compute.software ? LIMIT_MS : null, flopsPerSecond: await pace() };
+export function timingOf({ software, backend, threads }: Compute): Timing {
+  return { ...defaultTiming, limitMs: software ? LIMIT_MS : null, flopsPerSecond: SOFTWARE_PACE[backend] * (backend === 'wasm' ? threads : 1) };
 }
 
 /** What the device complains of instead of throwing: a kernel that did not run would look fast. */
@@ -63,7 +59,7 @@ async function figuresOf(row: Row | Survey, timing: Timing, errors: string[]): P
 
 /** The backend is open and current. */
 export async function runBench(compute: Compute, options: RunOptions): Promise<Report> {
-  const timing = await timingOf(compute);
+  const timing = timingOf(compute);
   const errors = deviceErrors();
   const done: ReportRow[] = [];
   for (const row of chosen(allRows(compute, timing), options.only)) {

@@ -11,7 +11,7 @@ const tell = (told: Told) => self.postMessage(told);
 async function answer({ backend, only, host, list }: Ask): Promise<void> {
   const compute = await openBackend(backend, { threads: null, wasmPaths: wasmFiles });
   if (list) {
-    const rows = allRows(compute, await timingOf(compute)).map((row) => ('measure' in row ? { name: row.name, shape: '', rival: null } : { name: row.name, shape: row.shape, rival: row.rival?.name ?? null }));
+    const rows = allRows(compute, timingOf(compute)).map((row) => ('measure' in row ? { name: row.name, shape: '', rival: null } : { name: row.name, shape: row.shape, rival: row.rival?.name ?? null }));
     return tell({ kind: 'list', rows, adapter: compute.adapter });
   }
   const report = await runBench(compute, { only, host, onRow: (row) => tell({ kind: 'row', row }) });

@@ -1,16 +1,17 @@
 /**
  * One joint block as SD3.5-Medium has them at 512²: width 1536, 24 heads of 64, 1024 picture and 154 text tokens, LoRA of
  * rank 4 on its eight projections; forward and back to its inputs and its adapter, as the block driver does it.
- * Weights of other precisions get a row each where the engine has them.
+ * With weights of each precision; on wasm a packed block is unpacked before, as the block driver does.
  */
 import { blockSites } from '../../models/mmdit/block';
 import { blockStep } from '../../models/mmdit/forward';
-import { disposeLinear } from '../../engine/ops';
+import { disposeLinear, residentLinear } from '../../engine/ops/linear';
+import type { Packing } from '../../engine/packed/packing';
 import * as tf from '../../engine/tf';
 import { vjpOf } from '../../engine/vjp';
 import type { Adapter, BlockWeights, Mmdit, MmditConfig } from '../../models/mmdit';
 import { settled, someTensor } from '../forms';
-import { randomBlock } from '../model';
+import { layersOf, randomBlock, type Kept } from '../model';
 import { withStockKernels } from '../rivals/stockTfjs';
 import type { Form, Row } from '../row';
 
@@ -28,15 +29,14 @@ function flops(): number {
   return 2 * layers + 3 * attention;
 }
 
-function disposeBlock({ x, context }: BlockWeights): void {
-  for (const { modulation, attention, up, down } of [x, context]) {
-    for (const layer of [modulation, attention.q, attention.k, attention.v, attention.out, up, down]) if (layer) disposeLinear(layer);
-    tf.dispose([attention.normQ!, attention.normK!]);
-  }
+function disposeBlock(block: BlockWeights): void {
+  layersOf(block).forEach(disposeLinear);
+  for (const { attention } of [block.x, block.context]) tf.dispose([attention.normQ!, attention.normK!]);
 }
 
-export function blockForm(): Form {
-  const block = randomBlock(config);
+export function blockForm(kept: Kept): Form {
+  const block = randomBlock(config, kept);
+  layersOf(block).forEach(residentLinear);
   const { hidden } = config;
   const sites = blockSites(block);
   const pairs = sites.map(({ layer }, i) => ({ a: someTensor<tf.Tensor2D>([layer.inFeatures, RANK], 60 + i), b: someTensor<tf.Tensor2D>([RANK, layer.outFeatures], 80 + i) }));
@@ -64,9 +64,10 @@ export function blockForm(): Form {
 }
 
 export function blockRows(): Row[] {
-  return [{
-    name: 'block of SD3.5-Medium, f32', shape: `${PICTURE}+${TEXT} tokens, width ${config.hidden}, ${config.heads} heads, rank ${RANK}`, flops: flops(), bytes: 0,
-    ours: blockForm,
-    rival: { name: 'tfjs kernels', open: () => withStockKernels(blockForm()) },
-  }];
+  const precisions: Packing[] = [{ precision: 'f32' }, { precision: 'f16' }, { precision: 'int8' }, { precision: 'int4', group: 64 }];
+  return precisions.map((packing) => ({
+    name: `block of SD3.5-Medium, ${packing.precision}`, shape: `${PICTURE}+${TEXT} tokens, width ${config.hidden}, ${config.heads} heads, rank ${RANK}`, flops: flops(), bytes: 0,
+    ours: () => blockForm(packing),
+    rival: { name: 'tfjs kernels, f32', open: () => withStockKernels(blockForm('tensor')) },
+  }));
 }

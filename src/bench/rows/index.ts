@@ -5,12 +5,14 @@ import type { Row, Survey } from '../row';
 import { blockRows } from './block';
 import { kernelRows } from './kernels';
 import { matmulRows } from './matmul';
+import { packedRows } from './packed';
 import { scalingRows, stepRows } from './step';
 import { wasmProducts } from './wasmProducts';
 
 export function allRows(compute: Compute, timing: Timing): (Row | Survey)[] {
   return [
     ...matmulRows(compute.backend),
+    ...(compute.backend === 'webgpu' ? packedRows() : []),
     ...kernelRows(),
     ...stepRows(),
     ...blockRows(),

@@ -2,9 +2,10 @@
  * Matrix products: our frozen linear layer forwards (nn) and back to its input (nt), and the product of two activations
  * (tn), against tfjs' own kernels and against jax-js; squares, and the shapes of the embedded base and of SD3.5-Medium.
  */
-import { frozenLinear, linear } from '../../engine/ops';
+import { disposeLinear, frozenLinear, linear } from '../../engine/ops';
+import type { Packing } from '../../engine/packed/packing';
 import * as tf from '../../engine/tf';
-import { pullbackForm, someTensor, tensorForm } from '../forms';
+import { pullbackForm, someTensor, someValues, tensorForm } from '../forms';
 import { jaxProduct } from '../rivals/jax';
 import { stockMatMul } from '../rivals/stockTfjs';
 import type { Form, Row } from '../row';
@@ -20,22 +21,22 @@ const embedded: Sizes[] = [{ m: 128, k: 256, n: 256 }, { m: 48, k: 256, n: 256 }
 /** SD3.5-Medium at 512²: 1024 picture and 154 text tokens, width 1536, MLP 6144. */
 const medium: Sizes[] = [{ m: 1024, k: 1536, n: 1536 }, { m: 154, k: 1536, n: 1536 }, { m: 1024, k: 1536, n: 6144 }, { m: 1024, k: 6144, n: 1536 }];
 
-const flopsOf = ({ m, k, n }: Sizes) => 2 * m * k * n;
-const bytesOf = ({ m, k, n }: Sizes) => 4 * (m * k + k * n + m * n);
-const says = ({ m, k, n }: Sizes) => `[${m},${k}]·[${k},${n}]`;
+export const flopsOf = ({ m, k, n }: Sizes) => 2 * m * k * n;
+export const bytesOf = ({ m, k, n }: Sizes) => 4 * (m * k + k * n + m * n);
+export const says = ({ m, k, n }: Sizes) => `[${m},${k}]·[${k},${n}]`;
 
 /** As the product computes it: the layer's forward, its input gradient, and a plain product of activations. */
-export function ours(kind: Kind, { m, k, n }: Sizes): Form {
+export function ours(kind: Kind, { m, k, n }: Sizes, packing: Packing = { precision: 'f32' }): Form {
   if (kind === 'tn') {
     return tensorForm([someTensor([k, m], 7), someTensor([k, n], 8)], ([a, b]) => tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D, true, false));
   }
   // nt: x [m,n] → y [m,k], so that dx [m,n] is dy [m,k] by the layer's [n,k] transposed
   const [inFeatures, outFeatures] = kind === 'nn' ? [k, n] : [n, k];
-  const layer = frozenLinear(someTensor<tf.Tensor2D>([inFeatures, outFeatures], 8), null);
+  const layer = frozenLinear(someValues(inFeatures * outFeatures, 8), inFeatures, outFeatures, null, packing);
   const apply = (inputs: tf.Tensor[]) => [linear(inputs[0]!, layer)];
   const x = someTensor([m, inFeatures], 7);
   const form = (kind === 'nn' ? tensorForm([x], apply) : pullbackForm([x], apply)) as Form;
-  return { ...form, dispose: () => { form.dispose(); tf.dispose([layer.weight, ...(layer.transposed ? [layer.transposed] : [])]); } };
+  return { ...form, dispose: () => { form.dispose(); disposeLinear(layer); } };
 }
 
 export function stock(kind: Kind, { m, k, n }: Sizes): Form {

@@ -11,7 +11,7 @@ import { disposeDataset, type Dataset } from '../../pipeline/dataset';
 import { createTrainer } from '../../pipeline/train';
 import { defaultRecipe } from '../../protocol/recipe';
 import { settled, someTensor } from '../forms';
-import { randomSource, type ModelSize } from '../model';
+import { asTensors, randomSource, type ModelSize } from '../model';
 import { withStockKernels } from '../rivals/stockTfjs';
 import type { Form, Row } from '../row';
 
@@ -35,8 +35,9 @@ function words({ model, textTokens }: StepSize, at: number, seed: number): Encod
 }
 
 /** A trainer that stands at the beginning of stage 2; one repetition is one step. */
-export async function stepForm(size: StepSize): Promise<Form> {
-  const mmdit = await loadMmdit(randomSource(size.model));
+export async function stepForm(size: StepSize, weights: 'packed' | 'tensors' = 'packed'): Promise<Form> {
+  const loaded = await loadMmdit(randomSource(size.model));
+  const mmdit = weights === 'tensors' ? asTensors(loaded) : loaded;
   const { side, batch, rank } = size;
   const dataset: Dataset = {
     latents: someTensor([PICTURES, side, side, size.model.channels], 3),
@@ -65,7 +66,7 @@ const says = ({ model, side, textTokens, batch, rank }: StepSize) =>
 const stepRow = (name: string, size: StepSize, rival: Row['rival'] = null): Row => ({ name, shape: says(size), flops: 0, bytes: 0, ours: () => stepForm(size), rival });
 
 export function stepRows(): Row[] {
-  return [stepRow('step of the embedded base', embeddedStep, { name: 'tfjs kernels', open: async () => withStockKernels(await stepForm(embeddedStep)) })];
+  return [stepRow('step of the embedded base', embeddedStep, { name: 'tfjs kernels', open: async () => withStockKernels(await stepForm(embeddedStep, 'tensors')) })];
 }
 
 /** One size changes at a time. Small models where the adapter is software, SD3.5-Medium's width elsewhere. */

@@ -12,8 +12,9 @@ import type { Form, Row } from '../row';
 export interface KernelBench {
   spec: KernelSpec;
   cases: {
-    /** Of each input, as in the spec's own cases. */
+    /** Of each input that has a gradient, and of each that has none, as in the spec's own cases. */
     shapes: number[][];
+    constants?: number[][];
     options?: unknown;
     /** What must move. Not given: forward reads the inputs and writes one result like the first; gradient reads inputs and dy and writes a gradient for each input. */
     bytes?: { forward: number; gradient: number };
@@ -44,9 +45,10 @@ function moved(shapes: number[][]): { forward: number; gradient: number } {
 }
 
 export function kernelRows(benches: KernelBench[] = kernelBenches): Row[] {
-  return benches.flatMap(({ spec, cases }) => cases.flatMap(({ shapes, options, bytes = moved(shapes) }) => {
-    const inputs = () => shapes.map((shape, i) => someTensor(shape, 7 + i));
+  return benches.flatMap(({ spec, cases }) => cases.flatMap(({ shapes, constants = [], options, bytes = moved(shapes) }) => {
+    const given = () => [...shapes, ...constants].map((shape, i) => someTensor(shape, 7 + i));
     const shape = shapes.map((one) => `[${one.join(',')}]`).join(' ');
+    const over = (run: KernelSpec['run']) => (inputs: tf.Tensor[]) => run(inputs.slice(0, shapes.length), options, inputs.slice(shapes.length));
     const row = (part: 'forward' | 'gradient', open: (run: KernelSpec['run']) => Form): Row => ({
       name: `${spec.name} ${part}`, shape, flops: 0, bytes: bytes[part],
       ours: () => open(spec.run),
@@ -54,8 +56,8 @@ export function kernelRows(benches: KernelBench[] = kernelBenches): Row[] {
       rival: tf.getKernel(spec.name, tf.getBackend()) ? { name: 'composed', open: () => open(spec.composed) } : null,
     });
     return [
-      row('forward', (run) => tensorForm(inputs(), (given) => run(given, options))),
-      row('gradient', (run) => pullbackForm(inputs(), (given) => run(given, options)) as Form),
+      row('forward', (run) => tensorForm(given(), over(run))),
+      row('gradient', (run) => pullbackForm(given(), over(run), shapes.length) as Form),
     ];
   }));
 }

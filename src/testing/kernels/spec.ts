@@ -10,6 +10,8 @@ export interface KernelCase {
   title: string;
   /** Of each input that has a gradient. */
   shapes: number[][];
+  /** Shapes of what is read beside the inputs and gets no gradient, such as a model's weights. */
+  constants?: number[][];
   /** Too large for gradients on a software adapter. */
   forwardOnly?: boolean;
   /** Passed through to the three forms. */
@@ -20,12 +22,12 @@ export interface KernelSpec {
   name: string;
   cases: KernelCase[];
   /** As the product calls it. */
-  run(inputs: tf.Tensor[], options: unknown): tf.Tensor[];
-  composed(inputs: tf.Tensor[], options: unknown): tf.Tensor[];
+  run(inputs: tf.Tensor[], options: unknown, constants: tf.Tensor[]): tf.Tensor[];
+  composed(inputs: tf.Tensor[], options: unknown, constants: tf.Tensor[]): tf.Tensor[];
   /** Frees what `run` made besides its outputs (frozen layers, say); called at the end of each case. */
   release?(): void;
   /** Float64, elementwise loops only. */
-  reference(inputs: Values[], shapes: number[][], options: unknown): Float64Array[];
+  reference(inputs: Values[], shapes: number[][], options: unknown, constants: Values[]): Float64Array[];
   /** Largest error allowed, relative to the largest value of the output (of the gradient), with its reason in the spec. */
   tolerance: { forward: number; gradient: number };
 }

@@ -38,8 +38,8 @@ const tensors = (values: Float32Array[], shapes: number[][]) => values.map((v, i
 const read = (xs: (tf.Tensor | null)[], sizes: number[]): Promise<ArrayLike<number>[]> =>
   Promise.all(xs.map((x, i) => x?.data() ?? Promise.resolve(new Float32Array(sizes[i]!))));
 
-async function gradients(f: KernelSpec['run'], inputs: tf.Tensor[], options: unknown, dys: Float32Array[]): Promise<ArrayLike<number>[]> {
-  const taped = vjp((...xs) => f(xs, options), inputs);
+async function gradients(f: KernelSpec['run'], inputs: tf.Tensor[], options: unknown, constants: tf.Tensor[], dys: Float32Array[]): Promise<ArrayLike<number>[]> {
+  const taped = vjp((...xs) => f(xs, options, constants), inputs);
   const weights = taped.outputs.map((y, i) => tf.tensor(dys[i]!, y.shape, 'float32'));
   const dxs = taped.pullback(weights);
   const values = await read(dxs, inputs.map((x) => x.size));
@@ -50,17 +50,19 @@ async function gradients(f: KernelSpec['run'], inputs: tf.Tensor[], options: unk
 /** Registers the tests; the backend must be current when they run. */
 export function describeKernel(spec: KernelSpec): void {
   describe(spec.name, () => {
-    for (const { title, shapes, forwardOnly, options } of spec.cases) {
+    for (const { title, shapes, constants = [], forwardOnly, options } of spec.cases) {
       const values = () => shapes.map((shape, i) => noise(size(shape), 7 + i));
+      const constantValues = constants.map((shape, i) => noise(size(shape), 71 + i));
 
       it(`${title}: forward`, () => expectNoLeak(async () => {
         const inputs = tensors(values(), shapes);
-        const outputs = spec.run(inputs, options);
+        const given = tensors(constantValues, constants);
+        const outputs = spec.run(inputs, options, given);
         const got = await read(outputs, []);
-        spec.reference(values(), shapes, options).forEach((want, i) => {
+        spec.reference(values(), shapes, options, constantValues).forEach((want, i) => {
           expect(relativeError(got[i]!, want), `output ${i}`).toBeLessThan(spec.tolerance.forward);
         });
-        tf.dispose([inputs, outputs]);
+        tf.dispose([inputs, given, outputs]);
         spec.release?.();
       }));
       if (forwardOnly) continue;
@@ -68,12 +70,13 @@ export function describeKernel(spec: KernelSpec): void {
       it(`${title}: gradient`, () => expectNoLeak(async () => {
         const xs = values();
         const inputs = tensors(xs, shapes);
-        const dys = spec.reference(xs, shapes, options).map((y, i) => noise(y.length, 31 + i));
-        const got = await gradients(spec.run, inputs, options, dys);
-        const composed = await gradients(spec.composed, inputs, options, dys);
-        tf.dispose(inputs);
+        const given = tensors(constantValues, constants);
+        const dys = spec.reference(xs, shapes, options, constantValues).map((y, i) => noise(y.length, 31 + i));
+        const got = await gradients(spec.run, inputs, options, given, dys);
+        const composed = await gradients(spec.composed, inputs, options, given, dys);
+        tf.dispose([inputs, given]);
         spec.release?.();
-        const loss = (moved: Values[]) => spec.reference(moved, shapes, options).reduce((total, y, i) => total + dot(y, dys[i]!), 0);
+        const loss = (moved: Values[]) => spec.reference(moved, shapes, options, constantValues).reduce((total, y, i) => total + dot(y, dys[i]!), 0);
         xs.forEach((_, i) => {
           expect(relativeError(got[i]!, composed[i]!), `input ${i} against the composed form`).toBeLessThan(spec.tolerance.gradient);
           const direction = noise(xs[i]!.length, 53 + i);

@@ -20,6 +20,13 @@ struct Sizes { batch: u32, queries: u32, keys: u32, heads: u32, scale: f32 }
 
 const STEPS = vec4u(0u, 1u, 2u, 3u);
 
+/// Whether query n is one, and not before the key.
+fn reached(m: vec4u, n: u32) -> vec4<bool> {
+  if (n >= sizes.queries) { return vec4<bool>(false); }
+  if (CAUSAL) { return m <= vec4u(n); }
+  return vec4<bool>(true);
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
   let tiles = (sizes.keys + 3u) / 4u;
@@ -43,8 +50,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
     let n = min(n0 + STEPS, vec4u(sizes.queries - 1u));
     let rows = (element * sizes.queries + n) * sizes.heads + head;
     let at_q = rows * four;
-    var p = array<vec4f, 4>(); // of each query, for the four keys
-    var ds = array<vec4f, 4>();
+    // a column is a query, for the four keys; set to zero in words, as a bare var in a loop is not cleared by every driver
+    var p = mat4x4f();
+    var ds = mat4x4f();
     for (var c = 0u; c < four; c++) {
       let a = mat4x4f(k[at_k.x + c], k[at_k.y + c], k[at_k.z + c], k[at_k.w + c]);
       p[0] += q[at_q.x + c] * a;
@@ -57,26 +65,34 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
       ds[2] += dy[at_q.z + c] * b;
       ds[3] += dy[at_q.w + c] * b;
     }
-    for (var i = 0u; i < 4u; i++) {
-      let stat = stats[rows[i]];
-      var keep = open & vec4<bool>(n0 + i < sizes.queries);
-      if (CAUSAL) { keep &= m <= vec4u(n[i]); }
-      p[i] = select(vec4f(0.0), exp(p[i] * sizes.scale - stat.x), keep);
-      ds[i] = p[i] * (ds[i] - stat.y) * sizes.scale;
-    }
+    p[0] = select(vec4f(0.0), exp(p[0] * sizes.scale - stats[rows.x].x), open & reached(m, n0));
+    ds[0] = p[0] * (ds[0] - stats[rows.x].y);
+    p[1] = select(vec4f(0.0), exp(p[1] * sizes.scale - stats[rows.y].x), open & reached(m, n0 + 1u));
+    ds[1] = p[1] * (ds[1] - stats[rows.y].y);
+    p[2] = select(vec4f(0.0), exp(p[2] * sizes.scale - stats[rows.z].x), open & reached(m, n0 + 2u));
+    ds[2] = p[2] * (ds[2] - stats[rows.z].y);
+    p[3] = select(vec4f(0.0), exp(p[3] * sizes.scale - stats[rows.w].x), open & reached(m, n0 + 3u));
+    ds[3] = p[3] * (ds[3] - stats[rows.w].y);
+    let p_of_key = transpose(p);
+    let ds_of_key = transpose(ds);
     for (var c = 0u; c < four; c++) {
       let a = mat4x4f(q[at_q.x + c], q[at_q.y + c], q[at_q.z + c], q[at_q.w + c]);
       let b = mat4x4f(dy[at_q.x + c], dy[at_q.y + c], dy[at_q.z + c], dy[at_q.w + c]);
-      for (var j = 0u; j < 4u; j++) {
-        sums_k[4u * c + j] += a * vec4f(ds[0][j], ds[1][j], ds[2][j], ds[3][j]);
-        sums_v[4u * c + j] += b * vec4f(p[0][j], p[1][j], p[2][j], p[3][j]);
-      }
+      let j = 4u * c;
+      sums_k[j] += a * ds_of_key[0];
+      sums_k[j + 1u] += a * ds_of_key[1];
+      sums_k[j + 2u] += a * ds_of_key[2];
+      sums_k[j + 3u] += a * ds_of_key[3];
+      sums_v[j] += b * p_of_key[0];
+      sums_v[j + 1u] += b * p_of_key[1];
+      sums_v[j + 2u] += b * p_of_key[2];
+      sums_v[j + 3u] += b * p_of_key[3];
     }
   }
   for (var j = 0u; j < 4u; j++) {
     if (m0 + j >= sizes.keys) { break; }
     for (var c = 0u; c < four; c++) {
-      dk[at_k[j] + c] = sums_k[4u * c + j];
+      dk[at_k[j] + c] = sums_k[4u * c + j] * sizes.scale;
       dv[at_k[j] + c] = sums_v[4u * c + j];
     }
   }

@@ -38,10 +38,14 @@ fn dy4(first: u32, row: u32, c: u32) -> vec4f {
   if (c >= WIDTH / 4u) { return vec4f(0.0); }
   return dy[(first + min(row, sizes.queries - 1u) * sizes.heads) * (WIDTH / 4u) + c];
 }
-fn attends(element: u32, m: u32, n: u32) -> bool {
+fn attends_to(element: u32, m: u32, n: u32) -> bool {
   if (m >= sizes.keys || n >= sizes.queries) { return false; }
   if (MASKED) { if (key_mask[element * sizes.keys + m] == 0.0) { return false; } }
   return !CAUSAL || m <= n;
+}
+/// Whether each of the queries n…n + 3 may attend to key m.
+fn attend(element: u32, m: u32, n: u32) -> vec4<bool> {
+  return vec4<bool>(attends_to(element, m, n), attends_to(element, m, n + 1u), attends_to(element, m, n + 2u), attends_to(element, m, n + 3u));
 }
 fn store_left(c: u32, quad: u32, block: mat4x4f) {
   for (var i = 0u; i < 4u; i++) { left[(4u * c + i) * 8u + quad] = block[i]; }
@@ -75,10 +79,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
   let first_k = element * sizes.keys * sizes.heads + head;
   let y = thread / 8u;
   let x = thread % 8u;
+  let m = m0 + 4u * y;
   var sums_k: array<mat4x4f, 4>; // of each 32 channels: a thread's four, for its four keys
   var sums_v: array<mat4x4f, 4>;
   for (var n0 = select(0u, m0, CAUSAL); n0 < sizes.queries; n0 += 32u) {
-    var p = mat4x4f(); // a column of it is a key
+    // a column is a key; set to zero in words, as a bare var in a loop is not cleared by every driver
+    var p = mat4x4f();
     var ds = mat4x4f();
     for (var c0 = 0u; c0 < WIDTH / 4u; c0 += 8u) {
       let c = c0 + y;
@@ -93,14 +99,21 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
       ds += product(y, x);
       workgroupBarrier();
     }
-    for (var j = 0u; j < 4u; j++) {
-      let n = n0 + 4u * x + j;
-      let stat = stats[first_q + min(n, sizes.queries - 1u) * sizes.heads];
-      for (var i = 0u; i < 4u; i++) {
-        p[i][j] = select(0.0, exp(p[i][j] * sizes.scale - stat.x), attends(element, m0 + 4u * y + i, n));
-        ds[i][j] = p[i][j] * (ds[i][j] - stat.y) * sizes.scale;
-      }
-    }
+    let n = n0 + 4u * x;
+    let stat0 = stats[first_q + min(n, sizes.queries - 1u) * sizes.heads];
+    let stat1 = stats[first_q + min(n + 1u, sizes.queries - 1u) * sizes.heads];
+    let stat2 = stats[first_q + min(n + 2u, sizes.queries - 1u) * sizes.heads];
+    let stat3 = stats[first_q + min(n + 3u, sizes.queries - 1u) * sizes.heads];
+    let lse = vec4f(stat0.x, stat1.x, stat2.x, stat3.x);
+    let delta = vec4f(stat0.y, stat1.y, stat2.y, stat3.y);
+    p[0] = select(vec4f(0.0), exp(p[0] * sizes.scale - lse), attend(element, m, n));
+    p[1] = select(vec4f(0.0), exp(p[1] * sizes.scale - lse), attend(element, m + 1u, n));
+    p[2] = select(vec4f(0.0), exp(p[2] * sizes.scale - lse), attend(element, m + 2u, n));
+    p[3] = select(vec4f(0.0), exp(p[3] * sizes.scale - lse), attend(element, m + 3u, n));
+    ds[0] = p[0] * (ds[0] - delta);
+    ds[1] = p[1] * (ds[1] - delta);
+    ds[2] = p[2] * (ds[2] - delta);
+    ds[3] = p[3] * (ds[3] - delta);
     store_left(x, y, transpose(p));
     for (var part = 0u; part < (WIDTH + 31u) / 32u; part++) {
       for (var i = thread; i < 256u; i += 64u) { right[i] = dy4(first_q, n0 + i / 8u, part * 8u + i % 8u); }
@@ -117,11 +130,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
     }
   }
   for (var i = 0u; i < 4u; i++) {
-    let m = m0 + 4u * y + i;
-    if (m >= sizes.keys) { break; }
+    if (m + i >= sizes.keys) { break; }
     for (var c = x; c < WIDTH / 4u; c += 8u) {
-      let at = (first_k + m * sizes.heads) * (WIDTH / 4u) + c;
-      dk[at] = sums_k[c / 8u][i];
+      let at = (first_k + (m + i) * sizes.heads) * (WIDTH / 4u) + c;
+      dk[at] = sums_k[c / 8u][i] * sizes.scale;
       dv[at] = sums_v[c / 8u][i];
     }
   }

@@ -46,8 +46,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
   for (var m0 = 0u; m0 < end; m0 += 4u) {
     let m = min(m0 + STEPS, vec4u(sizes.keys - 1u));
     let at_k = ((element * sizes.keys + m) * sizes.heads + head) * four;
-    var s = array<vec4f, 4>(); // of each key, for the four queries
-    var ds = array<vec4f, 4>();
+    // a column is a key, for the four queries; set to zero in words, as a bare var in a loop is not cleared by every driver
+    var s = mat4x4f();
+    var ds = mat4x4f();
     for (var c = 0u; c < four; c++) {
       let a = mat4x4f(q[at_q.x + c], q[at_q.y + c], q[at_q.z + c], q[at_q.w + c]);
       s[0] += k[at_k.x + c] * a;
@@ -60,17 +61,22 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
       ds[2] += v[at_k.z + c] * b;
       ds[3] += v[at_k.w + c] * b;
     }
-    for (var j = 0u; j < 4u; j++) {
-      let p = select(vec4f(0.0), exp(s[j] * sizes.scale - lse), attends(element, m0 + j, n));
-      ds[j] = p * (ds[j] - delta) * sizes.scale;
-    }
+    ds[0] = select(vec4f(0.0), exp(s[0] * sizes.scale - lse), attends(element, m0, n)) * (ds[0] - delta);
+    ds[1] = select(vec4f(0.0), exp(s[1] * sizes.scale - lse), attends(element, m0 + 1u, n)) * (ds[1] - delta);
+    ds[2] = select(vec4f(0.0), exp(s[2] * sizes.scale - lse), attends(element, m0 + 2u, n)) * (ds[2] - delta);
+    ds[3] = select(vec4f(0.0), exp(s[3] * sizes.scale - lse), attends(element, m0 + 3u, n)) * (ds[3] - delta);
+    let of_query = transpose(ds);
     for (var c = 0u; c < four; c++) {
       let b = mat4x4f(k[at_k.x + c], k[at_k.y + c], k[at_k.z + c], k[at_k.w + c]);
-      for (var i = 0u; i < 4u; i++) { sums[4u * c + i] += b * vec4f(ds[0][i], ds[1][i], ds[2][i], ds[3][i]); }
+      let i = 4u * c;
+      sums[i] += b * of_query[0];
+      sums[i + 1u] += b * of_query[1];
+      sums[i + 2u] += b * of_query[2];
+      sums[i + 3u] += b * of_query[3];
     }
   }
   for (var i = 0u; i < 4u; i++) {
     if (n0 + i >= sizes.queries) { break; }
-    for (var c = 0u; c < four; c++) { dq[at_q[i] + c] = sums[4u * c + i]; }
+    for (var c = 0u; c < four; c++) { dq[at_q[i] + c] = sums[4u * c + i] * sizes.scale; }
   }
 }

@@ -37,10 +37,14 @@ fn dy4(first: u32, row: u32, c: u32) -> vec4f {
   if (c >= WIDTH / 4u) { return vec4f(0.0); }
   return dy[(first + min(row, sizes.queries - 1u) * sizes.heads) * (WIDTH / 4u) + c];
 }
-fn attends(element: u32, m: u32, n: u32) -> bool {
+fn attends_to(element: u32, m: u32, n: u32) -> bool {
   if (m >= sizes.keys || n >= sizes.queries) { return false; }
   if (MASKED) { if (key_mask[element * sizes.keys + m] == 0.0) { return false; } }
   return !CAUSAL || m <= n;
+}
+/// Whether query n may attend to each of the keys m…m + 3.
+fn attends(element: u32, m: u32, n: u32) -> vec4<bool> {
+  return vec4<bool>(attends_to(element, m, n), attends_to(element, m + 1u, n), attends_to(element, m + 2u, n), attends_to(element, m + 3u, n));
 }
 fn store_left(c: u32, quad: u32, block: mat4x4f) {
   for (var i = 0u; i < 4u; i++) { left[(4u * c + i) * 8u + quad] = block[i]; }
@@ -75,9 +79,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
   let y = thread / 8u;
   let x = thread % 8u;
   var sums: array<mat4x4f, 4>; // of each 32 channels: a thread's four, for its four queries
+  let n = n0 + 4u * y;
+  let stat0 = stats[first_q + min(n, sizes.queries - 1u) * sizes.heads];
+  let stat1 = stats[first_q + min(n + 1u, sizes.queries - 1u) * sizes.heads];
+  let stat2 = stats[first_q + min(n + 2u, sizes.queries - 1u) * sizes.heads];
+  let stat3 = stats[first_q + min(n + 3u, sizes.queries - 1u) * sizes.heads];
   let end = select(sizes.keys, min(sizes.keys, n0 + 32u), CAUSAL);
   for (var m0 = 0u; m0 < end; m0 += 32u) {
-    var s = mat4x4f(); // a column of it is a query
+    // a column is a query; set to zero in words, as a bare var in a loop is not cleared by every driver
+    var s = mat4x4f();
     var ds = mat4x4f();
     for (var c0 = 0u; c0 < WIDTH / 4u; c0 += 8u) {
       let c = c0 + y;
@@ -92,13 +102,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
       ds += product(y, x);
       workgroupBarrier();
     }
-    for (var i = 0u; i < 4u; i++) {
-      let n = n0 + 4u * y + i;
-      let m = m0 + 4u * x;
-      let stat = stats[first_q + min(n, sizes.queries - 1u) * sizes.heads];
-      let keep = vec4<bool>(attends(element, m, n), attends(element, m + 1u, n), attends(element, m + 2u, n), attends(element, m + 3u, n));
-      ds[i] = select(vec4f(0.0), exp(s[i] * sizes.scale - stat.x), keep) * (ds[i] - stat.y) * sizes.scale;
-    }
+    ds[0] = select(vec4f(0.0), exp(s[0] * sizes.scale - stat0.x), attends(element, m0 + 4u * x, n)) * (ds[0] - stat0.y);
+    ds[1] = select(vec4f(0.0), exp(s[1] * sizes.scale - stat1.x), attends(element, m0 + 4u * x, n + 1u)) * (ds[1] - stat1.y);
+    ds[2] = select(vec4f(0.0), exp(s[2] * sizes.scale - stat2.x), attends(element, m0 + 4u * x, n + 2u)) * (ds[2] - stat2.y);
+    ds[3] = select(vec4f(0.0), exp(s[3] * sizes.scale - stat3.x), attends(element, m0 + 4u * x, n + 3u)) * (ds[3] - stat3.y);
     store_left(x, y, transpose(ds));
     for (var part = 0u; part < (WIDTH + 31u) / 32u; part++) {
       for (var i = thread; i < 256u; i += 64u) { right[i] = k4(first_k, m0 + i / 8u, part * 8u + i % 8u); }
@@ -108,8 +115,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
     }
   }
   for (var i = 0u; i < 4u; i++) {
-    let n = n0 + 4u * y + i;
-    if (n >= sizes.queries) { break; }
-    for (var c = x; c < WIDTH / 4u; c += 8u) { dq[(first_q + n * sizes.heads) * (WIDTH / 4u) + c] = sums[c / 8u][i]; }
+    if (n + i >= sizes.queries) { break; }
+    for (var c = x; c < WIDTH / 4u; c += 8u) { dq[(first_q + (n + i) * sizes.heads) * (WIDTH / 4u) + c] = sums[c / 8u][i] * sizes.scale; }
   }
 }

@@ -35,10 +35,14 @@ fn v4(first: u32, row: u32, c: u32) -> vec4f {
   if (c >= WIDTH / 4u) { return vec4f(0.0); }
   return v[(first + min(row, sizes.keys - 1u) * sizes.heads) * (WIDTH / 4u) + c];
 }
-fn attends(element: u32, m: u32, n: u32) -> bool {
+fn attends_to(element: u32, m: u32, n: u32) -> bool {
   if (m >= sizes.keys || n >= sizes.queries) { return false; }
   if (MASKED) { if (key_mask[element * sizes.keys + m] == 0.0) { return false; } }
   return !CAUSAL || m <= n;
+}
+/// Whether query n may attend to each of the keys m…m + 3.
+fn attends(element: u32, m: u32, n: u32) -> vec4<bool> {
+  return vec4<bool>(attends_to(element, m, n), attends_to(element, m + 1u, n), attends_to(element, m + 2u, n), attends_to(element, m + 3u, n));
 }
 fn store_left(c: u32, quad: u32, block: mat4x4f) {
   for (var i = 0u; i < 4u; i++) { left[(4u * c + i) * 8u + quad] = block[i]; }
@@ -77,7 +81,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
   var total = vec4f(0.0); // over this thread's keys only, until the end
   let end = select(sizes.keys, min(sizes.keys, n0 + 32u), CAUSAL);
   for (var m0 = 0u; m0 < end; m0 += 32u) {
-    var s = mat4x4f(); // a column of it is a query
+    var s = mat4x4f(); // a column is a query; set in words, as a bare var in a loop is not cleared by every driver
     for (var c0 = 0u; c0 < WIDTH / 4u; c0 += 8u) {
       let c = c0 + y;
       store_left(y, x, transpose(mat4x4f(q4(first_q, n0 + 4u * x, c), q4(first_q, n0 + 4u * x + 1u, c), q4(first_q, n0 + 4u * x + 2u, c), q4(first_q, n0 + 4u * x + 3u, c))));
@@ -86,32 +90,35 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
       s += product(y, x);
       workgroupBarrier();
     }
-    var keep = array<vec4<bool>, 4>();
-    var highest = vec4f(0.0);
-    for (var i = 0u; i < 4u; i++) {
-      let n = n0 + 4u * y + i;
-      let m = m0 + 4u * x;
-      keep[i] = vec4<bool>(attends(element, m, n), attends(element, m + 1u, n), attends(element, m + 2u, n), attends(element, m + 3u, n));
-      s[i] = select(vec4f(LOW), s[i] * sizes.scale, keep[i]);
-      highest[i] = max(max(s[i].x, s[i].y), max(s[i].z, s[i].w));
-    }
-    shared_rows[thread] = highest;
+    let n = n0 + 4u * y;
+    let m = m0 + 4u * x;
+    let keep0 = attends(element, m, n);
+    let keep1 = attends(element, m, n + 1u);
+    let keep2 = attends(element, m, n + 2u);
+    let keep3 = attends(element, m, n + 3u);
+    s[0] = select(vec4f(LOW), s[0] * sizes.scale, keep0);
+    s[1] = select(vec4f(LOW), s[1] * sizes.scale, keep1);
+    s[2] = select(vec4f(LOW), s[2] * sizes.scale, keep2);
+    s[3] = select(vec4f(LOW), s[3] * sizes.scale, keep3);
+    let of_key = transpose(s);
+    shared_rows[thread] = max(max(of_key[0], of_key[1]), max(of_key[2], of_key[3]));
     workgroupBarrier();
     var higher = top;
     for (var i = 0u; i < 8u; i++) { higher = max(higher, shared_rows[8u * y + i]); }
     let shrink = exp(top - higher);
     top = higher;
-    total *= shrink;
-    for (var i = 0u; i < 4u; i++) {
-      s[i] = select(vec4f(0.0), exp(s[i] - top[i]), keep[i]);
-      total[i] += s[i].x + s[i].y + s[i].z + s[i].w;
-    }
-    store_left(x, y, transpose(s));
+    s[0] = select(vec4f(0.0), exp(s[0] - top.x), keep0);
+    s[1] = select(vec4f(0.0), exp(s[1] - top.y), keep1);
+    s[2] = select(vec4f(0.0), exp(s[2] - top.z), keep2);
+    s[3] = select(vec4f(0.0), exp(s[3] - top.w), keep3);
+    let p = transpose(s);
+    total = total * shrink + p[0] + p[1] + p[2] + p[3];
+    store_left(x, y, p);
     for (var part = 0u; part < (WIDTH + 31u) / 32u; part++) {
       for (var i = thread; i < 256u; i += 64u) { right[i] = v4(first_k, m0 + i / 8u, part * 8u + i % 8u); }
       workgroupBarrier();
-      let added = product(y, x);
-      for (var i = 0u; i < 4u; i++) { sums[part][i] = sums[part][i] * shrink[i] + added[i]; }
+      let before = sums[part];
+      sums[part] = mat4x4f(before[0] * shrink.x, before[1] * shrink.y, before[2] * shrink.z, before[3] * shrink.w) + product(y, x);
       workgroupBarrier();
     }
   }

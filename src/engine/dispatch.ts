@@ -141,6 +141,23 @@ export function emptyPool(backend: unknown): void {
   }
 }
 
+/** Float32 ranges, in elements. */
+export interface RangeCopy { from: TensorInfo; fromStart: number; to: TensorInfo; toStart: number; size: number }
+
+/** Records copies between buffers of different tensors, in order with the dispatches. They end the open pass once. */
+export function copyRanges(backend: unknown, copies: readonly RangeCopy[]): void {
+  const b = internals(backend);
+  for (const { from, to } of copies) [from, to].forEach(({ dataId }) => b.uploadToGPU(dataId));
+  b.ensureCommandEncoderReady();
+  b.endComputePassEncoder();
+  for (const { from, fromStart, to, toStart, size } of copies) {
+    const [source, target] = [from, to].map(({ dataId }) => b.tensorMap.get(dataId).resource);
+    invariant(source && target, 'a copy between tensors that are not on the GPU');
+    [from, to].forEach(({ dataId }) => b.commandQueueOwnedIds.add(dataId));
+    if (size > 0) b.commandEncoder!.copyBufferToBuffer(source, 4 * fromStart, target, 4 * toStart, 4 * size);
+  }
+}
+
 /** Submits what has been recorded. */
 export function flush(backend: unknown): void {
   const b = internals(backend);

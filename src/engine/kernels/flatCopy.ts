@@ -1,0 +1,56 @@
+/**
+ * Many tensors as one flat one, and back. On WebGPU these are plain copies between buffers in tfjs' command stream
+ * (kernels `JoinFlat`, `CutFlat`): a LoRA is hundreds of small tensors, and a dispatch costs far more to record than a copy.
+ * Elsewhere joining is reshape and concat, and nothing needs cutting. No gradients.
+ */
+import { allocate, copyRanges } from '../dispatch';
+import { invariant } from '../invariant';
+import { concat1d, engine, getBackend, getKernel, registerKernel, reshape, tidy, util, type NamedTensorMap, type Tensor, type Tensor1D, type TensorInfo } from '../tf';
+
+const count = (shape: readonly number[]) => util.sizeFromShape(shape as number[]);
+
+registerKernel({
+  kernelName: 'JoinFlat',
+  backendName: 'webgpu',
+  kernelFunc: ({ inputs, backend }) => {
+    const parts = Object.values(inputs) as TensorInfo[];
+    const out = allocate(backend, [parts.reduce((sum, { shape }) => sum + count(shape), 0)]);
+    let at = 0;
+    copyRanges(backend, parts.map((from) => {
+      const size = count(from.shape);
+      at += size;
+      return { from, fromStart: 0, to: out, toStart: at - size, size };
+    }));
+    return out;
+  },
+});
+
+registerKernel({
+  kernelName: 'CutFlat',
+  backendName: 'webgpu',
+  kernelFunc: ({ inputs, attrs, backend }) => {
+    const x = inputs['x'] as TensorInfo;
+    const { shapes } = attrs as unknown as { shapes: number[][] };
+    const out = shapes.map((shape) => allocate(backend, shape));
+    let at = 0;
+    copyRanges(backend, out.map((to) => {
+      const size = count(to.shape);
+      at += size;
+      return { from: x, fromStart: at - size, to, toStart: 0, size };
+    }));
+    return out;
+  },
+});
+
+/** The numbers of all parts one after another. At least one part; float32. */
+export function joinFlat(parts: readonly Tensor[]): Tensor1D {
+  if (!getKernel('JoinFlat', getBackend())) return tidy(() => concat1d(parts.map((part) => reshape(part, [-1]) as Tensor1D)));
+  return engine().runKernel('JoinFlat', Object.fromEntries(parts.map((part, i) => [`part${i}`, part])) as NamedTensorMap) as unknown as Tensor1D;
+}
+
+/** New tensors of these shapes from consecutive ranges of x [n], beginning at its start; they share nothing with it. WebGPU only. */
+export function cutFlat(x: Tensor1D, shapes: number[][]): Tensor[] {
+  const wanted = shapes.reduce((sum, shape) => sum + count(shape), 0);
+  invariant(wanted <= x.size, `${wanted} numbers cut from ${x.size}`);
+  return engine().runKernel('CutFlat', { x }, { shapes }) as unknown as Tensor[];
+}

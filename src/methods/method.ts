@@ -28,13 +28,18 @@ export interface StepInput {
   velocities: Record<string, Tensor4D>;
 }
 
-export interface LossParts {
-  /** Scalar losses by name for the charts: `flow`, `pure`, `anchor`, `total`. */
-  losses: Record<string, number>;
-  /** d total / d velocity for each branch with `trains`, same shapes. The caller disposes them. */
-  gradients: Record<string, Tensor4D>;
+/** What a step tells of itself, still on the device: the trainer reads it once, when the step is done. */
+export interface LossFigures {
+  /** Losses by name for the charts, `flow`, `pure`, `anchor`: the mean over each sample [B], and the weight in the total. */
+  terms: Record<string, { perSample: Tensor1D; weight: number }>;
   /** Per-sample figures, [B] each: `lambdaStar`, `cosine`, `offsetRatio` (|r|/|g|), `guidanceRms`, `floorHit` (0/1). Empty in stage 1. */
-  perSample: Record<string, number[]>;
+  figures: Record<string, Tensor1D>;
+}
+
+/** The caller disposes every tensor. */
+export interface LossParts extends LossFigures {
+  /** d total / d velocity for each branch with `trains`, same shapes. */
+  gradients: Record<string, Tensor4D>;
 }
 
 export interface Stage {
@@ -42,7 +47,8 @@ export interface Stage {
   /** What the optimizer moves in this stage. */
   trains: { adapter: AdapterRole; rows: boolean };
   branches(recipe: Recipe): Branch[];
-  loss(input: StepInput, recipe: Recipe): Promise<LossParts>;
+  /** Reads nothing back. */
+  loss(input: StepInput, recipe: Recipe): LossParts;
 }
 
 export interface Method {

@@ -1,34 +1,29 @@
-/**
- * Gradients from the transformer to the optimizer: one flat read each for adapter and rows, refused by name when a number
- * is not finite, so that an optimizer never sees it. Disposes what it is given.
- */
+/** Gradients of the transformer as flat tensors, in the order of the parameter groups, and the name of a number in them. */
+import { joinFlat } from '../engine/kernels/flatCopy';
 import * as tf from '../engine/tf';
+import type { Tensor1D } from '../engine/tf';
 import type { VelocityGradients } from '../models/mmdit';
 import { flattenGradients, parameterAt, type LoraLayout } from './lora';
-import { notFinite } from './trainingStep';
+import type { Refusal } from './parameters';
 
 export interface FlatGradients {
   /** In the layout's order. */
-  adapter: Float32Array;
+  adapter: Tensor1D;
   /** Rows, then the pooled delta; null where rows are not trained. */
-  rows: Float32Array | null;
+  rows: Tensor1D | null;
 }
 
-/** Fault `not-finite` names the parameter and the step. `deltaNumbers`: length of the pooled delta, 0 without one. */
-export async function readGradients(layout: LoraLayout, gradients: VelocityGradients, deltaNumbers: number, step: number): Promise<FlatGradients> {
-  const adapterTensor = flattenGradients(layout, gradients.sites);
-  const { rows: rowGradient, pooledDelta } = gradients;
-  const rowsTensor = rowGradient && tf.tidy(() => tf.concat1d([tf.reshape<tf.Rank.R1>(rowGradient, [-1]), pooledDelta ?? tf.zeros<tf.Rank.R1>([deltaNumbers])]));
-  for (const { a, b } of Object.values(gradients.sites)) tf.dispose([a, b]);
-  rowGradient?.dispose();
-  pooledDelta?.dispose();
-  // Copies: a backend may hand out its own memory.
-  const adapter = new Float32Array(await adapterTensor.data<'float32'>());
-  const rows = rowsTensor && new Float32Array(await rowsTensor.data<'float32'>());
-  adapterTensor.dispose();
-  rowsTensor?.dispose();
-  const bad = adapter.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw notFinite(`the gradient of ${parameterAt(layout, bad)}`, step);
-  if (rows && !rows.every(Number.isFinite)) throw notFinite('the gradient of the concept rows', step);
-  return { adapter, rows };
+/** Disposes what it is given; the caller disposes the result. `deltaNumbers`: length of the pooled delta, 0 without one. */
+export function flatGradients(layout: LoraLayout, gradients: VelocityGradients, deltaNumbers: number): FlatGradients {
+  const { sites, rows, pooledDelta } = gradients;
+  const adapter = flattenGradients(layout, sites);
+  const flatRows = rows && tf.tidy(() => joinFlat([rows, ...(pooledDelta ? [pooledDelta] : deltaNumbers ? [tf.zeros([deltaNumbers])] : [])]));
+  tf.dispose([...Object.values(sites).flatMap(({ a, b }) => [a, b]), ...(rows ? [rows] : []), ...(pooledDelta ? [pooledDelta] : [])]);
+  return { adapter, rows: flatRows };
+}
+
+/** In words, the gradient that held a step back. */
+export function nameGradient(layout: LoraLayout, { group, index }: Exclude<Refusal, string>): string {
+  if (group === 'rows') return 'the gradient of the concept rows';
+  return index < 0 ? 'the norm of the gradient' : `the gradient of ${parameterAt(layout, index)}`;
 }

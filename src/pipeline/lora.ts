@@ -3,8 +3,9 @@
  * y += scale · x·a·b with a [in,r], b [r,out], scale alpha/r = 1. Order: for each site of the model, a then b.
  * Init as PureCC's (PEFT "gaussian"): a ~ N(0, standard deviation 1/r), b = 0, so that a fresh adapter changes nothing.
  */
+import { cutFlat, joinFlat } from '../engine/kernels/flatCopy';
 import * as tf from '../engine/tf';
-import type { Tensor1D } from '../engine/tf';
+import type { Tensor, Tensor1D, Tensor2D } from '../engine/tf';
 import type { Adapter, LoraSite, VelocityGradients } from '../models/mmdit';
 import { normal, type RandomKey } from './random';
 
@@ -31,15 +32,10 @@ export function initLora(layout: LoraLayout, key: RandomKey): Float32Array {
   return values;
 }
 
-/** Tensors of their own. The caller disposes them (disposeAdapter). */
-export function toAdapter(layout: LoraLayout, values: Float32Array): Adapter {
-  const { rank } = layout;
-  return Object.fromEntries(
-    layout.sites.map(({ name, inFeatures, outFeatures, a, b }) => [
-      name,
-      { a: tf.tensor2d(values.slice(a.from, a.to), [inFeatures, rank]), b: tf.tensor2d(values.slice(b.from, b.to), [rank, outFeatures]), scale: 1 },
-    ]),
-  );
+/** Tensors of their own, from numbers here or (WebGPU) on the device. The caller disposes them (disposeAdapter). */
+export function toAdapter({ sites, rank }: LoraLayout, values: Float32Array | Tensor1D): Adapter {
+  const parts = cutFlat(values, sites.flatMap(({ inFeatures, outFeatures }) => [[inFeatures, rank], [rank, outFeatures]])) as Tensor2D[];
+  return Object.fromEntries(sites.map(({ name }, i) => [name, { a: parts[2 * i]!, b: parts[2 * i + 1]!, scale: 1 }]));
 }
 
 /** Same numbers under new handles, so that the owner may replace its own. */
@@ -54,10 +50,10 @@ export function disposeAdapter(adapter: Adapter | null): void {
 /** Gradients by site as one flat tensor in the layout's order; sites without one count as zero. The caller disposes it. */
 export function flattenGradients(layout: LoraLayout, sites: VelocityGradients['sites']): Tensor1D {
   return tf.tidy(() =>
-    tf.concat1d(
-      layout.sites.flatMap(({ name, a, b }) => {
+    joinFlat(
+      layout.sites.flatMap(({ name, a, b }): Tensor[] => {
         const gradient = sites[name];
-        return gradient ? [tf.reshape<tf.Rank.R1>(gradient.a, [-1]), tf.reshape<tf.Rank.R1>(gradient.b, [-1])] : [tf.zeros<tf.Rank.R1>([a.to - a.from + b.to - b.from])];
+        return gradient ? [gradient.a, gradient.b] : [tf.zeros([a.to - a.from + b.to - b.from])];
       }),
     ),
   );

@@ -1,13 +1,15 @@
 /**
- * AdamW with decoupled weight decay (Loshchilov & Hutter; PyTorch's formula) over flat parameter groups on the CPU side:
- * a LoRA of rank 4 is about a hundred thousand numbers, so a step costs a millisecond and is the same on every backend.
+ * AdamW with decoupled weight decay (Loshchilov & Hutter; PyTorch's formula) over flat parameter groups on the CPU side,
+ * in double precision between float32 numbers: a LoRA of rank 4 is about a hundred thousand, so a step costs a millisecond.
+ * On WebGPU engine/kernels/adamW.ts does the same where the numbers are.
  * The global gradient norm is clipped over the LoRA tensors only; concept rows have their own rate, no decay, no clipping.
  */
 import type { Moments } from './checkpoint';
 
-const BETA1 = 0.9;
-const BETA2 = 0.999;
-const EPSILON = 1e-8;
+/** PyTorch's defaults, on every backend. */
+export const BETA1 = 0.9;
+export const BETA2 = 0.999;
+export const EPSILON = 1e-8;
 
 /** √Σ g², summed in double precision. */
 export function globalNorm(gradient: Float32Array): number {

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { joinFlat } from '../engine/kernels/flatCopy';
 import * as tf from '../engine/tf';
 import type { Tensor2D, Tensor3D, Tensor4D } from '../engine/tf';
 import { methods } from '../methods';
@@ -14,6 +15,7 @@ import { tinyRecipe } from '../testing/tiny';
 import type { EncodedPrompts, FlowBase } from './base';
 import { freshMoments } from './checkpoint';
 import type { Dataset } from './dataset';
+import { figureTensors, nameFigures } from './figures';
 import { flattenGradients, loraLayout, toAdapter, type LoraLayout } from './lora';
 import { adamW, clipFactor, globalNorm } from './optimizer';
 import { stepGradients } from './trainingStep';
@@ -63,12 +65,14 @@ describe.each(Object.entries(variants))('released code, λ %s', (variant, expect
     const group = freshMoments(await flat(await safetensorsFile(folder + expected.lora_file), (module, part) => `transformer.${module}.lora_${part}.weight`));
     for (const [i, want] of expected.steps.entries()) {
       const weights = { adapters: { none: null, extractor: null, student: toAdapter(layout, group.values) }, rows };
-      const { parts, gradients } = await stepGradients({ base, dataset, stage, recipe, batch, weights, step: i + 1, between: async () => {} });
+      const { parts, gradients } = await stepGradients({ base, dataset, stage, recipe, batch, weights, between: async () => {} });
+      const { losses, figures } = figureTensors(parts);
+      const named = nameFigures(parts, joinFlat([...losses, ...figures]).dataSync<'float32'>());
       // float32 over 23 attention layers: relative 2e-4 on losses and λ.
-      expect(parts.losses.flow! / want.diff_loss).toBeCloseTo(1, 4);
-      expect(parts.losses.pure! / want.pri_loss).toBeCloseTo(1, 3);
-      expect(parts.losses.total! / want.loss).toBeCloseTo(1, 4);
-      parts.perSample.lambdaStar!.forEach((lambda, n) => expect(lambda).toBeCloseTo(want.lambda_per_sample[n]!, 3));
+      expect(named.losses.flow! / want.diff_loss).toBeCloseTo(1, 4);
+      expect(named.losses.pure! / want.pri_loss).toBeCloseTo(1, 3);
+      expect(named.losses.total! / want.loss).toBeCloseTo(1, 4);
+      named.perSample.lambdaStar!.forEach((lambda, n) => expect(lambda).toBeCloseTo(want.lambda_per_sample[n]!, 3));
       const found = flattenGradients(layout, gradients.sites).dataSync<'float32'>();
       if (i === 0 && variant !== 'clipped') {
         const wanted = await flat(io, (module, part) => `${variant}.grad.${module}.lora_${part}.weight`);

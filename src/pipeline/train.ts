@@ -1,25 +1,30 @@
 /**
  * The trainer: one async generator, one yield per optimizer step. It knows no method by name: a stage declares the
- * evaluations it needs and turns their velocities into gradients (trainingStep.ts); here are stages, optimizer and state.
+ * evaluations it needs and turns their velocities into gradients (trainingStep.ts); parameters and their moments lie where
+ * the backend computes (parameters.ts); here are stages and state.
  * Deterministic: random numbers are keyed by (seed, purpose, step), so a run resumed from exportState() ends with the very
  * weights of one that never stopped. A step either happens completely or, on a Fault, not at all.
  */
-import * as tf from '../engine/tf';
+import { cutFlat } from '../engine/kernels/flatCopy';
+import { getBackend, getKernel, dispose as disposeTensors, type Tensor1D, type Tensor2D } from '../engine/tf';
 import { invariant } from '../engine/invariant';
 import type { Method } from '../methods/method';
 import { loraSites, type Adapter, type Between } from '../models/mmdit';
 import type { StepMetrics } from '../protocol/messages';
 import type { Recipe } from '../protocol/recipe';
 import type { FlowBase } from './base';
-import { copyMoments, freshMoments, readTrainState, TRAIN_STATE_VERSION, type TrainState } from './checkpoint';
+import { freshMoments, readTrainState, TRAIN_STATE_VERSION, type TrainState } from './checkpoint';
 import { cloneRows, disposeRows, type LearnedConcept, type RowTensors } from './concept';
 import type { Dataset } from './dataset';
-import { readGradients } from './gradients';
+import { disposeFigures, figureTensors, nameFigures } from './figures';
+import { flatGradients, nameGradient } from './gradients';
 import { cloneAdapter, disposeAdapter, initLora, loraLayout, toAdapter } from './lora';
-import { adamW, clipFactor, globalNorm } from './optimizer';
+import type { Move, Parameters } from './parameters';
+import { cpuParameters } from './parametersCpu';
+import { gpuParameters } from './parametersGpu';
 import { RANDOM_VERSION } from './random';
 import { initialRows } from './rowInit';
-import { drawBatch, stepGradients } from './trainingStep';
+import { drawBatch, nameVelocity, notFinite, stepGradients, type StepOutcome } from './trainingStep';
 
 /** Steps over which the running median of λ* is taken. */
 const LAMBDA_WINDOW = 50;
@@ -79,15 +84,21 @@ export async function createTrainer({ base, method, recipe, dataset, state: give
     return { version: TRAIN_STATE_VERSION, random: RANDOM_VERSION, stage: 'extractor', step: 0, extractor: fresh('extractorInit'), student: null, rows: freshMoments(rows), lambdas: [] };
   }
   const sizes = { adapter: layout.size, rows: rowNumbers + deltaNumbers, stage1Steps: recipe.stage1Steps, totalSteps };
-  const state = given === undefined || given === null ? await freshState() : readTrainState(given, sizes);
+  const { extractor: extractorMoments, student: studentMoments, rows: rowMoments, ...state } = given === undefined || given === null ? await freshState() : readTrainState(given, sizes);
+  const parameters: Parameters = getKernel('AdamW', getBackend()) ? gpuParameters() : cpuParameters();
+  parameters.set('extractor', extractorMoments);
+  if (studentMoments) parameters.set('student', studentMoments);
+  parameters.set('rows', rowMoments);
 
-  const makeRows = (values: Float32Array): RowTensors => ({
-    rows: tf.tensor2d(values.slice(0, rowNumbers), [depth, hidden]),
-    pooledDelta: deltaNumbers ? tf.tensor1d(values.slice(rowNumbers)) : null,
-  });
-  let extractor = toAdapter(layout, state.extractor.values);
-  let student: Adapter | null = state.student && toAdapter(layout, state.student.values);
-  let rows = makeRows(state.rows.values);
+  const makeRows = (): RowTensors => {
+    const [table, pooledDelta] = cutFlat(parameters.values('rows'), [[depth, hidden], ...(deltaNumbers ? [[deltaNumbers]] : [])]);
+    return { rows: table as Tensor2D, pooledDelta: (pooledDelta ?? null) as Tensor1D | null };
+  };
+  let extractor = toAdapter(layout, parameters.values('extractor'));
+  let student: Adapter | null = studentMoments && toAdapter(layout, parameters.values('student'));
+  let rows = makeRows();
+  /** The end of the step under way: from here on its state is neither the old nor the new one. */
+  let committing: Promise<unknown> = Promise.resolve();
 
   const finished = () => state.step >= totalSteps;
   const lambda = () => (state.lambdas.length ? median(state.lambdas) : 1);
@@ -97,35 +108,45 @@ export async function createTrainer({ base, method, recipe, dataset, state: give
     const started = performance.now();
     const stage = method.stages.find(({ id }) => id === state.stage);
     invariant(stage, `the method has no stage “${state.stage}”`);
-    const number = state.step + 1;
     const batch = drawBatch(dataset, recipe, base.shift, state.step);
     try {
       const weights = { adapters: { none: null, extractor, student }, rows };
-      const { parts, gradients } = await stepGradients({ base, dataset, stage, recipe, batch, weights, step: number, between });
-      const found = await readGradients(layout, gradients, deltaNumbers, number);
+      const outcome = await stepGradients({ base, dataset, stage, recipe, batch, weights, between });
+      const committed = commit(outcome, stage.trains.rows);
+      committing = committed;
+      return { ...(await committed), sigma: batch.sigma, stepMs: performance.now() - started, totalSteps, lambda: lambda() };
+    } finally {
+      disposeTensors([batch.xSigma, batch.target]);
+    }
+  }
 
-      const norm = globalNorm(found.adapter);
-      const group = state.stage === 'extractor' ? state.extractor : state.student!;
-      const stageStep = state.stage === 'extractor' ? number : number - recipe.stage1Steps;
-      adamW(group, found.adapter, { learningRate: recipe.learningRate, weightDecay: recipe.weightDecay, step: stageStep, scale: clipFactor(norm, recipe.gradientClip) });
-      if (stage.trains.rows && found.rows) {
-        adamW(state.rows, found.rows, { learningRate: recipe.rowLearningRate, weightDecay: 0, step: stageStep, scale: 1 });
+  /** Moves the parameters and counts the step. Disposes the outcome. */
+  async function commit({ parts, gradients, velocities }: StepOutcome, trainsRows: boolean): Promise<Omit<TrainerStep, 'sigma' | 'stepMs' | 'totalSteps' | 'lambda'>> {
+    const number = state.step + 1;
+    const stageStep = state.stage === 'extractor' ? number : number - recipe.stage1Steps;
+    const flat = flatGradients(layout, gradients, deltaNumbers);
+    const moves: Move[] = [{ group: state.stage, gradient: flat.adapter, learningRate: recipe.learningRate, weightDecay: recipe.weightDecay, clip: recipe.gradientClip, step: stageStep }];
+    if (trainsRows && flat.rows) moves.push({ group: 'rows', gradient: flat.rows, learningRate: recipe.rowLearningRate, weightDecay: 0, clip: null, step: stageStep });
+    try {
+      const { losses, figures } = figureTensors(parts);
+      const { refused, norms, numbers } = await parameters.move(moves, losses, figures);
+      if (refused) throw notFinite(refused === 'losses' ? await nameVelocity(velocities) : nameGradient(layout, refused), number);
+      if (moves.length > 1) {
         disposeRows(rows);
-        rows = makeRows(state.rows.values);
+        rows = makeRows();
       }
-      replace(toAdapter(layout, group.values));
+      replace(toAdapter(layout, parameters.values(state.stage)));
 
-      const { lambdaStar = [], cosine = [], offsetRatio = [], guidanceRms = [], floorHit = [] } = parts.perSample;
+      const named = nameFigures(parts, numbers);
+      const { lambdaStar = [], cosine = [], offsetRatio = [], guidanceRms = [], floorHit = [] } = named.perSample;
       state.lambdas = [...state.lambdas, ...lambdaStar].slice(-LAMBDA_WINDOW * recipe.batchSize);
       const at = state.stage;
       state.step = number;
       if (number === recipe.stage1Steps && totalSteps > number) beginStudent();
-      return {
-        step: number, stage: at, losses: parts.losses, sigma: batch.sigma, lambdaStar, cosine, offsetRatio, guidanceRms,
-        gradientNorm: norm, floorHits: floorHit.reduce((sum, hit) => sum + hit, 0), stepMs: performance.now() - started, totalSteps, lambda: lambda(),
-      };
+      return { step: number, stage: at, losses: named.losses, lambdaStar, cosine, offsetRatio, guidanceRms, gradientNorm: norms[0]!, floorHits: floorHit.reduce((sum, hit) => sum + hit, 0) };
     } finally {
-      tf.dispose([batch.xSigma, batch.target]);
+      disposeFigures(parts);
+      disposeTensors([flat.adapter, ...(flat.rows ? [flat.rows] : []), ...Object.values(velocities)]);
     }
   }
 
@@ -138,8 +159,8 @@ export async function createTrainer({ base, method, recipe, dataset, state: give
   /** Stage 2 starts from a fresh adapter with fresh moments, not from the extractor. */
   function beginStudent(): void {
     state.stage = 'student';
-    state.student = fresh('studentInit');
-    student = toAdapter(layout, state.student.values);
+    parameters.set('student', fresh('studentInit'));
+    student = toAdapter(layout, parameters.values('student'));
   }
 
   return {
@@ -151,8 +172,11 @@ export async function createTrainer({ base, method, recipe, dataset, state: give
       while (!finished() && !signal?.aborted) yield await advance();
     },
     async exportState() {
-      const { extractor: first, student: second, rows: third, lambdas } = state;
-      return { ...state, extractor: copyMoments(first), student: second && copyMoments(second), rows: copyMoments(third), lambdas: [...lambdas] };
+      await Promise.allSettled([committing]);
+      const numbers = Promise.all([parameters.read('extractor'), student && parameters.read('student'), parameters.read('rows')]);
+      const now = { ...state, lambdas: [...state.lambdas] };
+      const [extractorNow, studentNow, rowsNow] = await numbers;
+      return { ...now, extractor: extractorNow, student: studentNow, rows: rowsNow };
     },
     concept({ final = false } = {}) {
       const learned = final || finished();
@@ -166,6 +190,7 @@ export async function createTrainer({ base, method, recipe, dataset, state: give
       disposeAdapter(extractor);
       disposeAdapter(student);
       disposeRows(rows);
+      parameters.dispose();
     },
   };
 }

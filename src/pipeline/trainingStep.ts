@@ -1,11 +1,11 @@
 /**
  * The heart of one optimizer step: draw a batch, evaluate the branches the stage asks for at the same x0, noise and sigma,
- * let the method turn velocities into gradients, walk those back to the trained tensors. Changes nothing itself.
+ * let the method turn velocities into gradients, walk those back to the trained tensors. Changes nothing and reads nothing back.
  */
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
 import { invariant } from '../engine/invariant';
-import type { AdapterRole, Branch, LossParts, Stage } from '../methods/method';
+import type { AdapterRole, Branch, LossFigures, Stage } from '../methods/method';
 import { velocityVjpAsync, type Adapter, type Between, type Mmdit, type VelocityGradients } from '../models/mmdit';
 import { Fault } from '../protocol/faults';
 import type { Recipe } from '../protocol/recipe';
@@ -13,6 +13,7 @@ import type { FlowBase } from './base';
 import type { RowTensors } from './concept';
 import type { Dataset } from './dataset';
 import { disposeStacked, evaluate, stack, type Evaluation } from './evaluate';
+import { disposeFigures } from './figures';
 import { noised, trainingSigmas } from './flow';
 import { disposePrompts, pickPrompts } from './prompts';
 import { integers, normal } from './random';
@@ -49,17 +50,13 @@ export interface Weights {
   rows: RowTensors;
 }
 
+/** Nothing of it has been read. The caller disposes all of it (parts by disposeFigures). */
 export interface StepOutcome {
-  parts: Omit<LossParts, 'gradients'>;
+  parts: LossFigures;
   gradients: VelocityGradients;
+  /** By branch. */
+  velocities: Record<string, Tensor4D>;
 }
-
-const finite = async (v: Tensor4D): Promise<boolean> => {
-  const check = tf.tidy(() => tf.sum(tf.abs(v)));
-  const [sum] = await check.data();
-  check.dispose();
-  return Number.isFinite(sum);
-};
 
 function keepsTape(mmdit: Mmdit, rows: number, picture: Tensor4D, text: number): boolean {
   const { hidden, depth, patch } = mmdit.config;
@@ -67,9 +64,9 @@ function keepsTape(mmdit: Mmdit, rows: number, picture: Tensor4D, text: number):
   return rows * tokens * depth * hidden * TAPE_WIDTHS * 4 <= KEEP_ACTIVATIONS_BYTES;
 }
 
-/** Losses and gradients of one batch. Fault `not-finite` names the branch. The caller disposes the gradients. */
+/** Losses and gradients of one batch, finite or not. */
 export async function stepGradients(
-  { base, dataset, stage, recipe, batch, weights, step, between }: { base: FlowBase; dataset: Dataset; stage: Stage; recipe: Recipe; batch: Batch; weights: Weights; step: number; between: Between },
+  { base, dataset, stage, recipe, batch, weights, between }: { base: FlowBase; dataset: Dataset; stage: Stage; recipe: Recipe; batch: Batch; weights: Weights; between: Between },
 ): Promise<StepOutcome> {
   const branches = stage.branches(recipe);
   const evaluation = (branch: Branch): Evaluation => ({
@@ -93,24 +90,25 @@ export async function stepGradients(
   frozen.forEach(({ name }, i) => (velocities[name] = frozenVelocities[i]!));
   trained.forEach(({ name }, i) => (velocities[name] = trainedVelocities[i]!));
   const sigma = tf.tensor1d(batch.sigma);
+  const { gradients, ...parts } = stage.loss({ target: batch.target, sigma, velocities }, recipe);
+  const dv = tf.tidy(() => tf.concat4d(trained.map(({ name }) => gradients[name] ?? tf.zerosLike(velocities[name]!)), 0));
   try {
-    const { gradients, ...parts } = await stage.loss({ target: batch.target, sigma, velocities }, recipe);
-    if (!Object.values(parts.losses).every(Number.isFinite)) {
-      tf.dispose(gradients);
-      let culprit = 'loss';
-      for (const [name, v] of Object.entries(velocities)) if (!(await finite(v))) culprit = `velocity of ${name}`;
-      throw notFinite(culprit, step);
-    }
-    const dv = tf.tidy(() => tf.concat4d(trained.map(({ name }) => gradients[name] ?? tf.zerosLike(velocities[name]!)), 0));
-    tf.dispose(gradients);
-    const walked = await vjp.pullback(dv);
-    dv.dispose();
-    return { parts, gradients: walked };
+    return { parts, velocities, gradients: await vjp.pullback(dv) };
+  } catch (error) {
+    tf.dispose(velocities);
+    disposeFigures(parts);
+    throw error;
   } finally {
     vjp.dispose();
-    tf.dispose([vjp.velocity, sigma, ...Object.values(velocities)]);
+    tf.dispose([vjp.velocity, sigma, dv, gradients]);
     disposeStacked(stacked);
   }
+}
+
+/** Name of the first branch whose velocity is not finite; `loss` without one. */
+export async function nameVelocity(velocities: Record<string, Tensor4D>): Promise<string> {
+  for (const [name, v] of Object.entries(velocities)) if (!(await v.data()).every(Number.isFinite)) return `velocity of ${name}`;
+  return 'loss';
 }
 
 export const notFinite = (tensor: string, step: number): Fault =>

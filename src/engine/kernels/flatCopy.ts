@@ -1,11 +1,11 @@
 /**
  * Many tensors as one flat one, and back. On WebGPU these are plain copies between buffers in tfjs' command stream
  * (kernels `JoinFlat`, `CutFlat`): a LoRA is hundreds of small tensors, and a dispatch costs far more to record than a copy.
- * Elsewhere joining is reshape and concat, and nothing needs cutting. No gradients.
+ * Elsewhere joining is reshape and concat, and what is cut are numbers, not a tensor. No gradients.
  */
 import { allocate, copyRanges } from '../dispatch';
 import { invariant } from '../invariant';
-import { concat1d, engine, getBackend, getKernel, registerKernel, reshape, tidy, util, type NamedTensorMap, type Tensor, type Tensor1D, type TensorInfo } from '../tf';
+import { concat1d, engine, getBackend, getKernel, registerKernel, reshape, tensor, tidy, util, type NamedTensorMap, type Tensor, type Tensor1D, type TensorInfo } from '../tf';
 
 const count = (shape: readonly number[]) => util.sizeFromShape(shape as number[]);
 
@@ -48,9 +48,12 @@ export function joinFlat(parts: readonly Tensor[]): Tensor1D {
   return engine().runKernel('JoinFlat', Object.fromEntries(parts.map((part, i) => [`part${i}`, part])) as NamedTensorMap) as unknown as Tensor1D;
 }
 
-/** New tensors of these shapes from consecutive ranges of x [n], beginning at its start; they share nothing with it. WebGPU only. */
-export function cutFlat(x: Tensor1D, shapes: number[][]): Tensor[] {
+/** New tensors of these shapes from consecutive ranges of x [n], beginning at its start; they share nothing with it. A tensor is cut on WebGPU only. */
+export function cutFlat(x: Tensor1D | Float32Array, shapes: number[][]): Tensor[] {
+  const size = x instanceof Float32Array ? x.length : x.size;
   const wanted = shapes.reduce((sum, shape) => sum + count(shape), 0);
-  invariant(wanted <= x.size, `${wanted} numbers cut from ${x.size}`);
-  return engine().runKernel('CutFlat', { x }, { shapes }) as unknown as Tensor[];
+  invariant(wanted <= size, `${wanted} numbers cut from ${size}`);
+  if (!(x instanceof Float32Array)) return engine().runKernel('CutFlat', { x }, { shapes }) as unknown as Tensor[];
+  let at = 0;
+  return shapes.map((shape) => tensor(x.slice(at, (at += count(shape))), shape, 'float32'));
 }

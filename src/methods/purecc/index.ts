@@ -8,8 +8,9 @@
  *   baseFrozen  base on Base                               vOriginal (frozen), and what the anchor holds to
  *   baseStudent student on Base                            vOriginal (trainable), and what the anchor holds
  */
+import { weightedLoss } from '../../engine/kernels/weightedLoss';
 import * as tf from '../../engine/tf';
-import type { Tensor1D, Tensor4D } from '../../engine/tf';
+import type { Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
 import type { Recipe } from '../../protocol/recipe';
 import type { Branch, LossParts, Method, StepInput } from '../method';
@@ -22,9 +23,6 @@ const of = ({ velocities }: StepInput, name: BranchName): Tensor4D => {
   invariant(velocity, `the loss needs the branch “${name}”`);
   return velocity;
 };
-
-const list = async (values: Tensor1D): Promise<number[]> => Array.from(await values.data());
-const average = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function studentBranches(recipe: Recipe): Branch[] {
   const pure = recipe.eta > 0;
@@ -45,53 +43,41 @@ function studentBranches(recipe: Recipe): Branch[] {
   return branches;
 }
 
-async function extractorLoss(input: StepInput): Promise<LossParts> {
-  const flow = squaredDistance(of(input, 'complete'), input.target);
-  const value = average(await list(flow.perSample));
-  flow.perSample.dispose();
-  return { losses: { flow: value, total: value }, gradients: { complete: flow.gradient }, perSample: {} };
+function extractorLoss(input: StepInput): LossParts {
+  const { means: [flow], gradient } = weightedLoss([{ ...squaredDistance(of(input, 'complete'), input.target), weight: 1 }]);
+  return { terms: { flow: { perSample: flow!, weight: 1 } }, gradients: { complete: gradient }, figures: {} };
 }
 
-async function studentLoss(input: StepInput, recipe: Recipe): Promise<LossParts> {
-  const pure = recipe.eta > 0;
-  const complete = of(input, 'complete');
-  const gradients: Record<string, Tensor4D> = {};
-  const figures: Record<string, Tensor1D> = {};
-  /** Adds weight·gradient to a branch's gradient. */
-  const pull = (name: BranchName, weight: number, gradient: Tensor4D) => {
-    const weighted = tf.mul<Tensor4D>(gradient, weight);
-    gradients[name] = gradients[name] ? tf.add<Tensor4D>(gradients[name], weighted) : weighted;
-  };
-  const kept = tf.tidy(() => {
-    const flow = squaredDistance(complete, input.target);
-    figures.flow = flow.perSample;
-    pull('complete', 1, flow.gradient);
-    if (pure) {
-      const original = of(input, recipe.originalSource === 'frozen' ? 'baseFrozen' : 'baseStudent');
-      const { pure: term, originalGradient, ...projection } = pureTerm(complete, original, of(input, 'target'), of(input, 'reference'), {
-        fixed: recipe.lambdaMode === 'fixed' ? recipe.fixedLambda : null,
-        held: recipe.lambdaClamp === 'on',
+/** Eq. 15, with the anchor. What pulls at Complete and what at the student on Base: each a weighted sum of distances. */
+function studentLoss(input: StepInput, recipe: Recipe): LossParts {
+  const { eta, anchor, originalSource, lambdaMode, fixedLambda, lambdaClamp } = recipe;
+  return tf.tidy(() => {
+    const complete = of(input, 'complete');
+    const atComplete = [{ ...squaredDistance(complete, input.target), weight: 1 }];
+    const atBase: typeof atComplete = [];
+    let figures: LossParts['figures'] = {};
+    if (eta > 0) {
+      const original = of(input, originalSource === 'frozen' ? 'baseFrozen' : 'baseStudent');
+      const { pure, lambda, ...others } = pureTerm(complete, original, of(input, 'target'), of(input, 'reference'), {
+        fixed: lambdaMode === 'fixed' ? fixedLambda : null,
+        held: lambdaClamp === 'on',
       });
-      pull('complete', recipe.eta, term.gradient);
-      if (recipe.originalSource === 'trainable') pull('baseStudent', recipe.eta, originalGradient);
-      Object.assign(figures, { pure: term.perSample, lambdaStar: projection.lambda, cosine: projection.cosine, offsetRatio: projection.offsetRatio, guidanceRms: projection.guidanceRms, floorHit: projection.floorHit });
+      atComplete.push({ ...pure, weight: eta });
+      if (originalSource === 'trainable') atBase.push({ ...pure, weight: -eta });
+      figures = { lambdaStar: lambda, ...others };
     }
-    if (recipe.anchor > 0) {
-      const anchor = squaredDistance(of(input, 'baseStudent'), of(input, 'baseFrozen'));
-      figures.anchor = anchor.perSample;
-      pull('baseStudent', recipe.anchor, anchor.gradient);
+    if (anchor > 0) atBase.push({ ...squaredDistance(of(input, 'baseStudent'), of(input, 'baseFrozen')), weight: anchor });
+
+    const { means: [flow, pure], gradient } = weightedLoss(atComplete);
+    const terms: LossParts['terms'] = { flow: { perSample: flow!, weight: 1 }, ...(pure && { pure: { perSample: pure, weight: eta } }) };
+    const gradients: LossParts['gradients'] = { complete: gradient };
+    if (atBase.length > 0) {
+      const base = weightedLoss(atBase);
+      gradients.baseStudent = base.gradient;
+      if (anchor > 0) terms.anchor = { perSample: base.means.at(-1)!, weight: anchor };
     }
-    return { gradients, figures };
+    return { terms, figures, gradients };
   });
-  const values: Record<string, number[]> = {};
-  for (const [name, figure] of Object.entries(kept.figures)) values[name] = await list(figure);
-  tf.dispose(kept.figures);
-  const { flow = [], pure: pureValues, anchor, ...perSample } = values;
-  const losses: Record<string, number> = { flow: average(flow) };
-  if (pureValues) losses.pure = average(pureValues);
-  if (anchor) losses.anchor = average(anchor);
-  losses.total = losses.flow! + recipe.eta * (losses.pure ?? 0) + recipe.anchor * (losses.anchor ?? 0);
-  return { losses, gradients: kept.gradients, perSample };
 }
 
 export const purecc: Method = {

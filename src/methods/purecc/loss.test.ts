@@ -2,9 +2,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import { lambdaStar } from '../../engine/kernels/lambdaStar';
+import { weightedLoss } from '../../engine/kernels/weightedLoss';
 import { normal } from '../../pipeline/random';
 import { useBackend } from '../../testing/backend';
-import { goalField, project, pureTerm, squaredDistance } from './loss';
+import { goalField, project, pureTerm, squaredDistance, type Term } from './loss';
 
 type Shape = [number, number, number, number];
 const SHAPE: Shape = [2, 3, 3, 4];
@@ -14,6 +15,11 @@ const held = { fixed: null, held: true };
 const random = (step: number, shape: Shape = SHAPE) => tf.tensor4d(normal(shape, { seed: 11, purpose: 'test', step }), shape);
 const numbers = (tensor: tf.Tensor) => Array.from(tensor.dataSync());
 const largest = (tensor: tf.Tensor) => tf.max(tf.abs(tensor)).dataSync()[0]!;
+/** Value per sample and gradient of one term alone. */
+const valued = (term: Term, weight = 1) => {
+  const { means: [perSample], gradient } = weightedLoss([{ ...term, weight }]);
+  return { perSample: perSample!, gradient };
+};
 const zeros = tf.zeros as (shape: Shape) => Tensor4D;
 
 beforeAll(async () => void (await useBackend('cpu')));
@@ -26,7 +32,7 @@ describe('λ* and L_PureCC', () => {
     const { lambda, pure } = pureTerm(complete, original(), g(), zeros(SHAPE), bare);
     // float32 sums of 36 products
     for (const value of numbers(lambda)) expect(Math.abs(value - c)).toBeLessThan(1e-4);
-    expect(largest(pure.gradient)).toBeLessThan(1e-6);
+    expect(largest(valued(pure).gradient)).toBeLessThan(1e-6);
   });
 
   it('P2: λ* is what a line search finds, sample by sample', () => {
@@ -53,12 +59,13 @@ describe('λ* and L_PureCC', () => {
     })(complete);
     const { pure } = pureTerm(complete, original(), g(), zeros(SHAPE), options);
     // Relative, float32 with two reductions.
-    expect(largest(tf.sub(attached, pure.gradient)) / largest(attached)).toBeLessThan(1e-3);
+    expect(largest(tf.sub(attached, valued(pure).gradient)) / largest(attached)).toBeLessThan(1e-3);
   });
 
   it('P4: the gradient is orthogonal to g, and the loss is ‖r‖² sin²', () => {
     const r = random(3);
-    const { pure, cosine } = pureTerm(tf.add(original(), r), original(), g(), zeros(SHAPE), bare);
+    const { pure: term, cosine } = pureTerm(tf.add(original(), r), original(), g(), zeros(SHAPE), bare);
+    const pure = valued(term);
     expect(largest(tf.sum(tf.mul(pure.gradient, g()), [1, 2, 3]))).toBeLessThan(1e-6);
     const expected = tf.mul(tf.mean(tf.square(r), [1, 2, 3]), tf.sub(1, tf.square(cosine)));
     expect(largest(tf.sub(pure.perSample, expected))).toBeLessThan(1e-5);
@@ -67,7 +74,7 @@ describe('λ* and L_PureCC', () => {
   it('gradients are those of the mean over the batch', () => {
     const v = random(5), goal = random(6);
     const numeric = tf.grad((x) => tf.mean(tf.square(tf.sub(x, goal))))(v);
-    expect(largest(tf.sub(numeric, squaredDistance(v, goal).gradient))).toBeLessThan(1e-7);
+    expect(largest(tf.sub(numeric, valued(squaredDistance(v, goal)).gradient))).toBeLessThan(1e-7);
   });
 
   it('sends the opposite gradient into a trainable original', () => {
@@ -76,15 +83,16 @@ describe('λ* and L_PureCC', () => {
       const { lambda } = project(tf.sub(complete, original()), tf.sub(target, reference), original(), bare);
       return tf.mean(tf.square(tf.sub(goalField(o as Tensor4D, tf.sub(target, reference), lambda), complete)));
     })(original());
-    const { originalGradient } = pureTerm(complete, original(), target, reference, bare);
-    expect(largest(tf.sub(numeric, originalGradient))).toBeLessThan(1e-6);
+    const { pure } = pureTerm(complete, original(), target, reference, bare);
+    expect(largest(tf.sub(numeric, valued(pure, -1).gradient))).toBeLessThan(1e-6);
   });
 
   it('drops the term, and counts it, where g lies below the floor', () => {
     // rms(vOriginal) is about 1, so the floor is at rms(g) = 1e-2: the first sample lies below, the second above.
     const scale = tf.tensor4d([1e-3, 1], [2, 1, 1, 1]);
     const faint = tf.mul<Tensor4D>(g(), scale);
-    const { floorHit, pure, lambda } = pureTerm(random(3), original(), faint, zeros(SHAPE), held);
+    const { floorHit, pure: term, lambda } = pureTerm(random(3), original(), faint, zeros(SHAPE), held);
+    const pure = valued(term);
     expect(numbers(floorHit)).toEqual([1, 0]);
     expect(largest(tf.slice(pure.gradient, 0, 1))).toBe(0);
     expect(largest(tf.slice(pure.gradient, 1, 1))).toBeGreaterThan(0);
@@ -106,9 +114,9 @@ describe('free parameters go where methods.md says', () => {
     for (let step = 0; step < 400; step++) {
       const term = pureTerm(complete, original, g(), zeros(ONE), { fixed, held: false });
       const rate = 0.15 * ELEMENTS;
-      const pull = tf.add(tf.mul(squaredDistance(complete, u()).gradient, flow), tf.mul(term.pure.gradient, eta));
+      const pull = weightedLoss([{ ...squaredDistance(complete, u()), weight: flow }, { ...term.pure, weight: eta }]).gradient;
       complete = tf.sub(complete, tf.mul(pull, rate));
-      if (moving) original = tf.sub(original, tf.mul(term.originalGradient, rate * eta));
+      if (moving) original = tf.sub(original, tf.mul(valued(term.pure, -eta).gradient, rate));
       trace.push(tf.mean(tf.square(tf.sub(complete, start()))).dataSync()[0]!);
     }
     return { complete, original, trace };

@@ -6,11 +6,12 @@
  *   Eq. 12   λ*     = ⟨r,g⟩ / max(‖g‖², N·τ²)                 per sample, over all latent elements, float32
  *   Eq. 14   L_pure = mean (vOriginal + λ*·g − vComplete)²
  *   Eq. 15   L      = L_CC + η·L_pure  (+ anchor · mean (vStudent(Base) − vBase(Base))², not in the paper)
- * Means are over the elements of a sample, then over the batch. Gradients are in closed form: λ* minimises the very
- * expression in the loss, so treating it as a constant changes nothing (envelope theorem), and is right where it is clamped.
+ * Means are over the elements of a sample, then over the batch. Gradients are in closed form (weightedLoss): λ* minimises the
+ * very expression in the loss, so treating it as a constant changes nothing (envelope theorem), and is right where it is clamped.
  * Beyond the paper: the floor (τ = 1e-2 of rms vOriginal), the clamp 0…10, and a sample whose g lies below the floor drops L_pure.
  */
 import { lambdaStar } from '../../engine/kernels/lambdaStar';
+import type { DistanceTerm } from '../../engine/kernels/weightedLoss';
 import * as tf from '../../engine/tf';
 import type { Tensor, Tensor1D, Tensor4D } from '../../engine/tf';
 
@@ -19,24 +20,14 @@ const FLOOR_RELATIVE = 1e-2;
 /** Largest λ* let through; 5 is already harmful in the paper's ablation. */
 const LAMBDA_MAX = 10;
 
-export type Term = {
-  /** [B], the mean over each sample. */
-  perSample: Tensor1D;
-  /** d (mean over the batch of perSample) / d v. */
-  gradient: Tensor4D;
-};
+/** A squared distance, not evaluated yet: weightedLoss gives its value per sample and its part in the gradient. */
+export type Term = Omit<DistanceTerm<Tensor4D>, 'weight'>;
 
 const perSampleMean = (x: Tensor4D): Tensor1D => tf.mean(x, [1, 2, 3]);
 const column = (x: Tensor1D): Tensor => tf.reshape(x, [-1, 1, 1, 1]);
 
-/** mean (v − goal)² and its gradient in v. `keep` [B] (0/1) leaves samples out without changing the batch's divisor. */
-export function squaredDistance(v: Tensor4D, goal: Tensor4D, keep?: Tensor1D): Term {
-  return tf.tidy(() => {
-    const raw = tf.sub<Tensor4D>(v, goal);
-    const difference = keep ? tf.mul<Tensor4D>(raw, column(keep)) : raw;
-    return { perSample: perSampleMean(tf.square(difference)), gradient: tf.mul<Tensor4D>(difference, 2 / v.size) };
-  });
-}
+/** mean (v − goal)². `keep` [B] (0/1) leaves samples out without changing the batch's divisor. */
+export const squaredDistance = (v: Tensor4D, goal: Tensor4D, keep?: Tensor1D): Term => ({ left: v, right: goal, ...(keep && { keep }) });
 
 /** [B] each. */
 export type Projection = {
@@ -77,11 +68,8 @@ export function goalField(vOriginal: Tensor4D, g: Tensor4D, lambda: Tensor1D): T
   return tf.tidy(() => tf.add<Tensor4D>(vOriginal, tf.mul(column(lambda), g)));
 }
 
-export type PureTerm = Projection & {
-  pure: Term;
-  /** d L_pure / d vOriginal: what Eq. 14 sends into the original where it is trainable (−gradient of pure). */
-  originalGradient: Tensor4D;
-};
+/** `pure` pulls at vComplete; where the original is trainable, it pulls at that with the opposite sign. */
+export type PureTerm = Projection & { pure: Term };
 
 /** L_PureCC (Eq. 8–14). None of vTarget, vReference gets a gradient. */
 export function pureTerm(vComplete: Tensor4D, vOriginal: Tensor4D, vTarget: Tensor4D, vReference: Tensor4D, options: ProjectionOptions): PureTerm {
@@ -90,6 +78,6 @@ export function pureTerm(vComplete: Tensor4D, vOriginal: Tensor4D, vTarget: Tens
     const r = tf.sub<Tensor4D>(vComplete, vOriginal);
     const projection = project(r, g, vOriginal, options);
     const pure = squaredDistance(vComplete, goalField(vOriginal, g, projection.lambda), tf.sub<Tensor1D>(1, projection.floorHit));
-    return { ...projection, pure, originalGradient: tf.neg(pure.gradient) };
+    return { ...projection, pure };
   });
 }

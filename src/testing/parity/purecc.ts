@@ -5,11 +5,13 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { joinFlat } from '../../engine/kernels/flatCopy';
 import * as tf from '../../engine/tf';
 import { purecc } from '../../methods/purecc';
 import { disposeMmdit, loraSites } from '../../models/mmdit';
 import type { WeightSource } from '../../models/weightSource';
 import { freshMoments } from '../../pipeline/checkpoint';
+import { disposeFigures, figureTensors, nameFigures } from '../../pipeline/figures';
 import { disposeAdapter, flattenGradients, loraLayout, toAdapter, type LoraLayout } from '../../pipeline/lora';
 import { adamW, clipFactor, globalNorm } from '../../pipeline/optimizer';
 import { stepGradients } from '../../pipeline/trainingStep';
@@ -78,13 +80,17 @@ export async function pureccRows(dir: string, config: FixtureConfig): Promise<Ro
       const name = `purecc ${variant} step ${index + 1}`;
       const student = toAdapter(layout, moments.values);
       const conceptRows = { rows: tf.zeros<tf.Rank.R2>([mmdit.config.depth, mmdit.config.hidden]), pooledDelta: null };
-      const { parts: { losses, perSample }, gradients } = await stepGradients({
-        base: { mmdit, shift: 1, latentShape: [height, width, channels] }, dataset, stage, recipe, step: index + 1, between: async () => {},
+      const { parts, gradients, velocities } = await stepGradients({
+        base: { mmdit, shift: 1, latentShape: [height, width, channels] }, dataset, stage, recipe, between: async () => {},
         batch: { pictures: sigma.map((_, i) => i), sigma, xSigma, target }, weights: { adapters: { none: null, extractor: null, student }, rows: conceptRows },
       });
+      const tensors = figureTensors(parts);
+      const figures = joinFlat([...tensors.losses, ...tensors.figures]);
+      const { losses, perSample } = nameFigures(parts, new Float32Array(await figures.data<'float32'>()));
+      disposeFigures(parts);
       const flatGradient = flattenGradients(layout, gradients.sites);
       const own = new Float32Array(await flatGradient.data<'float32'>());
-      tf.dispose([flatGradient, conceptRows.rows, ...Object.values(gradients.sites).flatMap(({ a, b }) => [a, b])]);
+      tf.dispose([figures, flatGradient, conceptRows.rows, ...Object.values(velocities), ...Object.values(gradients.sites).flatMap(({ a, b }) => [a, b])]);
       disposeAdapter(student);
       rows.push(row(`${name} losses`, relative([losses.flow!, losses.pure!, losses.total!], [expected.diff_loss, expected.pri_loss, expected.loss]), SCALAR));
       rows.push(row(`${name} λ`, relative(perSample.lambdaStar!, expected.lambda_per_sample), SCALAR));

@@ -48,6 +48,15 @@ describe('AdamW', () => {
     expect(relativeError(moved(values!), moved(want.values))).toBeLessThan(2e-5);
   });
 
+  it('numbers read before a step are not handed out after it', async () => {
+    const group = made(65);
+    step(group, noise(65, 2), {});
+    const before = await read(group);
+    step(group, noise(65, 3), {});
+    const after = await read(group);
+    before.forEach((numbers, i) => expect(after[i]).not.toEqual(numbers));
+  });
+
   it.each([[NaN, 64], [Infinity, 0], [-Infinity, 4098], [1e25, 9]])('touches nothing where a gradient is %d at %i', async (value, at) => {
     const group = made(4099);
     step(group, noise(4099, 2), {});

@@ -5,7 +5,7 @@
 import { setBackend } from '@tensorflow/tfjs-core';
 import { Fault } from '../protocol/faults';
 import './tf';
-import { findAdapter, openDevice, type FoundAdapter } from './device';
+import { findAdapter, openDevice, type FoundAdapter, type Loss } from './device';
 import { isIsolated, openWasm, type WasmOptions } from './wasm';
 
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
@@ -22,14 +22,18 @@ export interface Compute {
 }
 
 export interface OpenOptions extends WasmOptions {
-  /** The device is gone (not by our own doing); every tensor with it. */
-  onLost?: (reason: string) => void;
+  /** The device is gone (not by our own doing) or out of memory; every tensor with it. */
+  onLoss?: (loss: Loss) => void;
+  /** What was computed on before the worker died. WebGPU asked for by name may then be replaced by wasm, and a real adapter is never followed by a software one. */
+  before?: Compute | null;
+  /** Why WebGPU is not to be tried again; empty where it may be. */
+  avoid?: string;
 }
 
 const inWords = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 async function openWebgpu(found: FoundAdapter, options: OpenOptions): Promise<Compute> {
-  await openDevice(found, options.onLost);
+  await openDevice(found, options.onLoss);
   return { backend: 'webgpu', adapter: found.name, software: found.software, threads: 1, crossOriginIsolated: isIsolated(), reason: '' };
 }
 
@@ -45,31 +49,30 @@ async function openCpu(): Promise<Compute> {
   return { backend: 'cpu', adapter: 'plain JavaScript', software: true, threads: 1, crossOriginIsolated: isIsolated(), reason: 'Plain JavaScript was asked for.' };
 }
 
-/** Why `auto` cannot use this adapter; empty when it can. */
-function objection(found: FoundAdapter | null): string {
+/** Why this adapter cannot be used; empty when it can. */
+function objection(found: FoundAdapter | null, softwareWillDo: boolean): string {
   if (!(globalThis as { navigator?: { gpu?: unknown } }).navigator?.gpu) return 'This browser has no WebGPU.';
   if (!found) return 'The browser offers no graphics adapter.';
-  return found.software ? `The only graphics adapter is a software one (${found.name}), slower than WebAssembly.` : '';
+  return found.software && !softwareWillDo ? `The only graphics adapter is a software one (${found.name}), slower than WebAssembly.` : '';
 }
 
-/** Throws Fault `backend-unavailable` where the one asked for by name does not open. */
+/** Throws Fault `backend-unavailable` where the one asked for by name does not open, unless it has been computing before. */
 export async function openBackend(choice: 'auto' | BackendName, options: OpenOptions): Promise<Compute> {
   if (choice === 'cpu') return openCpu();
   if (choice === 'wasm') return openWasmCompute(options, 'WebAssembly was asked for.');
+  const { before, avoid } = options;
+  if (avoid) return openWasmCompute(options, avoid);
+  const refused = (reason: string, cause?: unknown): Promise<Compute> => {
+    if (before) return openWasmCompute(options, `WebGPU could not be had again: ${reason}`);
+    if (choice === 'auto') return openWasmCompute(options, reason);
+    throw new Fault('backend-unavailable', `WebGPU was asked for. ${reason}`, 'Open the page without backend=webgpu, or in a browser with WebGPU.', { cause });
+  };
   const found = await findAdapter().catch(() => null);
-  if (choice === 'webgpu') {
-    if (!found) throw new Fault('backend-unavailable', `WebGPU was asked for. ${objection(found)}`, 'Open the page without backend=webgpu, or in a browser with WebGPU.');
-    try {
-      return await openWebgpu(found, options);
-    } catch (cause) {
-      throw new Fault('backend-unavailable', `WebGPU was asked for, but ${found.name} could not be opened: ${inWords(cause)}`, 'Open the page without backend=webgpu.', { cause });
-    }
-  }
-  const reason = objection(found);
-  if (!found || reason) return openWasmCompute(options, reason);
+  const reason = objection(found, choice === 'webgpu' && before?.software !== false);
+  if (!found || reason) return refused(reason);
   try {
     return await openWebgpu(found, options);
   } catch (cause) {
-    return openWasmCompute(options, `${found.name} could not be opened: ${inWords(cause)}`);
+    return refused(`${found.name} could not be opened: ${inWords(cause)}.`, cause);
   }
 }

@@ -3,6 +3,7 @@
  * navigator.hardwareConcurrency, so that number is overridden while it starts. One thread uses the plain SIMD build:
  * the threaded one starts a pool of workers whatever it is asked for.
  */
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { env, findBackend, setBackend } from '@tensorflow/tfjs-core';
 import { Fault } from '../protocol/faults';
 
@@ -37,6 +38,21 @@ async function withCores<T>(cores: number, start: () => Promise<T>): Promise<T> 
   }
 }
 
+const guarded = new WeakSet<object>();
+
+/** tfjs takes what malloc gives; where there is no more memory that is address 0, and tensors would be written over each other. */
+function refuseNull(backend: BackendWasm): void {
+  const wasm = backend.wasm as unknown as { _malloc(sizeBytes: number): number };
+  if (guarded.has(wasm)) return;
+  guarded.add(wasm);
+  const malloc = wasm._malloc.bind(wasm);
+  wasm._malloc = (sizeBytes: number) => {
+    const at = malloc(sizeBytes);
+    if (at === 0 && sizeBytes > 0) throw new Fault('out-of-memory', `WebAssembly has no ${(sizeBytes / 1e6).toFixed(1)} MB left for a tensor.`, 'Close other tabs, or use fewer or smaller pictures.');
+    return at;
+  };
+}
+
 /** Makes wasm the current backend and returns its thread count. Opened before, it stays as it is. */
 export async function openWasm(options: WasmOptions): Promise<{ threads: number; simd: boolean }> {
   const wasm = await import('@tensorflow/tfjs-backend-wasm');
@@ -58,5 +74,6 @@ export async function openWasm(options: WasmOptions): Promise<{ threads: number;
   } else {
     await setBackend('wasm');
   }
+  refuseNull(findBackend('wasm') as BackendWasm);
   return { threads: wasm.getThreadsCount(), simd: await env().getAsync('WASM_HAS_SIMD_SUPPORT') as boolean };
 }

@@ -1,30 +1,29 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { openClient, type Client, type WorkerLike } from './client';
+import { openClient, type Client } from './client';
 import { Fault } from './faults';
 import { serve, type Host } from './host';
-import type { FromDrafts, Handlers, RunInfo, ToDrafts } from './messages';
+import type { FromDrafts, Handlers, ToDrafts } from './messages';
+import type { WorkerLike } from './wire';
 
 const compute = { backend: 'cpu' as const, adapter: 'test', software: true, threads: 1, crossOriginIsolated: false, reason: '' };
-const run = (changes: Partial<RunInfo>): RunInfo => ({ runId: 'r', phase: 'student', step: 7, ...changes }) as RunInfo;
 const soon = () => new Promise((resolve) => setTimeout(resolve, 20));
 
-/** Workers over real message channels; `crash` does what a dying worker does to its page. */
+/** Workers over real message channels. What happens when they die is in recovery.test.ts. */
 function workers(handlers: Partial<Handlers>) {
   const ports: MessagePort[] = [];
-  const sessions: { host: Host; crash(message: string): void }[] = [];
+  const sessions: { host: Host }[] = [];
   const moves: (ToDrafts & { kind: 'balance' })[] = [];
   let answerDraft = (_: FromDrafts) => {};
-  let crashDrafts = () => {};
   const channel = () => {
     const { port1, port2 } = new MessageChannel();
     ports.push(port1, port2);
     port2.start();
     return { port1, port2 };
   };
-  const asWorker = (port: MessagePort, onError: (listener: (event: MessageEvent) => void) => void): WorkerLike => ({
+  const asWorker = (port: MessagePort): WorkerLike => ({
     postMessage: (message, transfer) => port.postMessage(message, transfer ?? []),
     addEventListener(type, listener) {
-      if (type === 'error') return onError(listener);
+      if (type === 'error') return;
       port.addEventListener('message', listener as EventListener);
       port.start();
     },
@@ -34,25 +33,22 @@ function workers(handlers: Partial<Handlers>) {
     backend: 'cpu', threads: null, baseUrl: 'base/',
     session() {
       const { port1, port2 } = channel();
-      let fail = (_: MessageEvent) => {};
-      const host = serve(port2 as never, () => ({ open: async () => ({ compute }), ...handlers }) as Handlers);
-      sessions.push({ host, crash: (message) => fail({ message } as unknown as MessageEvent) });
-      return asWorker(port1, (listener) => { fail = listener; });
+      sessions.push({ host: serve(port2 as never, () => ({ open: async () => ({ compute }), ...handlers }) as Handlers) });
+      return asWorker(port1);
     },
     drafts() {
       const { port1, port2 } = channel();
       port2.addEventListener('message', (({ data }: MessageEvent<ToDrafts>) => { if (data.kind === 'balance') moves.push(data); else ports.push(data.port); }) as EventListener);
-      const worker = asWorker(port1, () => {});
       return {
-        ...worker,
+        ...asWorker(port1),
         addEventListener(type, listener) {
-          if (type === 'message') answerDraft = (message) => listener({ data: message } as MessageEvent);
-          else crashDrafts = () => listener({} as MessageEvent);
+          const before = answerDraft;
+          if (type === 'message') answerDraft = (message) => { before(message); listener({ data: message } as MessageEvent); };
         },
       };
     },
   });
-  return { client, sessions, moves, answer: (message: FromDrafts) => answerDraft(message), crashDrafts: () => crashDrafts(), close: () => { client.close(); ports.forEach((port) => port.close()); } };
+  return { client, sessions, moves, answer: (message: FromDrafts) => answerDraft(message), close: () => { client.close(); ports.forEach((port) => port.close()); } };
 }
 
 describe('client and host', () => {
@@ -68,15 +64,6 @@ describe('client and host', () => {
     const { client } = await start({ renameConcept: async ({ conceptId, name }) => ({ conceptId, name }) as never });
     const both = await Promise.all(['a', 'b'].map((name) => client.request('renameConcept', { conceptId: name, name })));
     expect(both.map(({ name }) => name)).toEqual(['a', 'b']);
-  });
-
-  it('says so when the draft worker dies; the session goes on', async () => {
-    const { client, crashDrafts } = await start({ vocabulary: async () => ({ words: ['dog'] }) });
-    const faults: string[] = [];
-    client.on('fault', ({ code, message }) => faults.push(`${code} ${message}`));
-    crashDrafts();
-    expect(faults).toEqual(['worker-crashed The drafts under the slider stopped.']);
-    await expect(client.request('vocabulary', undefined)).resolves.toEqual({ words: ['dog'] });
   });
 
   it('brings a fault across with its code, remedy and subject', async () => {
@@ -123,38 +110,5 @@ describe('client and host', () => {
     expect(moves.map(({ balance }) => balance)).toEqual([0.1, 0.2]);
     expect(shown).toEqual([0.2]);
     expect(closed).toBe(1);
-  });
-
-  it.each([['student', ['continueRun']], ['paused', ['continueRun', 'pause']], ['failed', []]] as const)('restarts a crashed worker; a run that was %s: %j', async (phase, expected) => {
-    const asked: string[] = [];
-    const { client, sessions } = await start({
-      draw: () => new Promise(() => {}),
-      continueRun: async ({ runId, takeOver }) => { asked.push('continueRun'); expect([runId, takeOver]).toEqual(['r', true]); return run({}); },
-      pause: async () => void asked.push('pause'),
-    });
-    const faults: string[] = [];
-    client.on('fault', ({ code }) => faults.push(code));
-    sessions[0]!.host.emit('run', run({ phase }));
-    const waiting = client.request('draw', {} as never).catch((error: Fault) => error.code);
-    await soon();
-    sessions[0]!.crash('out of memory');
-    expect(await waiting).toBe('worker-crashed');
-    await soon();
-    expect(sessions).toHaveLength(2);
-    expect(faults).toEqual(['worker-crashed']);
-    expect(asked).toEqual(expected);
-  });
-
-  it('treats a lost device as a crash, and gives up on a worker that keeps dying', async () => {
-    const { client, sessions } = await start();
-    const faults: string[] = [];
-    client.on('fault', ({ code }) => faults.push(code));
-    for (let i = 0; i < 5; i++) {
-      sessions.at(-1)!.host.emit('fault', { code: 'device-lost', message: '', remedy: '' });
-      await soon();
-    }
-    expect(sessions).toHaveLength(4);
-    expect(faults).toHaveLength(4);
-    await expect(client.request('pause', undefined)).rejects.toMatchObject({ code: 'worker-crashed' });
   });
 });

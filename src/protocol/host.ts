@@ -3,27 +3,12 @@
  * wire, and aborts a request's signal when the client says so. It knows no handler by name.
  */
 import { serializeFault } from './faults';
+import { isAliveMessage } from './alive';
 import type { EventName, Events, FromWorker, Handlers, RequestName, ToWorker } from './messages';
-
-/** What host and client need of a Worker, a MessagePort or a worker's own scope. */
-export interface Wire {
-  postMessage(message: unknown, transfer?: Transferable[]): void;
-  addEventListener(type: 'message', listener: (event: MessageEvent) => void): void;
-}
+import { transferables, type Wire } from './wire';
 
 export interface Host {
   emit<N extends EventName>(event: N, data: Events[N]): void;
-}
-
-/** ImageBitmaps and ports cross without a copy; everything else is cloned. */
-export function transferables(value: unknown, found: Transferable[] = []): Transferable[] {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Blob) return found;
-  if ((typeof ImageBitmap !== 'undefined' && value instanceof ImageBitmap) || (typeof MessagePort !== 'undefined' && value instanceof MessagePort)) {
-    found.push(value);
-    return found;
-  }
-  for (const inner of Object.values(value)) transferables(inner, found);
-  return found;
 }
 
 /** Starts answering. `make` gets the host to emit events with and returns the handlers. */
@@ -47,6 +32,7 @@ export function serve(wire: Wire, make: (host: Host) => Handlers): Host {
   }
 
   wire.addEventListener('message', ({ data }: MessageEvent) => {
+    if (isAliveMessage(data)) return;
     const message = data as ToWorker;
     if ('abort' in message) running.get(message.abort)?.abort();
     else void answer(message.id, message.name, message.params);

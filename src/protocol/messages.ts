@@ -155,14 +155,16 @@ export type Dropped =
 
 export interface Requests {
   /** Chooses the backend and begins loading the base; resolves before the weights are in. Progress comes as `loading` events, then `ready`. */
-  open: { params: { backend: BackendName | 'auto'; threads: number | null; baseUrl: string; clientId: string; port: MessagePort }; result: { compute: Compute } };
+  open: { params: { backend: BackendName | 'auto'; threads: number | null; baseUrl: string; clientId: string; port: MessagePort; /** What the worker before this one computed on. */ before: Compute | null; /** Why WebGPU is not to be tried again, in words; empty where it may be. */ avoid: string }; result: { compute: Compute } };
+  /** The other end of this port is a new draft worker, which has nothing yet. */
+  attachDrafts: { params: { port: MessagePort }; result: void };
   /** Decodes a file the user gave; a picture that carries parameters, or a LoRA, is recognised. Faults name what is wrong with it. */
   drop: { params: { file: Blob; name: string; pictureId: string }; result: Dropped };
   fitCheck: { params: { pictureId: string; crop: Crop }; result: FitCheck };
   forgetPicture: { params: { pictureId: string }; result: void };
   vocabulary: { params: void; result: Vocabulary };
   /** Starts a run; resolves when it has been stored and begun. */
-  learn: { params: { name: string; recipe: Recipe; pictures: TrainingPicture[]; prompt: string; seed: number }; result: RunInfo };
+  learn: { params: { runId: string; name: string; recipe: Recipe; pictures: TrainingPicture[]; prompt: string; seed: number }; result: RunInfo };
   pause: { params: void; result: void };
   resume: { params: void; result: void };
   /** One optimizer step, then pause again. */
@@ -171,7 +173,7 @@ export interface Requests {
   stop: { params: void; result: void };
   /** The newest unfinished run, if any, with its pictures for the cards. */
   unfinishedRun: { params: void; result: { run: RunInfo; pictures: (TrainingPicture & { name: string; width: number; height: number; bitmap: ImageBitmap })[]; metrics: StepMetrics[]; ownedElsewhere: boolean } | null };
-  continueRun: { params: { runId: string; takeOver: boolean }; result: RunInfo };
+  continueRun: { params: { runId: string; takeOver: boolean; wish?: 'go' | 'pause' | 'stop' }; result: RunInfo };
   discardRun: { params: { runId: string }; result: void };
   /** What the drafts show: recomputes the probe for a prompt and seed. Latest wins. */
   probe: { params: { prompt: string; negative: string; seed: number; guidance: number }; result: void };
@@ -199,7 +201,9 @@ export type Handlers = { [N in RequestName]: (params: ParamsOf<N>, signal: Abort
 
 export interface Events {
   loading: { file: string; doneBytes: number; totalBytes: number; source: 'network' | 'storage' };
-  /** A restarted worker computes on something else than before. */
+  /** The worker has died and is being replaced: why, in one sentence. Then what the new one computes on (`compute`), then `restarted` with the run it goes on with. */
+  restarting: { message: string };
+  restarted: { run: RunInfo | null };
   compute: Compute;
   /** The base is in; everything may be asked now. */
   ready: { base: string; sizeBytes: number; imageSize: number };

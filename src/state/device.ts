@@ -1,6 +1,7 @@
 /** What runs where: compute, the base and how far it is loaded, storage, the words the base knows, and notices without a place. */
 import type { FaultData } from '../protocol/faults';
 import type { Compute, Events, StorageReport } from '../protocol/messages';
+import { isOpen } from './run';
 import { faultOf, type Slice } from './slice';
 
 export interface Notice { id: number; text: string; tone: 'plain' | 'bad' }
@@ -15,6 +16,8 @@ export interface DeviceSlice {
   storage: StorageReport | null;
   /** Why the base or the worker does not work. */
   deviceFault: FaultData | null;
+  /** Why the worker is being replaced, while it is; null otherwise. */
+  restarting: string | null;
   notices: readonly Notice[];
   /** Set when a newer version of the app waits; calling it reloads into that version. */
   applyUpdate: (() => void) | null;
@@ -24,6 +27,8 @@ export interface DeviceSlice {
   notify(text: string, tone?: Notice['tone']): void;
   offerUpdate(apply: () => void): void;
 }
+
+const names = { webgpu: 'WebGPU', wasm: 'WebAssembly', cpu: 'JavaScript' } as const;
 
 export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
   env.client.on('loading', (loading) => set({ loading }));
@@ -36,7 +41,18 @@ export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
     for (const card of get().cards) void get().checkFit(card.pictureId);
     void Promise.all([vocabulary, get().refreshStorage(), get().refreshShelf()]).catch((error: unknown) => set({ deviceFault: faultOf(error) }));
   });
-  env.client.on('compute', (compute) => set({ compute }));
+  env.client.on('restarting', ({ message }) => set({ restarting: message, deviceFault: null }));
+  env.client.on('compute', (compute) => {
+    const before = get().compute;
+    set({ compute });
+    if (before && before.backend !== compute.backend) get().notify(`${names[compute.backend]} computes from here on. ${compute.reason}`.trim());
+  });
+  env.client.on('restarted', ({ run }) => {
+    const { restarting } = get();
+    set({ restarting: null });
+    if (restarting && isOpen(run)) get().notify(`${restarting} “${run!.name}” goes on from step ${run!.step}.`);
+    else if (restarting) get().notify(`${restarting} A new one has taken its place.`);
+  });
   env.client.on('fault', (deviceFault) => {
     const { run } = get();
     // The other tab's steps are not seen here: what is shown stands still until the run is taken back.
@@ -44,7 +60,7 @@ export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
   });
 
   return {
-    compute: null, loading: null, ready: null, vocabulary: new Set(), words: [], storage: null, deviceFault: null, notices: [], applyUpdate: null,
+    compute: null, loading: null, ready: null, vocabulary: new Set(), words: [], storage: null, deviceFault: null, restarting: null, notices: [], applyUpdate: null,
 
     async start(open) {
       try {

@@ -76,7 +76,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
       const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, captions }] : []));
       get().clearTwins();
       set({ ...fresh, opened: null, kept: null, unfinished: null, balance: 1 });
-      set({ run: await env.client.request('learn', { name: conceptName || 'My concept', recipe, pictures, prompt: prompt.trim() || startPrompt(recipe.kind, recipe.classWord), seed }) });
+      set({ run: await env.client.request('learn', { runId: env.newId(), name: conceptName || 'My concept', recipe, pictures, prompt: prompt.trim() || startPrompt(recipe.kind, recipe.classWord), seed }) });
     }),
 
     pause: () => ask(() => env.client.request('pause', undefined)),

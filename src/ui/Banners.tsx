@@ -1,5 +1,6 @@
 /** What stands above the screens: an unfinished run, a newer version, a link that cannot be read, a base that does not load. */
 import type { ReactNode } from 'react';
+import { isOpen } from '../state/run';
 import { useActions, useStudio } from './studio';
 import { ids } from './testIds';
 
@@ -12,6 +13,8 @@ export function Banners() {
   const update = useStudio((state) => state.applyUpdate);
   const link = useStudio((state) => state.linkFault);
   const device = useStudio((state) => state.deviceFault);
+  const restarting = useStudio((state) => state.restarting);
+  const run = useStudio((state) => state.run);
   return (
     <>
       {device && (
@@ -20,6 +23,11 @@ export function Banners() {
           {device.code === 'run-elsewhere'
             ? <button type="button" className="button small" data-testid={ids.resumeTakeOver} onClick={() => void actions.takeBack()}>Take it back</button>
             : <button type="button" className="button small" onClick={() => location.reload()}>Reload</button>}
+        </Banner>
+      )}
+      {restarting !== null && (
+        <Banner testId={ids.restarting}>
+          <p>{restarting} <span className="muted">{isOpen(run) ? 'It is being replaced, and the run goes on from its last checkpoint.' : 'It is being replaced.'}</span></p>
         </Banner>
       )}
       {link && (

@@ -12,7 +12,7 @@
  *         field by its key: recipe-stage1Steps …), preset-lamina, preset-paper, keep, concept-name, new-concept
  * Shelf   tab-learn, tab-shelf, shelf, concept-<n>, concept-open-<n>, concept-rename-<n>, concept-delete-<n>, concept-export-<n>, confirm-delete,
  *         export-dialog, export-rows, export-captions, export-save, export-states, likeness-without-rows, import-input
- * Device  base-status (data-ready="true" once the base is in), compute (data-backend="wasm"), loading-bar, fault (any error text),
+ * Device  base-status (data-ready="true" once the base is in), compute (data-backend="wasm"), loading-bar, fault (any error text), restarting,
  *         resume-banner, resume-continue, resume-discard, resume-take-over, update-prompt
  */
 export const ids = {
@@ -29,7 +29,7 @@ export const ids = {
   tabLearn: 'tab-learn', tabShelf: 'tab-shelf', shelf: 'shelf', confirmDelete: 'confirm-delete',
   exportDialog: 'export-dialog', exportRows: 'export-rows', exportCaptions: 'export-captions', exportSave: 'export-save', exportStates: 'export-states',
   likenessWithoutRows: 'likeness-without-rows', importInput: 'import-input',
-  baseStatus: 'base-status', compute: 'compute', loadingBar: 'loading-bar', fault: 'fault',
+  baseStatus: 'base-status', compute: 'compute', loadingBar: 'loading-bar', fault: 'fault', restarting: 'restarting',
   resumeBanner: 'resume-banner', resumeContinue: 'resume-continue', resumeDiscard: 'resume-discard', resumeTakeOver: 'resume-take-over', updatePrompt: 'update-prompt',
 } as const;
 

@@ -6,8 +6,10 @@ import { openBackend } from '../engine/backend';
 import { wasmFiles } from '../engine/wasmFiles';
 import { decodeAsync, loadTinyAutoencoder, type TinyAutoencoder } from '../models/vae';
 import { draft, draftColours } from '../pipeline/preview';
+import { isAliveMessage, stayAlive } from '../protocol/alive';
 import { Fault, serializeFault } from '../protocol/faults';
 import type { DecoderParts, FromDrafts, Probe, SessionToDrafts, ToDrafts } from '../protocol/messages';
+import type { Wire } from '../protocol/wire';
 import { shownBatch, toBitmap, toShown } from './present';
 import { makeBreath } from './turns';
 
@@ -85,7 +87,9 @@ function fromSession({ data }: MessageEvent<SessionToDrafts>): void {
   start();
 }
 
+stayAlive(self as unknown as Wire);
 self.addEventListener('message', ({ data }: MessageEvent<ToDrafts>) => {
+  if (isAliveMessage(data)) return;
   if (data.kind === 'open') data.port.onmessage = fromSession;
   else {
     next = data;

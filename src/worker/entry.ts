@@ -1,8 +1,12 @@
 /** Where the session worker begins: the wire on one side, the session on the other. */
+import { stayAlive } from '../protocol/alive';
 import { serializeFault } from '../protocol/faults';
 import { serve } from '../protocol/host';
+import type { Wire } from '../protocol/wire';
 import { makeSession } from './session';
 
-const host = serve(self as unknown as Parameters<typeof serve>[0], makeSession);
+const wire = self as unknown as Wire;
+stayAlive(wire);
+const host = serve(wire, makeSession);
 // What nobody awaited is still said.
 self.addEventListener('unhandledrejection', ({ reason }) => host.emit('fault', serializeFault(reason)));

@@ -14,6 +14,8 @@ import { openDatabase, type Database } from '../storage/db';
 import { ensureBase, type StoredBase } from '../storage/weightStore';
 
 export const BASE_ID = 'embedded';
+/** A reading that fails because its device is gone may be known this long before the loss itself. */
+const LOSS_MS = 1000;
 /** Counts up when kernels change in the last bit; part of what a bit-identical resume needs. */
 const KERNELS = 2;
 
@@ -26,19 +28,18 @@ export class Opening {
   private opened: Promise<Opened> | null = null;
   private database: Promise<Database> | null = null;
   private drafts: MessagePort | null = null;
+  private loss: Fault | null = null;
+  private readonly losing = new AbortController();
 
   constructor(private readonly host: Host) {}
 
   /** Faults: `backend-unavailable`, `storage-refused`, `storage-newer`. Those of loading the base come as `fault` events. */
-  async open({ backend, threads, baseUrl, port }: ParamsOf<'open'>): Promise<{ compute: Compute }> {
+  async open({ backend, threads, baseUrl, port, before, avoid }: ParamsOf<'open'>): Promise<{ compute: Compute }> {
     this.drafts = port;
     this.database = openDatabase();
     const [db, compute] = await Promise.all([
       this.database,
-      openBackend(backend, {
-        threads, wasmPaths: wasmFiles,
-        onLost: (reason) => this.host.emit('fault', { code: 'device-lost', message: `The graphics device was lost: ${reason || 'the browser gives no reason'}.`, remedy: 'It is being restarted; the run goes on from its last checkpoint.' }),
-      }),
+      openBackend(backend, { threads, wasmPaths: wasmFiles, before, avoid, onLoss: ({ code, message }) => this.lose(new Fault(code, message)) }),
     ]);
     await this.tune(db, compute);
     this.compute = compute;
@@ -79,6 +80,38 @@ export class Opening {
     this.drafts?.postMessage(message, transfer);
   }
 
+  /** Feeds a draft worker that replaces another; it has no probe yet. */
+  async attachDrafts(port: MessagePort): Promise<void> {
+    this.drafts = port;
+    const { stored } = await this.all();
+    this.send({ kind: 'decoder', decoder: await decoderParts(stored) });
+  }
+
+  /** Set once this worker's numbers can no longer be trusted: it must store nothing more, and the page replaces it. */
+  get lost(): Fault | null {
+    return this.loss;
+  }
+
+  /** The error itself, or the loss of device or memory that it comes from. */
+  async explain(error: unknown): Promise<unknown> {
+    const end = this.loss ?? endOfMemory(error);
+    if (end) return this.lose(end);
+    if (this.compute?.backend !== 'webgpu' || (Fault.is(error) && error.code !== 'not-finite')) return error;
+    await new Promise<void>((resolve) => {
+      this.losing.signal.addEventListener('abort', () => resolve());
+      setTimeout(resolve, LOSS_MS);
+    });
+    return this.loss ?? error;
+  }
+
+  private lose(loss: Fault): Fault {
+    if (this.loss) return this.loss;
+    this.loss = loss;
+    this.losing.abort();
+    this.host.emit('fault', serializeFault(loss));
+    return loss;
+  }
+
   private async load(db: Database, baseUrl: string): Promise<Opened> {
     const stored = await ensureBase(db, BASE_ID, baseUrl, { onProgress: (progress) => this.host.emit('loading', progress) });
     const base = await loadBase(BASE_ID, stored);
@@ -86,6 +119,14 @@ export class Opening {
     this.host.emit('ready', { base: BASE_ID, sizeBytes: stored.sizeBytes, imageSize: base.imageSize });
     return { base, stored };
   }
+}
+
+/** Null for every other error. Once aborted, tfjs' wasm module answers no call any more. */
+function endOfMemory(error: unknown): Fault | null {
+  if (Fault.is(error, 'out-of-memory')) return error;
+  if (error instanceof WebAssembly.RuntimeError) return new Fault('worker-crashed', `The WebAssembly engine stopped: ${error.message}`, '', { cause: error });
+  const refused = error instanceof RangeError && /alloc|memory|array buffer/i.test(error.message);
+  return refused ? new Fault('out-of-memory', `The worker ran out of memory: ${error.message}`, '', { cause: error }) : null;
 }
 
 /** What the draft worker needs to decode: the decoder's tensors as stored, its config, the linear map to colours. */

@@ -29,6 +29,8 @@ export interface Run {
   dataset: Dataset;
   pictures: Tensor4D;
   phase: RunPhase;
+  /** Everything it was computed on, joined by arrows; a run that has changed is never again called identical. */
+  engine: string;
   notIdentical: string;
   /** Milliseconds of the latest steps by stage. */
   pace: Record<'extractor' | 'student', number[]>;
@@ -36,8 +38,8 @@ export interface Run {
   unsaved: StepMetrics[];
 }
 
-export async function beginRun(options: { base: Base; record: RunRecord; hold: RunHold; state?: unknown; notIdentical: string; between: () => Promise<void>; onEncoded: (done: number, total: number) => void }): Promise<Run> {
-  const { base, record, hold, state, notIdentical, between, onEncoded } = options;
+export async function beginRun(options: { base: Base; record: RunRecord; hold: RunHold; state?: unknown; engine: string; notIdentical: string; between: () => Promise<void>; onEncoded: (done: number, total: number) => void }): Promise<Run> {
+  const { base, record, hold, state, engine, notIdentical, between, onEncoded } = options;
   const recipe = parseRecipe(record.recipe);
   const side = base.imageSize;
   const items: { pixels: Float32Array; captions: RunRecord['pictures'][number]['captions'] }[] = [];
@@ -46,7 +48,7 @@ export async function beginRun(options: { base: Base; record: RunRecord; hold: R
   const pictures = tf.tidy(() => tf.stack(items.map(({ pixels }) => tf.tensor3d(pixels, [side, side, 3]))) as Tensor4D);
   try {
     const trainer = await createTrainer({ base, method: methods[recipe.method], recipe, dataset, state, between });
-    return { record, recipe, hold, trainer, dataset, pictures, phase: trainer.stage, notIdentical, pace: { extractor: [], student: [] }, unsaved: [] };
+    return { record, recipe, hold, trainer, dataset, pictures, phase: trainer.stage, engine, notIdentical, pace: { extractor: [], student: [] }, unsaved: [] };
   } catch (error) {
     disposeDataset(dataset);
     pictures.dispose();

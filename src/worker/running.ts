@@ -28,6 +28,9 @@ const MOST_PICTURES = 20;
 /** CFG scale of the drafts until the page asks for another. */
 const GUIDANCE = 3;
 
+/** Stands between the engines of a run that has changed them. */
+const CHANGE = ' → ';
+
 type Wish = 'go' | 'pause' | 'one' | 'stop' | 'leave';
 
 export class Running {
@@ -38,7 +41,7 @@ export class Running {
 
   constructor(private readonly host: Host, private readonly turns: Turns, private readonly opening: Opening, private readonly current: Current, private readonly pictures: Pictures, private readonly drawing: Drawing, private readonly probing: Probing) {}
 
-  async learn({ name, recipe: given, pictures, prompt, seed }: ParamsOf<'learn'>): Promise<RunInfo> {
+  async learn({ runId, name, recipe: given, pictures, prompt, seed }: ParamsOf<'learn'>): Promise<RunInfo> {
     const recipe = parseRecipe(given);
     if (pictures.length === 0) throw new Fault('too-few-pictures', 'There is no picture to learn from.', 'Drop at least one picture.');
     if (pictures.length > MOST_PICTURES) throw new Fault('too-many-pictures', `A concept takes up to ${MOST_PICTURES} pictures; these are ${pictures.length}.`, 'Remove some.');
@@ -52,21 +55,21 @@ export class Running {
     await this.opening.base();
     const now = new Date().toISOString();
     const record: RunRecord = {
-      runId: crypto.randomUUID(), name, createdAt: now, updatedAt: now, finished: false, recipe, prompt, seed, engine: this.opening.engine,
+      runId, name, createdAt: now, updatedAt: now, finished: false, recipe, prompt, seed, engine: this.opening.engine,
       pictures: pictures.map(({ pictureId, crop, captions }) => ({ ...this.pictures.get(pictureId), crop, captions })),
     };
     await removeOldRuns(db);
     await putRun(db, record);
-    return this.begin(record, { steal: false });
+    return this.begin(record, { steal: false, wish: 'go' });
   }
 
-  async continueRun({ runId, takeOver }: ParamsOf<'continueRun'>): Promise<RunInfo> {
+  async continueRun({ runId, takeOver, wish = 'go' }: ParamsOf<'continueRun'>): Promise<RunInfo> {
     if (this.run?.record.runId === runId && this.run.phase !== 'failed') return runInfo(this.run);
     const record = await getRun(await this.opening.db(), runId);
     if (record.finished) throw new Fault('run-missing', `“${record.name}” is learned and kept; there is nothing to continue.`, 'Open it on the Shelf.', { subject: runId });
     await this.leave();
     for (const picture of record.pictures) this.pictures.keep(picture);
-    return this.begin(record, { steal: takeOver });
+    return this.begin(record, { steal: takeOver, wish });
   }
 
   async unfinished(): Promise<ResultOf<'unfinishedRun'>> {
@@ -125,7 +128,7 @@ export class Running {
     this.current.set(null);
   }
 
-  private async begin(record: RunRecord, { steal }: { steal: boolean }): Promise<RunInfo> {
+  private async begin(record: RunRecord, { steal, wish }: { steal: boolean; wish: 'go' | 'pause' | 'stop' }): Promise<RunInfo> {
     const db = await this.opening.db();
     const base = await this.opening.base();
     const hold = await holdRun(record.runId, { steal });
@@ -134,7 +137,7 @@ export class Running {
       const run = await this.restore(record, hold);
       await dropMetricsAfter(db, record.runId, run.trainer.step);
       this.run = run;
-      this.wish = 'go';
+      this.wish = wish;
       const previewing = new Previewing(this.host, base, { runId: record.runId, prompt: record.prompt, seed: record.seed, recipe: run.recipe, pictures: run.pictures });
       this.current.set({
         name: record.name, recipe: run.recipe, conceptId: null, runId: record.runId, captions: record.pictures.map(({ captions }) => captions.complete), pictures: run.pictures, measures: null,
@@ -159,9 +162,11 @@ export class Running {
   private async restore(record: RunRecord, hold: Run['hold']): Promise<Run> {
     const base = await this.opening.base();
     const checkpoints = await readCheckpoints(await this.opening.db(), record.runId);
-    const begin = (state: unknown, engine: string) => beginRun({
+    const now = this.opening.engine;
+    const begin = (state: unknown, before: string) => beginRun({
       base, record, hold, state, between: this.turns.between('training'),
-      notIdentical: engine === this.opening.engine ? '' : `It began on ${engine} and goes on on ${this.opening.engine}: the last digits may differ from an uninterrupted run.`,
+      engine: before.split(CHANGE).at(-1) === now ? before : before + CHANGE + now,
+      notIdentical: before === now ? '' : `It was computed on ${before} and goes on on ${now}: the last digits may differ from an uninterrupted run.`,
       onEncoded: (done, total) => this.host.emit('encoding', { done, total }),
     });
     for (const { state, engine } of checkpoints) {
@@ -172,7 +177,7 @@ export class Running {
         this.host.emit('fault', serializeFault(error));
       }
     }
-    return begin(null, checkpoints.length ? record.engine : this.opening.engine);
+    return begin(null, now);
   }
 
   private lost(run: Run): void {
@@ -193,7 +198,7 @@ export class Running {
     const ended = () => trainer.step >= trainer.totalSteps;
     let savedAt = performance.now();
     try {
-      this.set(run, trainer.stage);
+      this.set(run, this.wish === 'pause' ? 'paused' : trainer.stage);
       // a run too short for previews begins at once
       if (recipe.previewEvery <= trainer.totalSteps) await this.turns.run('training', (between) => previewing.begin(between));
       while (!ended()) {
@@ -223,20 +228,25 @@ export class Running {
       this.set(run, ended() ? 'finished' : 'stopped');
       await this.probing.refresh();
     } catch (error) {
-      this.host.emit('fault', serializeFault(error));
+      const cause = await this.opening.explain(error);
+      // the page replaces this worker, and the next one goes on with the run
+      if (this.opening.lost) return;
+      this.host.emit('fault', serializeFault(cause));
       this.set(run, 'failed');
     } finally {
       await steps.return(undefined);
     }
   }
 
-  /** State first, then the rows up to it; nothing once another tab owns the run. */
+  /** Rows first, then the state they lead up to; nothing once another tab owns the run or the numbers cannot be trusted. */
   private async save(run: Run): Promise<void> {
     if (run.hold.lost.aborted) return;
     const { runId } = run.record;
     const db = await this.opening.db();
     const rows = run.unsaved.splice(0);
     if (rows.length > 0) await addMetrics(db, runId, rows[0]!.step, rows);
-    await writeCheckpoint(db, { runId, step: run.trainer.step, engine: this.opening.engine, state: await run.trainer.exportState() });
+    const state = await run.trainer.exportState();
+    if (this.opening.lost) throw this.opening.lost;
+    await writeCheckpoint(db, { runId, step: run.trainer.step, engine: run.engine, state });
   }
 }

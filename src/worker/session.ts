@@ -1,6 +1,6 @@
 /**
  * The worker's life: owns the device, the database, the weights and the current concept, and answers every request of
- * protocol/messages.ts. Each concern has a file of its own; here they meet, and nothing else happens.
+ * protocol/messages.ts. Each concern has a file of its own; here they meet, and what fails with the device says so.
  */
 import type { Host } from '../protocol/host';
 import type { Handlers } from '../protocol/messages';
@@ -29,8 +29,12 @@ export function makeSession(host: Host): Handlers {
   const measuring = new Measuring(host, turns, opening, current);
   const shelf = new Shelf(opening, current, drawing, running);
 
-  return {
+  return explained(opening, {
     open: (params) => opening.open(params),
+    async attachDrafts({ port }) {
+      await opening.attachDrafts(port);
+      await probing.refresh();
+    },
     drop: (params) => recogniseFile(params, { opening, pictures, shelf }),
     async fitCheck({ pictureId, crop }) {
       const base = await opening.base();
@@ -67,5 +71,16 @@ export function makeSession(host: Host): Handlers {
     deleteConcept: ({ conceptId }) => shelf.delete(conceptId),
     exportConcept: ({ conceptId, options }) => shelf.export(conceptId, options),
     storage: async () => storageReport(await opening.db()),
-  };
+  });
+}
+
+function explained(opening: Opening, handlers: Handlers): Handlers {
+  const wrapped = Object.entries(handlers).map(([name, handler]) => [name, async (params: never, signal: AbortSignal) => {
+    try {
+      return await handler(params, signal);
+    } catch (error) {
+      throw await opening.explain(error);
+    }
+  }]);
+  return Object.fromEntries(wrapped) as Handlers;
 }

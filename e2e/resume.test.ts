@@ -5,13 +5,12 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { StepMetrics } from '../src/protocol/messages';
 import { exportFirst, readTensors } from './files';
+import { CHECKPOINT_MS, checkpointStep } from './runs';
 import { at, baseReady, ids, loadSample, openStage, stepsDone, untilPhase, visit, type Stage } from './studio';
 import { closePrivate, untilStep, watchSteps } from './watch';
 
 const recipe = { stage1Steps: 12, stage2Steps: 8, batchSize: 2, previewEvery: 1000, seed: 7 };
 const total = recipe.stage1Steps + recipe.stage2Steps;
-/** Work between two checkpoints (worker/running.ts). */
-const CHECKPOINT_MS = 5000;
 
 let stage: Stage;
 let steps: StepMetrics[];
@@ -45,16 +44,6 @@ async function finish(): Promise<ReturnType<typeof readTensors>> {
   return tensors;
 }
 
-/** Step of the newest checkpoint of the run in progress; 0 without one. */
-const checkpointStep = () => stage.page.evaluate(async () => {
-  const opened = indexedDB.open('lamina');
-  const db = await new Promise<IDBDatabase>((done) => { opened.onsuccess = () => done(opened.result); });
-  const asked = db.transaction('checkpoints').objectStore('checkpoints').getAll();
-  const found = await new Promise<{ step: number }[]>((done) => { asked.onsuccess = () => done(asked.result as { step: number }[]); });
-  db.close();
-  return Math.max(0, ...found.map(({ step }) => step));
-});
-
 /** Tears the tab down once this step is made and another after a checkpoint, continues, and gives the steps that are made again. */
 async function tearDown(after: number): Promise<StepMetrics[]> {
   const { page } = stage;
@@ -62,11 +51,11 @@ async function tearDown(after: number): Promise<StepMetrics[]> {
   // A fast machine makes these few steps before a checkpoint is due; holding the run writes one at once.
   await at(page, ids.pause).click();
   await untilPhase(page, ['paused']);
-  const kept = await checkpointStep();
+  const kept = await checkpointStep(stage);
   expect(kept).toBeGreaterThanOrEqual(after);
   await at(page, ids.resume).click();
   await untilStep(page, kept + 2);
-  const newest = await checkpointStep();
+  const newest = await checkpointStep(stage);
   await page.reload();
   const lost = steps.filter(({ step, runId }) => runId === steps.at(-1)!.runId && step > newest);
   await at(page, ids.resumeContinue).click();

@@ -16,14 +16,15 @@ export { ids, fieldId, sampleId };
 export interface Stage { url: string; context: BrowserContext; page: Page; requests: string[]; errors: string[]; stopServer(): Promise<void>; close(): Promise<void> }
 
 /** Server, browser and one page, not yet at any address. */
-export async function openStage(options: { webgpu?: boolean } = {}): Promise<Stage> {
+export async function openStage(options: { webgpu?: boolean; args?: string[] } = {}): Promise<Stage> {
   const server = await serve(dist);
   const profile = await mkdtemp(join(tmpdir(), 'lamina-e2e-'));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: (await ensureBrowser()) as string, headless: true, args: [...flags, ...(options.webgpu ? softwareWebgpu : [])],
+    executablePath: (await ensureBrowser()) as string, headless: true, args: [...flags, ...(options.webgpu ? softwareWebgpu : []), ...(options.args ?? [])],
     viewport: { width: 1440, height: 900 }, acceptDownloads: true, reducedMotion: 'reduce',
   });
-  context.setDefaultTimeout(60_000);
+  // twice what two busy cores have needed
+  context.setDefaultTimeout(120_000);
   const requests: string[] = [];
   const errors: string[] = [];
   context.on('request', (request) => requests.push(request.url()));
@@ -49,12 +50,12 @@ export async function visit(stage: Stage, recipe: Record<string, string | number
   await stage.page.goto(`${stage.url}${query}#${fragment}`);
 }
 
-export const baseReady = (page: Page, timeout = 90_000) => page.waitForSelector(`[data-testid=${ids.baseStatus}][data-ready=true]`, { timeout, state: 'attached' });
+export const baseReady = (page: Page, timeout = 180_000) => page.waitForSelector(`[data-testid=${ids.baseStatus}][data-ready=true]`, { timeout, state: 'attached' });
 
 /** Loads a sample set and waits for its cards. */
 export async function loadSample(page: Page, set: string): Promise<void> {
   await at(page, sampleId(set)).first().click();
-  await page.waitForSelector('[data-testid=card-4][data-state=ready]', { timeout: 60_000 });
+  await page.waitForSelector('[data-testid=card-4][data-state=ready]', { timeout: 120_000 });
 }
 
 export const phaseOf = (page: Page) => at(page, ids.phase).first().getAttribute('data-phase');
@@ -102,4 +103,4 @@ export async function slide(page: Page, balance: number): Promise<void> {
 export const pictureState = (page: Page, id: string) => at(page, id).getAttribute('data-state');
 
 /** Waits for a full picture in a twin. */
-export const full = (page: Page, id: string, timeout = 120_000) => page.waitForSelector(`[data-testid=${id}][data-state=full]`, { timeout });
+export const full = (page: Page, id: string, timeout = 240_000) => page.waitForSelector(`[data-testid=${id}][data-state=full]`, { timeout });

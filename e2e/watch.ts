@@ -28,6 +28,36 @@ export async function watchSteps({ context }: Stage): Promise<StepMetrics[]> {
   return steps;
 }
 
+/** In the page: remembers every worker made and when. */
+function rememberWorkers(): void {
+  const scope = window as unknown as { made: { worker: Worker; name: string; atMs: number }[] };
+  scope.made = [];
+  const Original = window.Worker;
+  window.Worker = class extends Original {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(url, options);
+      scope.made.push({ worker: this, name: options?.name ?? '', atMs: Date.now() });
+    }
+  };
+}
+
+export interface Workers {
+  /** When the workers of this name were made, by the page's clock. */
+  made(name: 'session' | 'drafts'): Promise<number[]>;
+  /** Ends the newest of this name behind the app's back, as a browser short of memory does: no error is reported. */
+  terminate(name: 'session' | 'drafts'): Promise<void>;
+}
+
+/** Lets a test end workers; to be called before the first visit. */
+export async function watchWorkers({ context, page }: Stage): Promise<Workers> {
+  await context.addInitScript(rememberWorkers);
+  type Scope = { made: { worker: Worker; name: string; atMs: number }[] };
+  return {
+    made: (name) => page.evaluate((wanted) => (window as unknown as Scope).made.filter((one) => one.name === wanted).map(({ atMs }) => atMs), name),
+    terminate: (name) => page.evaluate((wanted) => (window as unknown as Scope).made.filter((one) => one.name === wanted).at(-1)!.worker.terminate(), name),
+  };
+}
+
 /** Opens the app with a recipe and drawing parameters in the fragment. */
 export async function visitWith({ page, url }: Stage, recipe: Record<string, string | number | boolean>, drawing: Record<string, string | number>, query = '?backend=wasm&threads=1'): Promise<void> {
   const entries = [...Object.entries(recipe).map(([key, value]) => [`r.${key}`, String(value)]), ...Object.entries(drawing).map(([key, value]) => [key, String(value)])];

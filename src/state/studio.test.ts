@@ -213,6 +213,35 @@ describe('another tab', () => {
   });
 });
 
+describe('a worker that is replaced', () => {
+  const compute = { backend: 'webgpu' as const, adapter: 'nvidia', software: false, threads: 1, crossOriginIsolated: true, reason: '' };
+
+  it('is told of in one line meanwhile and in one notice afterwards, and leaves every picture', () => {
+    const client = fakeClient();
+    const { now } = studioOver(client);
+    const shown = picture({ kind: 'concept' });
+    client.emit('picture', shown);
+    client.emit('run', fakeRun({ step: 40 }));
+    client.emit('restarting', { message: 'The browser ended the worker.' });
+    expect(now()).toMatchObject({ restarting: 'The browser ended the worker.', deviceFault: null });
+    client.emit('restarted', { run: fakeRun({ step: 36 }) });
+    expect(now().restarting).toBeNull();
+    expect(now().notices.map(({ text }) => text)).toEqual(['The browser ended the worker. “Guide dog” goes on from step 36.']);
+    expect(now().twins.concept).toBe(shown);
+    expect(shown.bitmap.close).not.toHaveBeenCalled();
+  });
+
+  it('says when another backend computes from there on, and why', () => {
+    const client = fakeClient();
+    const { now } = studioOver(client);
+    client.emit('compute', compute);
+    client.emit('compute', compute);
+    expect(now().notices).toEqual([]);
+    client.emit('compute', { ...compute, backend: 'wasm', reason: 'WebGPU could not be had again.' });
+    expect(now().notices.map(({ text }) => text)).toEqual(['WebAssembly computes from here on. WebGPU could not be had again.']);
+  });
+});
+
 describe('recipe and link', () => {
   it('keeps a refused value out of the recipe and names the reason', () => {
     const { now } = studioOver(fakeClient());

@@ -4,12 +4,13 @@
  * concept), then gets what the old one was asked and had not answered. Pictures on screen stay; nobody has to press anything.
  */
 import { isAliveMessage, watchWorker } from './alive';
+import { Asking } from './asking';
 import { openDraftLane } from './draftLane';
 import { Fault, rehydrateFault, serializeFault, type FaultCode } from './faults';
 import { Holding } from './holding';
 import type { BackendName, Compute, EventName, Events, FromWorker, ParamsOf, RequestName, ResultOf, RunInfo } from './messages';
 import { Restarts } from './restarts';
-import { transferables, type WorkerLike } from './wire';
+import type { WorkerLike } from './wire';
 
 export interface ClientOptions {
   backend: BackendName | 'auto';
@@ -28,20 +29,6 @@ export interface Client {
   close(): void;
 }
 
-interface Asked {
-  name: RequestName;
-  params: unknown;
-  resolve(value: unknown): void;
-  reject(fault: Fault): void;
-  /** Which worker was asked last, and how many there were. */
-  of: WorkerLike | null;
-  sent: number;
-  /** The client's own, begun anew by each restart. */
-  own: boolean;
-}
-
-/** Asking these of a second worker could do a thing twice; all others are repeated after a restart, once. */
-const onceOnly: ReadonlySet<RequestName> = new Set<RequestName>(['learn', 'continueRun', 'singleStep', 'keep']);
 /** Faults after which the worker is of no more use. */
 const isDeath = (code: FaultCode) => isLoss(code) || code === 'worker-crashed';
 const isLoss = (code: FaultCode) => code === 'device-lost' || code === 'out-of-memory';
@@ -49,55 +36,26 @@ const isMoving = (run: RunInfo | null) => run !== null && ['encoding', 'extracto
 
 export function openClient(options: ClientOptions): Client {
   const listeners = new Map<EventName, Set<(data: never) => void>>();
-  const pending = new Map<number, Asked>();
+  const asking = new Asking();
   const clientId = crypto.randomUUID();
   const restarts = new Restarts();
   const holding = new Holding();
-  let nextId = 1;
-  let worker: WorkerLike | null = null;
   let stopWatching = () => {};
   let compute: Compute | null = null;
   /** Why WebGPU is no longer tried; empty while it may be. */
   let avoid = '';
-  /** While a new worker takes up where the old one ended, what is asked waits. */
-  let restoring = false;
   let generation = 0;
   let opened = { resolve: (_: { compute: Compute }) => {}, reject: (_: unknown) => {} };
 
   const emit = <N extends EventName>(event: N, data: Events[N]) => listeners.get(event)?.forEach((handler) => handler(data as never));
+  /** Asks the present worker at once, also while it is taking up where another ended. */
+  const ask = <N extends RequestName>(name: N, params: ParamsOf<N>) => asking.ask(name, params, { own: true });
   const lane = openDraftLane({
     make: options.drafts,
     onPicture: (picture) => emit('picture', picture),
     onFault: (fault) => emit('fault', fault),
-    onReplaced: (port) => { if (worker) ask('attachDrafts', { port }).catch((error: unknown) => emit('fault', serializeFault(error))); },
+    onReplaced: (port) => { if (asking.worker) ask('attachDrafts', { port }).catch((error: unknown) => emit('fault', serializeFault(error))); },
   });
-
-  function send(id: number, asked: Asked): void {
-    const { name, params } = asked;
-    asked.of = worker;
-    asked.sent++;
-    worker!.postMessage({ id, name, params }, transferables(params));
-  }
-
-  function request<N extends RequestName>(name: N, params: ParamsOf<N>, { signal, own = false }: { signal?: AbortSignal; own?: boolean } = {}): Promise<ResultOf<N>> {
-    if (!worker) return Promise.reject(new Fault('worker-crashed', 'The worker of this page is not running.', 'Reload the page.'));
-    if (signal?.aborted) return Promise.reject(new Fault('aborted', 'Stopped.'));
-    const id = nextId++;
-    return new Promise<ResultOf<N>>((resolve, reject) => {
-      const abort = () => {
-        if (asked.of === worker) worker?.postMessage({ abort: id });
-        else if (pending.delete(id)) asked.reject(new Fault('aborted', 'Stopped.'));
-      };
-      const settled = <T>(settle: (value: T) => void) => (value: T) => {
-        signal?.removeEventListener('abort', abort);
-        settle(value);
-      };
-      const asked: Asked = { name, params, own, of: null, sent: 0, resolve: settled(resolve as (value: unknown) => void), reject: settled(reject) };
-      pending.set(id, asked);
-      signal?.addEventListener('abort', abort, { once: true });
-      if (own || !restoring) send(id, asked);
-    });
-  }
 
   function receive(message: FromWorker): void {
     if ('event' in message) {
@@ -106,24 +64,20 @@ export function openClient(options: ClientOptions): Client {
       holding.noteEvent(message);
       return emit(message.event, message.data as never);
     }
-    const asked = pending.get(message.id);
-    if (!asked) return;
     // what failed with its device is asked again of the worker that comes next
     if ('fault' in message && isDeath(message.fault.code)) return;
-    pending.delete(message.id);
+    const asked = asking.take(message.id);
+    if (!asked) return;
     if ('fault' in message) return asked.reject(rehydrateFault(message.fault));
     holding.noteAnswer(asked.name, asked.params, message.ok);
     asked.resolve(message.ok);
   }
 
-  /** Asks the present worker at once, also while it is taking up where another ended. */
-  const ask = <N extends RequestName>(name: N, params: ParamsOf<N>) => request(name, params, { own: true });
-
   async function openWorker(): Promise<{ compute: Compute }> {
     const started = options.session();
-    worker = started;
-    const died = (message: string) => { if (worker === started) restart(new Fault('worker-crashed', message)); };
-    started.addEventListener('message', ({ data }) => { if (worker === started && !isAliveMessage(data)) receive(data as FromWorker); });
+    asking.worker = started;
+    const died = (message: string) => { if (asking.worker === started) restart(new Fault('worker-crashed', message)); };
+    started.addEventListener('message', ({ data }) => { if (asking.worker === started && !isAliveMessage(data)) receive(data as FromWorker); });
     started.addEventListener('error', (event) => {
       const text = (event as unknown as { message?: string }).message ?? '';
       died(`The worker stopped${text ? `: ${text}` : ''}.`);
@@ -139,8 +93,8 @@ export function openClient(options: ClientOptions): Client {
 
   function endWorker(): void {
     stopWatching();
-    worker?.terminate();
-    worker = null;
+    asking.worker?.terminate();
+    asking.worker = null;
   }
 
   function restart(why: Fault): void {
@@ -148,11 +102,7 @@ export function openClient(options: ClientOptions): Client {
     endWorker();
     const moving = isMoving(holding.run);
     const verdict = restarts.judge({ atMs: performance.now(), device: isLoss(why.code), moving, backend: compute?.backend ?? null });
-    for (const [id, asked] of pending) {
-      if (asked.sent === 0 || (asked.sent === 1 && !asked.own && !onceOnly.has(asked.name))) continue;
-      pending.delete(id);
-      if (!asked.own && !holding.begins(asked)) asked.reject(why);
-    }
+    asking.orphan((asked) => { if (!holding.begins(asked)) asked.reject(why); });
     if (verdict.then === 'never') return giveUp(new Fault('worker-crashed', `${why.message} That was ${verdict.deaths} times in a row without getting any further.`, 'Reload the page; everything up to the last checkpoint is kept.'));
     if (verdict.then === 'wasm') avoid = verdict.reason;
     emit('restarting', { message: why.message });
@@ -160,16 +110,14 @@ export function openClient(options: ClientOptions): Client {
   }
 
   function giveUp(fault: Fault): void {
-    restoring = false;
-    for (const { reject } of pending.values()) reject(fault);
-    pending.clear();
+    asking.rejectAll(fault);
     holding.giveUp(fault);
     opened.reject(fault);
     emit('fault', serializeFault(fault));
   }
 
   async function replace(mine: number): Promise<void> {
-    restoring = true;
+    asking.waiting = true;
     let run: RunInfo | null = null;
     try {
       const found = await openWorker();
@@ -180,13 +128,12 @@ export function openClient(options: ClientOptions): Client {
       if (mine === generation) emit('fault', serializeFault(error));
     }
     if (mine !== generation) return;
-    restoring = false;
-    for (const [id, asked] of pending) if (asked.of !== worker) send(id, asked);
+    asking.passOn();
     emit('restarted', { run });
   }
 
   return {
-    request: (name, params, asking) => request(name, params, asking),
+    request: (name, params, options) => asking.ask(name, params, options),
     on(event, handler) {
       const set = listeners.get(event) ?? new Set();
       listeners.set(event, set);

@@ -40,6 +40,7 @@ let stage: Stage;
 let steps: StepMetrics[];
 let workers: Workers;
 beforeAll(async () => {
+  // a browser keeps a page whose GPU process crashed from trying again, and gives WebGPU up altogether after some crashes
   stage = await openStage({ webgpu, args: ['--disable-domain-blocking-for-3d-apis', '--disable-gpu-process-crash-limit'] });
   steps = await watchSteps(stage);
   workers = await watchWorkers(stage);
@@ -155,3 +156,29 @@ it(`loses no more than the steps since a checkpoint at ${MOMENTS} moments, and e
   expect(straight.numbers).toBeGreaterThan(100_000);
   expect(recovered).toEqual(straight);
 }, webgpu ? 7_200_000 : 900_000);
+
+it.runIf(webgpu)('goes on in wasm, and says so, once the device has failed three times within a minute or does not come back', async () => {
+  const { page } = stage;
+  await learn();
+  const life = steps.length;
+  await expect.poll(() => steps.length, { timeout: PATIENCE_MS, interval: 50 }).toBeGreaterThan(life);
+  await at(page, ids.pause).click();
+  await untilPhase(page, ['paused'], PATIENCE_MS);
+  const { runId, step } = steps.at(-1)!;
+  const backend = () => at(page, ids.compute).getAttribute('data-backend');
+  for (let crash = 0; crash < 3 && (await backend()) === 'webgpu'; crash++) {
+    const made = (await workers.made('session')).length;
+    await kill('GPU process crashed');
+    await expect.poll(async () => (await workers.made('session')).length > made || (await backend()) === 'wasm', { timeout: PATIENCE_MS }).toBe(true);
+    // time to get a device again, so that there is one to lose; three of these are well within the minute
+    await sleep(5000);
+  }
+  await expect.poll(backend, { timeout: PATIENCE_MS }).toBe('wasm');
+  await expect.poll(() => phaseOf(page), { timeout: PATIENCE_MS }).toBe('paused');
+  expect(await at(page, ids.compute).getAttribute('title')).toMatch(/failed 3 times within a minute|could not be had again/);
+  const seen = steps.length;
+  await at(page, ids.resume).click();
+  await expect.poll(() => steps.length, { timeout: PATIENCE_MS }).toBeGreaterThan(seen);
+  expect(steps[seen]).toMatchObject({ runId, step: step + 1 });
+  expect(await page.getByText('the last digits may differ from an uninterrupted run').count()).toBe(1);
+}, 1_800_000);

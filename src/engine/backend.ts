@@ -30,10 +30,13 @@ export interface OpenOptions extends WasmOptions {
   avoid?: string;
 }
 
+/** How long WebGPU is waited for where wasm would do instead. Starting a GPU process anew takes a few seconds, more while it is busy. */
+const PATIENCE_MS = 60_000;
+
 const inWords = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
-async function openWebgpu(found: FoundAdapter, options: OpenOptions): Promise<Compute> {
-  await openDevice(found, options.onLoss);
+async function openWebgpu(found: FoundAdapter, options: OpenOptions, patienceMs: number): Promise<Compute> {
+  await openDevice(found, options.onLoss, patienceMs);
   return { backend: 'webgpu', adapter: found.name, software: found.software, threads: 1, crossOriginIsolated: isIsolated(), reason: '' };
 }
 
@@ -67,11 +70,12 @@ export async function openBackend(choice: 'auto' | BackendName, options: OpenOpt
     if (choice === 'auto') return openWasmCompute(options, reason);
     throw new Fault('backend-unavailable', `WebGPU was asked for. ${reason}`, 'Open the page without backend=webgpu, or in a browser with WebGPU.', { cause });
   };
-  const found = await findAdapter().catch(() => null);
+  const patienceMs = before || choice === 'auto' ? PATIENCE_MS : Infinity;
+  const found = await findAdapter(patienceMs).catch(() => null);
   const reason = objection(found, choice === 'webgpu' && before?.software !== false);
   if (!found || reason) return refused(reason);
   try {
-    return await openWebgpu(found, options);
+    return await openWebgpu(found, options, patienceMs);
   } catch (cause) {
     return refused(`${found.name} could not be opened: ${inWords(cause)}.`, cause);
   }

@@ -33,12 +33,11 @@ export const isSoftware = (description: string): boolean => /swiftshader|llvmpip
 /** Why a device can no longer be computed on: gone, or an allocation was refused and what was to be in it is not. */
 export interface Loss { code: 'device-lost' | 'out-of-memory'; message: string }
 
-/** A browser whose GPU process is gone may leave a request without an answer. Starting that process anew takes a few seconds. */
-const PATIENCE_MS = 20_000;
-
-async function answered<T>(asked: Promise<T>, what: string): Promise<T> {
+/** A browser whose GPU process is gone may leave a request without an answer; one that is busy with a page before us answers late. */
+async function answered<T>(asked: Promise<T>, what: string, patienceMs: number): Promise<T> {
+  if (patienceMs === Infinity) return asked;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => { timer = setTimeout(() => reject(new Error(`the browser did not answer when asked for ${what}`)), PATIENCE_MS); });
+  const late = new Promise<never>((_, reject) => { timer = setTimeout(() => reject(new Error(`the browser did not answer when asked for ${what}`)), patienceMs); });
   try {
     return await Promise.race([asked, late]);
   } finally {
@@ -46,10 +45,10 @@ async function answered<T>(asked: Promise<T>, what: string): Promise<T> {
   }
 }
 
-/** Null where the browser has no WebGPU or gives no adapter. */
-export async function findAdapter(): Promise<FoundAdapter | null> {
+/** Null where the browser has no WebGPU or gives no adapter; throws where it gives no answer in time. */
+export async function findAdapter(patienceMs = Infinity): Promise<FoundAdapter | null> {
   const gpu = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
-  const adapter = gpu ? await answered(gpu.requestAdapter({ powerPreference: 'high-performance' }), 'an adapter') : null;
+  const adapter = gpu ? await answered(gpu.requestAdapter({ powerPreference: 'high-performance' }), 'an adapter', patienceMs) : null;
   if (!adapter) return null;
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
   const name = [vendor, architecture, description && `(${description})`].filter(Boolean).join(' ') || device || 'unnamed adapter';
@@ -57,11 +56,11 @@ export async function findAdapter(): Promise<FoundAdapter | null> {
 }
 
 /** Makes tfjs' WebGPU backend on this adapter the current one. `onLoss` is called at most once, with the browser's own words. */
-export async function openDevice({ adapter, software }: FoundAdapter, onLoss?: (loss: Loss) => void): Promise<GPUDevice> {
+export async function openDevice({ adapter, software }: FoundAdapter, onLoss?: (loss: Loss) => void, patienceMs = Infinity): Promise<GPUDevice> {
   const device = await answered(adapter.requestDevice({
     requiredFeatures: optionalFeatures.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(limits.filter((name) => adapter.limits[name] !== undefined).map((name) => [name, adapter.limits[name]])) as Record<string, number>,
-  }), 'a device');
+  }), 'a device', patienceMs);
   watchLosses(device, onLoss);
   const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
   adapterTraits.software = software;

@@ -116,7 +116,8 @@ export function dispatch(backend: unknown, program: Program, bindings: readonly 
   entries.push({ binding: entries.length, resource: { buffer: uniform } });
   const group = b.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
   b.ensureCommandEncoderReady();
-  b.computePassEncoder ??= b.commandEncoder!.beginComputePass();
+  // The label is what tracing, which gives each dispatch a pass of its own, knows it by.
+  b.computePassEncoder ??= b.commandEncoder!.beginComputePass({ label: program.name });
   const limit = b.device.limits.maxComputeWorkgroupsPerDimension;
   const rows = Math.ceil(groups / limit);
   b.computePassEncoder.setPipeline(pipeline);

@@ -1,6 +1,7 @@
 /**
  * Where the page begins: workers, store and screen are put together here and nowhere else. The query may choose the backend
- * (?backend=webgpu|wasm|cpu) and the number of wasm threads (?threads=2); everything else of the state is in the fragment.
+ * (?backend=webgpu|wasm|cpu) and the number of wasm threads (?threads=2), and show the engine's figures (?hud); everything else of
+ * the state is in the fragment.
  */
 import { openClient } from './protocol/client';
 import type { BackendName } from './protocol/messages';
@@ -42,6 +43,7 @@ const later = (delayMs: number, run: () => void) => {
 const studio = createStudio({ client, read: (path) => fetch(path), memory: pageMemory(), newId: () => crypto.randomUUID(), later });
 
 studio.getState().readLink(location.hash.slice(1));
+if (query.has('hud')) studio.getState().showHud();
 window.addEventListener('hashchange', () => studio.getState().readLink(location.hash.slice(1)));
 let stopWriting = () => {};
 followFragment(studio, (fragment) => {

@@ -147,6 +147,31 @@ export interface StorageReport {
   conceptBytes: number;
 }
 
+/** What the session worker holds. Null where the backend has no such thing. */
+export interface Memory {
+  tensors: number;
+  bytes: number;
+  /** tfjs' pool of GPU buffers, free ones included, and what of it is in use. */
+  gpuAllocatedBytes: number | null;
+  gpuUsedBytes: number | null;
+  /** The wasm heap, which never shrinks. */
+  wasmBytes: number | null;
+}
+
+/** Kernels of one name in one step. */
+export interface KernelShare { name: string; calls: number; ms: number }
+
+/** What the engine does, for the overlay of `?hud`. */
+export interface TraceReport {
+  /** Whose time kernels are measured in; null where the adapter has no timestamp queries. */
+  clock: 'gpu' | 'worker' | null;
+  /** The last optimizer step: its wall time, its kernels' time and the five longest of them. */
+  step: { step: number; stepMs: number; kernelMs: number; kernels: KernelShare[] } | null;
+  memory: Memory;
+  /** Most bytes in tensors since tracing began. */
+  peakBytes: number;
+}
+
 /** What a dropped file turned out to be. */
 export type Dropped =
   | { kind: 'concept'; concept: ConceptSummary; matched: number; total: number }
@@ -193,6 +218,9 @@ export interface Requests {
   deleteConcept: { params: { conceptId: string }; result: void };
   exportConcept: { params: { conceptId: string; options: ExportOptions }; result: { file: Blob; fileName: string; tellsAll: boolean; likenessWithoutRows: number | null } };
   storage: { params: void; result: StorageReport };
+  /** Begins or ends measuring: `trace` events, twice a second at most, and tracks in the browser's performance panel. */
+  trace: { params: { on: boolean }; result: void };
+  memory: { params: void; result: Memory };
 }
 export type RequestName = keyof Requests;
 export type ParamsOf<N extends RequestName> = Requests[N]['params'];
@@ -216,6 +244,7 @@ export interface Events {
   /** After each preview: likeness and drift of the preview twins, as far as they go. */
   changed: { runId: string; step: number; likeness: number; drift: number };
   probed: { revision: number };
+  trace: TraceReport;
   fault: FaultData;
 }
 export type EventName = keyof Events;

@@ -4,6 +4,7 @@ import { serializeFault, type FaultData } from '../protocol/faults';
 import type { Environment } from './client';
 import type { DeviceSlice } from './device';
 import type { DrawingSlice } from './drawing';
+import type { HudSlice } from './hud';
 import type { MeasuringSlice } from './measuring';
 import type { PicturesSlice } from './pictures';
 import type { PreferencesSlice } from './preferences';
@@ -11,7 +12,7 @@ import type { RecipeSlice } from './recipe';
 import type { RunSlice } from './run';
 import type { ShelfSlice } from './shelf';
 
-export type StudioState = DeviceSlice & PreferencesSlice & RecipeSlice & PicturesSlice & RunSlice & MeasuringSlice & DrawingSlice & ShelfSlice;
+export type StudioState = DeviceSlice & PreferencesSlice & RecipeSlice & PicturesSlice & RunSlice & MeasuringSlice & DrawingSlice & ShelfSlice & HudSlice;
 export type Studio = StoreApi<StudioState>;
 
 export interface Wiring {

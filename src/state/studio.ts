@@ -1,9 +1,10 @@
-/** The store: eight slices over one client. Created once in main.tsx; tests create their own over a fake client. */
+/** The store: nine slices over one client. Created once in main.tsx; tests create their own over a fake client. */
 import { createStore } from 'zustand/vanilla';
 import type { Environment } from './client';
 import { deviceSlice } from './device';
 import { drawingSlice } from './drawing';
 import { encodeFragment } from './fragment';
+import { hudSlice } from './hud';
 import { measuringSlice } from './measuring';
 import { picturesSlice } from './pictures';
 import { preferencesSlice } from './preferences';
@@ -17,7 +18,7 @@ export function createStudio(env: Environment): Studio {
     const wiring = { set: set as Studio['setState'], get, env };
     return {
       ...deviceSlice(wiring), ...preferencesSlice(wiring), ...recipeSlice(wiring), ...picturesSlice(wiring),
-      ...runSlice(wiring), ...measuringSlice(wiring), ...drawingSlice(wiring), ...shelfSlice(wiring),
+      ...runSlice(wiring), ...measuringSlice(wiring), ...drawingSlice(wiring), ...shelfSlice(wiring), ...hudSlice(wiring),
     };
   });
 }

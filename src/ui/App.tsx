@@ -4,6 +4,7 @@ import { useCallback, useState } from 'react';
 import type { Tab } from '../state/preferences';
 import { Banners } from './Banners';
 import { Header } from './Header';
+import { Hud } from './Hud';
 import { useKeys } from './keys';
 import { LearnScreen } from './learn/LearnScreen';
 import { Settings } from './Settings';
@@ -28,6 +29,7 @@ export function App() {
         <Tabs.Content value="learn" className="screen" tabIndex={-1}><LearnScreen /></Tabs.Content>
         <Tabs.Content value="shelf" className="screen" tabIndex={-1}><ShelfScreen /></Tabs.Content>
       </main>
+      <Hud />
       <Settings open={settings} onClose={() => setSettings(false)} />
       <Toasts />
     </Tabs.Root>

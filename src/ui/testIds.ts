@@ -14,6 +14,7 @@
  *         export-dialog, export-rows, export-captions, export-save, export-states, likeness-without-rows, import-input
  * Device  base-status (data-ready="true" once the base is in), compute (data-backend="wasm"), loading-bar, fault (any error text), restarting,
  *         resume-banner, resume-continue, resume-discard, resume-take-over, update-prompt
+ * Engine  hud (only with ?hud), hud-<figure> (hud-step, hud-kernels, hud-tensors, hud-bytes, hud-gpu, hud-heap), hud-top (the longest kernels)
  */
 export const ids = {
   dropInput: 'drop-input', dropZone: 'drop-zone', classWord: 'class-word', kindInstance: 'kind-instance', kindStyle: 'kind-style',
@@ -31,6 +32,7 @@ export const ids = {
   likenessWithoutRows: 'likeness-without-rows', importInput: 'import-input',
   baseStatus: 'base-status', compute: 'compute', loadingBar: 'loading-bar', fault: 'fault', restarting: 'restarting',
   resumeBanner: 'resume-banner', resumeContinue: 'resume-continue', resumeDiscard: 'resume-discard', resumeTakeOver: 'resume-take-over', updatePrompt: 'update-prompt',
+  hud: 'hud', hudTop: 'hud-top',
 } as const;
 
 export const sampleId = (set: string) => `sample-${set}`;

@@ -2,6 +2,7 @@
  * The worker's life: owns the device, the database, the weights and the current concept, and answers every request of
  * protocol/messages.ts. Each concern has a file of its own; here they meet, and what fails with the device says so.
  */
+import { memoryNow } from '../engine/tracing';
 import type { Host } from '../protocol/host';
 import type { Handlers } from '../protocol/messages';
 import { storageReport } from '../storage/quota';
@@ -16,10 +17,13 @@ import { toBitmap, toShown } from './present';
 import { Probing } from './probing';
 import { Running } from './running';
 import { Shelf } from './shelf';
+import { Tracing } from './tracing';
 import { Turns } from './turns';
 
-export function makeSession(host: Host): Handlers {
+export function makeSession(wire: Host): Handlers {
   const turns = new Turns();
+  const tracing = new Tracing(wire, turns);
+  const { host } = tracing;
   const opening = new Opening(host);
   const current = new Current();
   const pictures = new Pictures();
@@ -71,6 +75,14 @@ export function makeSession(host: Host): Handlers {
     deleteConcept: ({ conceptId }) => shelf.delete(conceptId),
     exportConcept: ({ conceptId, options }) => shelf.export(conceptId, options),
     storage: async () => storageReport(await opening.db()),
+    async trace({ on }) {
+      await opening.base();
+      tracing.turn(on);
+    },
+    async memory() {
+      await opening.base();
+      return memoryNow();
+    },
   });
 }
 

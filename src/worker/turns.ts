@@ -44,6 +44,13 @@ export class Turns {
     };
   }
 
+  /** The most urgent work under way; null while there is none. */
+  get foremost(): Urgency | null {
+    let found: Urgency | null = null;
+    for (const kind of Object.keys(urgency) as Urgency[]) if (this.active[kind] > 0 && (!found || urgency[kind] > urgency[found])) found = kind;
+    return found;
+  }
+
   private isOutranked(kind: Urgency): boolean {
     return (Object.keys(urgency) as Urgency[]).some((other) => urgency[other] > urgency[kind] && this.active[other] > 0);
   }

@@ -1,6 +1,7 @@
 /**
- * The real studio in a headless Chromium, for demo and recording: server, page, and the ways of a user (drop, caption, learn, measure,
- * keep, export). What the workers say is overheard at the page's own Worker objects; the app is neither changed nor asked.
+ * The real studio in a headless Chromium, for demo, recording and soak: server, page, and the ways of a user (drop, caption, learn, measure,
+ * keep, export). What the workers say is overheard at the page's own Worker objects, and only `ask` asks them;
+ * the app is not changed.
  */
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
@@ -13,7 +14,7 @@ import { serve } from './server.mjs';
 
 /** Runs in the page before the app: keeps metrics, the newest run, faults and measured answers. */
 function overhear() {
-  const heard = { metrics: [], run: null, compute: null, measures: null, sheet: null, faults: [], drafts: [] };
+  const heard = { metrics: [], run: null, compute: null, measures: null, sheet: null, faults: [], drafts: [], session: null };
   globalThis.heard = heard;
   const listen = ({ data }) => {
     if (data?.event === 'metrics') heard.metrics.push(data.data);
@@ -28,6 +29,7 @@ function overhear() {
     constructor(url, options) {
       super(url, options);
       this.addEventListener('message', listen);
+      if (options?.name === 'session') heard.session = this;
     }
   };
 }
@@ -138,6 +140,21 @@ export class StudioPage {
   async canvas(selector) {
     const url = await this.page.evaluate((where) => document.querySelector(where)?.toDataURL('image/png') ?? null, selector);
     return url && Buffer.from(url.split(',')[1], 'base64');
+  }
+
+  /** A question of our own to the session worker; ids below zero are never the page's. */
+  ask(name) {
+    return this.page.evaluate((asked) => new Promise((done, failed) => {
+      const { session } = globalThis.heard;
+      const id = -1 - performance.now();
+      session.addEventListener('message', function answer({ data }) {
+        if (data?.id !== id) return;
+        session.removeEventListener('message', answer);
+        if (data.fault) failed(new Error(data.fault.message));
+        else done(data.ok);
+      });
+      session.postMessage({ id, name: asked, params: undefined });
+    }), name);
   }
 
   heard(key) {

@@ -1,11 +1,13 @@
 /**
  * The same 2 + 2 steps on WebGPU (SwiftShader, the software adapter), on wasm with two threads and with one: every loss agrees at every
- * step. One picture and batch 1, because SwiftShader takes some hundred times as long as a GPU.
+ * step, also while the engine is measured for ?hud. One picture and batch 1, because SwiftShader takes some hundred times as long as a GPU.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { root } from '../scripts/prepare.mjs';
+import { violations } from './axe';
 import { at, baseReady, ids, openStage, visit } from './studio';
 import { closePrivate, watchSteps } from './watch';
 
@@ -16,7 +18,9 @@ const STEPS = 4;
 const SLOW_MS = 500_000;
 const recipe = { classWord: 'monster', stage1Steps: 2, stage2Steps: 2, batchSize: 1, flip: false, previewEvery: 1000, seed: 3 };
 
-interface Learned { backend: string | null; adapter: string; losses: Record<string, number>[] }
+interface Learned { backend: string | null; adapter: string; losses: Record<string, number>[]; hud: Hud | null }
+/** What the overlay showed: the steps, in order, then all its text, its longest kernels, and what axe has against it in both themes. */
+interface Hud { steps: string[]; text: string; longest: string; violations: string[] }
 
 async function learn(query: string, webgpu = false): Promise<Learned> {
   const stage = await openStage({ webgpu });
@@ -29,13 +33,30 @@ async function learn(query: string, webgpu = false): Promise<Learned> {
     await at(page, ids.dropInput).setInputFiles({ name: '1.png', mimeType: 'image/png', buffer });
     await page.waitForSelector('[data-testid=card-0][data-state=ready]');
     await at(page, ids.learn).click();
-    await expect.poll(() => steps.length, { timeout: SLOW_MS, interval: 200 }).toBe(STEPS);
+    const hud = at(page, ids.hud);
+    const shown = new Set<string>();
+    const measured = query.includes('hud');
+    const done = async () => {
+      if (measured) shown.add((await at(page, 'hud-step').textContent()) ?? '');
+      return steps.length === STEPS && (!measured || [...shown].some((text) => text.startsWith(`step ${STEPS}`)));
+    };
+    await expect.poll(done, { timeout: SLOW_MS, interval: 200 }).toBe(true);
+    expect(await hud.count()).toBe(measured ? 1 : 0);
     console.log(`${query} ${steps.map(({ stage: name, losses, stepMs }) => `${name} ${JSON.stringify(losses)} ${(stepMs / 1000).toFixed(1)} s`).join('; ')}`);
     const compute = at(page, ids.compute);
-    return { backend: await compute.getAttribute('data-backend'), adapter: (await compute.textContent()) ?? '', losses: steps.map(({ losses }) => losses) };
+    return { backend: await compute.getAttribute('data-backend'), adapter: (await compute.textContent()) ?? '', losses: steps.map(({ losses }) => losses), hud: measured ? await readHud(page, [...shown]) : null };
   } finally {
     await closePrivate(stage);
   }
+}
+
+async function readHud(page: Page, steps: string[]): Promise<Hud> {
+  const found: string[] = [];
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme });
+    found.push(...(await violations(page)));
+  }
+  return { steps, text: await at(page, ids.hud).innerText(), longest: await at(page, ids.hudTop).innerText(), violations: found };
 }
 
 let first: Promise<Learned> | null = null;
@@ -49,12 +70,17 @@ function expectAlike(one: Learned, other: Learned): void {
   expect(gaps.filter(({ gap }) => !(gap <= TOLERANCE))).toEqual([]);
 }
 
-it('learns alike with two wasm threads', async () => {
+it('learns alike with two wasm threads, and tells what the engine does', async () => {
   const one = await reference();
-  const two = await learn('?backend=wasm&threads=2');
+  const two = await learn('?backend=wasm&threads=2&hud');
   expect(one.adapter).toContain('1 thread');
   expect(two.adapter).toContain('2 threads');
   expectAlike(one, two);
+  const { hud } = two;
+  expect(hud?.steps.filter((text) => /^step \d\d?\d*[\d.]* ms$/.test(text)).length).toBeGreaterThan(1);
+  expect(hud?.text).toMatch(/kernels\s+[\d.]+ ms\s+tensors\s+\d+\s+bytes\s+\d+ MB, peak \d+ MB\s+wasm heap\s+\d+ MB\s+page heap\s+\d+ MB/);
+  expect(hud?.longest).toMatch(/BatchMatMul\s+\d+ %/);
+  expect(hud?.violations).toEqual([]);
 });
 
 it('learns alike on WebGPU', async () => {

@@ -1,7 +1,8 @@
 /**
  * Does a quantity that was sampled along a run grow? The line through the samples is Theil and Sen's: the median of the slopes of all
  * pairs, which a few samples taken at a bad moment don't move. It grows when that line rises by more than an allowance from the first
- * sample to the last, and by more than the samples scatter about it.
+ * sample to the last, and by more than the samples scatter about it. Parts of a run that hold different things by design (the second
+ * stage has a second adapter) have levels of their own and one slope: only samples of one part are compared.
  */
 
 const median = (values) => {
@@ -16,17 +17,17 @@ export const ALLOWED_SHARE = 0.03;
 const SCATTERS = 3;
 
 /**
- * @param {{ step: number; value: number }[]} samples
+ * @param {{ step: number; value: number; part?: string }[]} samples In order of step.
  * @param {number} [keptPerStep] What a step keeps by design.
  * @returns {{ level: number; perStep: number; rise: number; allowed: number; scatter: number; grows: boolean }}
  */
 export function growth(samples, keptPerStep = 0) {
-  const slopes = samples.flatMap((a, i) => samples.slice(i + 1).map((b) => (b.value - a.value) / (b.step - a.step)));
+  const slopes = samples.flatMap((a, i) => samples.slice(i + 1).filter(({ part }) => part === a.part).map((b) => (b.value - a.value) / (b.step - a.step)));
   const perStep = median(slopes);
   const level = median(samples.map(({ value }) => value));
   const steps = samples.length > 1 ? samples.at(-1).step - samples[0].step : 0;
-  const start = median(samples.map(({ step, value }) => value - perStep * step));
-  const scatter = median(samples.map(({ step, value }) => Math.abs(value - perStep * step - start)));
+  const startOf = (wanted) => median(samples.filter(({ part }) => part === wanted).map(({ step, value }) => value - perStep * step));
+  const scatter = median(samples.map(({ step, value, part }) => Math.abs(value - perStep * step - startOf(part))));
   const rise = perStep * steps;
   const allowed = ALLOWED_SHARE * level + keptPerStep * steps;
   return { level, perStep, rise, allowed, scatter, grows: rise > allowed && rise > SCATTERS * scatter };

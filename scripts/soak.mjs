@@ -2,8 +2,8 @@
  * npm run soak -- [--steps 2000] [--backend wasm|webgpu] [--set one-eyed-monster] [--samples 20] [--threads N] [--json FILE]
  * Does memory stay flat? The built studio learns for so many steps in headless Chromium while the slider moves and pictures are drawn.
  * At equal distances the run is paused, garbage is collected, and everything is read: JavaScript heaps of page and workers, tensors,
- * bytes in tensors, wasm heap, GPU bytes allocated and used. After the first tenth a line goes through the samples (growth.mjs);
- * anything that grows ends the program with status 1. WebGPU is the software adapter here, where a step takes seconds: give few steps.
+ * bytes in tensors, wasm heap, GPU bytes allocated and used. A line goes through the samples after the first tenth
+ * of the run, and without the tenth after its second stage has begun (growth.mjs); anything that grows ends the program with status 1. WebGPU is the software adapter here, where a step takes seconds: give few steps.
  */
 import { readdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -22,8 +22,10 @@ if (!Number.isInteger(count) || count < 4) giveUp(`--samples takes a whole numbe
 if (!['wasm', 'webgpu'].includes(values.backend)) giveUp(`--backend takes wasm or webgpu; it is “${values.backend}”.`);
 const software = values.backend === 'webgpu';
 
-/** Share of the run whose samples don't count: kernels, caches and the charts' first canvases are made in it. */
+/** Share of the run whose samples don't count, from its start and from that of its second stage: kernels, caches and canvases are made then. */
 const WARM_UP = 0.1;
+/** Share of the first stage. */
+const FIRST = 0.4;
 /** Bytes that the page keeps of each step for its charts and its report: one row of figures. */
 const ROW_BYTES = 1024;
 /** Between two moves of the slider, and between two drawn pictures. */
@@ -81,8 +83,8 @@ async function sample() {
 }
 
 const samples = [];
+const stage1Steps = Math.floor(FIRST * steps);
 async function soak() {
-  const stage1Steps = Math.floor(steps / 2);
   await studio.visit({ stage1Steps, stage2Steps: steps - stage1Steps, previewEvery: Math.max(50, Math.floor(steps / 20)), seed: 7, ...(software ? { batchSize: 1 } : {}) });
   say(`${steps} steps on ${(await studio.heard('compute')).adapter}`);
   await studio.drop(set);
@@ -119,13 +121,13 @@ async function soak() {
 const shown = (name, value) => (name === 'tensors' ? value.toFixed(Number.isInteger(value) ? 0 : 2) : `${(value / 1e6).toFixed(Math.abs(value) < 1e5 ? 4 : 2)} MB`);
 
 const { pictures, moves } = await soak().catch((error) => giveUp(`The soak did not end: ${error.message}`)).finally(() => studio.close());
-const counted = samples.filter(({ step }) => step >= WARM_UP * steps);
+const counted = samples.filter(({ step }) => step >= WARM_UP * steps && !(step >= stage1Steps && step < stage1Steps + WARM_UP * steps));
 const names = Object.keys(samples[0]).filter((name) => name !== 'step' && name !== 'seconds' && counted.every((taken) => typeof taken[name] === 'number'));
-const rows = names.map((name) => ({ name, ...growth(counted.map((taken) => ({ step: taken.step, value: taken[name] })), name === 'heap page' ? ROW_BYTES : 0) }));
+const rows = names.map((name) => ({ name, ...growth(counted.map((taken) => ({ step: taken.step, value: taken[name], part: taken.step < stage1Steps ? 'extractor' : 'student' })), name === 'heap page' ? ROW_BYTES : 0) }));
 
 const columns = (cells) => cells.map((cell, n) => (n === 0 ? cell.padEnd(20) : cell.padStart(14))).join('');
 console.log(`\n${columns(['', 'level', 'rise', 'allowed', 'scatter', ''])}`);
 for (const { name, level, rise, allowed, scatter, grows } of rows) console.log(columns([name, ...[level, rise, allowed, scatter].map((value) => shown(name, value)), grows ? 'GROWS' : 'flat']));
-console.log(`\n${steps} steps, ${moves} moves of the slider, ${pictures} pictures, ${counted.length} samples after step ${counted[0].step}. Grows: rises by more than ${100 * ALLOWED_SHARE} % of its level and beyond the scatter; the page may keep ${ROW_BYTES} bytes of figures a step.`);
+console.log(`\n${steps} steps, ${moves} moves of the slider, ${pictures} pictures, ${counted.length} samples from step ${counted[0].step} on. Grows: rises by more than ${100 * ALLOWED_SHARE} % of its level and beyond the scatter; the page may keep ${ROW_BYTES} bytes of figures a step.`);
 if (values.json) await writeFile(values.json, JSON.stringify({ steps, backend: values.backend, moves, pictures, seconds: (performance.now() - began) / 1000, samples, rows }, null, 1));
 process.exit(rows.some(({ grows }) => grows) ? 1 : 0);

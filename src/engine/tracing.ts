@@ -58,7 +58,7 @@ const kernelTracks: KernelTrack[] = [
   { track: 'Attention', color: 'secondary', holds: /attention|softmax/i },
   { track: 'Products', color: 'primary', holds: /mat_?mul|linear|conv|einsum/i },
   { track: 'Norms and activations', color: 'tertiary', holds: /norm|modulate|gelu|sigmoid|tanh|relu|elu|erf/i },
-  { track: 'Sums', color: 'secondary-light', holds: /^(sum|mean|max|min|prod|any|all|axis_sum|lambda_?star|loss)(_|[A-Z]|$)/i },
+  { track: 'Sums', color: 'secondary-light', holds: /^(Sum|Mean|Max|Min|Prod|Any|All|axis_sum|[lL]ambda_?[sS]tar.*|loss.*)$/ },
   { track: 'Moves', color: 'tertiary-light', holds: /transpose|reshape|slice|concat|pack|pad|tile|gather|split|cast|fill|identity|resize|reverse/i },
 ];
 const otherKernels: Omit<KernelTrack, 'holds'> = { track: 'Elementwise', color: 'primary-light' };

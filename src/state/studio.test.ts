@@ -272,3 +272,18 @@ describe('recipe and link', () => {
     expect(now().prompt).toBe('a [V] ghost on a beach');
   });
 });
+
+describe('the engine’s figures', () => {
+  const ready = { base: 'embedded', sizeBytes: 1, imageSize: 128 };
+  const asked = (client: FakeClient) => client.asked.filter(({ name }) => name === 'trace');
+
+  it('are asked for once shown, of each worker when its base is in', () => {
+    const client = fakeClient();
+    const { now } = studioOver(client);
+    client.emit('ready', ready);
+    expect(asked(client)).toEqual([]);
+    now().showHud();
+    client.emit('ready', ready);
+    expect(asked(client)).toEqual([{ name: 'trace', params: { on: true } }, { name: 'trace', params: { on: true } }]);
+  });
+});

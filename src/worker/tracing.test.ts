@@ -1,0 +1,62 @@
+import { afterEach, beforeAll, expect, it, vi } from 'vitest';
+import * as tf from '../engine/tf';
+import type { Events, StepMetrics, TraceReport } from '../protocol/messages';
+import { useBackend } from '../testing/backend';
+import { kernelShares, Tracing } from './tracing';
+import { Turns } from './turns';
+
+const row = (step: number, stepMs: number): StepMetrics => ({ runId: 'r', step, stage: 'student', losses: { flow: 0.1 }, sigma: [0.5], lambdaStar: [], cosine: [], gradientNorm: 1, floorHits: 0, stepMs });
+
+beforeAll(async () => { await useBackend('wasm'); });
+afterEach(() => { vi.useRealTimers(); });
+
+function wired() {
+  const sent: TraceReport[] = [];
+  const events: string[] = [];
+  const turns = new Turns();
+  const tracing = new Tracing({ emit: (event, data) => { events.push(event); if (event === 'trace') sent.push(data as Events['trace']); } }, turns);
+  return { sent, events, turns, tracing };
+}
+const product = () => tf.tidy(() => void tf.matMul(tf.ones([64, 64]), tf.ones([64, 64])));
+
+it('reports the kernels of the last training step, not those of pictures, and not the same twice', async () => {
+  const { sent, events, turns, tracing } = wired();
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  tracing.turn(true);
+  await turns.run('drawing', async () => product());
+  const start = performance.now();
+  await turns.run('training', async () => { product(); product(); });
+  tracing.host.emit('metrics', row(7, performance.now() - start));
+  await vi.waitFor(() => { vi.advanceTimersByTime(500); expect(sent.at(-1)?.step?.step).toBe(7); });
+  const report = sent.at(-1)!;
+  expect(report.clock).toBe('worker');
+  expect(report.step!.kernels.find(({ name }) => name === 'BatchMatMul')).toMatchObject({ calls: 2 });
+  expect(report.step!.kernelMs).toBeLessThanOrEqual(report.step!.stepMs);
+  expect(report.memory.tensors).toBe(tf.memory().numTensors);
+  const before = sent.length;
+  vi.advanceTimersByTime(5000);
+  expect(sent).toHaveLength(before);
+  expect(events).toContain('metrics');
+  tracing.turn(false);
+});
+
+it('measures and sends nothing until asked, nor after it was ended', async () => {
+  const { sent, turns, tracing } = wired();
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const untouched = () => {
+    expect(Object.hasOwn(tf.engine(), 'runKernel')).toBe(false);
+    vi.advanceTimersByTime(5000);
+    expect(sent).toEqual([]);
+  };
+  untouched();
+  tracing.turn(true);
+  expect(Object.hasOwn(tf.engine(), 'runKernel')).toBe(true);
+  tracing.turn(false);
+  await turns.run('training', async () => product());
+  tracing.host.emit('metrics', row(1, 5));
+  untouched();
+});
+
+it('sums kernels by name, longest first', () => {
+  expect(kernelShares([{ name: 'a', ms: 1 }, { name: 'b', ms: 4 }, { name: 'a', ms: 2 }])).toEqual([{ name: 'b', calls: 1, ms: 4 }, { name: 'a', calls: 2, ms: 3 }]);
+});

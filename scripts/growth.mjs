@@ -13,15 +13,17 @@ const median = (values) => {
 
 /** Share of its own level by which a quantity may rise over the run: what caches still fill after the warm-up. */
 export const ALLOWED_SHARE = 0.03;
+/** A heap may rise by this in any case: code compiled on the way lies in it. */
+export const HEAP_FLOOR_BYTES = 0.5e6;
 /** The rise must be this many times the typical distance of a sample from the line. */
 const SCATTERS = 3;
 
 /**
  * @param {{ step: number; value: number; part?: string }[]} samples In order of step.
- * @param {number} [keptPerStep] What a step keeps by design.
+ * @param {{ keptPerStep?: number; floor?: number }} [options] What a step keeps by design, and the least rise that counts.
  * @returns {{ level: number; perStep: number; rise: number; allowed: number; scatter: number; grows: boolean }}
  */
-export function growth(samples, keptPerStep = 0) {
+export function growth(samples, { keptPerStep = 0, floor = 0 } = {}) {
   const slopes = samples.flatMap((a, i) => samples.slice(i + 1).filter(({ part }) => part === a.part).map((b) => (b.value - a.value) / (b.step - a.step)));
   const perStep = median(slopes);
   const level = median(samples.map(({ value }) => value));
@@ -29,6 +31,6 @@ export function growth(samples, keptPerStep = 0) {
   const startOf = (wanted) => median(samples.filter(({ part }) => part === wanted).map(({ step, value }) => value - perStep * step));
   const scatter = median(samples.map(({ step, value, part }) => Math.abs(value - perStep * step - startOf(part))));
   const rise = perStep * steps;
-  const allowed = ALLOWED_SHARE * level + keptPerStep * steps;
+  const allowed = Math.max(floor, ALLOWED_SHARE * level) + keptPerStep * steps;
   return { level, perStep, rise, allowed, scatter, grows: rise > allowed && rise > SCATTERS * scatter };
 }

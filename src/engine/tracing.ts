@@ -62,6 +62,8 @@ const kernelTracks: KernelTrack[] = [
   { track: 'Moves', color: 'tertiary-light', holds: /transpose|reshape|slice|concat|pack|pad|tile|gather|split|cast|fill|identity|resize|reverse/i },
 ];
 const otherKernels: Omit<KernelTrack, 'holds'> = { track: 'Elementwise', color: 'primary-light' };
+/** Shorter kernels, views and casts mostly, are counted and not drawn: an entry costs more than they do. */
+const SHORTEST_BAR_MS = 0.01;
 const places = new Map<string, Omit<KernelTrack, 'holds'>>();
 
 /** Track and colour of a kernel. */
@@ -84,7 +86,7 @@ export function startTracing<T>({ tag, onKernel }: { tag: () => T; onKernel: (ke
 
   function tell(kernel: KernelTime<T>, startMs: number, endMs: number): void {
     const { track, color } = kernelTrack(kernel.name);
-    trackEntry(track, kernel.name, startMs, endMs, color);
+    if (endMs - startMs >= SHORTEST_BAR_MS) trackEntry(track, kernel.name, startMs, endMs, color);
     onKernel(kernel);
   }
   const passes = timed

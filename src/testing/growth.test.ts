@@ -30,6 +30,8 @@ describe('whether memory grows', () => {
   it('allows what a step keeps by design', () => {
     const rows = samples((step) => 8e6 + 900 * step);
     expect(growth(rows).grows).toBe(true);
-    expect(growth(rows, 1024).grows).toBe(false);
+    expect(growth(rows, { floor: 2e6 }).grows).toBe(false);
+    expect(growth(rows, { floor: 1e6 }).grows).toBe(true);
+    expect(growth(rows, { keptPerStep: 1024 }).grows).toBe(false);
   });
 });

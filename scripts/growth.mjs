@@ -20,10 +20,10 @@ const SCATTERS = 3;
 
 /**
  * @param {{ step: number; value: number; part?: string }[]} samples In order of step.
- * @param {{ keptPerStep?: number; floor?: number }} [options] What a step keeps by design, and the least rise that counts.
+ * @param {{ keptPerStep?: number; floor?: number; share?: number }} [options] What a step keeps by design, the least rise that counts, and the share of the level.
  * @returns {{ level: number; perStep: number; rise: number; allowed: number; scatter: number; grows: boolean }}
  */
-export function growth(samples, { keptPerStep = 0, floor = 0 } = {}) {
+export function growth(samples, { keptPerStep = 0, floor = 0, share = ALLOWED_SHARE } = {}) {
   const slopes = samples.flatMap((a, i) => samples.slice(i + 1).filter(({ part }) => part === a.part).map((b) => (b.value - a.value) / (b.step - a.step)));
   const perStep = median(slopes);
   const level = median(samples.map(({ value }) => value));
@@ -31,6 +31,6 @@ export function growth(samples, { keptPerStep = 0, floor = 0 } = {}) {
   const startOf = (wanted) => median(samples.filter(({ part }) => part === wanted).map(({ step, value }) => value - perStep * step));
   const scatter = median(samples.map(({ step, value, part }) => Math.abs(value - perStep * step - startOf(part))));
   const rise = perStep * steps;
-  const allowed = Math.max(floor, ALLOWED_SHARE * level) + keptPerStep * steps;
+  const allowed = Math.max(floor, share * level) + keptPerStep * steps;
   return { level, perStep, rise, allowed, scatter, grows: rise > allowed && rise > SCATTERS * scatter };
 }

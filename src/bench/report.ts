@@ -31,7 +31,7 @@ export function markdownTable(rows: readonly ReportRow[]): string {
   return [line(columns.map(({ title }) => title)), line(columns.map(({ right }) => (right ? '---:' : '---'))), ...rows.map((row) => line(cells(row)))].join('\n');
 }
 
-export const heading = ({ adapter, backend, host }: Report): string => `${backend} on ${adapter}, ${host}`;
+export const heading = ({ adapter, backend, host, tilings }: Report): string => `${backend} on ${adapter}, ${host}${tilings ? `, linear tilings ${tilings}` : ''}`;
 
 /** What `--json` writes; times keep five digits. */
 export const reportJson = (report: Report): string =>

@@ -53,5 +53,7 @@ export interface Report {
   backend: string;
   /** Where it ran: the browser's name and version, or Node's. */
   host: string;
+  /** On WebGPU, what the autotune chose for the packed linear layer: forward/gradient. */
+  tilings?: string;
   rows: ReportRow[];
 }

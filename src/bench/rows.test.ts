@@ -107,3 +107,9 @@ it('the embedded step has the sizes of the base as shipped', () => {
     side: config['sample_size'], textTokens: read('text_encoder/config.json')['max_position_embeddings'], batch: defaultRecipe().batchSize, rank: defaultRecipe().rank,
   });
 });
+
+it('a browser can load the rows: no spec brings the test runner along', () => {
+  const specs = [...readFileSync('src/bench/rows/kernels.ts', 'utf8').matchAll(/testing\/kernels\/(\w+)'/g)].map(([, name]) => name);
+  expect(specs.length).toBeGreaterThan(2);
+  expect(specs.filter((name) => readFileSync(`src/testing/kernels/${name}.ts`, 'utf8').includes("'./suite'")), "import from './spec' there").toEqual([]);
+});

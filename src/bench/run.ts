@@ -1,6 +1,8 @@
 /** Runs the rows that are asked for on the backend that is open, one after another, and tells each as it is done. */
 import type { Compute } from '../engine/backend';
 import { internals } from '../engine/dispatch';
+import { tuneTilings } from '../engine/packed/autotune';
+import { setTilings, tilingName, tilings } from '../engine/packed/tiling';
 import * as tf from '../engine/tf';
 import { defaultTiming, measureRow, type Timing } from './measure';
 import type { Report, ReportRow, Row, Survey } from './row';
@@ -61,13 +63,16 @@ async function figuresOf(row: Row | Survey, timing: Timing, errors: string[]): P
 export async function runBench(compute: Compute, options: RunOptions): Promise<Report> {
   const timing = timingOf(compute);
   const errors = deviceErrors();
+  // as the worker does: software adapters keep the tiling without barriers
+  if (compute.backend === 'webgpu' && !compute.software) setTilings(await tuneTilings());
   const done: ReportRow[] = [];
   for (const row of chosen(allRows(compute, timing), options.only)) {
     const found = await figuresOf(row, timing, errors);
     for (const one of found) options.onRow?.(one);
     done.push(...found);
   }
-  return { adapter: compute.adapter, backend: compute.backend, host: options.host, rows: done };
+  const tuned = compute.backend === 'webgpu' ? { tilings: tilingName(tilings()) } : {};
+  return { adapter: compute.adapter, backend: compute.backend, host: options.host, ...tuned, rows: done };
 }
 
 export const anyFailed = ({ rows }: Report): boolean => rows.some(({ skipped }) => skipped?.startsWith('failed'));

@@ -27,7 +27,7 @@ describe('a page', () => {
   it('is filled by machine, and a machine without a report stays empty', () => {
     const filled = fillPage(empty, { 'wasm.json': report });
     expect(filled).toContain('| matmul nn | [8,8]·[8,8] | tfjs | 2.00 | 2.50× |  |  |  |  |');
-    expect(filled).toContain('- wasm: an adapter, Node 20\n- SwiftShader: not measured yet');
+    expect(filled).toContain('- wasm: wasm on an adapter, Node 20\n- SwiftShader: not measured yet');
     expect(filled).not.toContain('old');
     expect(filled).toContain('| matmul nn | [8,8]·[8,8] | 2.00 | tfjs | 5.00 | 2.50× | 1.00 |  |');
   });

@@ -3,7 +3,7 @@
  * between `<!-- bench PATTERN -->` and `<!-- end -->`: the rows that match, one column of times for each machine, empty
  * where it has no report. `<!-- bench FILE PATTERN -->` shows one report in full, `<!-- machines -->` names adapters.
  */
-import { markdownTable, three } from '../report';
+import { heading, markdownTable, three } from '../report';
 import type { Report, ReportRow } from '../row';
 
 /** Columns in their order, by report file; a machine without a file keeps its empty column. */
@@ -40,7 +40,7 @@ function compared(pattern: RegExp, reports: Reports): string {
 
 const named = (reports: Reports): string => machines.map(({ file, title }) => {
   const report = reports[file];
-  return `- ${title}: ${report ? `${report.adapter}, ${report.host}` : 'not measured yet'}`;
+  return `- ${title}: ${report ? heading(report) : 'not measured yet'}`;
 }).join('\n');
 
 function section(directive: string, reports: Reports): string {

@@ -21,11 +21,11 @@ beforeAll(async () => { compute = await useBackend('wasm'); });
 const quick: Timing = { ...defaultTiming, sampleMs: 0, budgetMs: 0, minRounds: 1, maxRounds: 1, limitMs: null, flopsPerSecond: 1e9 };
 const named = (rows: ReturnType<typeof allRows>) => rows.filter((row): row is Row => !('measure' in row));
 
-describe('the rows of wasm', () => {
-  it('cover products of both rivals, kernels, steps, a block and scaling, each once', () => {
-    const keys = named(allRows(compute, quick)).map(({ name, shape, rival }) => `${name} ${shape} ${rival?.name ?? ''}`);
+describe('the rows', () => {
+  it.each(['wasm', 'webgpu'] as const)('of %s cover products of both rivals, steps, a block and scaling, each once', (backend) => {
+    const keys = named(allRows({ ...compute, backend }, quick)).map(({ name, shape, rival }) => `${name} ${shape} ${rival?.name ?? ''}`);
     expect(new Set(keys).size).toBe(keys.length);
-    for (const wanted of ['matmul nn [2048,2048]', 'matmul tn', 'jax-js', 'LambdaStar gradient', 'step of the embedded base', 'block of SD3.5-Medium', 'step against rank']) {
+    for (const wanted of ['matmul nn [2048,2048]', 'matmul tn', 'jax-js', ...(backend === 'webgpu' ? ['packed int8 nt', 'LambdaStar gradient', 'FlashAttention forward'] : []), 'step of the embedded base', 'block of SD3.5-Medium', 'step against rank']) {
       expect(keys.some((key) => key.includes(wanted)), wanted).toBe(true);
     }
   });

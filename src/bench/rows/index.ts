@@ -12,8 +12,8 @@ import { wasmProducts } from './wasmProducts';
 export function allRows(compute: Compute, timing: Timing): (Row | Survey)[] {
   return [
     ...matmulRows(compute.backend),
-    ...(compute.backend === 'webgpu' ? packedRows() : []),
-    ...kernelRows(),
+    // the kernels are WebGPU's: elsewhere ops take their composed forms
+    ...(compute.backend === 'webgpu' ? [...packedRows(), ...kernelRows()] : []),
     ...stepRows(),
     ...blockRows(),
     ...(compute.backend === 'wasm' ? [wasmProducts(timing)] : []),

@@ -1,23 +1,31 @@
 /**
  * Every kernel against its composed form, forward and gradient, at the sizes that training meets. A kernel that has a spec
- * in src/testing/kernels needs two lines here: its spec, and the shapes of its inputs.
+ * in src/testing/kernels needs two lines here: its spec, and the shapes of its inputs. The models' shapes are those of the
+ * embedded base at batch 2 and of SD3.5-Medium at 512².
  */
+import { flashAttentionSpec } from '../../testing/kernels/flashAttention';
+import { gatedResidualSpec } from '../../testing/kernels/gatedResidual';
 import { guidanceFusionSpec } from '../../testing/kernels/guidanceFusion';
 import { lambdaStarSpec } from '../../testing/kernels/lambdaStar';
-import * as tf from '../../engine/tf';
+import { layerNormSpec, normModulateSpec, rmsNormSpec } from '../../testing/kernels/normRows';
+import { geluErf, geluErfComposed, geluTanh, geluTanhComposed } from '../../engine/ops/activations';
+import type * as tf from '../../engine/tf';
 import type { KernelSpec } from '../../testing/kernels/spec';
 import { pullbackForm, someTensor, tensorForm } from '../forms';
 import type { Form, Row } from '../row';
 
+interface Count { forward: number; gradient: number }
+
 export interface KernelBench {
-  spec: KernelSpec;
+  spec: Pick<KernelSpec, 'name' | 'run' | 'composed'>;
   cases: {
     /** Of each input that has a gradient, and of each that has none, as in the spec's own cases. */
     shapes: number[][];
     constants?: number[][];
     options?: unknown;
     /** What must move. Not given: forward reads the inputs and writes one result like the first; gradient reads inputs and dy and writes a gradient for each input. */
-    bytes?: { forward: number; gradient: number };
+    bytes?: Count;
+    flops?: Count;
   }[];
 }
 
@@ -36,24 +44,41 @@ export const kernelBenches: KernelBench[] = [
     // reads r and g once; the five results are a few numbers. Back: reads both again and writes two gradients.
     cases: latents.map((shape) => ({ shapes: [shape, shape], options: { floor: 1e-3, low: 0, high: 10 }, bytes: { forward: 8 * size(shape), gradient: 16 * size(shape) } })),
   },
+  {
+    spec: flashAttentionSpec,
+    // two products forward, four back; what flash attention computes again is not counted
+    cases: [[2, 88, 4, 64], [1, 512, 8, 64], [1, 1178, 24, 64]].map((shape) => ({
+      shapes: [shape, shape, shape], options: { causal: false, keyMask: null }, flops: { forward: 4 * size(shape) * shape[1]!, gradient: 8 * size(shape) * shape[1]! },
+    })),
+  },
+  { spec: normModulateSpec, cases: [[2, 64, 256], [1, 1024, 1536]].map(([b, n, d]) => ({ shapes: [[b!, n!, d!], [b!, 1, d!], [b!, 1, d!]] })) },
+  { spec: rmsNormSpec, cases: [[2, 64, 4, 64], [1, 1024, 24, 64]].map((shape) => ({ shapes: [shape], constants: [[64]] })) },
+  { spec: layerNormSpec, cases: [[2, 24, 192], [1, 77, 768]].map((shape) => ({ shapes: [shape], constants: [[shape[2]!], [shape[2]!]] })) },
+  elementwise('GeluTanh', geluTanh, geluTanhComposed, [[2, 64, 1024], [1, 1024, 6144]]),
+  elementwise('GeluErf', geluErf, geluErfComposed, [[1, 77, 5120]]),
+  { spec: gatedResidualSpec, cases: [[2, 64, 256], [1, 1024, 1536]].map(([b, n, d]) => ({ shapes: [[b!, n!, d!], [b!, 1, d!], [b!, n!, d!]] })) },
 ];
 
-function moved(shapes: number[][]): { forward: number; gradient: number } {
+/** A function of one tensor; its spec in the suite scales the input, which would be timed too. */
+function elementwise(name: string, run: (x: tf.Tensor) => tf.Tensor, composed: (x: tf.Tensor) => tf.Tensor, shapes: number[][]): KernelBench {
+  return { spec: { name, run: ([x]) => [run(x!)], composed: ([x]) => [composed(x!)] }, cases: shapes.map((shape) => ({ shapes: [shape] })) };
+}
+
+function moved(shapes: number[][]): Count {
   const inputs = 4 * shapes.reduce((sum, shape) => sum + size(shape), 0);
   const first = 4 * size(shapes[0] ?? []);
   return { forward: inputs + first, gradient: 2 * inputs + first };
 }
 
 export function kernelRows(benches: KernelBench[] = kernelBenches): Row[] {
-  return benches.flatMap(({ spec, cases }) => cases.flatMap(({ shapes, constants = [], options, bytes = moved(shapes) }) => {
+  return benches.flatMap(({ spec, cases }) => cases.flatMap(({ shapes, constants = [], options, bytes = moved(shapes), flops = { forward: 0, gradient: 0 } }) => {
     const given = () => [...shapes, ...constants].map((shape, i) => someTensor(shape, 7 + i));
     const shape = shapes.map((one) => `[${one.join(',')}]`).join(' ');
     const over = (run: KernelSpec['run']) => (inputs: tf.Tensor[]) => run(inputs.slice(0, shapes.length), options, inputs.slice(shapes.length));
     const row = (part: 'forward' | 'gradient', open: (run: KernelSpec['run']) => Form): Row => ({
-      name: `${spec.name} ${part}`, shape, flops: 0, bytes: bytes[part],
+      name: `${spec.name} ${part}`, shape, flops: flops[part], bytes: bytes[part],
       ours: () => open(spec.run),
-      // where there is no kernel, ours is the composed form
-      rival: tf.getKernel(spec.name, tf.getBackend()) ? { name: 'composed', open: () => open(spec.composed) } : null,
+      rival: { name: 'composed', open: () => open(spec.composed) },
     });
     return [
       row('forward', (run) => tensorForm(given(), over(run))),

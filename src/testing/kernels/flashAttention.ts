@@ -2,7 +2,7 @@
 import { flashAttention, type AttentionVariant } from '../../engine/kernels/flashAttention';
 import { attention, attentionComposed } from '../../engine/ops/attention';
 import * as tf from '../../engine/tf';
-import { type KernelCase, type KernelSpec, type Values } from './suite';
+import { type KernelCase, type KernelSpec, type Values } from './spec';
 
 interface Options { causal: boolean; keyMask: Float32Array | null; variant: AttentionVariant }
 /** Which keys may be attended to: every third not, or, of one sample, none at all. */

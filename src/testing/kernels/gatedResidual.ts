@@ -1,7 +1,7 @@
 /** The gated residual for the shared suite: x + gate·y. */
 import { gatedResidual, gatedResidualComposed } from '../../engine/ops/gatedResidual';
 import type { Tensor3D } from '../../engine/tf';
-import type { KernelCase, KernelSpec } from './suite';
+import type { KernelCase, KernelSpec } from './spec';
 
 const gated = (b: number, n: number, d: number, forwardOnly = false): KernelCase => ({ title: `[${b},${n},${d}]`, shapes: [[b, n, d], [b, 1, d], [b, n, d]], forwardOnly });
 

@@ -1,7 +1,7 @@
 /** The three GELUs for the shared suite, over −6…6: the whole range in which they are neither 0 nor x. */
 import { geluErf, geluErfComposed, geluTanh, geluTanhComposed, quickGelu, quickGeluComposed } from '../../engine/ops/activations';
 import { mul, tidy, type Tensor } from '../../engine/tf';
-import type { KernelSpec } from './suite';
+import type { KernelSpec } from './spec';
 
 const RANGE = 6;
 

@@ -2,7 +2,7 @@
 import { layerNormFused, normModulateFused, rmsNormFused, type Lanes } from '../../engine/kernels/normRows';
 import { layerNorm, layerNormComposed, normModulate, normModulateComposed, rmsNorm, rmsNormComposed } from '../../engine/ops/norms';
 import { getBackend, keep, tensor1d, type Tensor, type Tensor1D, type Tensor3D } from '../../engine/tf';
-import { noise, type KernelCase, type KernelSpec, type Values } from './suite';
+import { noise, type KernelCase, type KernelSpec, type Values } from './spec';
 
 export interface NormOptions { lanes?: Lanes }
 

@@ -10,7 +10,7 @@ import { defaultTiming, measureRow, type Timing } from './measure';
 import type { Row } from './row';
 import { allRows } from './rows';
 import { kernelRows } from './rows/kernels';
-import { withStockKernels } from './rivals/stockTfjs';
+import { stockForm } from './rivals/stockTfjs';
 import { ours, stock, type Kind } from './rows/matmul';
 import { embeddedStep, scalingRows, stepForm } from './rows/step';
 import { chosen } from './run';
@@ -80,7 +80,7 @@ it('a step row trains, with ours and with stock kernels, and leaves nothing', ()
   const counted = { ...mine, kernelFunc: (args: Parameters<typeof mine.kernelFunc>[0]) => { calls++; return mine.kernelFunc(args); } };
   tf.registerKernel(counted);
   // a replacement like any other: stock is what tfjs had first
-  const [form, inStock] = [await stepForm(size), withStockKernels(await stepForm(size, 'tensors'))];
+  const [form, inStock] = [await stepForm(size), await stockForm(() => stepForm(size, 'tensors'))];
   calls = 0;
   await inStock.run(undefined);
   expect(calls).toBe(0);

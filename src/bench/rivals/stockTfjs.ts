@@ -11,26 +11,17 @@ export function stockMatMul(a: tf.Tensor, b: tf.Tensor, transposeA: boolean, tra
   return tf.engine().runKernel(kernelName, { a, b }, { transposeA, transposeB }) as unknown as tf.Tensor;
 }
 
-/** The same form with all of tfjs' kernels in ours' place while it runs. */
-export function withStockKernels<P>(form: Form<P>): Form<P> {
-  const inStock = <T>(work: () => T): T => {
-    const back = useStockKernels(tf.getBackend());
-    try {
-      return work();
-    } finally {
-      back();
-    }
-  };
-  return {
-    ...form,
-    ...(form.prepare ? { prepare: () => inStock(() => form.prepare!()) } : {}),
-    run: async (prepared) => {
-      const back = useStockKernels(tf.getBackend());
-      try {
-        await form.run(prepared);
-      } finally {
-        back();
-      }
-    },
-  };
+async function inStock<T>(work: () => T | Promise<T>): Promise<T> {
+  const back = useStockKernels(tf.getBackend());
+  try {
+    return await work();
+  } finally {
+    back();
+  }
+}
+
+/** The form as it opens and runs with all of tfjs' kernels in ours' place; what chooses at its making chooses among those too. */
+export async function stockForm(open: () => Form | Promise<Form>): Promise<Form> {
+  const form = await inStock(open);
+  return { ...form, run: (prepared) => inStock(() => form.run(prepared)) };
 }

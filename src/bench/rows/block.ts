@@ -12,7 +12,7 @@ import { vjpOf } from '../../engine/vjp';
 import type { Adapter, BlockWeights, Mmdit, MmditConfig } from '../../models/mmdit';
 import { settled, someTensor } from '../forms';
 import { layersOf, randomBlock, type Kept } from '../model';
-import { withStockKernels } from '../rivals/stockTfjs';
+import { stockForm } from '../rivals/stockTfjs';
 import type { Form, Row } from '../row';
 
 const config: MmditConfig = {
@@ -68,6 +68,6 @@ export function blockRows(): Row[] {
   return precisions.map((packing) => ({
     name: `block of SD3.5-Medium, ${packing.precision}`, shape: `${PICTURE}+${TEXT} tokens, width ${config.hidden}, ${config.heads} heads, rank ${RANK}`, flops: flops(), bytes: 0,
     ours: () => blockForm(packing),
-    rival: { name: 'tfjs kernels, f32', open: () => withStockKernels(blockForm('tensor')) },
+    rival: { name: 'tfjs kernels, f32', open: () => stockForm(() => blockForm('tensor')) },
   }));
 }

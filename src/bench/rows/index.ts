@@ -5,6 +5,7 @@ import type { Row, Survey } from '../row';
 import { blockRows } from './block';
 import { kernelRows } from './kernels';
 import { matmulRows } from './matmul';
+import { optimizerRows } from './optimizer';
 import { packedRows } from './packed';
 import { scalingRows, stepRows } from './step';
 import { wasmProducts } from './wasmProducts';
@@ -13,7 +14,7 @@ export function allRows(compute: Compute, timing: Timing): (Row | Survey)[] {
   return [
     ...matmulRows(compute.backend),
     // the kernels are WebGPU's: elsewhere ops take their composed forms
-    ...(compute.backend === 'webgpu' ? [...packedRows(), ...kernelRows()] : []),
+    ...(compute.backend === 'webgpu' ? [...packedRows(), ...kernelRows(), ...optimizerRows()] : []),
     ...stepRows(),
     ...blockRows(),
     ...(compute.backend === 'wasm' ? [wasmProducts(timing)] : []),

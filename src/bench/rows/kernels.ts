@@ -11,6 +11,7 @@ import { layerNormSpec, normModulateSpec, rmsNormSpec } from '../../testing/kern
 import { geluErf, geluErfComposed, geluTanh, geluTanhComposed } from '../../engine/ops/activations';
 import type * as tf from '../../engine/tf';
 import type { KernelSpec } from '../../testing/kernels/spec';
+import { weightedLossSpec } from '../../testing/kernels/weightedLoss';
 import { pullbackForm, someTensor, tensorForm } from '../forms';
 import type { Form, Row } from '../row';
 
@@ -24,6 +25,8 @@ export interface KernelBench {
     constants?: number[][];
     options?: unknown;
     /** What must move. Not given: forward reads the inputs and writes one result like the first; gradient reads inputs and dy and writes a gradient for each input. */
+    /** It has no gradient, or is one. */
+    forwardOnly?: boolean;
     bytes?: Count;
     flops?: Count;
   }[];
@@ -43,6 +46,10 @@ export const kernelBenches: KernelBench[] = [
     spec: lambdaStarSpec,
     // reads r and g once; the five results are a few numbers. Back: reads both again and writes two gradients.
     cases: latents.map((shape) => ({ shapes: [shape, shape], options: { floor: 1e-3, low: 0, high: 10 }, bytes: { forward: 8 * size(shape), gradient: 16 * size(shape) } })),
+  },
+  {
+    spec: weightedLossSpec,
+    cases: latents.map((shape) => ({ shapes: [shape, shape, shape, shape], options: { weights: [1, 2], keeps: [null, null] }, forwardOnly: true })),
   },
   {
     spec: flashAttentionSpec,
@@ -71,7 +78,7 @@ function moved(shapes: number[][]): Count {
 }
 
 export function kernelRows(benches: KernelBench[] = kernelBenches): Row[] {
-  return benches.flatMap(({ spec, cases }) => cases.flatMap(({ shapes, constants = [], options, bytes = moved(shapes), flops = { forward: 0, gradient: 0 } }) => {
+  return benches.flatMap(({ spec, cases }) => cases.flatMap(({ shapes, constants = [], options, forwardOnly, bytes = moved(shapes), flops = { forward: 0, gradient: 0 } }) => {
     const given = () => [...shapes, ...constants].map((shape, i) => someTensor(shape, 7 + i));
     const shape = shapes.map((one) => `[${one.join(',')}]`).join(' ');
     const over = (run: KernelSpec['run']) => (inputs: tf.Tensor[]) => run(inputs.slice(0, shapes.length), options, inputs.slice(shapes.length));
@@ -82,7 +89,7 @@ export function kernelRows(benches: KernelBench[] = kernelBenches): Row[] {
     });
     return [
       row('forward', (run) => tensorForm(given(), over(run))),
-      row('gradient', (run) => pullbackForm(given(), over(run), shapes.length) as Form),
+      ...(forwardOnly ? [] : [row('gradient', (run) => pullbackForm(given(), over(run), shapes.length) as Form)]),
     ];
   }));
 }

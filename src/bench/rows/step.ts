@@ -12,7 +12,7 @@ import { createTrainer } from '../../pipeline/train';
 import { defaultRecipe } from '../../protocol/recipe';
 import { settled, someTensor } from '../forms';
 import { asTensors, randomSource, type ModelSize } from '../model';
-import { withStockKernels } from '../rivals/stockTfjs';
+import { stockForm } from '../rivals/stockTfjs';
 import type { Form, Row } from '../row';
 
 export interface StepSize {
@@ -66,7 +66,7 @@ const says = ({ model, side, textTokens, batch, rank }: StepSize) =>
 const stepRow = (name: string, size: StepSize, rival: Row['rival'] = null): Row => ({ name, shape: says(size), flops: 0, bytes: 0, ours: () => stepForm(size), rival });
 
 export function stepRows(): Row[] {
-  return [stepRow('step of the embedded base', embeddedStep, { name: 'tfjs kernels', open: async () => withStockKernels(await stepForm(embeddedStep, 'tensors')) })];
+  return [stepRow('step of the embedded base', embeddedStep, { name: 'tfjs kernels', open: () => stockForm(() => stepForm(embeddedStep, 'tensors')) })];
 }
 
 /** One size changes at a time. Small models where the adapter is software, SD3.5-Medium's width elsewhere. */

@@ -1,7 +1,7 @@
 /** Weighted squared distances for the shared suite; inputs are left and right of each term in turn, outputs the means and the gradient. */
 import { weightedLoss, weightedLossComposed } from '../../engine/kernels/weightedLoss';
 import * as tf from '../../engine/tf';
-import type { KernelCase, KernelSpec, Values } from './suite';
+import type { KernelCase, KernelSpec, Values } from './spec';
 
 interface Options { weights: number[]; keeps: (number[] | null)[] }
 

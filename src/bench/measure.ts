@@ -46,8 +46,8 @@ interface Warm { repetitions: number; eachMs: number }
 
 /** Warm-up: twice alone (the first compiles), then as many times as a sample will have, until that is long enough. Null: too long. */
 async function warmUp(form: Form, row: Row, timing: Timing, leftMs: number): Promise<Warm | null> {
-  const first = await sample(form, 1, timing.now);
-  if (first * (1 + timing.minRounds) > leftMs) return null;
+  // half of what is left in one repetition, compiling included: no rounds will fit
+  if ((await sample(form, 1, timing.now)) > leftMs / 2) return null;
   const most = Math.max(1, Math.min(MOST_REPETITIONS, Math.floor(HELD_BYTES / Math.max(1, row.bytes))));
   let repetitions = 1;
   for (;;) {

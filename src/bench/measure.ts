@@ -67,7 +67,7 @@ const overLimit = (row: Row): ReportRow => ({ ...figures(row, null, null), skipp
 
 /** Frees what it opened, also when a form throws. */
 export async function measureRow(row: Row, timing: Timing): Promise<ReportRow> {
-  const limit = timing.limitMs ?? Infinity;
+  const limit = (row.howeverLong ? null : timing.limitMs) ?? Infinity;
   // a warm-up of two and at least minRounds, of either form
   const least = (row.rival ? 2 : 1) * (2 + timing.minRounds);
   if (((row.flops * least) / timing.flopsPerSecond) * 1000 > limit) return overLimit(row);

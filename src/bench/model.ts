@@ -9,6 +9,7 @@ import { disposePacked } from '../engine/packed/packedMatrix';
 import type { Packing } from '../engine/packed/packing';
 import type { AttentionWeights, BlockWeights, Mmdit, MmditConfig, StreamWeights } from '../models/mmdit';
 import type { WeightSource } from '../models/weightSource';
+import { tfjsProducts } from './rivals/stockTfjs';
 import { noise } from '../testing/kernels/spec';
 import { someTensor, someValues } from './forms';
 
@@ -57,7 +58,7 @@ export function randomSource(size: ModelSize): WeightSource {
   return { keys: () => keys, has: (key) => key in shapes, shape: (key) => shapes[key]!, read, readRows: async (key, from, to) => (await read(key)).slice(from * size.hidden, to * size.hidden) };
 }
 
-/** Weights as the engine keeps them, or as a tensor that only tfjs' kernels know. */
+/** Weights as the engine keeps them, or as a tensor that tfjs multiplies in its own way. */
 export type Kept = Packing | 'tensor';
 
 /** A frozen layer with a bias; weights of standard deviation 0.6/√inputs. */
@@ -67,7 +68,7 @@ export function randomLayer(inputs: number, outputs: number, kept: Kept, seed: n
   for (let i = 0; i < values.length; i++) values[i]! *= scale;
   const bias = someTensor<tf.Tensor1D>([outputs], seed + 1);
   if (kept !== 'tensor') return frozenLinear(values, inputs, outputs, bias, kept);
-  return { inFeatures: inputs, outFeatures: outputs, bias, packed: null, sizeBytes: values.byteLength, weight: tf.tensor2d(values, [inputs, outputs]), transposed: null };
+  return { inFeatures: inputs, outFeatures: outputs, bias, packed: null, sizeBytes: values.byteLength, weight: tf.tensor2d(values, [inputs, outputs]), transposed: null, products: tfjsProducts };
 }
 
 /** A joint block in the middle of a transformer, without a second attention; MLP of four times the width. */
@@ -85,12 +86,15 @@ export function randomBlock({ hidden, headWidth }: MmditConfig, kept: Kept): Blo
 export const layersOf = ({ x, context, dual }: BlockWeights): FrozenLinear[] =>
   [...[x, context].flatMap(({ modulation, attention, up, down }) => [modulation, attention.q, attention.k, attention.v, attention.out, up, down]), ...(dual ? [dual.q, dual.k, dual.v, dual.out] : [])].filter((layer) => layer !== null);
 
-/** Packed weights replaced by tensors, because tfjs' kernels read nothing else. The values are other ones, the shapes the same. */
+/** Every layer multiplied in tfjs' own way; packed weights replaced by tensors, because its kernels read nothing else (other values, the same shapes). */
 export function asTensors(model: Mmdit): Mmdit {
   const { timeEmbed, pooledEmbed } = model;
   const layers = [model.patchEmbed, timeEmbed.first, timeEmbed.second, pooledEmbed.first, pooledEmbed.second, model.contextEmbed, model.normOut, model.projectOut, ...model.blocks.flatMap(layersOf)];
   layers.forEach((layer, i) => {
-    if (!layer.packed) return;
+    if (!layer.packed) {
+      layer.products = tfjsProducts;
+      return;
+    }
     const { inFeatures, outFeatures, bias, ...plain } = randomLayer(layer.inFeatures, layer.outFeatures, 'tensor', 100 + i);
     bias?.dispose();
     disposePacked(layer.packed);

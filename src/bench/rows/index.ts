@@ -15,7 +15,7 @@ export function allRows(compute: Compute, timing: Timing): (Row | Survey)[] {
     ...matmulRows(compute.backend),
     // the kernels are WebGPU's: elsewhere ops take their composed forms
     ...(compute.backend === 'webgpu' ? [...packedRows(), ...kernelRows(), ...optimizerRows()] : []),
-    ...stepRows(),
+    ...stepRows(compute),
     ...blockRows(),
     ...(compute.backend === 'wasm' ? [wasmProducts(timing)] : []),
     ...scalingRows(compute),

@@ -22,6 +22,8 @@ export interface FrozenLinear {
   weight: Tensor2D | null;
   /** [out,in], made by the first backward pass, because multiplying by a transposed view costs a transpose at every step. */
   transposed: Tensor2D | null;
+  /** How its products are made: chosen with the place of the weights. */
+  products: Products;
 }
 
 export interface LoraPair {
@@ -47,8 +49,8 @@ function transposedWeight(w: FrozenLinear): Tensor2D {
   return w.transposed;
 }
 
-/** How a layer's four products are made: y, low, dx, and the gradients of a and b. */
-interface Products {
+/** How a layer's products are made: y, low, dx, and the gradients of a and b. */
+export interface Products {
   forward(x: Tensor2D, w: FrozenLinear, lora: { low: Tensor2D; b: Tensor2D } | null): Tensor2D;
   low(x: Tensor2D, a: Tensor2D, scale: number): Tensor2D;
   dLow(dy: Tensor2D, b: Tensor2D, scale: number): Tensor2D;
@@ -84,7 +86,7 @@ const kernels: Products = {
 
 /** x [..., in] → [..., out]. */
 export function linear<T extends Tensor>(x: T, w: FrozenLinear, lora: LoraPair | null = null): T {
-  const by = w.packed?.place === 'gpu' ? kernels : composed;
+  const by = w.products;
   const rows = x.size / w.inFeatures;
   const outShape = [...x.shape.slice(0, -1), w.outFeatures];
   const asRows = (y: Tensor, columns: number) => reshape(y, [rows, columns]) as Tensor2D;
@@ -120,13 +122,13 @@ export function linear<T extends Tensor>(x: T, w: FrozenLinear, lora: LoraPair |
 /** values [in,out], bias [out]; the bias becomes the layer's own. Float32 unless a packing is given. */
 export function frozenLinear(values: Float32Array, inFeatures: number, outFeatures: number, bias: Tensor1D | null, packing: Packing = { precision: 'f32' }): FrozenLinear {
   if (packing.precision !== 'f32' || getBackend() === 'webgpu') return frozenPacked(packMatrix(values, inFeatures, outFeatures, packing), bias);
-  return { inFeatures, outFeatures, bias, packed: null, sizeBytes: values.byteLength, weight: tensor2d(values, [inFeatures, outFeatures]), transposed: null };
+  return { inFeatures, outFeatures, bias, packed: null, sizeBytes: values.byteLength, weight: tensor2d(values, [inFeatures, outFeatures]), transposed: null, products: composed };
 }
 
 /** A layer of weights that are packed already; matrix and bias become its own. */
 export function frozenPacked(packed: PackedMatrix, bias: Tensor1D | null): FrozenLinear {
   const { inFeatures, outFeatures, sizeBytes } = packed;
-  return { inFeatures, outFeatures, bias, packed, sizeBytes, weight: null, transposed: null };
+  return { inFeatures, outFeatures, bias, packed, sizeBytes, weight: null, transposed: null, products: packed.place === 'gpu' ? kernels : composed };
 }
 
 /** Unpacks the weights to a tensor that stays until evictLinear. Nothing to do on WebGPU, or for a float32 layer. */

@@ -7,7 +7,7 @@ import { frozenLinear, type FrozenLinear } from '../engine/ops';
 import * as tf from '../engine/tf';
 import { disposePacked } from '../engine/packed/packedMatrix';
 import type { Packing } from '../engine/packed/packing';
-import type { AttentionWeights, BlockWeights, Mmdit, MmditConfig, StreamWeights } from '../models/mmdit';
+import { mmditLayers, type AttentionWeights, type BlockWeights, type Mmdit, type MmditConfig, type StreamWeights } from '../models/mmdit';
 import type { WeightSource } from '../models/weightSource';
 import { tfjsProducts } from './rivals/stockTfjs';
 import { noise } from '../testing/kernels/spec';
@@ -82,15 +82,9 @@ export function randomBlock({ hidden, headWidth }: MmditConfig, kept: Kept): Blo
   return { index: 0, last: false, x: stream(), context: stream(), dual: null };
 }
 
-/** Every frozen layer of a block, the modulation's included. */
-export const layersOf = ({ x, context, dual }: BlockWeights): FrozenLinear[] =>
-  [...[x, context].flatMap(({ modulation, attention, up, down }) => [modulation, attention.q, attention.k, attention.v, attention.out, up, down]), ...(dual ? [dual.q, dual.k, dual.v, dual.out] : [])].filter((layer) => layer !== null);
-
 /** Every layer multiplied in tfjs' own way; packed weights replaced by tensors, because its kernels read nothing else (other values, the same shapes). */
 export function asTensors(model: Mmdit): Mmdit {
-  const { timeEmbed, pooledEmbed } = model;
-  const layers = [model.patchEmbed, timeEmbed.first, timeEmbed.second, pooledEmbed.first, pooledEmbed.second, model.contextEmbed, model.normOut, model.projectOut, ...model.blocks.flatMap(layersOf)];
-  layers.forEach((layer, i) => {
+  mmditLayers(model).forEach((layer, i) => {
     if (!layer.packed) {
       layer.products = tfjsProducts;
       return;

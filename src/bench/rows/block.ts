@@ -9,9 +9,9 @@ import { disposeLinear, residentLinear } from '../../engine/ops/linear';
 import type { Packing } from '../../engine/packed/packing';
 import * as tf from '../../engine/tf';
 import { vjpOf } from '../../engine/vjp';
-import type { Adapter, BlockWeights, Mmdit, MmditConfig } from '../../models/mmdit';
+import { blockLayers, type Adapter, type BlockWeights, type Mmdit, type MmditConfig } from '../../models/mmdit';
 import { settled, someTensor } from '../forms';
-import { layersOf, randomBlock, type Kept } from '../model';
+import { randomBlock, type Kept } from '../model';
 import { stockForm } from '../rivals/stockTfjs';
 import type { Form, Row } from '../row';
 
@@ -30,13 +30,13 @@ function flops(): number {
 }
 
 function disposeBlock(block: BlockWeights): void {
-  layersOf(block).forEach(disposeLinear);
+  blockLayers(block).forEach(disposeLinear);
   for (const { attention } of [block.x, block.context]) tf.dispose([attention.normQ!, attention.normK!]);
 }
 
 export function blockForm(kept: Kept): Form {
   const block = randomBlock(config, kept);
-  layersOf(block).forEach(residentLinear);
+  blockLayers(block).forEach(residentLinear);
   const { hidden } = config;
   const sites = blockSites(block);
   const pairs = sites.map(({ layer }, i) => ({ a: someTensor<tf.Tensor2D>([layer.inFeatures, RANK], 60 + i), b: someTensor<tf.Tensor2D>([RANK, layer.outFeatures], 80 + i) }));

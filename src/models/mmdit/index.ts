@@ -4,11 +4,12 @@ import type { Tensor3D, Tensor4D } from '../../engine/tf';
 import { vjpSteps } from './backward';
 import { blockSites } from './block';
 import { forwardSteps } from './forward';
-import { blockLayers } from './residency';
+import { mmditLayers } from './residency';
 import { drain, drainAsync } from './steps';
 import type { Adapter, Between, ConceptRows, LoraSite, Mmdit, MmditInput, VelocityVjp, VelocityVjpAsync, VjpOptions } from './types';
 
 export type * from './types';
+export { blockLayers, mmditLayers } from './residency';
 export { loadMmdit, type LoadOptions } from './weights';
 
 /** Every place that takes a LoRA pair, in block order: names are diffusers' module paths. */
@@ -47,8 +48,7 @@ export function textStates(model: Mmdit, input: MmditInput): Tensor3D[] {
 
 export function disposeMmdit(model: Mmdit): void {
   const attentions = model.blocks.flatMap((block) => [block.x.attention, block.context.attention, ...(block.dual ? [block.dual] : [])]);
-  const ends = [model.patchEmbed, model.timeEmbed.first, model.timeEmbed.second, model.pooledEmbed.first, model.pooledEmbed.second, model.contextEmbed, model.normOut, model.projectOut];
-  [...ends, ...model.blocks.flatMap(blockLayers)].forEach(disposeLinear);
+  mmditLayers(model).forEach(disposeLinear);
   for (const { normQ, normK } of attentions) [normQ, normK].forEach((norm) => norm?.dispose());
   model.positions.dispose();
 }

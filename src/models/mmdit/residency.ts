@@ -14,6 +14,11 @@ export function blockLayers({ x, context, dual }: BlockWeights): FrozenLinear[] 
   return [...streams, ...(dual ? attentionLayers(dual) : [])].filter((layer) => layer !== null);
 }
 
+/** Every linear layer of the model. */
+export function mmditLayers({ patchEmbed, timeEmbed, pooledEmbed, contextEmbed, normOut, projectOut, blocks }: Mmdit): FrozenLinear[] {
+  return [patchEmbed, timeEmbed.first, timeEmbed.second, pooledEmbed.first, pooledEmbed.second, contextEmbed, normOut, projectOut, ...blocks.flatMap(blockLayers)];
+}
+
 /** Unpacks a block's weights to tensors while it is at work: never more than one block in float32. */
 export function unpackedAtWork(blocks: readonly BlockWeights[]): NonNullable<Mmdit['residency']> {
   return {

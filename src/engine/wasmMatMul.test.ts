@@ -26,6 +26,7 @@ describe('BatchMatMul on wasm', () => {
 
   const shapes: [batchA: number, batchB: number, m: number, k: number, n: number][] = [
     [1, 1, 1, 1, 1], [1, 1, 63, 64, 65], [3, 3, 17, 33, 9], [3, 1, 40, 32, 24], [1, 3, 40, 32, 24], [2, 2, 64, 16, 200], [2, 2, 200, 16, 8], [2, 2, 5, 4, 3],
+    [2, 2, 160, 130, 110], [1, 2, 160, 130, 110], // for XNNPACK
   ];
   for (const [batchA, batchB, m, k, n] of shapes) for (const [tA, tB] of [[false, false], [true, false], [false, true], [true, true]] as const) {
     it(`[${batchA},${m},${k}]·[${batchB},${k},${n}]${tA ? ' aᵀ' : ''}${tB ? ' bᵀ' : ''}`, async () => {
@@ -40,6 +41,19 @@ describe('BatchMatMul on wasm', () => {
       });
     });
   }
+
+  it("gives XNNPACK's own bits, whoever computes", () => {
+    tf.tidy(() => {
+      const a = tf.randomUniform([88, 64], -1, 1, 'float32', 3) as tf.Tensor2D;
+      const b = tf.randomUniform([64, 90], -1, 1, 'float32', 4) as tf.Tensor2D;
+      const want = tf.matMul(a, b).dataSync(); // one product, nothing transposed: XNNPACK
+      const twice = (x: tf.Tensor2D) => tf.stack([x, x]) as tf.Tensor3D;
+      const [at, bt] = [tf.transpose(a) as tf.Tensor2D, tf.transpose(b) as tf.Tensor2D];
+      for (const [x, y, tA, tB] of [[a, b, false, false], [at, b, true, false], [a, bt, false, true], [at, bt, true, true]] as const) {
+        expect(Array.from(tf.matMul(twice(x), twice(y), tA, tB).dataSync().subarray(want.length))).toEqual(Array.from(want));
+      }
+    });
+  });
 
   it('frees what it takes from the heap', () => {
     const heap = (tf.backend() as unknown as { numDataIds(): number });

@@ -1,19 +1,26 @@
 /**
  * BatchMatMul on wasm, for every shape. tfjs uses XNNPACK only for one untransposed product; anything batched or
  * transposed falls into a scalar, single-threaded triple loop, 10–30 times slower, and that is all attention and every
- * backward pass. Here one operand is transposed explicitly, whichever moves the least, and XNNPACK runs on each batch
- * element over views of the heap. Registered over the stock kernel, which keeps the cases where it is the faster one.
+ * backward pass. Small matrices go to our own products (smallProducts.ts). For others one operand is transposed explicitly,
+ * whichever moves the least, and XNNPACK runs on each batch element over views of the heap. The sums are the same, bit for
+ * bit. Registered over the stock kernel, which keeps the cases where it is the faster one.
  */
-import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import { getThreadsCount, type BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { broadcast_util, getKernel, registerKernel, unregisterKernel, util, type KernelConfig, type TensorInfo } from '@tensorflow/tfjs-core';
 import { invariant } from './invariant';
+import { smallProducts, type SmallProducts } from './smallProducts';
 import { keepStock } from './stock';
 
 /** Multiplications per batch element below which setting up an XNNPACK operator costs more than the scalar loop. */
 const TINY = 8192;
 
+/** Multiplications per batch element up to which one thread alone is faster than XNNPACK's setting up; shared by its threads. */
+const SMALL = 2 ** 21;
+/** Elements of a right operand that our products transpose: they stay in the cache. */
+const SCRATCH = 2 ** 16;
+
 interface Heap {
-  wasm: { cwrap(name: string, result: null, args: string[]): (...args: number[]) => void; _malloc(bytes: number): number; HEAPU8: Uint8Array; tfjs: { registerTensor(id: number, size: number, offset: number): void; disposeData(id: number): void } };
+  wasm: { asm: { memory?: WebAssembly.Memory }; wasmMemory?: WebAssembly.Memory; cwrap(name: string, result: null, args: string[]): (...args: number[]) => void; _malloc(bytes: number): number; HEAPU8: Uint8Array; tfjs: { registerTensor(id: number, size: number, offset: number): void; disposeData(id: number): void } };
   dataIdNextNumber: number;
 }
 interface Sizes { m: number; k: number; n: number }
@@ -44,6 +51,30 @@ class Product {
   }
 }
 
+/** Our own products in the backend's memory. */
+class Small {
+  private constructor(private readonly products: SmallProducts, private readonly scratch: number, private readonly most: number) {}
+
+  /** Null where this browser has no SIMD. */
+  static in({ wasm }: Heap, threads: number): Small | null {
+    const memory = wasm.asm.memory ?? wasm.wasmMemory;
+    invariant(memory, "tfjs' wasm module keeps its memory elsewhere; it must be 4.22.0");
+    const products = smallProducts(memory);
+    return products && new Small(products, wasm._malloc(4 * SCRATCH) >>> 0, SMALL / threads);
+  }
+
+  covers({ m, k, n }: Sizes, transposeB: boolean): boolean {
+    return m * k * n <= this.most && (!transposeB || k * n <= SCRATCH);
+  }
+
+  run({ m, k, n }: Sizes, a: number, b: number, out: number, transposeA: boolean, transposeB: boolean): void {
+    if (transposeB) this.products.transpose(b, this.scratch, n, k);
+    const right = transposeB ? this.scratch : b;
+    if (transposeA) this.products.productm(a, right, out, m, k, n);
+    else this.products.productk(a, right, out, m, k, n);
+  }
+}
+
 /** x [..., r, c] → [..., c, r] as a new tensor of rank 3. */
 function transposed(backend: BackendWasm, x: TensorInfo, rows: number, columns: number): TensorInfo {
   const x3 = { dataId: x.dataId, dtype: x.dtype, shape: [count(x.shape) / (rows * columns), rows, columns] };
@@ -58,12 +89,14 @@ export function installWasmMatMul(): void {
   if (installed.has(stock)) return;
   keepStock(stock);
   let product: Product | null = null;
+  let small: Small | null = null;
   const ours: KernelConfig = {
     ...stock,
     setupFunc: (backend) => {
       stock.setupFunc?.(backend);
       invariant(typeof (backend as unknown as Heap).dataIdNextNumber === 'number', "tfjs' wasm backend numbers its data differently; it must be 4.22.0");
       product = new Product(backend as unknown as Heap);
+      small = Small.in(backend as unknown as Heap, getThreadsCount());
     },
     kernelFunc: (args) => {
       const backend = args.backend as BackendWasm;
@@ -78,6 +111,13 @@ export function installWasmMatMul(): void {
       const single = batch === 1 && !transposeA && !transposeB;
       const evenly = [matrices.a, matrices.b].every((c) => c === batch || c === 1);
       if (!product || single || !evenly || m * k * n < TINY || a.dtype !== 'float32' || b.dtype !== 'float32') return stock.kernelFunc(args);
+
+      if (small?.covers({ m, k, n }, transposeB)) {
+        const out = backend.makeOutput([...batchShape, m, n], 'float32');
+        const [aAt, bAt, outAt] = [a, b, out].map((x) => backend.getMemoryOffset(x.dataId)) as [number, number, number];
+        for (let i = 0; i < batch; i++) small.run({ m, k, n }, aAt + (matrices.a === 1 ? 0 : 4 * m * k * i), bAt + (matrices.b === 1 ? 0 : 4 * k * n * i), outAt + 4 * m * n * i, transposeA, transposeB);
+        return out;
+      }
 
       // op(a)·op(b), or (op(b)ᵀ·op(a)ᵀ)ᵀ: the one that moves less. XNNPACK packs its right operand, twice a transpose's cost.
       const direct = (transposeA ? matrices.a * m * k : 0) + (transposeB ? matrices.b * k * n : 0) + 2 * batch * k * n;

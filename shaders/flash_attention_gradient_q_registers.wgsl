@@ -7,7 +7,7 @@ override WIDTH: u32 = 64u;
 override CAUSAL: bool = false;
 override MASKED: bool = false;
 
-struct Sizes { batch: u32, queries: u32, keys: u32, heads: u32, scale: f32 }
+struct Sizes { batch: u32, queries: u32, keys: u32, heads: u32, scale: f32, first: u32 }
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 @group(0) @binding(1) var<storage, read> k: array<vec4f>;
 @group(0) @binding(2) var<storage, read> v: array<vec4f>;
@@ -29,7 +29,7 @@ fn attends(element: u32, m: u32, n: vec4u) -> vec4<bool> {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
   let tiles = (sizes.queries + 3u) / 4u;
-  let tile = (id.x + id.y * groups.x) * 64u + thread;
+  let tile = (sizes.first + id.x + id.y * groups.x) * 64u + thread;
   if (tile >= sizes.batch * sizes.heads * tiles) { return; }
   let n0 = (tile % tiles) * 4u;
   let head = tile / tiles % sizes.heads;

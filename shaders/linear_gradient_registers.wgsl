@@ -5,7 +5,7 @@
 // Sums are named, not an array: a software adapter keeps an array that a loop indexes in memory.
 override LORA: bool = false;
 
-struct Sizes { rows: u32, inputs: u32, outputs: u32, stride: u32, group: u32, rank: u32 }
+struct Sizes { rows: u32, inputs: u32, outputs: u32, stride: u32, group: u32, rank: u32, first: u32 }
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read> dLow: array<f32>;
 @group(0) @binding(4) var<storage, read> down: array<f32>;
@@ -24,7 +24,7 @@ fn finish(row: u32, k: u32, sum: vec4f) {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
   let across = (sizes.inputs + 7u) / 8u;
-  let tile = (id.x + id.y * groups.x) * 64u + thread;
+  let tile = (sizes.first + id.x + id.y * groups.x) * 64u + thread;
   let row0 = (tile / across) * 8u;
   if (row0 >= sizes.rows) { return; }
   let k0 = (tile % across) * 8u;

@@ -7,7 +7,7 @@ override THREADS: u32 = 16u;
 override DEPTH: u32 = 4u;
 override LORA: bool = false;
 
-struct Sizes { rows: u32, inputs: u32, outputs: u32, stride: u32, group: u32, rank: u32 }
+struct Sizes { rows: u32, inputs: u32, outputs: u32, stride: u32, group: u32, rank: u32, first: u32 }
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read> dLow: array<f32>;
 @group(0) @binding(4) var<storage, read> down: array<f32>;
@@ -27,7 +27,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
   let side = 4u * THREADS;
   let line = DEPTH + 1u;
   let across = (sizes.inputs + side - 1u) / side;
-  let tile = id.x + id.y * groups.x;
+  let tile = sizes.first + id.x + id.y * groups.x;
   let row0 = (tile / across) * side;
   let k0 = (tile % across) * side;
   var sums: array<vec4f, 4>;

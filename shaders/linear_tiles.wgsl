@@ -8,7 +8,7 @@ override DEPTH: u32 = 16u;
 override BIAS: bool = false;
 override LORA: bool = false;
 
-struct Sizes { rows: u32, inputs: u32, outputs: u32, stride: u32, group: u32, rank: u32 }
+struct Sizes { rows: u32, inputs: u32, outputs: u32, stride: u32, group: u32, rank: u32, first: u32 }
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> low: array<f32>;
@@ -28,7 +28,7 @@ fn xAt(row: u32, k: u32) -> f32 {
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) thread: u32) {
   let side = 4u * THREADS;
   let across = (sizes.outputs + side - 1u) / side;
-  let tile = id.x + id.y * groups.x;
+  let tile = sizes.first + id.x + id.y * groups.x;
   let row0 = (tile / across) * side;
   let column0 = (tile % across) * side;
   var sums: array<vec4f, 4>;

@@ -3,6 +3,7 @@ import type { Compute } from '../engine/backend';
 import { internals } from '../engine/dispatch';
 import { tuneTilings } from '../engine/packed/autotune';
 import { setTilings, tilingName, tilings } from '../engine/packed/tiling';
+import { limitWork } from '../engine/workLimit';
 import * as tf from '../engine/tf';
 import { defaultTiming, measureRow, type Timing } from './measure';
 import type { Report, ReportRow, Row, Survey } from './row';
@@ -64,7 +65,11 @@ export async function runBench(compute: Compute, options: RunOptions): Promise<R
   const timing = timingOf(compute);
   const errors = deviceErrors();
   // as the worker does: software adapters keep the tiling without barriers
-  if (compute.backend === 'webgpu' && !compute.software) setTilings(await tuneTilings());
+  if (compute.backend === 'webgpu' && !compute.software) {
+    const tuned = await tuneTilings();
+    setTilings(tuned.tilings);
+    limitWork(tuned.flopsPerMs, false);
+  }
   const done: ReportRow[] = [];
   for (const row of chosen(allRows(compute, timing), options.only)) {
     const found = await figuresOf(row, timing, errors);

@@ -6,6 +6,7 @@
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { env, util, type DataType, type TensorInfo } from '@tensorflow/tfjs-core';
 import { invariant } from './invariant';
+import { workLimit } from './workLimit';
 
 interface TensorData { values: unknown; resource: GPUBuffer | null }
 
@@ -69,6 +70,8 @@ function pipelineOf(device: GPUDevice, { name, code, constants = {} }: Program):
  */
 const SUBMIT_BYTES = 128 * 2 ** 20;
 let allocatedBytes = 0;
+/** What the recorded dispatches that said so will compute. */
+let recordedFlops = 0;
 
 /** A tensor without values, on the GPU. Its buffer may hold anything. */
 export function allocate(backend: unknown, shape: readonly number[], dtype: DataType = 'float32'): TensorInfo {
@@ -83,8 +86,11 @@ export function forgetValues(backend: unknown, x: TensorInfo): void {
   internals(backend).tensorMap.get(x.dataId).values = null;
 }
 
-/** A uniform block: 4 bytes a member, in order, `u` whole numbers and `f` floats. */
-export function uniforms(members: readonly (['u' | 'f', number])[]): ArrayBuffer {
+/** A member of a uniform block: `u` a whole number, `f` a float. */
+export type Member = ['u' | 'f', number];
+
+/** A uniform block: 4 bytes a member, in order. */
+export function uniforms(members: readonly Member[]): ArrayBuffer {
   const block = new DataView(new ArrayBuffer(16 * Math.ceil(members.length / 4)));
   members.forEach(([kind, value], i) => (kind === 'u' ? block.setUint32(4 * i, value, true) : block.setFloat32(4 * i, value, true)));
   return block.buffer;
@@ -124,7 +130,17 @@ export function dispatch(backend: unknown, program: Program, bindings: readonly 
   b.computePassEncoder.setBindGroup(0, group);
   b.computePassEncoder.dispatchWorkgroups(Math.ceil(groups / rows), rows, 1);
   b.dispatchCountInPass++;
-  if (b.dispatchCountInPass >= env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE') || allocatedBytes > SUBMIT_BYTES) flush(backend);
+  if (b.dispatchCountInPass >= env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE') || allocatedBytes > SUBMIT_BYTES || recordedFlops > workLimit.flops) flush(backend);
+}
+
+/** As dispatch, for work that may be long: in as many slices as workLimit asks for. The shader's last uniform, after `members`, is its first group: u32. */
+export function dispatchSlices(backend: unknown, program: Program, bindings: readonly Binding[], members: readonly Member[], groups: number, flops: number): void {
+  const slice = Math.ceil(groups / Math.max(1, Math.ceil(flops / workLimit.flops)));
+  for (let first = 0; first < groups; first += slice) {
+    const count = Math.min(slice, groups - first);
+    recordedFlops += (flops * count) / groups;
+    dispatch(backend, program, bindings, uniforms([...members, ['u', first]]), count);
+  }
 }
 
 /** tfjs' pool reuses a buffer only for the very same size and never shrinks: other sizes pile up beside it. Emptied beyond this. */
@@ -166,5 +182,6 @@ export function flush(backend: unknown): void {
   b.endComputePassEncoder();
   b.submitQueue();
   allocatedBytes = 0;
+  recordedFlops = 0;
   if (b.bufferManager.numBytesAllocated - b.bufferManager.numBytesUsed > POOL_BYTES) emptyPool(backend);
 }

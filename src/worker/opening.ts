@@ -3,9 +3,10 @@
  * database, then its networks. `open` resolves before the weights are in; whoever needs them awaits `base()`.
  */
 import { openBackend } from '../engine/backend';
-import { tuneTilings } from '../engine/packed/autotune';
-import { parseTilings, setTilings, tilingName, tilings } from '../engine/packed/tiling';
+import { parseTuned, serializeTuned, tuneTilings } from '../engine/packed/autotune';
+import { setTilings, tilingName, tilings } from '../engine/packed/tiling';
 import { wasmFiles } from '../engine/wasmFiles';
+import { limitWork } from '../engine/workLimit';
 import { loadBase, type Base } from '../pipeline/base';
 import { Fault, serializeFault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
@@ -41,7 +42,7 @@ export class Opening {
       this.database,
       openBackend(backend, { threads, wasmPaths: wasmFiles, before, avoid, onLoss: ({ code, message }) => this.lose(new Fault(code, message)) }),
     ]);
-    await this.tune(db, compute);
+    await this.tune(db, compute, !!before);
     this.compute = compute;
     this.opened = this.load(db, baseUrl);
     this.opened.catch((error: unknown) => this.host.emit('fault', serializeFault(error)));
@@ -67,13 +68,15 @@ export class Opening {
     return `${backend} · ${adapter} · kernels ${KERNELS}${backend === 'webgpu' ? ` · ${tilingName(tilings())}` : ''}`;
   }
 
-  /** The fastest tiling of a real adapter, measured at its first visit. Software adapters keep the one without barriers: trying the others takes them seconds. */
-  private async tune(db: Database, { backend, adapter, software }: Compute): Promise<void> {
-    if (backend !== 'webgpu' || software) return;
+  /** The fastest tiling of a real adapter and its rate, measured at its first visit. Software adapters keep the one without barriers: trying the others takes them seconds. */
+  private async tune(db: Database, { backend, adapter, software }: Compute, careful: boolean): Promise<void> {
+    if (backend !== 'webgpu' || software) return limitWork(null, careful);
     const key = `tilings · ${adapter} · kernels ${KERNELS}`;
-    const kept = parseTilings(await db.get('settings', key));
-    setTilings(kept ?? (await tuneTilings()));
-    if (!kept) await db.put('settings', tilingName(tilings()), key);
+    const kept = parseTuned(await db.get('settings', key));
+    const tuned = kept ?? (await tuneTilings());
+    setTilings(tuned.tilings);
+    limitWork(tuned.flopsPerMs, careful);
+    if (!kept) await db.put('settings', serializeTuned(tuned), key);
   }
 
   send(message: SessionToDrafts, transfer: Transferable[] = []): void {

@@ -12,7 +12,7 @@ import gradientQTilesCode from '../../../shaders/flash_attention_gradient_q_tile
 import registersCode from '../../../shaders/flash_attention_registers.wgsl?raw';
 import tilesCode from '../../../shaders/flash_attention_tiles.wgsl?raw';
 import { adapterTraits } from '../adapterTraits';
-import { allocate, dispatch, internals, uniforms } from '../dispatch';
+import { allocate, dispatch, dispatchSlices, internals, uniforms, type Member } from '../dispatch';
 import { withGradient } from '../ops/withGradient';
 import { engine, registerKernel, type NamedTensorMap, type Tensor2D, type Tensor4D, type TensorInfo } from '../tf';
 
@@ -33,13 +33,17 @@ const codes = {
   registers: { flash_attention: registersCode, flash_attention_gradient_q: gradientQRegistersCode, flash_attention_gradient_kv: gradientKvRegistersCode },
 } as const;
 
-/** One dispatch over all heads of all `rows` (queries or keys). */
+/** Products of queries by keys by width that each kernel makes. */
+const PRODUCTS = { flash_attention: 2, flash_attention_gradient_q: 3, flash_attention_gradient_kv: 4 } as const;
+
+/** Over all heads of all `rows` (queries or keys). */
 function launch(backend: unknown, name: keyof (typeof codes)['tiles'], bound: TensorInfo[], q: TensorInfo, k: TensorInfo, rows: number, masked: boolean, { causal, variant }: Attributes): void {
   const [batch, queries, heads, width] = q.shape as [number, number, number, number];
   const constants = { WIDTH: width, CAUSAL: causal ? 1 : 0, MASKED: masked ? 1 : 0 };
-  const block = uniforms([['u', batch], ['u', queries], ['u', k.shape[1]!], ['u', heads], ['f', 1 / Math.sqrt(width)]]);
+  const members: Member[] = [['u', batch], ['u', queries], ['u', k.shape[1]!], ['u', heads], ['f', 1 / Math.sqrt(width)]];
+  const flops = 2 * PRODUCTS[name] * batch * heads * queries * k.shape[1]! * width;
   const tiles = batch * heads * Math.ceil(rows / ROWS[variant]);
-  dispatch(backend, { name: `${name}_${variant}`, code: codes[variant][name], constants }, bound, block, variant === 'tiles' ? tiles : Math.ceil(tiles / 64));
+  dispatchSlices(backend, { name: `${name}_${variant}`, code: codes[variant][name], constants }, bound, members, variant === 'tiles' ? tiles : Math.ceil(tiles / 64), flops);
 }
 
 registerKernel({

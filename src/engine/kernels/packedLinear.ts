@@ -8,7 +8,7 @@ import gradientTilesCode from '../../../shaders/linear_gradient_tiles.wgsl?raw';
 import registersCode from '../../../shaders/linear_registers.wgsl?raw';
 import tilesCode from '../../../shaders/linear_tiles.wgsl?raw';
 import weightsCode from '../../../shaders/packed_weights.wgsl?raw';
-import { allocate, dispatch, uniforms } from '../dispatch';
+import { allocate, dispatchSlices, type Member } from '../dispatch';
 import { precisionNumber, type OnGpu } from '../packed/packedMatrix';
 import { tilings, type Tiling } from '../packed/tiling';
 import { engine, registerKernel, type NamedTensorMap, type Tensor1D, type Tensor2D, type TensorInfo } from '../tf';
@@ -18,8 +18,9 @@ interface Factors { low: Tensor2D; factor: Tensor2D }
 
 const threads = { large: 16, small: 8 } as const;
 
-const sizes = ({ inFeatures, outFeatures, stride, group }: OnGpu, rows: number, rank: number) =>
-  uniforms([['u', rows], ['u', inFeatures], ['u', outFeatures], ['u', stride], ['u', group], ['u', rank]]);
+const sizes = ({ inFeatures, outFeatures, stride, group }: OnGpu, rows: number, rank: number): Member[] =>
+  [['u', rows], ['u', inFeatures], ['u', outFeatures], ['u', stride], ['u', group], ['u', rank]];
+const flops = ({ inFeatures, outFeatures }: OnGpu, rows: number) => 2 * rows * inFeatures * outFeatures;
 
 /** Groups of 64 threads over tiles of side × side results, or one group a tile. */
 const groupCount = (rows: number, columns: number, side: number, perGroup: number) => Math.ceil((Math.ceil(rows / side) * Math.ceil(columns / side)) / perGroup);
@@ -34,12 +35,12 @@ registerKernel({
     const out = allocate(backend, [rows, matrix.outFeatures]);
     const bound = [matrix.words, matrix.scales, x, bias ?? x, low ?? x, up ?? x, out];
     const constants = { PRECISION: precisionNumber(matrix), BIAS: bias ? 1 : 0, LORA: low ? 1 : 0 };
-    const block = sizes(matrix, rows, low?.shape[1] ?? 0);
+    const members = sizes(matrix, rows, low?.shape[1] ?? 0);
     if (tiling === 'registers') {
-      dispatch(backend, { name: 'linear_registers', code: weightsCode + registersCode, constants }, bound, block, groupCount(rows, matrix.outFeatures, 8, 64));
+      dispatchSlices(backend, { name: 'linear_registers', code: weightsCode + registersCode, constants }, bound, members, groupCount(rows, matrix.outFeatures, 8, 64), flops(matrix, rows));
     } else {
       const THREADS = threads[tiling];
-      dispatch(backend, { name: 'linear_tiles', code: weightsCode + tilesCode, constants: { ...constants, THREADS, DEPTH: 16 } }, bound, block, groupCount(rows, matrix.outFeatures, 4 * THREADS, 1));
+      dispatchSlices(backend, { name: 'linear_tiles', code: weightsCode + tilesCode, constants: { ...constants, THREADS, DEPTH: 16 } }, bound, members, groupCount(rows, matrix.outFeatures, 4 * THREADS, 1), flops(matrix, rows));
     }
     return out;
   },
@@ -55,12 +56,12 @@ registerKernel({
     const dx = allocate(backend, [rows, matrix.inFeatures]);
     const bound = [matrix.words, matrix.scales, dy, dLow ?? dy, down ?? dy, dx];
     const constants = { PRECISION: precisionNumber(matrix), LORA: dLow ? 1 : 0 };
-    const block = sizes(matrix, rows, dLow?.shape[1] ?? 0);
+    const members = sizes(matrix, rows, dLow?.shape[1] ?? 0);
     if (tiling === 'registers') {
-      dispatch(backend, { name: 'linear_gradient_registers', code: weightsCode + gradientRegistersCode, constants }, bound, block, groupCount(rows, matrix.inFeatures, 8, 64));
+      dispatchSlices(backend, { name: 'linear_gradient_registers', code: weightsCode + gradientRegistersCode, constants }, bound, members, groupCount(rows, matrix.inFeatures, 8, 64), flops(matrix, rows));
     } else {
       const THREADS = threads[tiling];
-      dispatch(backend, { name: 'linear_gradient_tiles', code: weightsCode + gradientTilesCode, constants: { ...constants, THREADS, DEPTH: 4 } }, bound, block, groupCount(rows, matrix.inFeatures, 4 * THREADS, 1));
+      dispatchSlices(backend, { name: 'linear_gradient_tiles', code: weightsCode + gradientTilesCode, constants: { ...constants, THREADS, DEPTH: 4 } }, bound, members, groupCount(rows, matrix.inFeatures, 4 * THREADS, 1), flops(matrix, rows));
     }
     return dx;
   },

@@ -1,13 +1,27 @@
 /**
  * Which tiling of the packed linear kernels the open WebGPU adapter runs fastest, forward and backward apart: each is
  * timed on a product small enough for any adapter, and those near the best once more on one large enough to fill a fast
- * one. About 100 ms of work on a GPU, once per adapter; the caller keeps the answer. Sets nothing itself.
+ * one. About 100 ms of work on a GPU, once per adapter; the caller keeps the answer. Sets nothing itself. How fast the
+ * winner was also says how much work may be done in one piece (workLimit.ts).
  */
 import { flush, internals } from '../dispatch';
 import { packedLinear, packedLinearGradient } from '../kernels/packedLinear';
 import { backend, dispose, randomUniform, type Tensor2D } from '../tf';
 import { disposePacked, packMatrix, type OnGpu } from './packedMatrix';
-import { TILINGS, type Tiling, type Tilings } from './tiling';
+import { TILINGS, parseTilings, tilingName, type Tiling, type Tilings } from './tiling';
+
+/** flopsPerMs: of the slower direction. */
+export interface Tuned { tilings: Tilings; flopsPerMs: number }
+
+/** As kept in the database. */
+export const serializeTuned = ({ tilings, flopsPerMs }: Tuned) => ({ tilings: tilingName(tilings), flopsPerMs });
+
+/** Null for anything but what serializeTuned gave. */
+export function parseTuned(kept: unknown): Tuned | null {
+  const { tilings, flopsPerMs } = (kept ?? {}) as { tilings?: unknown; flopsPerMs?: unknown };
+  const parsed = parseTilings(tilings);
+  return parsed && typeof flopsPerMs === 'number' && flopsPerMs > 0 ? { tilings: parsed, flopsPerMs } : null;
+}
 
 interface Shape { rows: number; inputs: number; outputs: number; repeats: number }
 /** 8 million multiplications, five milliseconds for a processor. */
@@ -42,9 +56,10 @@ async function times(product: Product, tried: readonly Tiling[], columns: number
   return found;
 }
 
+const flopsOf = ({ rows, inputs, outputs }: Shape) => 2 * rows * inputs * outputs;
 const fastest = (found: Map<Tiling, number>) => [...found].reduce((best, entry) => (entry[1] < best[1] ? entry : best));
 
-async function choose(product: Product, side: 'inputs' | 'outputs', candidates: readonly Tiling[]): Promise<Tiling> {
+async function choose(product: Product, side: 'inputs' | 'outputs', candidates: readonly Tiling[]): Promise<{ tiling: Tiling; flopsPerMs: number }> {
   const on = async (shape: Shape, tried: readonly Tiling[]) => {
     const matrix = packMatrix(new Float32Array(shape.inputs * shape.outputs).fill(0.01), shape.inputs, shape.outputs, { precision: 'int8' }) as OnGpu;
     try {
@@ -55,14 +70,15 @@ async function choose(product: Product, side: 'inputs' | 'outputs', candidates: 
   };
   const small = await on(SMALL, candidates);
   const [winner, bestMs] = fastest(small);
-  if (bestMs > TOO_SHORT_MS) return winner;
+  if (bestMs > TOO_SHORT_MS) return { tiling: winner, flopsPerMs: flopsOf(SMALL) / bestMs };
   const near = candidates.filter((tiling) => small.get(tiling)! <= HOPELESS * Math.max(bestMs, 1));
-  return fastest(await on(LARGE, near))[0];
+  const [tiling, ms] = fastest(await on(LARGE, near));
+  return { tiling, flopsPerMs: flopsOf(LARGE) / ms };
 }
 
 /** WebGPU must be the current backend. */
-export async function tuneTilings(candidates: readonly Tiling[] = TILINGS): Promise<Tilings> {
+export async function tuneTilings(candidates: readonly Tiling[] = TILINGS): Promise<Tuned> {
   const forward = await choose((x, matrix, tiling) => packedLinear(x, matrix, null, null, tiling), 'inputs', candidates);
   const gradient = await choose((dy, matrix, tiling) => packedLinearGradient(dy, matrix, null, tiling), 'outputs', candidates);
-  return { forward, gradient };
+  return { tilings: { forward: forward.tiling, gradient: gradient.tiling }, flopsPerMs: Math.min(forward.flopsPerMs, gradient.flopsPerMs) };
 }

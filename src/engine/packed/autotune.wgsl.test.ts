@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { expectNoLeak, useWebgpu } from '../../testing/backend';
-import { tuneTilings } from './autotune';
+import { parseTuned, serializeTuned, tuneTilings } from './autotune';
 import { packedGpuBytes } from './packedMatrix';
 import { parseTilings, setTilings, tilingName, tilings, untuned } from './tiling';
 
@@ -13,8 +13,10 @@ describe('autotune', () => {
     await expectNoLeak(async () => {
       const chosen = await tuneTilings(['small', 'registers']);
       // A processor switches all threads at a barrier: tiles are ten times slower there, whatever else the machine does.
-      if (software) expect(chosen).toEqual({ forward: 'registers', gradient: 'registers' });
-      expect(parseTilings(tilingName(chosen))).toEqual(chosen);
+      if (software) expect(chosen.tilings).toEqual({ forward: 'registers', gradient: 'registers' });
+      expect(chosen.flopsPerMs).toBeGreaterThan(1e4); // 10 MFLOP/s
+      expect(chosen.flopsPerMs).toBeLessThan(1e12);
+      expect(parseTuned(structuredClone(serializeTuned(chosen)))).toEqual(chosen);
     });
     expect(packedGpuBytes()).toBe(bytes);
   });
@@ -27,4 +29,6 @@ describe('autotune', () => {
   });
 
   it.each(['', 'large', 'large/huge', 'large/', null, 7])('reads %s as no choice', (text) => expect(parseTilings(text)).toBeNull());
+
+  it.each([undefined, 'large/small', { tilings: 'large/small' }, { tilings: 'large/small', flopsPerMs: 0 }, { tilings: 'large', flopsPerMs: 5 }])('asks for tuning again where %o is kept', (kept) => expect(parseTuned(kept)).toBeNull());
 });

@@ -18,7 +18,7 @@ const webgpu = process.env.RECOVERY_BACKEND === 'webgpu';
 const MOMENTS = Number(process.env.RECOVERY_MOMENTS ?? 4);
 const SEED = Number(process.env.RECOVERY_SEED ?? 1);
 /** Steps enough that the moments spread over several checkpoints; SwiftShader takes seconds for one. */
-const STEPS = webgpu ? MOMENTS + 4 : 4 * MOMENTS + 4;
+const STEPS = (webgpu ? 3 : 4) * MOMENTS + 4;
 const recipe = { classWord: 'monster', stage1Steps: Math.floor(STEPS / 2), stage2Steps: Math.ceil(STEPS / 2), batchSize: 1, flip: false, previewEvery: 1000, seed: 7 };
 const PATIENCE_MS = webgpu ? 300_000 : 90_000;
 

@@ -16,6 +16,8 @@ import { engine, registerKernel, type NamedTensorMap, type Tensor1D, type Tensor
 interface Attributes { matrix: OnGpu; tiling: Tiling }
 interface Factors { low: Tensor2D; factor: Tensor2D }
 
+/** The registers' form reads four numbers at a time. */
+const suited = (tiling: Tiling, inner: number): Tiling => (tiling === 'registers' && inner % 4 !== 0 ? 'small' : tiling);
 const threads = { large: 16, small: 8 } as const;
 
 const sizes = ({ inFeatures, outFeatures, stride, group }: OnGpu, rows: number, rank: number): Member[] =>
@@ -30,7 +32,8 @@ registerKernel({
   backendName: 'webgpu',
   kernelFunc: ({ inputs, attrs, backend }) => {
     const { x, bias, low, up } = inputs as { x: TensorInfo; bias?: TensorInfo; low?: TensorInfo; up?: TensorInfo };
-    const { matrix, tiling } = attrs as unknown as Attributes;
+    const { matrix, tiling: asked } = attrs as unknown as Attributes;
+    const tiling = suited(asked, matrix.inFeatures);
     const rows = x.shape[0]!;
     const out = allocate(backend, [rows, matrix.outFeatures]);
     const bound = [matrix.words, matrix.scales, x, bias ?? x, low ?? x, up ?? x, out];
@@ -51,7 +54,8 @@ registerKernel({
   backendName: 'webgpu',
   kernelFunc: ({ inputs, attrs, backend }) => {
     const { dy, dLow, down } = inputs as { dy: TensorInfo; dLow?: TensorInfo; down?: TensorInfo };
-    const { matrix, tiling } = attrs as unknown as Attributes;
+    const { matrix, tiling: asked } = attrs as unknown as Attributes;
+    const tiling = suited(asked, matrix.outFeatures);
     const rows = dy.shape[0]!;
     const dx = allocate(backend, [rows, matrix.inFeatures]);
     const bound = [matrix.words, matrix.scales, dy, dLow ?? dy, down ?? dy, dx];

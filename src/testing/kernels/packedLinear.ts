@@ -80,13 +80,15 @@ export const packedLinearSpec: KernelSpec = {
       linearCase(63, 65, 64, 0, tiling, { precision: 'f32' }),
       linearCase(65, 63, 67, 4, tiling, { precision: 'f16' }, { bias: false }),
       linearCase(64, 130, 65, 3, tiling, int8),
-      linearCase(66, 96, 70, 1, tiling, { precision: 'int8', group: 32 }),
+      linearCase(66, 96, 72, 1, tiling, { precision: 'int8', group: 32 }),
       linearCase(33, 100, 61, 9, tiling, { precision: 'int4', group: 32 }),
-      linearCase(33, 70, 129, 16, tiling, { precision: 'int4', group: 64, symmetric: false }),
+      linearCase(33, 72, 132, 16, tiling, { precision: 'int4', group: 64, symmetric: false }),
       linearCase(300, 8, 8, 2, tiling, { precision: 'f32' }),
     ]),
     linearCase(65_600, 3, 5, 2, 'small', int8, { forwardOnly: true }),
-    linearCase(65_600, 3, 5, 2, 'registers', int8, { forwardOnly: true }),
+    // the registers' form takes sizes of a multiple of four, and leaves others to `small`
+    linearCase(37, 68, 52, 5, 'registers', { precision: 'f16' }, { bias: false }),
+    linearCase(65_600, 4, 5, 2, 'registers', int8, { forwardOnly: true }),
   ],
   run: (inputs, options) => {
     const given = options as Options;

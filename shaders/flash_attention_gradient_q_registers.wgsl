@@ -1,17 +1,9 @@
+// needs attention_inputs.wgsl
 // dq = scale · ds·k with ds = p ⊙ (dy·vᵀ − delta), p = exp(scale · q·kᵀ − lse): four queries a thread, four keys at a time.
 // No workgroup memory and no barrier: for adapters that run on the processor.
 //   q, dy, dq [batch,queries,heads,WIDTH]   k, v [batch,keys,heads,WIDTH]   key_mask [batch,keys]
 //   stats [batch,queries,heads] of (lse, delta), by flash_attention_delta.wgsl. WIDTH is a multiple of 4, at most 128.
 //   CAUSAL, MASKED as in the forward pass. Dispatch: ⌈batch · heads · ⌈queries/4⌉ / 64⌉ groups, folded into x and y.
-override WIDTH: u32 = 64u;
-override CAUSAL: bool = false;
-override MASKED: bool = false;
-
-struct Sizes { batch: u32, queries: u32, keys: u32, heads: u32, scale: f32, first: u32 }
-@group(0) @binding(0) var<storage, read> q: array<vec4f>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
-@group(0) @binding(2) var<storage, read> v: array<vec4f>;
-@group(0) @binding(3) var<storage, read> key_mask: array<f32>;
 @group(0) @binding(4) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(5) var<storage, read> stats: array<vec2f>;
 @group(0) @binding(6) var<storage, read_write> dq: array<vec4f>;

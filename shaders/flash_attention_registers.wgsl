@@ -1,17 +1,9 @@
+// needs attention_inputs.wgsl
 // o = softmax(scale · q·kᵀ)·v and its log-sum-exp, without the matrix of scores: online softmax, four queries a thread,
 // four keys at a time. No workgroup memory and no barrier: for adapters that run on the processor.
 //   q, o [batch,queries,heads,WIDTH]   k, v [batch,keys,heads,WIDTH]   key_mask [batch,keys]   lse [batch,queries,heads]
 //   WIDTH is a multiple of 4, at most 128. CAUSAL: key ≤ query. MASKED: keys of value 0 are left out; else key_mask is not
 //   read. A query without any key gets o = 0, lse = 0. Dispatch: ⌈batch · heads · ⌈queries/4⌉ / 64⌉ groups, folded.
-override WIDTH: u32 = 64u;
-override CAUSAL: bool = false;
-override MASKED: bool = false;
-
-struct Sizes { batch: u32, queries: u32, keys: u32, heads: u32, scale: f32, first: u32 }
-@group(0) @binding(0) var<storage, read> q: array<vec4f>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
-@group(0) @binding(2) var<storage, read> v: array<vec4f>;
-@group(0) @binding(3) var<storage, read> key_mask: array<f32>;
 @group(0) @binding(4) var<storage, read_write> o: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>;
 @group(0) @binding(6) var<uniform> sizes: Sizes;

@@ -1,26 +1,16 @@
+// needs attention_inputs.wgsl tile_product.wgsl
 // o = softmax(scale · q·kᵀ)·v and its log-sum-exp, without the matrix of scores: online softmax, 32 queries a group, 32 keys
 // at a time, products of 32 × 32 tiles through workgroup memory (9 KiB), four by four results a thread.
 //   q, o [batch,queries,heads,WIDTH]   k, v [batch,keys,heads,WIDTH]   key_mask [batch,keys]   lse [batch,queries,heads]
 //   WIDTH is a multiple of 4, at most 128. CAUSAL: key ≤ query. MASKED: keys of value 0 are left out; else key_mask is not
 //   read. A query without any key gets o = 0, lse = 0. Dispatch: batch · heads · ⌈queries/32⌉ groups, folded into x and y.
-override WIDTH: u32 = 64u;
-override CAUSAL: bool = false;
-override MASKED: bool = false;
-
-struct Sizes { batch: u32, queries: u32, keys: u32, heads: u32, scale: f32, first: u32 }
-@group(0) @binding(0) var<storage, read> q: array<vec4f>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
-@group(0) @binding(2) var<storage, read> v: array<vec4f>;
-@group(0) @binding(3) var<storage, read> key_mask: array<f32>;
 @group(0) @binding(4) var<storage, read_write> o: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>;
 @group(0) @binding(6) var<uniform> sizes: Sizes;
 
 /// Below every score; finite, because WGSL may assume that there is no infinity.
 const LOW = -1e30;
-/// Factors of a product, [32 terms][8] vectors over four rows (left) and four columns (right); and what the eight threads of a row exchange.
-var<workgroup> left: array<vec4f, 256>;
-var<workgroup> right: array<vec4f, 256>;
+/// What the eight threads of a row exchange.
 var<workgroup> shared_rows: array<vec4f, 64>;
 
 fn q4(first: u32, row: u32, c: u32) -> vec4f {
@@ -43,25 +33,6 @@ fn attends_to(element: u32, m: u32, n: u32) -> bool {
 /// Whether query n may attend to each of the keys m…m + 3.
 fn attends(element: u32, m: u32, n: u32) -> vec4<bool> {
   return vec4<bool>(attends_to(element, m, n), attends_to(element, m + 1u, n), attends_to(element, m + 2u, n), attends_to(element, m + 3u, n));
-}
-fn store_left(c: u32, quad: u32, block: mat4x4f) {
-  for (var i = 0u; i < 4u; i++) { left[(4u * c + i) * 8u + quad] = block[i]; }
-}
-fn store_right(c: u32, quad: u32, block: mat4x4f) {
-  for (var i = 0u; i < 4u; i++) { right[(4u * c + i) * 8u + quad] = block[i]; }
-}
-/// left's 32 × 32 times right's, of which a thread gets four by four: rows 4·y…, columns 4·x….
-fn product(y: u32, x: u32) -> mat4x4f {
-  var sums = mat4x4f();
-  for (var i = 0u; i < 32u; i++) {
-    let a = left[8u * i + y];
-    let b = right[8u * i + x];
-    sums[0] += a.x * b;
-    sums[1] += a.y * b;
-    sums[2] += a.z * b;
-    sums[3] += a.w * b;
-  }
-  return sums;
 }
 
 @compute @workgroup_size(64)

@@ -4,6 +4,7 @@
  * v, the result and the log-sum-exp; the way back recomputes the probabilities. The composed form is in ops/attention.ts.
  * Source: Dao, FlashAttention-2 (2023), without its split of one query over several groups.
  */
+import inputsCode from '../../../shaders/attention_inputs.wgsl?raw';
 import deltaCode from '../../../shaders/flash_attention_delta.wgsl?raw';
 import gradientKvRegistersCode from '../../../shaders/flash_attention_gradient_kv_registers.wgsl?raw';
 import gradientKvTilesCode from '../../../shaders/flash_attention_gradient_kv_tiles.wgsl?raw';
@@ -11,6 +12,7 @@ import gradientQRegistersCode from '../../../shaders/flash_attention_gradient_q_
 import gradientQTilesCode from '../../../shaders/flash_attention_gradient_q_tiles.wgsl?raw';
 import registersCode from '../../../shaders/flash_attention_registers.wgsl?raw';
 import tilesCode from '../../../shaders/flash_attention_tiles.wgsl?raw';
+import productCode from '../../../shaders/tile_product.wgsl?raw';
 import { adapterTraits } from '../adapterTraits';
 import { allocate, dispatch, dispatchSlices, internals, uniforms, type Member } from '../dispatch';
 import { withGradient } from '../ops/withGradient';
@@ -28,6 +30,7 @@ export const coversWidth = (width: number): boolean => width % 4 === 0 && width 
 /** Rows (queries, or keys) a group of 32 × 32 tiles holds, and those of a thread of the other variant. */
 const ROWS = { tiles: 32, registers: 4 } as const;
 
+const parts = { tiles: inputsCode + productCode, registers: inputsCode } as const;
 const codes = {
   tiles: { flash_attention: tilesCode, flash_attention_gradient_q: gradientQTilesCode, flash_attention_gradient_kv: gradientKvTilesCode },
   registers: { flash_attention: registersCode, flash_attention_gradient_q: gradientQRegistersCode, flash_attention_gradient_kv: gradientKvRegistersCode },
@@ -43,7 +46,7 @@ function launch(backend: unknown, name: keyof (typeof codes)['tiles'], bound: Te
   const members: Member[] = [['u', batch], ['u', queries], ['u', k.shape[1]!], ['u', heads], ['f', 1 / Math.sqrt(width)]];
   const flops = 2 * PRODUCTS[name] * batch * heads * queries * k.shape[1]! * width;
   const tiles = batch * heads * Math.ceil(rows / ROWS[variant]);
-  dispatchSlices(backend, { name: `${name}_${variant}`, code: codes[variant][name], constants }, bound, members, variant === 'tiles' ? tiles : Math.ceil(tiles / 64), flops);
+  dispatchSlices(backend, { name: `${name}_${variant}`, code: parts[variant] + codes[variant][name], constants }, bound, members, variant === 'tiles' ? tiles : Math.ceil(tiles / 64), flops);
 }
 
 registerKernel({

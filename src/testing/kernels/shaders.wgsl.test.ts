@@ -9,10 +9,10 @@ import { useWebgpu } from '../backend';
 const folder = join(import.meta.dirname, '../../../shaders');
 const files = readdirSync(folder).filter((file) => file.endsWith('.wgsl'));
 const read = (file: string) => readFileSync(join(folder, file), 'utf8');
-/** A file with the part that its first line asks for, as the engine joins them. */
+/** A file with the parts that its first line asks for, as the engine joins them. */
 function complete(file: string): string {
-  const part = /^\/\/ needs (\w+\.wgsl)/.exec(read(file))?.[1];
-  return (part ? read(part) : '') + read(file);
+  const parts = /^\/\/ needs (.+)/.exec(read(file))?.[1]?.split(' ') ?? [];
+  return [...parts, file].map(read).join('');
 }
 const messagesOf = async (code: string, label: string) => {
   const { messages } = await internals(tf.backend()).device.createShaderModule({ code, label }).getCompilationInfo();

@@ -34,8 +34,8 @@ describe.each([['plain', false], ['shared', true]] as const)('small products in 
     const [a, b] = [GUARD, GUARD + m * k];
     const out = b + k * n + GUARD;
     const before = heap.slice();
-    const forms = { productk: (i: number, p: number) => before[a + i * k + p]!, productm: (i: number, p: number) => before[a + p * m + i]! };
-    for (const name of ['productk', 'productm'] as const) {
+    const forms = { product: (i: number, p: number) => before[a + i * k + p]!, productTransposed: (i: number, p: number) => before[a + p * m + i]! };
+    for (const name of ['product', 'productTransposed'] as const) {
       products[name](4 * a, 4 * b, 4 * out, m, k, n);
       const want = before.slice();
       want.set(reference(m, k, n, forms[name], (p, j) => before[b + p * n + j]!), out);

@@ -11,7 +11,7 @@ const COLUMNS = [8, 4, 1] as const;
 /** Whose element follows the one before it in memory: along k, or along m, for a read transposed. */
 type Along = 'k' | 'm';
 
-/** product…(a, b, out, m, k, n), byte addresses: out [m,n] = a·b, a [m,k] (along k) or [k,m] (along m), b [k,n]. */
+/** product(a, b, out, m, k, n) and productTransposed, byte addresses: out [m,n] = a·b, a [m,k] (along k) or [k,m] (along m), b [k,n]. */
 function productFunction(along: Along): WasmFunction {
   const [a, b, out, m, k, n, i, j, p, q, at, bRow, aRow] = Array.from({ length: 13 }, (_, local) => local) as [number, number, number, number, number, number, number, number, number, number, number, number, number];
   const rowAt = (row: number) => 13 + row; // addresses of a's rows, all moved along k together
@@ -54,7 +54,7 @@ function productFunction(along: Along): WasmFunction {
   };
 
   return {
-    name: `product${along}`, parameters: 6, integers: 11, vectors: 11,
+    name: along === 'k' ? 'product' : 'productTransposed', parameters: 6, integers: 11, vectors: 11,
     body: [
       ...set(bRow, multiply(get(n), constant(4))), // out's rows are as long
       ...set(aRow, multiply(get(along === 'k' ? k : m), constant(4))),
@@ -97,10 +97,10 @@ function transposeFunction(): WasmFunction {
   };
 }
 
-/** out [m,n] = a·b for a [m,k] (k) or [k,m] (m), b [k,n]; to [columns,rows] = from [rows,columns]ᵀ. All addresses in bytes. */
+/** out [m,n] = a·b for b [k,n] and a [m,k], or a [k,m] where it is read transposed; to [columns,rows] = from [rows,columns]ᵀ. All addresses in bytes. */
 export interface SmallProducts {
-  productk(a: number, b: number, out: number, m: number, k: number, n: number): void;
-  productm(a: number, b: number, out: number, m: number, k: number, n: number): void;
+  product(a: number, b: number, out: number, m: number, k: number, n: number): void;
+  productTransposed(a: number, b: number, out: number, m: number, k: number, n: number): void;
   transpose(from: number, to: number, rows: number, columns: number): void;
 }
 

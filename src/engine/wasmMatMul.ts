@@ -70,8 +70,8 @@ class Small {
   run({ m, k, n }: Sizes, a: number, b: number, out: number, transposeA: boolean, transposeB: boolean): void {
     if (transposeB) this.products.transpose(b, this.scratch, n, k);
     const right = transposeB ? this.scratch : b;
-    if (transposeA) this.products.productm(a, right, out, m, k, n);
-    else this.products.productk(a, right, out, m, k, n);
+    if (transposeA) this.products.productTransposed(a, right, out, m, k, n);
+    else this.products.product(a, right, out, m, k, n);
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * npm run plan -- [--model sd3.5-medium|embedded] [--size PIXELS] [--precision f32|f16|int8|int4] [--group N] [--rank N] [--batch N] [--preset paper|lamina] [--blocks N] [--json FILE]
+ * npm run plan -- [--model sd3.5-medium|embedded] [--size PIXELS] [--precision f32|f16|int8|int4] [--group N] [--rank N] [--batch N] [--preset paper|lamina] [--blocks N] [--check] [--json FILE]
  * What one training step needs of a GPU's memory, part by part, without a GPU: the trainer runs on a device that only counts.
+ * --check runs the same steps on a real device as well, and says what the allocator reports there; of a large model with few --blocks.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -9,8 +10,9 @@ import { defaultRecipe } from '../../protocol/recipe';
 import type { PureccPreset } from '../../methods/purecc/meta';
 import type { Precision } from '../../engine/packed/packing';
 import { folderFiles } from '../../testing/files';
+import { useWebgpu } from '../../testing/nodeBackend';
 import { countingAdapter } from './countingDevice';
-import { needs } from './plan';
+import { needs, type Needs } from './plan';
 import { firstBlocks, type Shapes } from './shapes';
 
 interface Model { shapes(): Promise<Shapes>; size: number; pixelsPerLatent: number; textTokens: number; precision: Precision }
@@ -35,10 +37,19 @@ const fail = (message: string): never => {
   process.exit(2);
 };
 
+/** What the allocator of a real device reports of the same steps. */
+async function check(planned: Needs, run: () => Promise<Needs>): Promise<void> {
+  const { adapter } = await useWebgpu();
+  console.log(`the same steps on ${adapter}:`);
+  const reported = await run();
+  const names = { weightBytes: 'packed weights', keptBytes: 'kept between steps', usedBytes: 'most in use at once', allocatedBytes: 'allocated, with the pool' } as const;
+  for (const key of Object.keys(names) as (keyof typeof names)[]) console.log(`${names[key].padEnd(54)} ${gib(reported[key]).padStart(12)}   plan ${(100 * (planned[key] / reported[key] - 1)).toFixed(1)} %`);
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: {
     model: { type: 'string', default: 'sd3.5-medium' }, size: { type: 'string' }, precision: { type: 'string' }, group: { type: 'string', default: '0' }, rank: { type: 'string', default: '4' },
-    batch: { type: 'string', default: '1' }, preset: { type: 'string', default: 'lamina' }, blocks: { type: 'string' }, json: { type: 'string' },
+    batch: { type: 'string', default: '1' }, preset: { type: 'string', default: 'lamina' }, blocks: { type: 'string' }, check: { type: 'boolean', default: false }, json: { type: 'string' },
   } });
   const model = MODELS[values.model] ?? fail(`--model is one of ${Object.keys(MODELS).join(', ')}.`);
   const precision = (values.precision ?? model.precision) as Precision;
@@ -54,7 +65,8 @@ async function main(): Promise<void> {
   await openDevice({ adapter: counting.adapter, name: 'counting', software: false });
   counting.restart();
   const recipe = { ...defaultRecipe(values.preset as PureccPreset), classWord: 'dog', rank, batchSize: batch };
-  const found = await needs({ shapes, packing: { precision, group }, latentSide: size / model.pixelsPerLatent, textTokens: model.textTokens, pictures: 5 }, recipe);
+  const job = { shapes, packing: { precision, group }, latentSide: size / model.pixelsPerLatent, textTokens: model.textTokens, pictures: 5 };
+  const found = await needs(job, recipe);
   const report = { model: values.model, size, precision, group, rank, batch, preset: values.preset, ...found, peakBytes: counting.peak(), largestBufferBytes: counting.largest() };
   console.log(`${values.model}, ${size}² pixels, ${precision}, rank ${rank}, batch ${batch}, preset ${values.preset}: one step of stage 2`);
   const rows: [string, number][] = [
@@ -62,6 +74,7 @@ async function main(): Promise<void> {
     ['allocated, with the pool', found.allocatedBytes], ['peak of all buffers', report.peakBytes], ['largest buffer', report.largestBufferBytes],
   ];
   for (const [name, bytes] of rows) console.log(`${name.padEnd(54)} ${gib(bytes).padStart(12)}`);
+  if (values.check) await check(found, () => needs(job, recipe));
   if (values.json) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
 }
 

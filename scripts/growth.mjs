@@ -13,8 +13,8 @@ const median = (values) => {
 
 /** Share of its own level by which a quantity may rise over the run: what caches still fill after the warm-up. */
 export const ALLOWED_SHARE = 0.03;
-/** A heap may rise by this in any case: code compiled on the way lies in it. */
-export const HEAP_FLOOR_BYTES = 0.5e6;
+/** A heap may rise by this in any case: caches of the browser lie in it. */
+export const HEAP_FLOOR_BYTES = 0.2e6;
 /** The rise must be this many times the typical distance of a sample from the line. */
 const SCATTERS = 3;
 

@@ -130,6 +130,6 @@ const rows = names.map((name) => ({ name, ...growth(counted.map((taken) => ({ st
 const columns = (cells) => cells.map((cell, n) => (n === 0 ? cell.padEnd(20) : cell.padStart(14))).join('');
 console.log(`\n${columns(['', 'level', 'rise', 'allowed', 'scatter', ''])}`);
 for (const { name, level, rise, allowed, scatter, grows } of rows) console.log(columns([name, ...[level, rise, allowed, scatter].map((value) => shown(name, value)), grows ? 'GROWS' : 'flat']));
-console.log(`\n${steps} steps, ${moves} moves of the slider, ${pictures} pictures, ${counted.length} samples from step ${counted[0].step} on. Grows: rises by more than ${100 * ALLOWED_SHARE} % of its level (tensors: by more than ${TENSORS}) and beyond the scatter; a heap may rise by ${HEAP_FLOOR_BYTES / 1e6} MB of compiled code, and the page keep ${ROW_BYTES} bytes of figures a step.`);
+console.log(`\n${steps} steps, ${moves} moves of the slider, ${pictures} pictures, ${counted.length} samples from step ${counted[0].step} on. Grows: rises by more than ${100 * ALLOWED_SHARE} % of its level (tensors: by more than ${TENSORS}) and beyond the scatter; a heap, compiled code left out, may rise by ${HEAP_FLOOR_BYTES / 1e6} MB, and the page keep ${ROW_BYTES} bytes of figures a step.`);
 if (values.json) await writeFile(values.json, JSON.stringify({ steps, backend: values.backend, moves, pictures, seconds: (performance.now() - began) / 1000, samples, rows }, null, 1));
 process.exit(rows.some(({ grows }) => grows) ? 1 : 0);

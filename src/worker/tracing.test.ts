@@ -17,20 +17,24 @@ function wired() {
   const tracing = new Tracing({ emit: (event, data) => { events.push(event); if (event === 'trace') sent.push(data as Events['trace']); } }, turns);
   return { sent, events, turns, tracing };
 }
-const product = () => tf.tidy(() => void tf.matMul(tf.ones([64, 64]), tf.ones([64, 64])));
+const product = () => tf.tidy(() => void tf.matMul(tf.ones([256, 256]), tf.ones([256, 256])));
 
 it('reports the kernels of the last training step, not those of pictures, and not the same twice', async () => {
   const { sent, events, turns, tracing } = wired();
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   tracing.turn(true);
   await turns.run('drawing', async () => product());
+  // a preview is drawn in the training's turns, too, but between two steps
+  await turns.run('training', async () => product());
+  await new Promise((resolve) => { setTimeout(resolve, 5); });
   const start = performance.now();
-  await turns.run('training', async () => { product(); product(); });
+  await turns.run('training', async () => { product(); product(); tf.tidy(() => { void tf.sum(tf.exp(tf.neg(tf.sqrt(tf.abs(tf.ones([4])))))); }); });
   tracing.host.emit('metrics', row(7, performance.now() - start));
   await vi.waitFor(() => { vi.advanceTimersByTime(500); expect(sent.at(-1)?.step?.step).toBe(7); });
   const report = sent.at(-1)!;
   expect(report.clock).toBe('worker');
   expect(report.step!.kernels.find(({ name }) => name === 'BatchMatMul')).toMatchObject({ calls: 2 });
+  expect(report.step!.kernels).toHaveLength(5);
   expect(report.step!.kernelMs).toBeLessThanOrEqual(report.step!.stepMs);
   expect(report.memory.tensors).toBe(tf.memory().numTensors);
   const before = sent.length;

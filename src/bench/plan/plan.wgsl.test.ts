@@ -25,7 +25,8 @@ it('plans what the allocator then reports, for two blocks of the embedded base',
   const planned = await needs(job, recipe);
   // The same kernels with the same pool; how work is cut into submissions depends on reads, whose timing differs.
   for (const key of ['weightBytes', 'keptBytes', 'usedBytes', 'allocatedBytes'] as const) expect(planned[key] / found[key], key).toBeCloseTo(1, 1);
-  expect(counting.peak()).toBeGreaterThanOrEqual(planned.allocatedBytes);
+  expect(counting.peak() / planned.allocatedBytes).toBeGreaterThanOrEqual(1);
+  expect(counting.peak() / planned.allocatedBytes).toBeLessThan(1.2); // seen between blocks, a little less than at worst
   expect(found.allocatedBytes).toBeGreaterThan(found.weightBytes + found.keptBytes);
-  console.info(`planned ${planned.allocatedBytes}, reported ${found.allocatedBytes} bytes`);
+  console.info(`peak ${counting.peak()}, planned ${planned.allocatedBytes}, reported ${found.allocatedBytes} bytes`);
 });

@@ -59,6 +59,9 @@ export const countUp = (local: number, limit: number, step: number, body: Code):
   0x0c, 0, 0x0b, 0x0b,
 ];
 
+/** One or the other, by whether a number is not 0. */
+export const choose = (condition: Code, then: Code, otherwise: Code): Code => [...condition, 0x04, 0x40, ...then, 0x05, ...otherwise, 0x0b];
+
 export interface WasmFunction { name: string; parameters: number; integers: number; vectors: number; body: Code }
 
 const list = (items: Code[]): Code => [...unsigned(items.length), ...items.flat()];

@@ -68,7 +68,7 @@ describe('BatchMatMul on wasm', () => {
 
   it('takes a right operand beyond any cache, with and without bias, to the same bits', () => {
     tf.tidy(() => {
-      const [m, k, n] = [5, 1024, 2050];
+      const [m, k, n] = [5, 1024, 4100];
       const a = tf.randomUniform([m, k], -1, 1, 'float32', 3) as tf.Tensor2D;
       const b = tf.randomUniform([k, n], -1, 1, 'float32', 4) as tf.Tensor2D;
       const bias = tf.randomUniform([n], -1, 1, 'float32', 5) as tf.Tensor1D;

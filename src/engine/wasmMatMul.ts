@@ -17,7 +17,7 @@ const TINY = 8192;
 /** Multiplications per batch element that one thread has done before several have divided them. */
 const SMALL = 2 ** 18;
 /** Elements of a right operand that XNNPACK does not keep in a cache. */
-const STREAMED = 2 ** 21;
+const STREAMED = 2 ** 22;
 
 interface Heap {
   wasm: {

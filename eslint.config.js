@@ -13,15 +13,16 @@ const invariant = 'engine/invariant.ts';
 
 /** Each room: what else of src it may import, and why no more. Paths are relative to src. */
 const rooms = {
-  ui: { may: ['state', 'protocol', 'methods/fields.ts', 'methods/purecc/meta.ts'], why: 'A component shows what the store holds; the worker, storage and tensors are behind the store.' },
-  state: { may: ['protocol', 'methods/fields.ts', 'methods/purecc/meta.ts'], why: 'The store speaks to the worker in messages only, and runs without React or tfjs.' },
+  ui: { may: ['state', 'protocol', 'formats', 'methods/fields.ts', 'methods/purecc/meta.ts'], why: 'A component shows what the store holds; the worker, storage and tensors are behind the store.' },
+  state: { may: ['protocol', 'formats', 'methods/fields.ts', 'methods/purecc/meta.ts'], why: 'The store speaks to the worker in messages only, and runs without React or tfjs.' },
   protocol: { may: ['methods/fields.ts', 'methods/purecc/meta.ts'], why: 'What crosses the thread is types and plain data, light enough for both sides.' },
-  worker: { may: ['protocol', 'pipeline', 'methods', 'models', 'engine', 'storage'], why: 'The worker owns tensors and the database; it does not know the screen.' },
-  pipeline: { may: ['protocol', 'methods', 'models', 'engine', 'storage/safetensors.ts', 'storage/safetensorsWriter.ts'], why: 'The pipeline computes; it neither stores nor answers messages. The safetensors format, bytes in and bytes out, is open to it.' },
+  worker: { may: ['protocol', 'pipeline', 'methods', 'models', 'engine', 'storage', 'formats'], why: 'The worker owns tensors and the database; it does not know the screen.' },
+  pipeline: { may: ['protocol', 'methods', 'models', 'engine', 'formats'], why: 'The pipeline computes; it neither stores nor answers messages.' },
   methods: { may: ['engine', 'protocol'], why: 'A method is equations over velocities: it never sees a model, the trainer or storage.' },
   models: { may: ['engine'], why: 'A model takes a WeightSource and computes: it never fetches, and knows no method.' },
   engine: { may: [], why: 'The engine is below everything.' },
-  storage: { may: ['models/weightSource.ts'], why: 'Storage keeps bytes and plain data, and knows nothing of what they mean.' },
+  storage: { may: ['formats'], why: 'Storage keeps bytes and plain data, and knows nothing of what they mean.' },
+  formats: { may: [], why: 'A format is bytes in, records out: it needs no room but itself.' },
 };
 
 const inEveryRoom = [faults, invariant];

@@ -3,7 +3,7 @@
  * slider is answered again; nobody has to press anything. Random moments of a whole run are in recovery.test.ts.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { StepMetrics } from '../src/protocol/messages';
+import type { StepMetrics } from '../src/protocol/run';
 import { checkpointStep } from './runs';
 import { at, baseReady, full, ids, loadSample, openStage, phaseOf, slide, twin, untilPhase, visit, type Stage } from './studio';
 import { closePrivate, untilStep, visitWith, watchSteps, watchWorkers, type Workers } from './watch';

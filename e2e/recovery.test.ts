@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { StepMetrics } from '../src/protocol/messages';
+import type { StepMetrics } from '../src/protocol/run';
 import { root } from '../scripts/prepare.mjs';
 import { CHECKPOINT_MS, checkpointDigest, checkpointStep, stored } from './runs';
 import { at, baseReady, ids, openStage, phaseOf, untilPhase, type Stage } from './studio';

@@ -3,7 +3,7 @@
  * alone, byte for byte, and makes no more steps anew than lie between two checkpoints.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { StepMetrics } from '../src/protocol/messages';
+import type { StepMetrics } from '../src/protocol/run';
 import { exportFirst, readTensors } from './files';
 import { CHECKPOINT_MS, checkpointStep } from './runs';
 import { at, baseReady, ids, loadSample, openStage, stepsDone, untilPhase, visit, type Stage } from './studio';

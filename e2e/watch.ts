@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import type { Page } from 'playwright-core';
-import type { StepMetrics } from '../src/protocol/messages';
+import type { StepMetrics } from '../src/protocol/run';
 import { foreign, ids, type Stage } from './studio';
 
 /** In the page: hands the session's `metrics` events to the test before the page sees them. */

@@ -4,7 +4,7 @@
  * the state is in the fragment.
  */
 import { openClient } from './protocol/client';
-import type { BackendName } from './protocol/messages';
+import type { BackendName } from './protocol/compute';
 import { isOpen } from './state/run';
 import { createStudio, followFragment } from './state/studio';
 import { mount } from './ui/mount';

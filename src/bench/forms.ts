@@ -1,5 +1,5 @@
 /** Forms of work made of tfjs tensors, ours or stock: what they wait for, and what of them is freed when. */
-import { flush, internals } from '../engine/dispatch';
+import { flush, internals } from '../engine/webgpu/dispatch';
 import * as tf from '../engine/tf';
 import { vjp, type Vjp } from '../engine/vjp';
 import { noise } from '../testing/kernels/spec';

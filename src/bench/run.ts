@@ -1,9 +1,9 @@
 /** Runs the rows that are asked for on the backend that is open, one after another, and tells each as it is done. */
 import type { Compute } from '../engine/backend';
-import { internals } from '../engine/dispatch';
-import { tuneTilings } from '../engine/packed/autotune';
-import { setTilings, tilingName, tilings } from '../engine/packed/tiling';
-import { limitWork } from '../engine/workLimit';
+import { internals } from '../engine/webgpu/dispatch';
+import { tuneTilings } from '../engine/webgpu/autotune';
+import { setTilings, tilingName, tilings } from '../engine/webgpu/tiling';
+import { limitWork } from '../engine/webgpu/workLimit';
 import * as tf from '../engine/tf';
 import { defaultTiming, measureRow, type Timing } from './measure';
 import type { Report, ReportRow, Row, Survey } from './row';

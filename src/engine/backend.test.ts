@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { findBackend } from '@tensorflow/tfjs-core';
 import { openBackend, type Compute } from './backend';
-import { isSoftware, watchLosses, type Loss } from './device';
+import { isSoftware, watchLosses, type Loss } from './webgpu/device';
 import { wasmFolder } from '../testing/nodeBackend';
-import { threadCount } from './wasm';
+import { threadCount } from './wasm/wasm';
 
 const options = { threads: null, wasmPaths: wasmFolder };
 

@@ -5,8 +5,8 @@
 import { setBackend } from '@tensorflow/tfjs-core';
 import { Fault } from '../protocol/faults';
 import './tf';
-import { findAdapter, openDevice, type FoundAdapter, type Loss } from './device';
-import { isIsolated, openWasm, type WasmOptions } from './wasm';
+import { findAdapter, openDevice, type FoundAdapter, type Loss } from './webgpu/device';
+import { isIsolated, openWasm, type WasmOptions } from './wasm/wasm';
 
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
 

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { expectNoLeak, useWebgpu } from '../testing/backend';
 import type { Compute } from './backend';
-import { allocate, dispatch, forgetValues, uniforms } from './dispatch';
+import { allocate, dispatch, forgetValues, uniforms } from './webgpu/dispatch';
 import * as tf from './tf';
 
 const doubling = {

@@ -3,7 +3,7 @@
  * performance panel. On WebGPU the time is the GPU's own (passTimes.ts), on the others the worker's, a kernel's inner kernels
  * taken off. Costs nothing while off: what measures is put over tfjs' methods by startTracing and taken away by stop().
  */
-import { PassTimes } from './passTimes';
+import { PassTimes } from './webgpu/passTimes';
 import * as tf from './tf';
 
 export interface KernelTime<T> {

@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
 import { useWebgpu } from '../testing/backend';
-import { replaceKernels } from './softwareKernels';
+import { replaceKernels } from './webgpu/softwareKernels';
 import * as tf from './tf';
 import { startTracing, type KernelTime } from './tracing';
 

@@ -3,7 +3,7 @@
  * a multiple of four it can move four at a time (on SwiftShader, 131,072 of them then take about half as long). WGSL has no
  * generics: the two lines below, which such a shader holds word for word, are exchanged.
  */
-import type { Program } from './dispatch';
+import type { Program } from './webgpu/dispatch';
 
 const lines: readonly [one: string, four: string][] = [
   ['alias Element = f32;', 'alias Element = vec4f;'],

@@ -5,6 +5,7 @@
  */
 import * as tf from '../engine/tf';
 import type { Tensor, Tensor1D, Tensor2D } from '../engine/tf';
+import type { StoredTensors } from '../formats/storedTensors';
 import type { Adapter } from '../models/mmdit';
 import type { Recipe } from '../protocol/recipe';
 import { cloneAdapter, disposeAdapter } from './lora';
@@ -23,8 +24,6 @@ export interface LearnedConcept {
   learned: boolean;
   recipe: Recipe;
 }
-
-export type StoredTensors = Record<string, { shape: number[]; data: Float32Array }>;
 
 export const cloneRows = (rows: RowTensors): RowTensors => ({ rows: tf.clone(rows.rows), pooledDelta: rows.pooledDelta && tf.clone(rows.pooledDelta) });
 

@@ -2,7 +2,7 @@ import { beforeAll, expect, it } from 'vitest';
 import * as tf from '../engine/tf';
 import { expectNoLeak, useBackend } from '../testing/backend';
 import { disposeAdapter, flattenGradients, initLora, loraLayout, parameterAt, toAdapter } from './lora';
-import { globalNorm, clipFactor } from './optimizer';
+import { globalNorm, clipFactor } from './training/optimizer';
 
 const sites = [{ name: 'block.0.to_q', inFeatures: 40, outFeatures: 6 }, { name: 'block.0.to_out.0', inFeatures: 50, outFeatures: 3 }];
 const layout = loraLayout(sites, 4);

@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { openClient, type Client } from './client';
 import { Fault } from './faults';
 import { serve, type Host } from './host';
-import type { FromDrafts, Handlers, ToDrafts } from './messages';
+import type { FromDrafts, ToDrafts } from './drafts';
+import type { Handlers } from './messages';
 import type { WorkerLike } from './wire';
 
 const compute = { backend: 'cpu' as const, adapter: 'test', software: true, threads: 1, crossOriginIsolated: false, reason: '' };

@@ -8,7 +8,9 @@ import { Asking } from './asking';
 import { openDraftLane } from './draftLane';
 import { Fault, rehydrateFault, serializeFault, type FaultCode } from './faults';
 import { Holding } from './holding';
-import type { BackendName, Compute, EventName, Events, FromWorker, ParamsOf, RequestName, ResultOf, RunInfo } from './messages';
+import type { BackendName, Compute } from './compute';
+import type { EventName, Events, FromWorker, ParamsOf, RequestName, ResultOf } from './messages';
+import type { RunInfo } from './run';
 import { Restarts } from './restarts';
 import type { WorkerLike } from './wire';
 

@@ -4,7 +4,8 @@
  */
 import { watchWorker, isAliveMessage } from './alive';
 import { Fault, serializeFault, type FaultData } from './faults';
-import type { FromDrafts, PictureEvent, ToDrafts } from './messages';
+import type { FromDrafts, ToDrafts } from './drafts';
+import type { PictureEvent } from './pictures';
 import { Restarts } from './restarts';
 import type { WorkerLike } from './wire';
 

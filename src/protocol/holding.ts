@@ -3,7 +3,8 @@
  * a run with its phase, or an opened concept, or a run that was about to begin.
  */
 import { Fault } from './faults';
-import type { FromWorker, ParamsOf, RequestName, ResultOf, RunInfo } from './messages';
+import type { FromWorker, ParamsOf, RequestName, ResultOf } from './messages';
+import type { RunInfo } from './run';
 
 type Ask = <N extends RequestName>(name: N, params: ParamsOf<N>) => Promise<ResultOf<N>>;
 interface Beginning { name: RequestName; params: unknown; resolve(value: unknown): void; reject(fault: Fault): void }

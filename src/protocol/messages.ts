@@ -1,182 +1,15 @@
 /**
- * Everything that crosses the thread: requests (UI → worker, each answered once), events (worker → UI) and the draft
- * worker's own two messages. Adding a request is one line here; the compiler then demands the handler.
+ * The wire between page and session worker: requests (each answered once) and events. Adding a request is one line here; the
+ * compiler then demands the handler. The records they carry stand beside this file: compute, pictures, run, concepts, drafts.
  * Pictures cross as ImageBitmap with a revision, so that a restarted worker leaves them standing.
  */
-import type { Captions } from './captions';
+import type { BackendName, Compute, StorageReport, Memory, TraceReport } from './compute';
+import type { ConceptSummary, ExportOptions, Vocabulary, Dropped } from './concepts';
 import type { FaultData } from './faults';
+import type { Crop, FitCheck, TrainingPicture, PictureEvent, DrawParams } from './pictures';
 import type { Recipe } from './recipe';
+import type { RunInfo, StepMetrics } from './run';
 import type { Measures } from './runReport';
-
-export type BackendName = 'webgpu' | 'wasm' | 'cpu';
-
-export interface Compute {
-  backend: BackendName;
-  /** The adapter's own name, "wasm SIMD, 1 thread" without one. */
-  adapter: string;
-  software: boolean;
-  threads: number;
-  crossOriginIsolated: boolean;
-  /** Why it is not WebGPU, in words; empty when it is. */
-  reason: string;
-}
-
-/** A square in the picture's own pixels, after EXIF orientation. */
-export interface Crop { x: number; y: number; size: number }
-
-export interface PictureInfo {
-  pictureId: string;
-  name: string;
-  width: number;
-  height: number;
-  /** Default crop: the largest centred square. */
-  crop: Crop;
-  /** Oriented, at most 512 px on its longer side, for the card. */
-  bitmap: ImageBitmap;
-}
-
-/** What the base's autoencoder makes of a picture. `outside`: the reconstruction loses what makes the picture (photographs on the embedded base). */
-export interface FitCheck { pictureId: string; bitmap: ImageBitmap; psnr: number; outside: boolean }
-
-export interface TrainingPicture { pictureId: string; crop: Crop; captions: Captions }
-
-export type RunPhase = 'encoding' | 'extractor' | 'student' | 'paused' | 'stopped' | 'finished' | 'failed';
-
-export interface RunInfo {
-  runId: string;
-  name: string;
-  phase: RunPhase;
-  recipe: Recipe;
-  /** Optimizer steps done, both stages counted. */
-  step: number;
-  totalSteps: number;
-  /** Seconds left at the present pace, or null before it is known. */
-  secondsLeft: number | null;
-  /** Running median of λ* over the last 50 steps; 1 before stage 2. */
-  lambda: number;
-  /** Set when a run resumed on another backend or adapter is no longer bit-identical. */
-  notIdentical: string;
-  startedAt: string;
-}
-
-/** One optimizer step, for the charts. */
-export interface StepMetrics {
-  runId: string;
-  step: number;
-  stage: 'extractor' | 'student';
-  losses: Record<string, number>;
-  /** Per sample of the batch. */
-  sigma: number[];
-  lambdaStar: number[];
-  cosine: number[];
-  gradientNorm: number;
-  floorHits: number;
-  stepMs: number;
-}
-
-/** Where a picture belongs. `strip` pictures carry their training step, `anchor` pictures their balance. */
-export type PictureSlot =
-  | { kind: 'base' }
-  | { kind: 'concept' }
-  | { kind: 'strip'; runId: string; step: number; side: 'concept' | 'customBase' }
-  | { kind: 'anchor'; balance: number };
-export type PictureState = 'draft-linear' | 'draft' | 'partial' | 'full';
-
-export interface PictureEvent {
-  slot: PictureSlot;
-  revision: number;
-  bitmap: ImageBitmap;
-  state: PictureState;
-  step: number;
-  steps: number;
-  elapsedMs: number;
-  prompt: string;
-  seed: number;
-  balance: number;
-}
-
-export interface DrawParams {
-  prompt: string;
-  negative: string;
-  seed: number;
-  /** Euler steps, 1…100. */
-  steps: number;
-  /** CFG scale around the balanced velocity; 1 is off. */
-  guidance: number;
-  balance: number;
-  /** Also draw the untouched base's twin (same seed, Base prompt) into slot `base`. */
-  withBase: boolean;
-}
-
-export interface ConceptSummary {
-  conceptId: string;
-  name: string;
-  /** [V] in prompts of this concept reads as this word. */
-  classWord: string;
-  kind: 'instance' | 'style';
-  createdAt: string;
-  sizeBytes: number;
-  /** PNG of the concept picture on the card. */
-  preview: Blob | null;
-  measures: Measures | null;
-  recipe: Recipe;
-  /** Median λ* at the end of training. */
-  lambda: number;
-  base: string;
-  /** Imported from a file rather than learned here. */
-  imported: boolean;
-}
-
-export interface ExportOptions {
-  /** Write captions and picture count into the header; off by default, nothing private is written then. */
-  includeCaptions: boolean;
-  /** Also keep the concept rows in the file (`lamina_lora_rows.N`). */
-  includeRows: boolean;
-}
-
-export interface Vocabulary {
-  /** Whole words the base has seen; empty for bases with an open vocabulary. */
-  words: string[];
-}
-
-export interface StorageReport {
-  usageBytes: number;
-  quotaBytes: number;
-  persisted: boolean;
-  baseBytes: number;
-  conceptBytes: number;
-}
-
-/** What the session worker holds. Null where the backend has no such thing. */
-export interface Memory {
-  tensors: number;
-  bytes: number;
-  /** tfjs' pool of GPU buffers, free ones included, and what of it is in use. */
-  gpuAllocatedBytes: number | null;
-  gpuUsedBytes: number | null;
-  /** The wasm heap, which never shrinks. */
-  wasmBytes: number | null;
-}
-
-/** Kernels of one name in one step. */
-export interface KernelShare { name: string; calls: number; ms: number }
-
-/** What the engine does, for the overlay of `?hud`. */
-export interface TraceReport {
-  /** Whose time kernels are measured in; null where the adapter has no timestamp queries. */
-  clock: 'gpu' | 'worker' | null;
-  /** The last optimizer step: its wall time, its kernels' time and the five longest of them. */
-  step: { step: number; stepMs: number; kernelMs: number; kernels: KernelShare[] } | null;
-  memory: Memory;
-  /** Most bytes in tensors since tracing began. */
-  peakBytes: number;
-}
-
-/** What a dropped file turned out to be. */
-export type Dropped =
-  | { kind: 'concept'; concept: ConceptSummary; matched: number; total: number }
-  | { kind: 'recipe'; params: Partial<DrawParams>; conceptId: string | null; note: string }
-  | { kind: 'picture'; picture: PictureInfo };
 
 export interface Requests {
   /** Chooses the backend and begins loading the base; resolves before the weights are in. Progress comes as `loading` events, then `ready`. */
@@ -222,9 +55,13 @@ export interface Requests {
   trace: { params: { on: boolean }; result: void };
   memory: { params: void; result: Memory };
 }
+
 export type RequestName = keyof Requests;
+
 export type ParamsOf<N extends RequestName> = Requests[N]['params'];
+
 export type ResultOf<N extends RequestName> = Requests[N]['result'];
+
 export type Handlers = { [N in RequestName]: (params: ParamsOf<N>, signal: AbortSignal) => Promise<ResultOf<N>> };
 
 export interface Events {
@@ -247,33 +84,12 @@ export interface Events {
   trace: TraceReport;
   fault: FaultData;
 }
+
 export type EventName = keyof Events;
 
 export type ToWorker = { id: number; name: RequestName; params: unknown } | { abort: number };
+
 export type FromWorker =
   | { id: number; ok: unknown }
   | { id: number; fault: FaultData }
   | { [N in EventName]: { event: N; data: Events[N] } }[EventName];
-
-/** UI ↔ draft worker. The newest `balance` wins; each is answered by `draft-linear` at once and `draft` once decoded. */
-export type ToDrafts = { kind: 'open'; port: MessagePort } | { kind: 'balance'; balance: number; revision: number };
-export type FromDrafts = { kind: 'draft'; state: 'draft-linear' | 'draft'; bitmap: ImageBitmap; balance: number; revision: number; elapsedMs: number } | { kind: 'fault'; fault: FaultData };
-
-/**
- * Session → draft worker: velocities cached at a fixed point of a trajectory. All arrays are NHWC [h,w,C].
- * v(balance) = vBase + balance·direction; CFG around it: v0 + guidance·(v − v0); x0 = xSigma − sigma·v.
- */
-export interface Probe {
-  revision: number;
-  height: number;
-  width: number;
-  channels: number;
-  sigma: number;
-  guidance: number;
-  xSigma: Float32Array;
-  vNull: Float32Array;
-  vBase: Float32Array;
-  direction: Float32Array;
-}
-export interface DecoderParts { tensors: Record<string, { shape: number[]; data: Float32Array }>; config: unknown; latentToRgb: number[][] }
-export type SessionToDrafts = { kind: 'decoder'; decoder: DecoderParts } | { kind: 'probe'; probe: Probe };

@@ -3,7 +3,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openClient, type Client } from './client';
 import { Fault } from './faults';
 import { transferables, type WorkerLike } from './wire';
-import type { Compute, EventName, FromDrafts, RequestName, RunInfo } from './messages';
+import type { Compute } from './compute';
+import type { FromDrafts } from './drafts';
+import type { EventName, RequestName } from './messages';
+import type { RunInfo } from './run';
 
 const gpu: Compute = { backend: 'webgpu', adapter: 'test', software: false, threads: 1, crossOriginIsolated: false, reason: '' };
 const run = (changes: Partial<RunInfo> = {}): RunInfo => ({ runId: 'r', phase: 'student', step: 7, ...changes }) as RunInfo;

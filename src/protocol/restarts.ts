@@ -3,7 +3,8 @@
  * likes; deaths that gain nothing are counted, and so are losses of the graphics device: each disturbs the whole browser.
  * Enough of them on WebGPU and the app goes on in wasm; enough of them there and it is left dead.
  */
-import type { BackendName, RunInfo } from './messages';
+import type { BackendName } from './compute';
+import type { RunInfo } from './run';
 
 /** Deaths in a row without a step gained, or within a minute while no run is going on. */
 const FUTILE = 3;

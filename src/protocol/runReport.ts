@@ -2,7 +2,8 @@
  * What `npm run demo` writes as run.json, and what the studio shows under “What changed”. Versioned: readers refuse what is newer.
  * likeness: CLIP-image cosine to the set. drift: mean absolute pixel difference of twins, pixels in −1…1. same: CLIP-image cosine of twins.
  */
-import type { BackendName, StepMetrics } from './messages';
+import type { BackendName } from './compute';
+import type { StepMetrics } from './run';
 import type { Recipe } from './recipe';
 
 export const RUN_REPORT_VERSION = 1;

@@ -1,6 +1,7 @@
 /** What runs where: compute, the base and how far it is loaded, storage, the words the base knows, and notices without a place. */
 import type { FaultData } from '../protocol/faults';
-import type { Compute, Events, StorageReport } from '../protocol/messages';
+import type { Compute, StorageReport } from '../protocol/compute';
+import type { Events } from '../protocol/messages';
 import { isOpen } from './run';
 import { faultOf, type Slice } from './slice';
 

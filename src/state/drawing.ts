@@ -3,7 +3,8 @@
  * drafts while it moves, a full picture once it rests, full pictures of idle time to pass through.
  */
 import type { FaultData } from '../protocol/faults';
-import type { Events, PictureEvent } from '../protocol/messages';
+import type { Events } from '../protocol/messages';
+import type { PictureEvent } from '../protocol/pictures';
 import { closeAll, replaceBitmap } from './bitmaps';
 import { anchorBalances, balanceRange, defaultParams, type DrawingParams } from './params';
 import { FIRST_LIVE_STEP, isMoving } from './run';

@@ -1,5 +1,5 @@
 /** The engine's figures of `?hud`: asked for once the base is in, and again of each worker that replaces another. */
-import type { TraceReport } from '../protocol/messages';
+import type { TraceReport } from '../protocol/compute';
 import { faultOf, type Slice } from './slice';
 
 export interface HudSlice {

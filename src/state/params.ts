@@ -1,6 +1,6 @@
 /** What a picture is drawn from, with defaults and ranges: the prompt bar, the fragment and the store read the same table. */
 import { CONCEPT_MARK } from '../protocol/captions';
-import type { DrawParams } from '../protocol/messages';
+import type { DrawParams } from '../protocol/pictures';
 
 export type DrawingParams = Omit<DrawParams, 'withBase'>;
 

@@ -4,7 +4,7 @@
  */
 import { captionProblem, deriveCaptions, prefillCaptions, type Captions } from '../protocol/captions';
 import type { FaultData } from '../protocol/faults';
-import type { Crop, FitCheck, PictureInfo } from '../protocol/messages';
+import type { Crop, FitCheck, PictureInfo } from '../protocol/pictures';
 import { closeAll, replaceBitmap } from './bitmaps';
 import { startPrompt } from './params';
 import { readSample } from './samples';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { StepMetrics } from '../protocol/messages';
+import type { StepMetrics } from '../protocol/run';
 import { defaultRecipe } from '../protocol/recipe';
 import type { Measures } from '../protocol/runReport';
 import { runReport } from './report';

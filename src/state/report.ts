@@ -1,6 +1,6 @@
 /** The report of a run as the page knows it: what `npm run demo` completes and writes as run.json, and anyone may save. */
 import { RUN_REPORT_VERSION, type RunReport } from '../protocol/runReport';
-import type { StepMetrics } from '../protocol/messages';
+import type { StepMetrics } from '../protocol/run';
 import type { StudioState } from './slice';
 
 const median = (values: readonly number[]): number | null => {

@@ -1,6 +1,7 @@
 /** One training run as the page sees it: where it stands, its figures, and the ways to hold, end or take it up again. */
 import type { FaultData } from '../protocol/faults';
-import type { Events, ResultOf, RunInfo, StepMetrics } from '../protocol/messages';
+import type { Events, ResultOf } from '../protocol/messages';
+import type { RunInfo, StepMetrics } from '../protocol/run';
 import { startPrompt } from './params';
 import { defaultCard, picturesProblem } from './pictures';
 import { faultOf, type Slice } from './slice';

@@ -1,6 +1,7 @@
 /** Kept concepts: the list, the one that is open on Learn, and keeping, renaming, deleting, exporting, importing. */
 import type { FaultData } from '../protocol/faults';
-import type { ConceptSummary, Dropped, ExportOptions, ResultOf } from '../protocol/messages';
+import type { ConceptSummary, Dropped, ExportOptions } from '../protocol/concepts';
+import type { ResultOf } from '../protocol/messages';
 import { startPrompt } from './params';
 import { faultOf, type Slice } from './slice';
 

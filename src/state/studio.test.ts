@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { PictureEvent, StepMetrics } from '../protocol/messages';
+import type { PictureEvent } from '../protocol/pictures';
+import type { StepMetrics } from '../protocol/run';
 import { Fault } from '../protocol/faults';
 import { fakeClient, fakeRun, type FakeClient } from '../testing/studio/fakeClient';
 import { createStudio, followFragment } from './studio';

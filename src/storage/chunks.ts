@@ -4,7 +4,7 @@
  */
 import { CHUNK_BYTES, type ChunkEntry, type Database } from './db';
 import { withRoom } from './quota';
-import type { SafetensorsHeader } from './safetensors';
+import type { SafetensorsHeader } from '../formats/safetensors';
 
 export type Cut = Pick<ChunkEntry, 'offset' | 'sizeBytes'>;
 

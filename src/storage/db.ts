@@ -42,7 +42,7 @@ export interface CheckpointRecord {
   complete: true;
   /** backend + adapter + kernel variants; resumed on another, the run is no longer bit-identical. */
   engine: string;
-  /** Plain data of pipeline/checkpoint.ts (typed arrays inside). */
+  /** Plain data of pipeline/training/checkpoint.ts (typed arrays inside). */
   state: unknown;
   writtenAt: string;
 }

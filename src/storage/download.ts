@@ -7,7 +7,7 @@ import { createSHA256 } from 'hash-wasm';
 import { Fault } from '../protocol/faults';
 import { chunksOf, planChunks, putChunk, sha256 } from './chunks';
 import { CHUNK_BYTES, type ChunkEntry, type Database, type FileManifest } from './db';
-import { headBytes, parseHeader } from './safetensors';
+import { headBytes, parseHeader } from '../formats/safetensors';
 
 /** A file as its publisher lists it. */
 export interface FileListing { path: string; sizeBytes: number; sha256: string }

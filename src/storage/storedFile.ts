@@ -6,8 +6,8 @@
 import { Fault } from '../protocol/faults';
 import { getChunk } from './chunks';
 import type { Database, FileManifest } from './db';
-import { rowRange, tensorMissing, type TensorSource } from './safetensors';
-import { toFloat32, valueBytes } from './tensorBytes';
+import { rowRange, tensorMissing, type TensorSource } from '../formats/safetensors';
+import { toFloat32, valueBytes } from '../formats/tensorBytes';
 
 /** Neighbouring tensors share chunks and a tensor may straddle two; a third is never needed at once. */
 const KEPT_CHUNKS = 2;

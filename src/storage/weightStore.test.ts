@@ -8,8 +8,8 @@ import type { BaseFiles } from '../models/weightSource';
 import { folderFiles } from '../testing/files';
 import { planChunks } from './chunks';
 import { openDatabase, type Database } from './db';
-import { openSafetensors } from './safetensors';
-import { writeSafetensors } from './safetensorsWriter';
+import { openSafetensors } from '../formats/safetensors';
+import { writeSafetensors } from '../formats/safetensorsWriter';
 import { ensureBase, LIST_NAME, type EnsureOptions, type LoadProgress, type StoredBase } from './weightStore';
 
 /** Small chunks, so that small files have many: the transformer below has a tensor of 40 rows of 256 bytes, cut at rows. */

@@ -9,7 +9,7 @@ import type { BaseRecord, Database } from './db';
 import { download, request, type DownloadOptions, type FileListing } from './download';
 import { withLock } from './locks';
 import { withRoom } from './quota';
-import type { TensorSource } from './safetensors';
+import type { TensorSource } from '../formats/safetensors';
 import { storedFile } from './storedFile';
 
 /** Name of the list within a base's folder; written by scripts/baseManifest.mjs. */

@@ -5,7 +5,7 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BaseFiles, WeightSource } from '../models/weightSource';
-import { openSafetensors, type SafetensorsHeader } from '../storage/safetensors';
+import { openSafetensors, type SafetensorsHeader } from '../formats/safetensors';
 
 /** A safetensors file with its header (metadata, kinds). */
 export async function safetensorsFile(path: string): Promise<WeightSource & { header: SafetensorsHeader }> {

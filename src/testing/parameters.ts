@@ -4,9 +4,9 @@
  */
 import { expect, it } from 'vitest';
 import * as tf from '../engine/tf';
-import { freshMoments } from '../pipeline/checkpoint';
-import { adamW, clipFactor, globalNorm } from '../pipeline/optimizer';
-import type { GroupName, Move, Moved, Parameters } from '../pipeline/parameters';
+import { freshMoments } from '../pipeline/training/checkpoint';
+import { adamW, clipFactor, globalNorm } from '../pipeline/training/optimizer';
+import type { GroupName, Move, Moved, Parameters } from '../pipeline/training/parameters';
 import { expectNoLeak } from './backend';
 import { noise, relativeError } from './kernels/suite';
 

@@ -7,7 +7,7 @@ import * as tf from '../engine/tf';
 import { loadMmdit } from '../models/mmdit';
 import type { WeightSource } from '../models/weightSource';
 import type { EncodedPrompts, FlowBase } from '../pipeline/base';
-import type { Dataset } from '../pipeline/dataset';
+import type { Dataset } from '../pipeline/training/dataset';
 import { normal } from '../pipeline/random';
 import type { Recipe } from '../protocol/recipe';
 import { defaultRecipe } from '../protocol/recipe';

@@ -1,7 +1,7 @@
 /** Mark, tabs, and what runs where: base, compute, privacy. The loading bar is the header's lower edge. */
 import { Lock, Settings2 } from 'lucide-react';
 import { Tabs } from 'radix-ui';
-import type { Compute } from '../protocol/messages';
+import type { Compute } from '../protocol/compute';
 import { Mark } from './parts/Mark';
 import { megabytes } from './format';
 import { useStudio } from './studio';

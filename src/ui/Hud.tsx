@@ -2,7 +2,7 @@
  * The engine's figures under `?hud`: a strip of its own at the page's lower edge, so that it covers nothing. Nothing in it
  * takes the focus, and screen readers are not told of each change.
  */
-import type { KernelShare, TraceReport } from '../protocol/messages';
+import type { KernelShare, TraceReport } from '../protocol/compute';
 import { megabytes } from './format';
 import { useStudio } from './studio';
 import { ids } from './testIds';

@@ -3,12 +3,12 @@
  * which may be in the middle of a training step. Colours at once in plain JavaScript, decoded pixels next; newest wins.
  */
 import { openBackend } from '../engine/backend';
-import { wasmFiles } from '../engine/wasmFiles';
+import { wasmFiles } from '../engine/wasm/wasmFiles';
 import { decodeAsync, loadTinyAutoencoder, type TinyAutoencoder } from '../models/vae';
-import { draft, draftColours } from '../pipeline/preview';
+import { draft, draftColours } from '../pipeline/sampling/preview';
 import { isAliveMessage, stayAlive } from '../protocol/alive';
 import { Fault, serializeFault } from '../protocol/faults';
-import type { DecoderParts, FromDrafts, Probe, SessionToDrafts, ToDrafts } from '../protocol/messages';
+import type { DecoderParts, FromDrafts, Probe, SessionToDrafts, ToDrafts } from '../protocol/drafts';
 import type { Wire } from '../protocol/wire';
 import { shownBatch, toBitmap, toShown } from './present';
 import { makeBreath } from './turns';

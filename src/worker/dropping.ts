@@ -1,7 +1,8 @@
 /** What a dropped file is: a LoRA, a picture that says how it was drawn, or a picture to learn from. */
-import { readPictureParameters } from '../storage/pngParameters';
-import { isPng } from '../storage/pngText';
-import type { Dropped, ParamsOf } from '../protocol/messages';
+import { readPictureParameters } from '../formats/pngParameters';
+import { isPng } from '../formats/pngText';
+import type { Dropped } from '../protocol/concepts';
+import type { ParamsOf } from '../protocol/messages';
 import { Fault } from '../protocol/faults';
 import { getConcept } from '../storage/conceptStore';
 import type { Opening } from './opening';

@@ -1,7 +1,7 @@
-/** What the current concept changed, measured on twins (pipeline/measure.ts), with the twins as a sheet on request. */
+/** What the current concept changed, measured on twins (pipeline/measuring/measure.ts), with the twins as a sheet on request. */
 import type { Tensor4D } from '../engine/tf';
 import { disposeConcept } from '../pipeline/concept';
-import { measure } from '../pipeline/measure';
+import { measure } from '../pipeline/measuring/measure';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';

@@ -3,14 +3,16 @@
  * database, then its networks. `open` resolves before the weights are in; whoever needs them awaits `base()`.
  */
 import { openBackend } from '../engine/backend';
-import { parseTuned, serializeTuned, tuneTilings } from '../engine/packed/autotune';
-import { setTilings, tilingName, tilings } from '../engine/packed/tiling';
-import { wasmFiles } from '../engine/wasmFiles';
-import { limitWork } from '../engine/workLimit';
+import { parseTuned, serializeTuned, tuneTilings } from '../engine/webgpu/autotune';
+import { setTilings, tilingName, tilings } from '../engine/webgpu/tiling';
+import { wasmFiles } from '../engine/wasm/wasmFiles';
+import { limitWork } from '../engine/webgpu/workLimit';
 import { loadBase, type Base } from '../pipeline/base';
 import { Fault, serializeFault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
-import type { Compute, DecoderParts, ParamsOf, SessionToDrafts } from '../protocol/messages';
+import type { Compute } from '../protocol/compute';
+import type { DecoderParts, SessionToDrafts } from '../protocol/drafts';
+import type { ParamsOf } from '../protocol/messages';
 import { openDatabase, type Database } from '../storage/db';
 import { ensureBase, type StoredBase } from '../storage/weightStore';
 

@@ -3,7 +3,7 @@
  * orientation, kept as files (not as pixels), cropped and resized when they are needed.
  */
 import { Fault } from '../protocol/faults';
-import type { Crop, PictureInfo } from '../protocol/messages';
+import type { Crop, PictureInfo } from '../protocol/pictures';
 import { readPictureHeader } from './pictureHeader';
 import { resampleSquare } from './resample';
 

@@ -1,6 +1,6 @@
 /** Tensor → what a page can show: 8-bit pixels, rounded as diffusers does, as ImageBitmap or PNG. */
 import type { Tensor4D } from '../engine/tf';
-import { writePictureParameters, type PictureRecipe } from '../storage/pngParameters';
+import { writePictureParameters, type PictureRecipe } from '../formats/pngParameters';
 
 /** RGBA of one picture. */
 export interface Shown { rgba: Uint8ClampedArray<ArrayBuffer>; width: number; height: number }

@@ -5,7 +5,8 @@
  */
 import { Fault, serializeFault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
-import type { ParamsOf, ResultOf, RunInfo, StepMetrics } from '../protocol/messages';
+import type { ParamsOf, ResultOf } from '../protocol/messages';
+import type { RunInfo, StepMetrics } from '../protocol/run';
 import { captionProblem } from '../protocol/captions';
 import { parseRecipe } from '../protocol/recipe';
 import type { RunRecord } from '../storage/db';

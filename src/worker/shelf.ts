@@ -1,10 +1,11 @@
 /** The Shelf: keeps what has been learned, opens, exports and imports it. Opening a concept makes it the current one. */
 import { loraSites } from '../models/mmdit';
 import { cloneConcept, disposeConcept, restoreConcept, storeConcept } from '../pipeline/concept';
-import { readLora, writeLora } from '../pipeline/loraFile';
+import { readLora, writeLora } from '../formats/loraFile';
 import { spokenWord } from '../pipeline/prompts';
 import { Fault } from '../protocol/faults';
-import type { ConceptSummary, ExportOptions, ResultOf } from '../protocol/messages';
+import type { ConceptSummary, ExportOptions } from '../protocol/concepts';
+import type { ResultOf } from '../protocol/messages';
 import { defaultRecipe, parseRecipe, type Recipe } from '../protocol/recipe';
 import type { Measures } from '../protocol/runReport';
 import { cleanName, conceptEntry, deleteConcept, getConcept, listConcepts, putConcept, renameConcept, type ConceptEntry } from '../storage/conceptStore';

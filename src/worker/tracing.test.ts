@@ -1,6 +1,8 @@
 import { afterEach, beforeAll, expect, it, vi } from 'vitest';
 import * as tf from '../engine/tf';
-import type { Events, StepMetrics, TraceReport } from '../protocol/messages';
+import type { TraceReport } from '../protocol/compute';
+import type { Events } from '../protocol/messages';
+import type { StepMetrics } from '../protocol/run';
 import { useBackend } from '../testing/backend';
 import { kernelShares, Tracing } from './tracing';
 import { Turns } from './turns';

@@ -4,7 +4,9 @@
  */
 import { memoryNow, startTracing, trackEntry, type KernelTime, type Trace } from '../engine/tracing';
 import type { Host } from '../protocol/host';
-import type { EventName, Events, KernelShare, StepMetrics, TraceReport } from '../protocol/messages';
+import type { KernelShare, TraceReport } from '../protocol/compute';
+import type { EventName, Events } from '../protocol/messages';
+import type { StepMetrics } from '../protocol/run';
 import type { Turns, Urgency } from './turns';
 
 const EVERY_MS = 500;

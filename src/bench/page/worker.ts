@@ -1,6 +1,6 @@
 /** The bench in a worker, where the product computes too: opens the backend, then lists its rows or runs some of them. */
 import { openBackend } from '../../engine/backend';
-import { wasmFiles } from '../../engine/wasmFiles';
+import { wasmFiles } from '../../engine/wasm/wasmFiles';
 import { heading, reportJson, textTable } from '../report';
 import { allRows } from '../rows';
 import { anyFailed, runBench, timingOf } from '../run';

@@ -5,7 +5,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { openDevice } from '../../engine/device';
+import { openDevice } from '../../engine/webgpu/device';
 import { defaultRecipe } from '../../protocol/recipe';
 import type { PureccPreset } from '../../methods/purecc/meta';
 import type { Precision } from '../../engine/packed/packing';

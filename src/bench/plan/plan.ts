@@ -6,7 +6,7 @@ import { packedGpuBytes } from '../../engine/packed/packedMatrix';
 import * as tf from '../../engine/tf';
 import { purecc } from '../../methods/purecc';
 import { disposeMmdit } from '../../models/mmdit';
-import { createTrainer } from '../../pipeline/train';
+import { createTrainer } from '../../pipeline/training/train';
 import type { Recipe } from '../../protocol/recipe';
 import { shapedBase, shapedDataset, type Job } from './shapes';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { openDevice } from '../../engine/device';
+import { openDevice } from '../../engine/webgpu/device';
 import { packedGpuBytes } from '../../engine/packed/packedMatrix';
 import * as tf from '../../engine/tf';
 import { defaultRecipe } from '../../protocol/recipe';

@@ -10,7 +10,7 @@ import { loadMmdit, type Mmdit } from '../../models/mmdit';
 import type { LayerMaker } from '../../models/weights';
 import type { WeightSource } from '../../models/weightSource';
 import type { EncodedPrompts, FlowBase } from '../../pipeline/base';
-import type { Dataset } from '../../pipeline/dataset';
+import type { Dataset } from '../../pipeline/training/dataset';
 
 export type Shapes = Record<string, number[]>;
 

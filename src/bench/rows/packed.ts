@@ -3,7 +3,7 @@
  * the adapter's own tiling. On WebGPU alone: elsewhere packed weights are unpacked before they are multiplied.
  */
 import type { Packing } from '../../engine/packed/packing';
-import { setTilings, tilings, TILINGS, type Tiling } from '../../engine/packed/tiling';
+import { setTilings, tilings, TILINGS, type Tiling } from '../../engine/webgpu/tiling';
 import type { Form, Row } from '../row';
 import { bytesOf, flopsOf, ours, says, type Kind, type Sizes } from './matmul';
 

@@ -1,11 +1,11 @@
 /**
  * AdamW with decoupled weight decay, in place on the device: kernel `AdamW`, WebGPU only (shaders/adam_w.wgsl). The clip
  * factor comes from the norm that globalNorm left on the device, so nothing is read back between gradient and step.
- * pipeline/optimizer.ts has the same step for the other backends. The three tensors must share their data with no other
+ * pipeline/training/optimizer.ts has the same step for the other backends. The three tensors must share their data with no other
  * handle: tf.clone copies no numbers, and a clone would be stepped along.
  */
 import code from '../../../shaders/adam_w.wgsl?raw';
-import { dispatch, forgetValues, uniforms } from '../dispatch';
+import { dispatch, forgetValues, uniforms } from '../webgpu/dispatch';
 import { invariant } from '../invariant';
 import { engine, registerKernel, util, type NamedTensorMap, type Tensor1D, type Tensor2D, type TensorInfo } from '../tf';
 

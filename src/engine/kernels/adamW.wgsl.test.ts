@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { adamW, clipFactor, globalNorm as norm64 } from '../../pipeline/optimizer';
+import { adamW, clipFactor, globalNorm as norm64 } from '../../pipeline/training/optimizer';
 import { expectNoLeak, useWebgpu } from '../../testing/backend';
 import { noise, relativeError } from '../../testing/kernels/suite';
 import * as tf from '../tf';

@@ -5,7 +5,7 @@
  */
 import axisSum from '../../../shaders/axis_sum.wgsl?raw';
 import code from '../../../shaders/column_sums.wgsl?raw';
-import { allocate, dispatch, internals, uniforms } from '../dispatch';
+import { allocate, dispatch, internals, uniforms } from '../webgpu/dispatch';
 import { engine, registerKernel, type NamedTensorMap, type Tensor, type TensorInfo } from '../tf';
 import { widened, widthFor } from '../widened';
 

@@ -13,8 +13,8 @@ import gradientQTilesCode from '../../../shaders/flash_attention_gradient_q_tile
 import registersCode from '../../../shaders/flash_attention_registers.wgsl?raw';
 import tilesCode from '../../../shaders/flash_attention_tiles.wgsl?raw';
 import productCode from '../../../shaders/tile_product.wgsl?raw';
-import { adapterTraits } from '../adapterTraits';
-import { allocate, dispatch, dispatchSlices, internals, uniforms, type Member } from '../dispatch';
+import { adapterTraits } from '../webgpu/adapterTraits';
+import { allocate, dispatch, dispatchSlices, internals, uniforms, type Member } from '../webgpu/dispatch';
 import { withGradient } from '../ops/withGradient';
 import { engine, registerKernel, type NamedTensorMap, type Tensor2D, type Tensor4D, type TensorInfo } from '../tf';
 

@@ -3,7 +3,7 @@
  * (kernels `JoinFlat`, `CutFlat`): a LoRA is hundreds of small tensors, and a dispatch costs far more to record than a copy.
  * Elsewhere joining is reshape and concat, and what is cut are numbers, not a tensor. No gradients.
  */
-import { allocate, copyRanges } from '../dispatch';
+import { allocate, copyRanges } from '../webgpu/dispatch';
 import { invariant } from '../invariant';
 import { concat1d, engine, getBackend, getKernel, registerKernel, reshape, tensor, tidy, util, type NamedTensorMap, type Tensor, type Tensor1D, type TensorInfo } from '../tf';
 

@@ -4,7 +4,7 @@
  * and the choice between them, are in ops/gatedResidual.ts.
  */
 import code from '../../../shaders/gated_residual.wgsl?raw';
-import { allocate, dispatch, uniforms } from '../dispatch';
+import { allocate, dispatch, uniforms } from '../webgpu/dispatch';
 import { alias, withGradient } from '../ops/withGradient';
 import { engine, registerKernel, util, type NamedTensorMap, type Tensor, type Tensor3D, type TensorInfo } from '../tf';
 import { widened, widthFor } from '../widened';

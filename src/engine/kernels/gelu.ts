@@ -3,7 +3,7 @@
  * (shaders/gelu.wgsl). Saves x alone. The composed forms, and the choice between them, are in ops/activations.ts.
  */
 import code from '../../../shaders/gelu.wgsl?raw';
-import { allocate, dispatch, uniforms } from '../dispatch';
+import { allocate, dispatch, uniforms } from '../webgpu/dispatch';
 import { withGradient } from '../ops/withGradient';
 import { engine, registerKernel, util, type NamedTensorMap, type Tensor, type TensorInfo } from '../tf';
 import { widened, widthFor } from '../widened';

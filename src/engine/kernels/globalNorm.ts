@@ -1,11 +1,11 @@
 /**
  * The norm of one flat tensor and whether all its numbers are finite, left on the device for the optimizer step that
  * follows. Kernel `GlobalNorm`, WebGPU only (two passes: shaders/global_norm_partial.wgsl, global_norm.wgsl), always
- * summed in the same order. Elsewhere gradients are read and summed in double precision (pipeline/optimizer.ts).
+ * summed in the same order. Elsewhere gradients are read and summed in double precision (pipeline/training/optimizer.ts).
  */
 import finalCode from '../../../shaders/global_norm.wgsl?raw';
 import partialCode from '../../../shaders/global_norm_partial.wgsl?raw';
-import { allocate, dispatch, internals, uniforms } from '../dispatch';
+import { allocate, dispatch, internals, uniforms } from '../webgpu/dispatch';
 import { engine, registerKernel, util, type Tensor, type Tensor1D, type TensorInfo } from '../tf';
 
 /** Elements a workgroup sums: 16 for each of its 64 threads. */

@@ -4,7 +4,7 @@
  * Gradients for v0 and the terms: dv0 = dy·(1 − Σ wᵢmᵢ), dvᵢ = wᵢmᵢ·dy. Weights and masks are constants.
  */
 import code from '../../../shaders/guidance_fusion.wgsl?raw';
-import { allocate, dispatch, uniforms } from '../dispatch';
+import { allocate, dispatch, uniforms } from '../webgpu/dispatch';
 import { invariant } from '../invariant';
 import { alias, withGradient } from '../ops/withGradient';
 import { add, broadcastTo, engine, getBackend, getKernel, mul, onesLike, registerKernel, stack, sub, util, type NamedTensorMap, type Tensor, type TensorInfo } from '../tf';

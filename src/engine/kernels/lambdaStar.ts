@@ -7,7 +7,7 @@
 import finalCode from '../../../shaders/lambda_star.wgsl?raw';
 import gradientCode from '../../../shaders/lambda_star_gradient.wgsl?raw';
 import partialCode from '../../../shaders/lambda_star_partial.wgsl?raw';
-import { allocate, dispatch, internals, uniforms } from '../dispatch';
+import { allocate, dispatch, internals, uniforms } from '../webgpu/dispatch';
 import { invariant } from '../invariant';
 import {
   add, cast, clipByValue, div, engine, fill, getBackend, getKernel, greater, greaterEqual, lessEqual, logicalAnd, maximum, mul, neg, registerGradient, registerKernel, reshape,

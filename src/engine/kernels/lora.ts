@@ -6,7 +6,7 @@
 import gradientCode from '../../../shaders/lora_gradient.wgsl?raw';
 import lowCode from '../../../shaders/lora_low.wgsl?raw';
 import sumCode from '../../../shaders/axis_sum.wgsl?raw';
-import { allocate, dispatch, internals, uniforms } from '../dispatch';
+import { allocate, dispatch, internals, uniforms } from '../webgpu/dispatch';
 import { engine, registerKernel, type Tensor2D, type TensorInfo } from '../tf';
 
 /** Rows that one thread adds up. Fewer: more threads, and more partial sums to write. */

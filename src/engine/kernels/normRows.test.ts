@@ -2,7 +2,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { useBackend } from '../../testing/backend';
 import { layerNormSpec, normModulateSpec, rmsNormSpec, type NormOptions } from '../../testing/kernels/normRows';
 import { describeKernel } from '../../testing/kernels/suite';
-import { adapterTraits } from '../adapterTraits';
+import { adapterTraits } from '../webgpu/adapterTraits';
 import { lanesFor } from './normRows';
 
 describe.each(['wasm', 'cpu'] as const)('composed on %s', (name) => {

@@ -5,8 +5,8 @@
  */
 import gradientCode from '../../../shaders/norm_rows_gradient.wgsl?raw';
 import code from '../../../shaders/norm_rows.wgsl?raw';
-import { adapterTraits } from '../adapterTraits';
-import { allocate, dispatch, uniforms } from '../dispatch';
+import { adapterTraits } from '../webgpu/adapterTraits';
+import { allocate, dispatch, uniforms } from '../webgpu/dispatch';
 import { withGradient } from '../ops/withGradient';
 import { engine, registerKernel, util, type NamedTensorMap, type Tensor, type Tensor1D, type Tensor3D, type TensorInfo } from '../tf';
 import { widened, widthFor } from '../widened';

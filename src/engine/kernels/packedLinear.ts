@@ -8,9 +8,9 @@ import gradientTilesCode from '../../../shaders/linear_gradient_tiles.wgsl?raw';
 import registersCode from '../../../shaders/linear_registers.wgsl?raw';
 import tilesCode from '../../../shaders/linear_tiles.wgsl?raw';
 import weightsCode from '../../../shaders/packed_weights.wgsl?raw';
-import { allocate, dispatchSlices, type Member } from '../dispatch';
+import { allocate, dispatchSlices, type Member } from '../webgpu/dispatch';
 import { precisionNumber, type OnGpu } from '../packed/packedMatrix';
-import { tilings, type Tiling } from '../packed/tiling';
+import { tilings, type Tiling } from '../webgpu/tiling';
 import { engine, registerKernel, type NamedTensorMap, type Tensor1D, type Tensor2D, type TensorInfo } from '../tf';
 
 interface Attributes { matrix: OnGpu; tiling: Tiling }

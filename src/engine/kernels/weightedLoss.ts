@@ -7,7 +7,7 @@
  */
 import finalCode from '../../../shaders/weighted_loss.wgsl?raw';
 import partialCode from '../../../shaders/weighted_loss_partial.wgsl?raw';
-import { allocate, dispatch, internals, uniforms } from '../dispatch';
+import { allocate, dispatch, internals, uniforms } from '../webgpu/dispatch';
 import { invariant } from '../invariant';
 import { add, engine, getBackend, getKernel, mean, mul, registerKernel, reshape, square, sub, tidy, util, type NamedTensorMap, type Tensor, type Tensor1D, type TensorInfo } from '../tf';
 

@@ -3,7 +3,7 @@
  * other backends the packed words, unpacked to a tensor while a block is at work. The owner frees them with the backend on
  * which they were made.
  */
-import { flush, internals } from '../dispatch';
+import { flush, internals } from '../webgpu/dispatch';
 import { backend, getBackend } from '../tf';
 import { pack, packedSizes, unpack, type PackedValues, type Packing } from './packing';
 

@@ -9,7 +9,7 @@ import { disposeLinear, frozenLinear, linear, type FrozenLinear } from '../../en
 import { withGradient } from '../../engine/ops/withGradient';
 import type { OnGpu } from '../../engine/packed/packedMatrix';
 import { pack, unpack, type Packing } from '../../engine/packed/packing';
-import { TILINGS, type Tiling } from '../../engine/packed/tiling';
+import { TILINGS, type Tiling } from '../../engine/webgpu/tiling';
 import * as tf from '../../engine/tf';
 import { noise, type KernelCase, type KernelSpec } from './spec';
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { internals } from '../../engine/dispatch';
+import { internals } from '../../engine/webgpu/dispatch';
 import * as tf from '../../engine/tf';
 import { widened } from '../../engine/widened';
 import { useWebgpu } from '../backend';

@@ -8,8 +8,8 @@ import { encodeImage, encodeText } from '../../models/clip';
 import { velocity } from '../../models/mmdit';
 import { decode, encode } from '../../models/vae';
 import { disposeBase, loadBase, type EncodedPrompts } from '../../pipeline/base';
-import { weightedField } from '../../pipeline/fields';
-import { sampleAll } from '../../pipeline/sample';
+import { weightedField } from '../../pipeline/sampling/fields';
+import { sampleAll } from '../../pipeline/sampling/sample';
 import { folderFiles, safetensorsFile } from '../files';
 import { pictureOf, row, tensorOf, values, valuesNchw, worst, type Row } from './rows';
 

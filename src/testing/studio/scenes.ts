@@ -1,5 +1,8 @@
 /** Made-up states of the studio, one a name, for development and screenshots. Pictures come from the sample sets. */
-import type { Compute, ConceptSummary, PictureEvent, StepMetrics } from '../../protocol/messages';
+import type { Compute } from '../../protocol/compute';
+import type { ConceptSummary } from '../../protocol/concepts';
+import type { PictureEvent } from '../../protocol/pictures';
+import type { StepMetrics } from '../../protocol/run';
 import { Fault } from '../../protocol/faults';
 import { defaultRecipe } from '../../protocol/recipe';
 import type { Measures } from '../../protocol/runReport';

@@ -1,5 +1,5 @@
 /** A concept from the Shelf: what it is and what it was made of. */
-import type { ConceptSummary } from '../../protocol/messages';
+import type { ConceptSummary } from '../../protocol/concepts';
 import { day, megabytes } from '../format';
 
 export function OpenedConcept({ concept }: { concept: ConceptSummary }) {

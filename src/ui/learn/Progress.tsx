@@ -1,5 +1,5 @@
 /** Both stages: how far, how long, and the ways to hold, go on step by step, or stop. */
-import type { RunInfo, RunPhase } from '../../protocol/messages';
+import type { RunInfo, RunPhase } from '../../protocol/run';
 import { isMoving, isOpen } from '../../state/run';
 import { duration } from '../format';
 import { FaultNote } from '../parts/FaultNote';

@@ -1,6 +1,6 @@
 /** The same prompt and seed twice: the untouched base, and with the concept at the present balance. B lays one over the other. */
 import { Download } from 'lucide-react';
-import type { PictureEvent } from '../../protocol/messages';
+import type { PictureEvent } from '../../protocol/pictures';
 import { isLive } from '../../state/drawing';
 import { elapsed, inSentence } from '../format';
 import { saveFile } from '../download';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { StepMetrics } from '../../protocol/messages';
+import type { StepMetrics } from '../../protocol/run';
 import { lambdaBySigma, lambdaBySteps, lossBySigma, lossBySteps, newest } from './series';
 
 const row = (step: number, changes: Partial<StepMetrics> = {}): StepMetrics =>

@@ -1,5 +1,5 @@
 /** Step metrics as chart columns: smoothed lines against the step, single samples against sigma. Pure functions. */
-import type { StepMetrics } from '../../protocol/messages';
+import type { StepMetrics } from '../../protocol/run';
 
 /** x first, then one column a series; null where a series has no value. */
 export type Columns = (number | null)[][];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { PictureEvent } from '../../protocol/messages';
+import type { PictureEvent } from '../../protocol/pictures';
 import { fakeRun } from '../../testing/studio/fakeClient';
 import { shownConcept } from './shownConcept';
 

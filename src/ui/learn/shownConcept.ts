@@ -1,5 +1,5 @@
 /** Which picture stands in the concept's frame: a pinned step of the strip, a full picture of idle time at this very balance, or the newest. */
-import type { PictureEvent } from '../../protocol/messages';
+import type { PictureEvent } from '../../protocol/pictures';
 import { anchorAt, isLive } from '../../state/drawing';
 import { balanceRange } from '../../state/params';
 import type { StudioState } from '../../state/slice';

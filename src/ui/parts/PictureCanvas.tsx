@@ -1,6 +1,6 @@
 /** A bitmap on a canvas in its own pixels; the style sheet scales it smoothly. The canvas keeps its picture until the next one is there. */
 import { useLayoutEffect, useRef } from 'react';
-import type { Crop } from '../../protocol/messages';
+import type { Crop } from '../../protocol/pictures';
 
 interface Props {
   bitmap: ImageBitmap | null;

@@ -1,6 +1,6 @@
 /** One kept concept: picture, name, kind, date, size, likeness and drift, and what can be done with it. */
 import { useEffect, useState } from 'react';
-import type { ConceptSummary } from '../../protocol/messages';
+import type { ConceptSummary } from '../../protocol/concepts';
 import { day, megabytes } from '../format';
 import { FaultNote } from '../parts/FaultNote';
 import { useActions, useStudio } from '../studio';

@@ -1,6 +1,6 @@
 /** Asks once before a concept is gone for good. */
 import { AlertDialog } from 'radix-ui';
-import type { ConceptSummary } from '../../protocol/messages';
+import type { ConceptSummary } from '../../protocol/concepts';
 import { useActions } from '../studio';
 import { ids } from '../testIds';
 

@@ -1,8 +1,9 @@
 /** Export: options, whether the file says everything to other tools, its header as it will be written, and saving it. */
 import { useEffect, useState } from 'react';
 import { Switch } from 'radix-ui';
-import type { ConceptSummary, ResultOf } from '../../protocol/messages';
-import { readHeader } from '../../state/loraHeader';
+import type { ConceptSummary } from '../../protocol/concepts';
+import type { ResultOf } from '../../protocol/messages';
+import { readHeader } from '../../formats/safetensorsMetadata';
 import { Dialog } from '../parts/Dialog';
 import { FaultNote } from '../parts/FaultNote';
 import { megabytes } from '../format';

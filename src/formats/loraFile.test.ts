@@ -1,0 +1,190 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { defaultRecipe, type Recipe } from '../protocol/recipe';
+import { openSafetensors } from './safetensors';
+import { writeSafetensors, type PlainTensor } from './safetensorsWriter';
+import { readLora, writeLora, type WriteLora } from './loraFile';
+import { bareModule, type LoraSiteShape } from './loraKeys';
+
+const projections = ['to_q', 'to_k', 'to_v', 'to_out.0', 'add_q_proj', 'add_k_proj', 'add_v_proj', 'to_add_out'];
+const sitesOf = (depth: number, width: number): LoraSiteShape[] =>
+  Array.from({ length: depth }, (_, block) => projections.filter((name) => block < depth - 1 || name !== 'to_add_out').map((name) => ({ name: `transformer_blocks.${block}.attn.${name}`, inFeatures: width, outFeatures: width }))).flat();
+const sites = sitesOf(3, 64);
+const fixture = async (name: string) => new Uint8Array(await readFile(`fixtures/sd3/${name}.safetensors`));
+
+let seed = 1;
+const noise = (length: number) => Float32Array.from({ length }, () => Math.fround(Math.sin((seed += 1.7)) * 1.3));
+const tensor = (...shape: number[]) => ({ shape, data: noise(shape.reduce((a, b) => a * b, 1)) });
+const recipe: Recipe = { ...defaultRecipe(), classWord: 'dog' };
+function concept(rank = 4): WriteLora {
+  const tensors = Object.fromEntries(sites.flatMap(({ name }) => [[`${name}.a`, tensor(64, rank)], [`${name}.b`, tensor(rank, 64)]]));
+  return {
+    tensors: { ...tensors, rows: tensor(3, 64), pooledDelta: tensor(80) },
+    name: 'guide dog', trigger: 'dog', recipe, base: { id: 'embedded', sha256: 'ab'.repeat(32) }, lambda: 1.5, likenessWithoutRows: 0.8123,
+    captions: ['a [V] dog in my secret garden', 'a [V] dog at grandmother’s'], options: { includeCaptions: false, includeRows: true }, date: '2026-01-02',
+  };
+}
+/** ΔW [in,out] of one site, scale 1. */
+function product(tensors: Record<string, { shape: readonly number[]; data: Float32Array }>, site: string): Float64Array | null {
+  const [a, b] = [tensors[`${site}.a`], tensors[`${site}.b`]];
+  if (!a || !b) return null;
+  const [[inputs, rank], [, outputs]] = [a.shape as [number, number], b.shape as [number, number]];
+  const out = new Float64Array(inputs * outputs);
+  for (let i = 0; i < inputs; i++) for (let r = 0; r < rank; r++) for (let o = 0; o < outputs; o++) out[i * outputs + o]! += a.data[i * rank + r]! * b.data[r * outputs + o]!;
+  return out;
+}
+const worst = (a: Float64Array, b: Float64Array, factor = 1) => a.reduce((max, value, i) => Math.max(max, Math.abs(value - factor * b[i]!)), 0);
+
+describe('export', () => {
+  it('comes back bit for bit', async () => {
+    const given = concept();
+    const read = await readLora(await writeLora(given), sites);
+    expect(read.tensors).toEqual(given.tensors);
+    expect(read).toMatchObject({ matched: 23, total: 23, unmatched: [] });
+    expect(read.about).toEqual({ base: given.base, name: 'guide dog', trigger: 'dog', lambda: 1.5, likenessWithoutRows: 0.8123, recipe: given.recipe });
+    expect(Buffer.compare(await writeLora(given), await writeLora(given))).toBe(0);
+  });
+
+  it('has the keys and shapes of diffusers and PEFT, every key holding “lora”', async () => {
+    const given = concept(2);
+    const file = openSafetensors(await writeLora(given));
+    expect(file.shape('transformer.transformer_blocks.0.attn.to_q.lora_A.weight')).toEqual([2, 64]);
+    expect(file.shape('transformer.transformer_blocks.1.attn.to_out.0.lora_B.weight')).toEqual([64, 2]);
+    expect(file.shape('lamina_lora_rows.2')).toEqual([64]);
+    expect(file.shape('lamina_lora_pooled')).toEqual([80]);
+    expect(file.keys().every((key) => key.includes('lora'))).toBe(true);
+    expect(file.keys()).toHaveLength(46 + 4);
+    const a = await file.read('transformer.transformer_blocks.0.attn.to_q.lora_A.weight');
+    expect(a[1 * 64 + 5]).toBe(given.tensors['transformer_blocks.0.attn.to_q.a']!.data[5 * 2 + 1]);
+  });
+
+  it('leaves the rows out when asked to, and says so', async () => {
+    const bytes = await writeLora({ ...concept(), options: { includeCaptions: false, includeRows: false } });
+    const { metadata, keys } = { metadata: openSafetensors(bytes).header.metadata, keys: openSafetensors(bytes).keys() };
+    expect(keys.some((key) => key.startsWith('lamina'))).toBe(false);
+    expect(metadata['lamina.rows']).toBe('left out');
+    expect(metadata['modelspec.usage_hint']).toContain('are not in this file');
+    expect(metadata['modelspec.usage_hint']).toContain('Likeness without them: 0.812');
+  });
+
+  it('has the header readers expect', async () => {
+    const bytes = await writeLora(concept());
+    const { metadata, dataBegin } = openSafetensors(bytes).header;
+    const hash = Buffer.from(await crypto.subtle.digest('SHA-256', bytes.slice(dataBegin))).toString('hex');
+    expect(metadata).toMatchObject({
+      format: 'pt', 'modelspec.sai_model_spec': '1.0.1', 'modelspec.architecture': 'lamina-embedded/lora', 'modelspec.title': 'guide dog', 'modelspec.trigger_phrase': 'dog',
+      'modelspec.hash_sha256': `0x${hash}`, sshs_model_hash: hash, ss_network_module: 'networks.lora_sd3', ss_network_dim: '4', ss_network_alpha: '4', ss_v2: 'False', ss_new_sd_model_hash: 'ab'.repeat(32),
+    });
+    expect(metadata['modelspec.description']).toContain('Fits only the embedded base');
+    const peft = JSON.parse(metadata.lora_adapter_metadata!) as Record<string, unknown>;
+    expect(peft).toMatchObject({ 'transformer.r': 4, 'transformer.lora_alpha': 4, 'transformer.use_rslora': false, 'transformer.rank_pattern': {} });
+    expect(peft['transformer.target_modules']).toHaveLength(23);
+    const theirs = openSafetensors(await fixture('lora_peft_alpha8')).header.metadata.lora_adapter_metadata!;
+    expect(Object.keys(peft).sort()).toEqual(Object.keys(JSON.parse(theirs) as object).sort());
+  });
+
+  it('says nothing about the pictures unless asked', async () => {
+    const quiet = Buffer.from(await writeLora(concept())).toString('latin1');
+    expect(quiet).not.toMatch(/garden|grandmother|ss_num_train_images|ss_tag_frequency|lamina\.captions/);
+    const open = openSafetensors(await writeLora({ ...concept(), options: { includeCaptions: true, includeRows: true } })).header.metadata;
+    expect(open.ss_num_train_images).toBe('2');
+    expect(JSON.parse(open['lamina.captions']!)).toEqual(concept().captions);
+    expect(JSON.parse(open.ss_tag_frequency!)).toEqual({ lamina: { 'a [V] dog in my secret garden': 1, 'a [V] dog at grandmother’s': 1 } });
+  });
+});
+
+describe('import', () => {
+  it('takes PureCC’s own LoRA whole', async () => {
+    const read = await readLora(await fixture('purecc_lora'), sites);
+    expect(read).toMatchObject({ matched: 23, total: 23, unmatched: [], about: null });
+  });
+
+  it('names what the model has no place for', async () => {
+    const read = await readLora(await fixture('lora_peft'), sites);
+    expect(read).toMatchObject({ matched: 23, total: 35 });
+    expect(read.unmatched).toHaveLength(12);
+    expect(read.unmatched).toContain('transformer.transformer_blocks.0.ff.net.0.proj (the model has no such layer)');
+  });
+
+  it('gets the same ΔW from kohya’s fused form as from PEFT’s', async () => {
+    const [peft, kohya] = [await readLora(await fixture('lora_peft'), sites), await readLora(await fixture('lora_peft_as_kohya'), sites)];
+    for (const { name } of sites) expect(worst(product(peft.tensors, name)!, product(kohya.tensors, name)!), name).toBe(0);
+    expect(kohya.tensors['transformer_blocks.0.attn.to_q.a']!.shape).toEqual([64, 4]);
+    // 23 projections are 11 modules there: qkv and proj of both streams, but the last context has no proj.
+    expect(kohya.matched).toBe(11);
+  });
+
+  it('takes alpha from the header, and from kohya’s tensor', async () => {
+    const [peft, twice] = [await readLora(await fixture('lora_peft'), sites), await readLora(await fixture('lora_peft_alpha8'), sites)];
+    for (const { name } of sites) expect(worst(product(twice.tensors, name)!, product(peft.tensors, name)!, 2), name).toBe(0);
+    const file = openSafetensors(await fixture('lora_kohya'));
+    const [down, up] = [await file.read('lora_unet_joint_blocks_1_x_block_attn_qkv.lora_down.weight'), await file.read('lora_unet_joint_blocks_1_x_block_attn_qkv.lora_up.weight')];
+    const value = product((await readLora(await fixture('lora_kohya'), sites)).tensors, 'transformer_blocks.1.attn.to_v')!;
+    const expected = new Float64Array(64 * 64);
+    // Rows 128… of the fused matrix are v; alpha 2 of rank 4 halves it.
+    for (let i = 0; i < 64; i++) for (let o = 0; o < 64; o++) for (let r = 0; r < 4; r++) expected[i * 64 + o]! += 0.5 * down[r * 64 + i]! * up[(128 + o) * 4 + r]!;
+    expect(worst(value, expected)).toBe(0);
+  });
+
+  const renamed = async (name: (site: string, half: 'A' | 'B') => string, metadata = {}) => {
+    const file = openSafetensors(await fixture('purecc_lora'));
+    const out: Record<string, PlainTensor> = {};
+    for (const key of file.keys()) {
+      const [, site, half] = /^transformer\.(.+)\.lora_([AB])\.weight$/.exec(key)!;
+      out[name(site!, half as 'A' | 'B')] = { shape: file.shape(key), data: await file.read(key) };
+    }
+    return writeSafetensors(out, metadata);
+  };
+
+  it.each([
+    ['diffusers, bare', (site: string, half: string) => `${site}.lora_${half}.weight`],
+    ['PEFT’s save_pretrained', (site: string, half: string) => `base_model.model.${site}.lora_${half}.weight`],
+    ['PureCC’s stage 2', (site: string, half: string) => `transformer.base_model.model.${site}.lora_${half}.default.weight`],
+    ['OneTrainer', (site: string, half: string) => `lora_transformer_${site.replaceAll('.', '_')}.lora_${half === 'A' ? 'down' : 'up'}.weight`],
+    ['older diffusers', (site: string, half: string) => `transformer.${site}.lora.${half === 'A' ? 'down' : 'up'}.weight`],
+  ])('reads the names of %s', async (_, name) => {
+    const expected = await readLora(await fixture('purecc_lora'), sites);
+    const read = await readLora(await renamed(name), sites);
+    expect(read.tensors).toEqual(expected.tensors);
+    expect(read.matched).toBe(23);
+  });
+
+  it('folds rsLoRA’s scale in', async () => {
+    const plain = await readLora(await fixture('purecc_lora'), sites);
+    const bytes = await renamed((site, half) => `transformer.${site}.lora_${half}.weight`, { lora_adapter_metadata: JSON.stringify({ 'transformer.r': 4, 'transformer.lora_alpha': 4, 'transformer.use_rslora': true }) });
+    const site = 'transformer_blocks.0.attn.to_q';
+    // alpha/√r = 4/2.
+    expect(worst(product((await readLora(bytes, sites)).tensors, site)!, product(plain.tensors, site)!, 2)).toBe(0);
+  });
+
+  it('refuses another model’s LoRA in words', async () => {
+    const bytes = await writeLora(concept());
+    await expect(readLora(bytes, sitesOf(3, 256))).rejects.toMatchObject({ code: 'base-mismatch', message: 'This LoRA is for another model: its layer “transformer.transformer_blocks.0.attn.to_q” takes 64 numbers, this base model’s 256.' });
+    const elsewhere = writeSafetensors({ 'lora_unet_down_blocks_0.lora_down.weight': tensor(4, 64), 'lora_unet_down_blocks_0.lora_up.weight': tensor(64, 4) });
+    await expect(readLora(elsewhere, sites)).rejects.toMatchObject({ code: 'base-mismatch' });
+  });
+
+  it('refuses what is no LoRA, and numbers that are not finite', async () => {
+    await expect(readLora(writeSafetensors({ weight: tensor(4) }), sites)).rejects.toMatchObject({ code: 'file-unrecognised' });
+    const broken = concept();
+    broken.tensors['transformer_blocks.0.attn.to_k.b']!.data[7] = NaN;
+    await expect(readLora(await writeLora(broken), sites)).rejects.toMatchObject({ code: 'not-finite' });
+  });
+
+  it('leaves out layers it cannot compute and says why', async () => {
+    const name = 'transformer.transformer_blocks.0.attn.to_q';
+    const bytes = writeSafetensors({
+      [`${name}.lora_A.weight`]: tensor(4, 64), [`${name}.lora_B.weight`]: tensor(64, 4), [`${name}.lora_magnitude_vector.weight`]: tensor(64),
+      'transformer.transformer_blocks.0.attn.to_k.lora_A.weight': tensor(4, 64),
+      'transformer.transformer_blocks.0.attn.to_v.lora_A.weight': tensor(4, 64), 'transformer.transformer_blocks.0.attn.to_v.lora_B.weight': tensor(64, 4),
+    });
+    const read = await readLora(bytes, sites);
+    expect(read).toMatchObject({ matched: 1, total: 3 });
+    expect(read.unmatched).toEqual([`${name}.lora_magnitude_vector.weight (not a plain LoRA tensor)`, `${name} (lora_magnitude_vector.weight is not supported)`, 'transformer.transformer_blocks.0.attn.to_k (half of it is missing)']);
+  });
+
+  it('strips prefixes in any order', () => {
+    expect(bareModule('transformer.base_model.model.transformer_blocks.0.attn.to_q')).toBe('transformer_blocks.0.attn.to_q');
+    expect(bareModule('lora_unet_joint_blocks_0_x_block_attn_qkv')).toBe('joint_blocks_0_x_block_attn_qkv');
+  });
+});

@@ -1,0 +1,126 @@
+/**
+ * The text header of an exported LoRA: PEFT's adapter configuration, ModelSpec 1.0.1, the few kohya fields that readers ask for,
+ * and our own under `lamina.`. By default it says nothing about the pictures: no captions, file names or counts.
+ */
+export interface LoraBase {
+  id: string;
+  /** SHA-256 of the base's transformer file, lowercase hex. */
+  sha256: string;
+}
+export interface LoraDescription {
+  /** The concept's name on the Shelf. */
+  name: string;
+  /** What to write in a prompt of another tool. */
+  trigger: string;
+  /** Written whole; of it the header says what was learned and whether the student needs its rows. */
+  recipe: { kind: 'instance' | 'style'; studentRows: boolean } & object;
+  base: LoraBase;
+  /** Median λ* at the end of learning. */
+  lambda: number;
+  /** Likeness that is left without rows, if measured. */
+  likenessWithoutRows: number | null;
+  /** ISO 8601. */
+  date: string;
+  /** Complete captions of the pictures; written only when the user asked for it. */
+  captions: readonly string[] | null;
+}
+export interface LoraFacts {
+  /** Rank of each site; alpha is equal to it. */
+  ranks: Record<string, number>;
+  /** Whether concept rows are in the file. */
+  hasRows: boolean;
+  /** SHA-256 of all tensor bytes with 0x before it. */
+  hash: string;
+}
+
+const EMBEDDED = 'embedded';
+/** Architecture names as trainers write them; the embedded base is a model of its own. */
+const architectures: Record<string, string> = { 'sd3-medium': 'stable-diffusion-3-medium', 'sd3.5-medium': 'stable-diffusion-3-5-medium', 'sd3.5-large': 'stable-diffusion-3-5-large' };
+
+const commonest = (values: readonly number[]) => [...new Set(values)].sort((a, b) => values.filter((v) => v === b).length - values.filter((v) => v === a).length)[0] ?? 0;
+
+/** PEFT's LoraConfig as diffusers stores it; alpha equals rank everywhere, so that readers which ignore it scale alike. */
+function peftConfig(ranks: Record<string, number>): Record<string, unknown> {
+  const rank = commonest(Object.values(ranks));
+  const others = Object.fromEntries(Object.entries(ranks).filter(([, each]) => each !== rank));
+  const config = {
+    alpha_pattern: others, bias: 'none', init_lora_weights: 'gaussian', lora_alpha: rank, lora_bias: false, lora_dropout: 0, r: rank,
+    rank_pattern: others, target_modules: Object.keys(ranks).sort(), use_dora: false, use_rslora: false,
+  };
+  return Object.fromEntries(Object.entries(config).map(([key, value]) => [`transformer.${key}`, value]));
+}
+
+/** Two plain sentences a person reads in a model viewer. */
+function usageHint({ base, trigger, recipe, likenessWithoutRows }: LoraDescription, hasRows: boolean): string {
+  const fits = base.id === EMBEDDED ? 'Fits only the embedded base of Lamina and no other model.' : `Fits only the base model ${base.id}.`;
+  const use = `In prompts write “${trigger}”.`;
+  if (!recipe.studentRows) return `${fits} ${use} The file says everything there is.`;
+  const left = likenessWithoutRows === null ? '' : ` Likeness without them: ${likenessWithoutRows.toFixed(3)}.`;
+  return `${fits} ${use} The concept was learned with concept rows, which ${hasRows ? 'are in this file but only Lamina applies' : 'are not in this file'}.${left}`;
+}
+
+export function loraHeader(about: LoraDescription, { ranks, hasRows, hash }: LoraFacts): Record<string, string> {
+  const { name, trigger, recipe, base, lambda, likenessWithoutRows, date, captions } = about;
+  const rank = String(commonest(Object.values(ranks)));
+  const hint = usageHint(about, hasRows);
+  return {
+    format: 'pt',
+    lora_adapter_metadata: JSON.stringify(peftConfig(ranks)),
+    'modelspec.sai_model_spec': '1.0.1',
+    'modelspec.architecture': `${architectures[base.id] ?? `lamina-${base.id}`}/lora`,
+    'modelspec.implementation': 'https://github.com/huggingface/diffusers',
+    'modelspec.title': name,
+    'modelspec.description': `A ${recipe.kind === 'style' ? 'style' : 'concept'} learned in Lamina by PureCC. ${hint}`,
+    'modelspec.date': date,
+    'modelspec.hash_sha256': hash,
+    'modelspec.usage_hint': hint,
+    'modelspec.trigger_phrase': trigger,
+    'modelspec.tags': 'lora, purecc',
+    ss_v2: 'False',
+    ss_base_model_version: base.id === EMBEDDED ? 'lamina_embedded' : base.id,
+    ss_network_module: 'networks.lora_sd3',
+    ss_network_dim: rank,
+    ss_network_alpha: rank,
+    ss_network_args: 'None',
+    ss_output_name: name,
+    ss_sd_model_name: base.id,
+    ss_new_sd_model_hash: base.sha256,
+    sshs_model_hash: hash.replace(/^0x/, ''),
+    'lamina.version': '1',
+    'lamina.base': base.id,
+    'lamina.base_sha256': base.sha256,
+    'lamina.name': name,
+    'lamina.trigger': trigger,
+    'lamina.lambda': String(lambda),
+    'lamina.rows': hasRows ? 'included' : recipe.studentRows ? 'left out' : 'not needed',
+    ...(likenessWithoutRows === null ? {} : { 'lamina.likeness_without_rows': String(likenessWithoutRows) }),
+    'lamina.recipe': JSON.stringify(recipe),
+    ...(captions ? { ss_num_train_images: String(captions.length), 'lamina.captions': JSON.stringify(captions), ss_tag_frequency: JSON.stringify({ lamina: countEach(captions) }) } : {}),
+  };
+}
+
+function countEach(values: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const value of values) counts[value] = (counts[value] ?? 0) + 1;
+  return counts;
+}
+
+/** What a Lamina header says about its file; null for files of other tools. The recipe is unchecked: parseRecipe is its door. */
+export function readLoraHeader(metadata: Record<string, string>): { base: LoraBase; name: string; trigger: string; lambda: number; likenessWithoutRows: number | null; recipe: unknown } | null {
+  if (metadata['lamina.version'] === undefined) return null;
+  const number = (key: string) => (Number.isFinite(Number.parseFloat(metadata[key] ?? '')) ? Number.parseFloat(metadata[key]!) : null);
+  let recipe: unknown = null;
+  try {
+    recipe = JSON.parse(metadata['lamina.recipe'] ?? 'null');
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  return {
+    base: { id: metadata['lamina.base'] ?? '', sha256: metadata['lamina.base_sha256'] ?? '' },
+    name: metadata['lamina.name'] ?? metadata['modelspec.title'] ?? '',
+    trigger: metadata['lamina.trigger'] ?? metadata['modelspec.trigger_phrase'] ?? '',
+    lambda: number('lamina.lambda') ?? 1,
+    likenessWithoutRows: number('lamina.likeness_without_rows'),
+    recipe,
+  };
+}

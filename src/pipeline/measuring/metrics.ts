@@ -1,0 +1,42 @@
+/**
+ * The figures of a comparison: CLIP-image cosines and pixel differences of twins. Definitions of recipe/purecc.py.
+ * Embeddings are L2-normalised, so a product of two is a cosine. Pixels [n,S,S,3] in −1…1.
+ */
+import * as tf from '../../engine/tf';
+import type { Tensor2D, Tensor4D } from '../../engine/tf';
+import { encodeImage } from '../../models/clip';
+import type { Base } from '../base';
+
+export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** CLIP-image embeddings [n,p] of pictures of any size. The caller disposes. */
+export function embedPictures(base: Pick<Base, 'vision'>, pixels: Tensor4D): Tensor2D {
+  const side = base.vision.imageSize;
+  return tf.tidy(() => encodeImage(base.vision, pixels.shape[1] === side ? pixels : tf.image.resizeBilinear(pixels, [side, side])));
+}
+
+/** Cosines [n][m] of two sets of embeddings. */
+export async function cosines(a: Tensor2D, b: Tensor2D): Promise<number[][]> {
+  const product = tf.matMul(a, b, false, true);
+  const values = await product.data<'float32'>();
+  product.dispose();
+  const [n, m] = [a.shape[0], b.shape[0]];
+  return Array.from({ length: n }, (_, i) => Array.from(values.subarray(i * m, (i + 1) * m)));
+}
+
+/** Likeness of each picture to a set: the mean cosine to the set's pictures. */
+export const nearnessTo = async (pictures: Tensor2D, set: Tensor2D): Promise<number[]> => (await cosines(pictures, set)).map(mean);
+
+/** Likeness of a set's pictures among themselves; 1 for a single picture. */
+export async function ownNearness(set: Tensor2D): Promise<number> {
+  const others = (await cosines(set, set)).flatMap((row, i) => row.filter((_, j) => j !== i));
+  return others.length ? mean(others) : 1;
+}
+
+/** Mean |difference| of each pair of twins. */
+export async function drifts(custom: Tensor4D, original: Tensor4D): Promise<number[]> {
+  const apart = tf.tidy(() => tf.mean(tf.abs(tf.sub(custom, original)), [1, 2, 3]));
+  const values = Array.from(await apart.data<'float32'>());
+  apart.dispose();
+  return values;
+}

@@ -1,0 +1,99 @@
+/** The pipeline on the embedded base as shipped: loading, prompts, data sets, and the sample sets' captions. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as tf from '../../engine/tf';
+import { decode } from '../../models/vae';
+import { CONCEPT_MARK, type Captions } from '../../protocol/captions';
+import { defaultRecipe } from '../../protocol/recipe';
+import { useBackend } from '../../testing/backend';
+import { folderFiles } from '../../testing/files';
+import { readPng } from '../../testing/png';
+import { disposeBase, loadBase, type Base } from '../base';
+import { buildDataset, disposeDataset } from '../training/dataset';
+import { encodeFieldWords, disposeFieldWords } from './fields';
+import { measurePrompts } from '../measuring/measure';
+import { disposePrompts, encodePrompts, promptRoles } from '../prompts';
+
+interface SampleSet { name: string; kind: 'instance' | 'style'; classWord: string; images: (Captions & { file: string })[] }
+const concepts = 'public/concepts';
+const sets = readdirSync(concepts).map((name) => JSON.parse(readFileSync(join(concepts, name, 'captions.json'), 'utf8')) as SampleSet);
+const recipeOf = ({ kind, classWord }: SampleSet) => ({ ...defaultRecipe(), kind, classWord });
+
+let base: Base;
+beforeAll(async () => {
+  await useBackend('wasm');
+  base = await loadBase('embedded', folderFiles('public/base'));
+});
+afterAll(() => {
+  const before = tf.memory().numTensors;
+  disposeBase(base);
+  expect(tf.memory().numTensors).toBeLessThan(before - 100);
+});
+
+describe('prompts', () => {
+  const same = (a: tf.Tensor, b: tf.Tensor) => expect(tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]).toBe(0);
+
+  it('are read with the class word at [V], and say where it stands', () => {
+    const words = encodePrompts(base, ['a [V] dog on a beach', 'a dog on a beach', '[V] dog'], 'dog');
+    expect(words.at).toEqual([2, -1, 1]);
+    const spoken = encodePrompts(base, ['a dog dog on a beach', 'a dog on a beach', 'dog dog'], 'dog');
+    same(words.context, spoken.context);
+    same(words.pooled, spoken.pooled);
+    disposePrompts(words);
+    disposePrompts(spoken);
+  });
+
+  it('refuse a [V] beyond what the encoder reads', () => {
+    const long = `${'a red dog and '.repeat(8)}a ${CONCEPT_MARK} dog`;
+    expect(() => encodePrompts(base, [long], 'dog')).toThrow(expect.objectContaining({ code: 'prompt-invalid' }));
+    // 24 tokens, two of them markers: the 22nd word is the last one read.
+    const filled = (words: number) => `${'dog '.repeat(words)}${CONCEPT_MARK}`;
+    expect(encodePrompts(base, [filled(21)], 'dog').at).toEqual([22]);
+    expect(() => encodePrompts(base, [filled(22)], 'dog')).toThrow(expect.objectContaining({ code: 'prompt-invalid' }));
+  });
+
+  it('give Base, Target and class of an instance and of a style', () => {
+    expect(promptRoles('a [V] dog on a beach', { kind: 'instance', classWord: 'dog' })).toEqual({ complete: 'a [V] dog on a beach', base: 'a dog on a beach', target: '[V] dog', class: 'dog' });
+    expect(promptRoles('a dog on a beach, [V]', { kind: 'style', classWord: '' })).toEqual({ complete: 'a dog on a beach, [V]', base: 'a dog on a beach', target: '[V]', class: '' });
+  });
+});
+
+describe.each(sets.map((set) => [set.name, set] as const))('the sample set %s', (_, set) => {
+  it('is captioned and measured in words the base knows', () => {
+    const texts = [...set.images.flatMap(({ complete, base: plain, target }) => [complete, plain, target]), ...measurePrompts(set), set.classWord];
+    const words = new Set(texts.flatMap((text) => text.replaceAll(CONCEPT_MARK, '').toLowerCase().match(/[a-z]+/g) ?? []));
+    expect([...words].filter((word) => !base.tokenizer.known(word))).toEqual([]);
+  });
+
+  it('becomes latents the autoencoder can turn back, mirrored ones behind', async () => {
+    const pictures = set.images.map(({ file }) => readPng(readFileSync(join(concepts, set.name, file))).pixels);
+    const before = tf.memory().numTensors;
+    const dataset = await buildDataset(base, set.images.map((captions, i) => ({ pixels: pictures[i]!, captions })), recipeOf(set));
+    expect(dataset.latents.shape).toEqual([2 * set.images.length, ...base.latentShape]);
+    expect(dataset.words.complete.at.every((position) => position > 0)).toBe(true);
+    const error = (latent: number, mirrored: boolean) => tf.tidy(() => {
+      const drawn = decode(base.vae, tf.slice(dataset.latents, latent, 1));
+      const picture = tf.tensor4d(pictures[0]!, [1, base.imageSize, base.imageSize, 3]);
+      return tf.mean(tf.square(tf.sub(drawn, mirrored ? tf.reverse(picture, 2) : picture))).dataSync()[0]!;
+    });
+    // The base's autoencoder reproduces its own world at 20 dB and better: mean square below 4/10². An unrelated picture is at .3 and more.
+    expect(error(0, false)).toBeLessThan(0.04);
+    expect(error(set.images.length, true)).toBeLessThan(0.04);
+    expect(error(set.images.length, false)).toBeGreaterThan(error(0, false));
+    disposeDataset(dataset);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+it('field words are freed', () => {
+  const before = tf.memory().numTensors;
+  disposeFieldWords(encodeFieldWords(base, ['a [V] dog on a beach', 'a house'], 'night', { kind: 'instance', classWord: 'dog' }));
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+it('refuses captions without a concept', async () => {
+  const item = { pixels: new Float32Array(base.imageSize ** 2 * 3), captions: { complete: 'a dog', base: 'a dog', target: '[V] dog' } };
+  await expect(buildDataset(base, [item], defaultRecipe())).rejects.toMatchObject({ code: 'caption-invalid', subject: '1' });
+  await expect(buildDataset(base, [], defaultRecipe())).rejects.toMatchObject({ code: 'too-few-pictures' });
+});

@@ -1,0 +1,110 @@
+/**
+ * Why the slider is fast: a probe caches velocities at one fixed point of the base's own trajectory, and a draft is then
+ * arithmetic on 4,096 numbers: v = vBase + balance·direction, CFG v0 + s·(v − v0), x0 = xSigma − sigma·v. No model call.
+ * Drafts are shown at once through a linear map latent → RGB (one colour per latent pixel), then decoded.
+ * They are approximate: one step to the end instead of a whole run, and the trajectory up to the probe is the base's.
+ */
+import { guidanceFusion } from '../../engine/kernels/guidanceFusion';
+import * as tf from '../../engine/tf';
+import type { Tensor4D } from '../../engine/tf';
+import type { Probe } from '../../protocol/drafts';
+import type { FlowBase } from '../base';
+import type { LearnedConcept } from '../concept';
+import { evaluate } from '../evaluate';
+import { baseField, directionParts, type FieldWords, type Pacing } from './fields';
+import { cleanLatent, eulerSigmas } from '../flow';
+import { startingNoise } from './sample';
+
+/** Noise level of the probe: late enough that one step gives a readable picture, early enough that the concept still shows. */
+export const PROBE_SIGMA = 0.75;
+/** Euler steps of a whole run at the probe's pace. */
+export const PROBE_STEPS = 20;
+
+export interface ProbeOptions extends Pacing {
+  base: FlowBase;
+  /** One prompt. */
+  words: FieldWords;
+  concept: LearnedConcept;
+  seed: number;
+  guidance: number;
+  revision: number;
+  /** Where to stop and at what pace; PROBE_SIGMA and PROBE_STEPS unless told. */
+  sigma?: number;
+  steps?: number;
+}
+
+/** The point the probe stands on; it depends on prompt, seed and guidance but not on what is being learned, so it is worth keeping. */
+export interface ProbePoint { xSigma: Tensor4D; sigma: number }
+
+/** Runs the base (Base prompt, CFG) from the seed's noise down to the probe's sigma. The caller disposes xSigma. */
+export async function probePoint({ base, words, seed, guidance, between, signal, sigma: stop = PROBE_SIGMA, steps = PROBE_STEPS }: Omit<ProbeOptions, 'concept' | 'revision'>): Promise<ProbePoint> {
+  const field = baseField(base, words);
+  const sigmas = eulerSigmas(steps, base.shift);
+  let x = startingNoise(base, [seed]);
+  let at = 0;
+  try {
+    while (sigmas[at]! > stop + 1e-6 && sigmas[at + 1]! > 0) {
+      const v = await field.evaluate(x, sigmas[at]!, guidance, { between, signal });
+      const moved = tf.tidy(() => tf.add<Tensor4D>(x, tf.mul(v, sigmas[at + 1]! - sigmas[at]!)));
+      tf.dispose([x, v]);
+      x = moved;
+      at++;
+    }
+    return { xSigma: tf.clone(x), sigma: sigmas[at]! };
+  } finally {
+    x.dispose();
+  }
+}
+
+/** Velocities at the probe point; `point` (not disposed) saves running there again. Fault `aborted`. */
+export async function makeProbe(options: ProbeOptions, point?: ProbePoint): Promise<Probe> {
+  const { base, words, concept, guidance, revision, between = async () => {} } = options;
+  const { xSigma, sigma } = point ?? (await probePoint(options));
+  const parts = directionParts(words, concept);
+  const plain = { adapter: null, rows: null };
+  const velocities = await evaluate(base, xSigma, [sigma], [{ ...plain, words: words.negative }, { ...plain, words: words.base }, ...parts.map(({ weight: _, ...part }) => part)], between);
+  const [vNull, vBase, ...others] = velocities;
+  const direction = tf.tidy(() => tf.addN(others.map((v, i) => tf.mul(v, parts[i]!.weight))));
+  const read = async (tensor: tf.Tensor) => new Float32Array(await tensor.data<'float32'>());
+  const [height, width, channels] = base.latentShape;
+  const probe: Probe = { revision, height, width, channels, sigma, guidance, xSigma: await read(xSigma), vNull: await read(vNull!), vBase: await read(vBase!), direction: await read(direction) };
+  tf.dispose([...velocities, direction]);
+  if (!point) xSigma.dispose();
+  return probe;
+}
+
+/** The draft's clean latent [1,h,w,C] at a balance. The caller disposes. */
+export function draft(probe: Probe, balance: number): Tensor4D {
+  return tf.tidy(() => {
+    const tensor = (numbers: Float32Array) => tf.tensor4d(numbers, [1, probe.height, probe.width, probe.channels]);
+    const vBase = tensor(probe.vBase);
+    const full = tf.add<Tensor4D>(vBase, tensor(probe.direction));
+    const v = guidanceFusion(tensor(probe.vNull), [vBase, full], [probe.guidance * (1 - balance), probe.guidance * balance]) as Tensor4D;
+    return cleanLatent(tensor(probe.xSigma), v, probe.sigma);
+  });
+}
+
+/** Channels' weights on R, G, B; the last row is added. Fitted by src/testing/fitLatentRgb.ts. */
+export type LatentToRgb = readonly (readonly number[])[];
+
+/** The draft at once, without tensors: [h·w·3] pixels in −1…1, one per latent pixel. */
+export function draftColours(probe: Probe, balance: number, latentToRgb: LatentToRgb): Float32Array {
+  const { channels, sigma, guidance, xSigma, vNull, vBase, direction } = probe;
+  const places = probe.height * probe.width;
+  const out = new Float32Array(places * 3);
+  const offset = latentToRgb[channels]!;
+  for (let place = 0; place < places; place++) {
+    let red = offset[0]!, green = offset[1]!, blue = offset[2]!;
+    for (let c = 0; c < channels; c++) {
+      const i = place * channels + c;
+      const v = vNull[i]! + guidance * (vBase[i]! + balance * direction[i]! - vNull[i]!);
+      const x0 = xSigma[i]! - sigma * v;
+      const weights = latentToRgb[c]!;
+      red += x0 * weights[0]!;
+      green += x0 * weights[1]!;
+      blue += x0 * weights[2]!;
+    }
+    out.set([red, green, blue].map((value) => Math.min(1, Math.max(-1, value))), place * 3);
+  }
+  return out;
+}

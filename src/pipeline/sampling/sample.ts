@@ -1,0 +1,60 @@
+/**
+ * Euler sampling of a velocity field from pure noise to a latent: x += (sigma_next − sigma)·v.
+ * Guidance is the field's affair (v0 from the untouched base). Row i's noise is keyed by its seed alone, so twins with the
+ * same seed start from the same noise, and a picture is the same in any batch.
+ */
+import * as tf from '../../engine/tf';
+import type { Tensor4D } from '../../engine/tf';
+import type { FlowBase } from '../base';
+import type { Pacing, VelocityField } from './fields';
+import { eulerSigmas } from '../flow';
+import { normal } from '../random';
+
+export interface SampleOptions extends Pacing {
+  base: FlowBase;
+  field: VelocityField;
+  /** One seed per row of the field. */
+  seeds: readonly number[];
+  /** Starts from this instead of the seeds' noise [K,h,w,C]; stays the caller's. */
+  noise?: Tensor4D;
+  /** Euler steps. */
+  steps: number;
+  /** CFG scale around the field; 1 is off. */
+  guidance: number;
+}
+
+export interface SampledStep { step: number; steps: number; sigma: number; latent: Tensor4D }
+
+/** Starting noise, one row per seed. The caller disposes. */
+export function startingNoise(base: FlowBase, seeds: readonly number[]): Tensor4D {
+  const [h, w, C] = base.latentShape;
+  return tf.tidy(() => tf.concat4d(seeds.map((seed) => tf.tensor4d(normal([1, h, w, C], { seed, purpose: 'picture', step: 0 }), [1, h, w, C])), 0));
+}
+
+/**
+ * One item per step; `sigma` is the noise level that its latent still has. The sampler owns every latent and disposes it
+ * when the next is asked for or the loop is left: clone what is kept. Fault `aborted`.
+ */
+export async function* sample({ base, field, seeds, noise, steps, guidance, between, signal }: SampleOptions): AsyncGenerator<SampledStep> {
+  const sigmas = eulerSigmas(steps, base.shift);
+  let x = noise ? tf.clone(noise) : startingNoise(base, seeds);
+  try {
+    for (let step = 1; step <= steps; step++) {
+      const now = sigmas[step - 1]!, next = sigmas[step]!;
+      const v = await field.evaluate(x, now, guidance, { between, signal });
+      const moved = tf.tidy(() => tf.add<Tensor4D>(x, tf.mul(v, next - now)));
+      tf.dispose([x, v]);
+      x = moved;
+      yield { step, steps, sigma: next, latent: x };
+    }
+  } finally {
+    x.dispose();
+  }
+}
+
+/** The final latent [K,h,w,C] of all steps. The caller disposes. */
+export async function sampleAll(options: SampleOptions): Promise<Tensor4D> {
+  let final: Tensor4D | null = null;
+  for await (const { step, steps, latent } of sample(options)) if (step === steps) final = tf.clone(latent);
+  return final!;
+}

@@ -1,0 +1,36 @@
+/** The parameters in JavaScript's memory: gradients are read, and AdamW is the loop of optimizer.ts. For wasm and plain JavaScript. */
+import { joinFlat } from '../../engine/kernels/flatCopy';
+import type { Tensor } from '../../engine/tf';
+import { copyMoments, type Moments } from './checkpoint';
+import { adamW, clipFactor, globalNorm } from './optimizer';
+import { firstNotFinite, type GroupName, type Parameters } from './parameters';
+
+/** A copy: a backend may hand out its own memory. */
+const numbersOf = async (x: Tensor): Promise<Float32Array> => new Float32Array(await x.data<'float32'>());
+const count = (tensors: readonly Tensor[]): number => tensors.reduce((sum, { size }) => sum + size, 0);
+
+export function cpuParameters(): Parameters {
+  const groups = new Map<GroupName, Moments>();
+  return {
+    set: (name, moments) => void groups.set(name, moments),
+    values: (name) => groups.get(name)!.values,
+    async move(moves, losses, figures) {
+      const report = joinFlat([...losses, ...figures]);
+      const numbers = await numbersOf(report);
+      report.dispose();
+      const gradients: Float32Array[] = [];
+      for (const { gradient } of moves) gradients.push(await numbersOf(gradient));
+      const norms = gradients.map(globalNorm);
+      if (firstNotFinite(numbers.subarray(0, count(losses))) >= 0) return { refused: 'losses', norms, numbers };
+      for (const [i, { group }] of moves.entries()) {
+        const index = firstNotFinite(gradients[i]!);
+        if (index >= 0) return { refused: { group, index }, norms, numbers };
+      }
+      moves.forEach(({ group, learningRate, weightDecay, step, clip }, i) =>
+        adamW(groups.get(group)!, gradients[i]!, { learningRate, weightDecay, step, scale: clip === null ? 1 : clipFactor(norms[i]!, clip) }));
+      return { refused: null, norms, numbers };
+    },
+    read: async (name) => copyMoments(groups.get(name)!),
+    dispose: () => groups.clear(),
+  };
+}

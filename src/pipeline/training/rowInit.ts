@@ -1,0 +1,35 @@
+/**
+ * Where the concept rows begin: the base's own text-stream states at [V] (it reads the class word there), one row per
+ * block, averaged over all pictures and three noise levels, as recipe/purecc.py does. So step 0 behaves as the class word.
+ */
+import * as tf from '../../engine/tf';
+import { textStates } from '../../models/mmdit';
+import type { FlowBase } from '../base';
+import type { Dataset } from './dataset';
+import { noised } from '../flow';
+import { disposePrompts, pickPrompts } from '../prompts';
+import { normal } from '../random';
+
+const SIGMAS = [0.2, 0.5, 0.8];
+
+/** [depth·hidden], row after row. */
+export async function initialRows(base: FlowBase, dataset: Dataset, seed: number): Promise<Float32Array> {
+  const { latents } = dataset;
+  const count = latents.shape[0];
+  const words = pickPrompts(dataset.words.complete, Array.from({ length: count }, (_, i) => i % dataset.pictures));
+  const { hidden, depth } = base.mmdit.config;
+  const sum = new Float64Array(depth * hidden);
+  for (const [level, sigma] of SIGMAS.entries()) {
+    const rows = tf.tidy(() => {
+      const noise = tf.tensor4d(normal(latents.shape, { seed, purpose: 'rowInit', step: level }), latents.shape);
+      const levels = new Array<number>(count).fill(sigma);
+      const states = textStates(base.mmdit, { x: noised(latents, noise, levels).xSigma, sigma: levels, context: words.context, pooled: words.pooled });
+      const here = tf.expandDims(tf.oneHot(tf.tensor1d(words.at, 'int32'), words.context.shape[1]), -1);
+      return tf.concat1d(states.map((state) => tf.mean<tf.Tensor1D>(tf.sum(tf.mul(state, tf.cast(here, 'float32')), 1), 0)));
+    });
+    (await rows.data()).forEach((value, i) => (sum[i]! += value / SIGMAS.length));
+    rows.dispose();
+  }
+  disposePrompts(words);
+  return Float32Array.from(sum);
+}

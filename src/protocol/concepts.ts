@@ -1,0 +1,41 @@
+/** Concepts of the Shelf, and what a dropped file turned out to be. */
+import type { PictureInfo, DrawParams } from './pictures';
+import type { Recipe } from './recipe';
+import type { Measures } from './runReport';
+
+export interface ConceptSummary {
+  conceptId: string;
+  name: string;
+  /** [V] in prompts of this concept reads as this word. */
+  classWord: string;
+  kind: 'instance' | 'style';
+  createdAt: string;
+  sizeBytes: number;
+  /** PNG of the concept picture on the card. */
+  preview: Blob | null;
+  measures: Measures | null;
+  recipe: Recipe;
+  /** Median λ* at the end of training. */
+  lambda: number;
+  base: string;
+  /** Imported from a file rather than learned here. */
+  imported: boolean;
+}
+
+export interface ExportOptions {
+  /** Write captions and picture count into the header; off by default, nothing private is written then. */
+  includeCaptions: boolean;
+  /** Also keep the concept rows in the file (`lamina_lora_rows.N`). */
+  includeRows: boolean;
+}
+
+export interface Vocabulary {
+  /** Whole words the base has seen; empty for bases with an open vocabulary. */
+  words: string[];
+}
+
+/** What a dropped file turned out to be. */
+export type Dropped =
+  | { kind: 'concept'; concept: ConceptSummary; matched: number; total: number }
+  | { kind: 'recipe'; params: Partial<DrawParams>; conceptId: string | null; note: string }
+  | { kind: 'picture'; picture: PictureInfo };

@@ -17,7 +17,7 @@ import type { DrawParams, PictureSlot } from '../protocol/pictures';
 import { PICTURE_VERSION, type PictureRecipe } from '../formats/pngParameters';
 import type { Current } from './current';
 import { BASE_ID, type Opening } from './opening';
-import { shownBatch, toBitmap, toPictureFile, toPng, type Shown } from './present';
+import { shownBatch, toPictureFile, type Shown } from './present';
 import type { Probing } from './probing';
 import type { Turns, Urgency } from './turns';
 
@@ -90,13 +90,13 @@ export class Drawing {
   async pictureFile(slot: 'base' | 'concept'): Promise<Blob> {
     const drawn = this.last[slot];
     if (!drawn) throw new Fault('busy', 'There is no full picture here yet.', 'Draw one first.');
-    return toPictureFile(drawn.shown, drawn.recipe);
+    return toPictureFile(this.opening.platform.raster, drawn.shown, drawn.recipe);
   }
 
   /** The concept's last full picture as PNG, for its card; the run's own until one was drawn. */
   preview(): Promise<Blob> | null {
     const shown = this.last.concept?.shown ?? this.fallback;
-    return shown && toPng(shown);
+    return shown && this.opening.platform.raster.toPng(shown);
   }
 
   /** A picture of the concept that was drawn elsewhere. */
@@ -134,7 +134,7 @@ export class Drawing {
       const pixels = decode(base.vae, latent);
       const [shown] = await shownBatch(pixels);
       pixels.dispose();
-      const bitmap = await toBitmap(shown!);
+      const bitmap = await this.opening.platform.raster.toBitmap(shown!);
       this.host.emit('picture', { slot, revision: nextRevision(), bitmap, state, step, steps: params.steps, elapsedMs: performance.now() - started, prompt, seed: params.seed, balance: slot.kind === 'base' ? 0 : params.balance });
       return shown!;
     };

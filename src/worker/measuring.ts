@@ -30,7 +30,7 @@ export class Measuring {
       if (!result.sheet) return { measures: result.measures, sheet: null };
       const { pixels, size, columns, rows } = result.sheet;
       const shown = Array.from({ length: columns * rows }, (_, i) => toShown(pixels, size, size, i * size * size * 3));
-      return { measures: result.measures, sheet: await sheet(shown, columns) };
+      return { measures: result.measures, sheet: await this.opening.platform.raster.toPng(sheet(shown, columns)) };
     } finally {
       disposeConcept(concept);
       pictures?.dispose();

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { Fault } from '../protocol/faults';
 import { Opening } from './opening';
+import { browserPlatform } from './platform';
 
 describe('explain', () => {
   it.each([
@@ -9,7 +10,7 @@ describe('explain', () => {
     [new WebAssembly.RuntimeError('unreachable'), 'worker-crashed', 'The WebAssembly engine stopped: unreachable'],
   ])('takes %s for the end of this worker, tells the page once and keeps to it', async (error, code, message) => {
     const emit = vi.fn();
-    const opening = new Opening({ emit });
+    const opening = new Opening({ emit }, browserPlatform());
     expect(await opening.explain(error)).toMatchObject({ code, message });
     expect(opening.lost).toMatchObject({ code });
     // what fails afterwards fails because of it
@@ -19,7 +20,7 @@ describe('explain', () => {
   });
 
   it.each([new Error('a bug'), new RangeError('Invalid count value: -1'), new Fault('busy', 'No run.')])('leaves %s as it is', async (error) => {
-    const opening = new Opening({ emit: vi.fn() });
+    const opening = new Opening({ emit: vi.fn() }, browserPlatform());
     expect(await opening.explain(error)).toBe(error);
     expect(opening.lost).toBeNull();
   });

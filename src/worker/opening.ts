@@ -5,7 +5,6 @@
 import { openBackend } from '../engine/backend';
 import { parseTuned, serializeTuned, tuneTilings } from '../engine/webgpu/autotune';
 import { setTilings, tilingName, tilings } from '../engine/webgpu/tiling';
-import { wasmFiles } from '../engine/wasm/wasmFiles';
 import { limitWork } from '../engine/webgpu/workLimit';
 import { loadBase, type Base } from '../pipeline/base';
 import { Fault, serializeFault } from '../protocol/faults';
@@ -14,7 +13,8 @@ import type { Compute } from '../protocol/compute';
 import type { DecoderParts, SessionToDrafts } from '../protocol/drafts';
 import type { ParamsOf } from '../protocol/messages';
 import { openDatabase, type Database } from '../storage/db';
-import { ensureBase, type StoredBase } from '../storage/weightStore';
+import type { StoredBase } from '../storage/weightStore';
+import type { Platform } from './platform';
 
 export const BASE_ID = 'embedded';
 /** A reading that fails because its device is gone may be known this long before the loss itself. */
@@ -34,7 +34,7 @@ export class Opening {
   private loss: Fault | null = null;
   private readonly losing = new AbortController();
 
-  constructor(private readonly host: Host) {}
+  constructor(private readonly host: Host, readonly platform: Platform) {}
 
   /** Faults: `backend-unavailable`, `storage-refused`, `storage-newer`. Those of loading the base come as `fault` events. */
   async open({ backend, threads, baseUrl, port, before, avoid }: ParamsOf<'open'>): Promise<{ compute: Compute }> {
@@ -42,7 +42,7 @@ export class Opening {
     this.database = openDatabase();
     const [db, compute] = await Promise.all([
       this.database,
-      openBackend(backend, { threads, wasmPaths: wasmFiles, before, avoid, onLoss: ({ code, message }) => this.lose(new Fault(code, message)) }),
+      openBackend(backend, { threads, wasmPaths: this.platform.wasmPaths, before, avoid, onLoss: ({ code, message }) => this.lose(new Fault(code, message)) }),
     ]);
     await this.tune(db, compute, !!before);
     this.compute = compute;
@@ -118,7 +118,7 @@ export class Opening {
   }
 
   private async load(db: Database, baseUrl: string): Promise<Opened> {
-    const stored = await ensureBase(db, BASE_ID, baseUrl, { onProgress: (progress) => this.host.emit('loading', progress) });
+    const stored = await this.platform.ensureBase(db, BASE_ID, baseUrl, { onProgress: (progress) => this.host.emit('loading', progress) });
     const base = await loadBase(BASE_ID, stored);
     this.send({ kind: 'decoder', decoder: await decoderParts(stored) });
     this.host.emit('ready', { base: BASE_ID, sizeBytes: stored.sizeBytes, imageSize: base.imageSize });

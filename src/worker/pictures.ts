@@ -5,6 +5,7 @@
 import { Fault } from '../protocol/faults';
 import type { Crop, PictureInfo } from '../protocol/pictures';
 import { readPictureHeader } from './pictureHeader';
+import type { Raster } from './platform';
 import { resampleSquare } from './resample';
 
 /** Decoded, this many take 256 MB; larger ones endanger the tab. */
@@ -30,19 +31,19 @@ export function checkPictureFile(bytes: Uint8Array, name: string, pictureId: str
   if (Math.min(width, height) < LEAST_SIDE) throw fault('picture-too-small', `“${name}” has only ${width} × ${height} pixels.`, `Use a picture of at least ${LEAST_SIDE} pixels a side.`);
 }
 
-async function decode(file: Blob, name: string, pictureId: string): Promise<ImageBitmap> {
+async function decode(raster: Raster, file: Blob, name: string, pictureId: string): Promise<ImageBitmap> {
   try {
-    return await createImageBitmap(file, { imageOrientation: 'from-image' });
+    return await raster.decode(file);
   } catch (cause) {
     throw new Fault('file-truncated', `“${name}” begins like a picture, but the browser cannot read it to the end.`, 'Copy or download it again.', { subject: pictureId, cause });
   }
 }
 
 /** A smaller copy for a card; the given bitmap is closed if it is not returned itself. */
-async function forCard(bitmap: ImageBitmap): Promise<ImageBitmap> {
+async function forCard(raster: Raster, bitmap: ImageBitmap): Promise<ImageBitmap> {
   const scale = CARD_SIDE / Math.max(bitmap.width, bitmap.height);
   if (scale >= 1) return bitmap;
-  const small = await createImageBitmap(bitmap, { resizeWidth: Math.max(1, Math.round(bitmap.width * scale)), resizeHeight: Math.max(1, Math.round(bitmap.height * scale)), resizeQuality: 'high' });
+  const small = await raster.shrink(bitmap, Math.max(1, Math.round(bitmap.width * scale)), Math.max(1, Math.round(bitmap.height * scale)));
   bitmap.close();
   return small;
 }
@@ -52,14 +53,16 @@ export interface KeptPicture { pictureId: string; name: string; file: Blob }
 export class Pictures {
   private readonly kept = new Map<string, KeptPicture>();
 
+  constructor(private readonly raster: Raster) {}
+
   /** Reads and keeps a file. Faults as above, with the picture's id as subject. */
   async add(file: Blob, name: string, pictureId: string): Promise<PictureInfo> {
     checkPictureFile(new Uint8Array(await file.arrayBuffer()), name, pictureId);
-    const bitmap = await decode(file, name, pictureId);
+    const bitmap = await decode(this.raster, file, name, pictureId);
     const { width, height } = bitmap;
     const size = Math.min(width, height);
     this.kept.set(pictureId, { pictureId, name, file });
-    return { pictureId, name, width, height, crop: { x: Math.floor((width - size) / 2), y: Math.floor((height - size) / 2), size }, bitmap: await forCard(bitmap) };
+    return { pictureId, name, width, height, crop: { x: Math.floor((width - size) / 2), y: Math.floor((height - size) / 2), size }, bitmap: await forCard(this.raster, bitmap) };
   }
 
   /** Takes up a picture that was read before this worker began. */
@@ -80,21 +83,18 @@ export class Pictures {
   /** The crop as [side·side·3] in −1…1. */
   pixels(pictureId: string, crop: Crop, side: number): Promise<Float32Array> {
     const { file, name } = this.get(pictureId);
-    return cropPixels(file, name, pictureId, crop, side);
+    return cropPixels(this.raster, { file, name, pictureId }, crop, side);
   }
 }
 
 /** Decodes a file, cuts the square out and resizes it to `side`: [side·side·3] in −1…1. */
-export async function cropPixels(file: Blob, name: string, pictureId: string, crop: Crop, side: number): Promise<Float32Array> {
-  const whole = await decode(file, name, pictureId);
+export async function cropPixels(raster: Raster, { file, name, pictureId }: KeptPicture, crop: Crop, side: number): Promise<Float32Array> {
+  const whole = await decode(raster, file, name, pictureId);
   const size = Math.max(1, Math.min(Math.round(crop.size), whole.width, whole.height));
   const x = Math.min(Math.max(0, Math.round(crop.x)), whole.width - size);
   const y = Math.min(Math.max(0, Math.round(crop.y)), whole.height - size);
   const kept = Math.min(size, RESAMPLE_SIDE);
-  const canvas = new OffscreenCanvas(kept, kept);
-  const context = canvas.getContext('2d', { willReadFrequently: true })!;
-  context.imageSmoothingQuality = 'high';
-  context.drawImage(whole, x, y, size, size, 0, 0, kept, kept);
+  const rgba = raster.cut(whole, { x, y, size }, kept);
   whole.close();
-  return resampleSquare(context.getImageData(0, 0, kept, kept).data, kept, side);
+  return resampleSquare(rgba, kept, side);
 }

@@ -1,6 +1,7 @@
-/** Tensor → what a page can show: 8-bit pixels, rounded as diffusers does, as ImageBitmap or PNG. */
+/** Tensor → what a page can show: 8-bit pixels, rounded as diffusers does, and PNGs made of them. */
 import type { Tensor4D } from '../engine/tf';
 import { writePictureParameters, type PictureRecipe } from '../formats/pngParameters';
+import type { Raster } from './platform';
 
 /** RGBA of one picture. */
 export interface Shown { rgba: Uint8ClampedArray<ArrayBuffer>; width: number; height: number }
@@ -22,22 +23,14 @@ export async function shownBatch(pixels: Tensor4D): Promise<Shown[]> {
   return Array.from({ length: count }, (_, i) => toShown(values, width, height, i * height * width * 3));
 }
 
-export const toBitmap = ({ rgba, width, height }: Shown): Promise<ImageBitmap> => createImageBitmap(new ImageData(rgba, width, height));
-
-export async function toPng({ rgba, width, height }: Shown): Promise<Blob> {
-  const canvas = new OffscreenCanvas(width, height);
-  canvas.getContext('2d')!.putImageData(new ImageData(rgba, width, height), 0, 0);
-  return canvas.convertToBlob({ type: 'image/png' });
-}
-
 /** PNG with everything that decides its pixels in its text chunks. */
-export async function toPictureFile(shown: Shown, recipe: PictureRecipe): Promise<Blob> {
-  const png = new Uint8Array(await (await toPng(shown)).arrayBuffer());
+export async function toPictureFile(raster: Raster, shown: Shown, recipe: PictureRecipe): Promise<Blob> {
+  const png = new Uint8Array(await (await raster.toPng(shown)).arrayBuffer());
   return new Blob([writePictureParameters(png, recipe)], { type: 'image/png' });
 }
 
-/** Pictures in rows, as one PNG. */
-export function sheet(pictures: readonly Shown[], columns: number): Promise<Blob> {
+/** Pictures in rows, as one. */
+export function sheet(pictures: readonly Shown[], columns: number): Shown {
   const { width, height } = pictures[0]!;
   const rows = Math.ceil(pictures.length / columns);
   const all = new Uint8ClampedArray(columns * width * rows * height * 4);
@@ -46,5 +39,5 @@ export function sheet(pictures: readonly Shown[], columns: number): Promise<Blob
     const top = Math.floor(i / columns) * height;
     for (let y = 0; y < height; y++) all.set(rgba.subarray(4 * y * width, 4 * (y + 1) * width), 4 * ((top + y) * columns * width + left));
   });
-  return toPng({ rgba: all, width: columns * width, height: rows * height });
+  return { rgba: all, width: columns * width, height: rows * height };
 }

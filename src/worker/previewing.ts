@@ -15,7 +15,8 @@ import type { Host } from '../protocol/host';
 import type { PictureSlot } from '../protocol/pictures';
 import type { Recipe } from '../protocol/recipe';
 import { nextRevision } from './drawing';
-import { shownBatch, toBitmap, type Shown } from './present';
+import type { Raster } from './platform';
+import { shownBatch, type Shown } from './present';
 
 /** Euler steps of a preview: enough to judge by, cheap enough to be made often. */
 const STEPS = 10;
@@ -25,7 +26,7 @@ export class Previewing {
   private original: { pixels: Tensor4D; shown: Shown } | null = null;
   private readonly prompts: [string, string];
 
-  constructor(private readonly host: Host, private readonly base: Base, private readonly run: { runId: string; prompt: string; seed: number; recipe: Recipe; pictures: Tensor4D }) {
+  constructor(private readonly host: Host, private readonly raster: Raster, private readonly base: Base, private readonly run: { runId: string; prompt: string; seed: number; recipe: Recipe; pictures: Tensor4D }) {
     this.prompts = [run.prompt, promptRoles(run.prompt, run.recipe).base];
   }
 
@@ -82,6 +83,6 @@ export class Previewing {
   }
 
   private async show(slot: PictureSlot, shown: Shown, prompt: 0 | 1, elapsedMs: number): Promise<void> {
-    this.host.emit('picture', { slot, revision: nextRevision(), bitmap: await toBitmap(shown), state: 'full', step: STEPS, steps: STEPS, elapsedMs, prompt: this.prompts[prompt], seed: this.run.seed, balance: slot.kind === 'base' ? 0 : 1 });
+    this.host.emit('picture', { slot, revision: nextRevision(), bitmap: await this.raster.toBitmap(shown), state: 'full', step: STEPS, steps: STEPS, elapsedMs, prompt: this.prompts[prompt], seed: this.run.seed, balance: slot.kind === 'base' ? 0 : 1 });
   }
 }

@@ -13,6 +13,7 @@ import { parseRecipe, type Recipe } from '../protocol/recipe';
 import type { RunRecord } from '../storage/db';
 import type { RunHold } from '../storage/locks';
 import { cropPixels } from './pictures';
+import type { Raster } from './platform';
 
 /** Steps whose median pace the remaining time is reckoned from. */
 const PACE_STEPS = 15;
@@ -38,12 +39,12 @@ export interface Run {
   unsaved: StepMetrics[];
 }
 
-export async function beginRun(options: { base: Base; record: RunRecord; hold: RunHold; state?: unknown; engine: string; notIdentical: string; between: () => Promise<void>; onEncoded: (done: number, total: number) => void }): Promise<Run> {
-  const { base, record, hold, state, engine, notIdentical, between, onEncoded } = options;
+export async function beginRun(options: { base: Base; raster: Raster; record: RunRecord; hold: RunHold; state?: unknown; engine: string; notIdentical: string; between: () => Promise<void>; onEncoded: (done: number, total: number) => void }): Promise<Run> {
+  const { base, raster, record, hold, state, engine, notIdentical, between, onEncoded } = options;
   const recipe = parseRecipe(record.recipe);
   const side = base.imageSize;
   const items: { pixels: Float32Array; captions: RunRecord['pictures'][number]['captions'] }[] = [];
-  for (const { file, name, pictureId, crop, captions } of record.pictures) items.push({ pixels: await cropPixels(file, name, pictureId, crop, side), captions });
+  for (const picture of record.pictures) items.push({ pixels: await cropPixels(raster, picture, picture.crop, side), captions: picture.captions });
   const dataset = await buildDataset(base, items, recipe, onEncoded);
   const pictures = tf.tidy(() => tf.stack(items.map(({ pixels }) => tf.tensor3d(pixels, [side, side, 3]))) as Tensor4D);
   try {

@@ -86,7 +86,7 @@ export class Running {
     for (const { pictureId, crop, captions, name, file } of record.pictures) pictures.push({ ...(await this.pictures.add(file, name, pictureId)), crop, captions });
     const phase = step >= totalSteps ? 'finished' : 'paused';
     const run: RunInfo = { runId: record.runId, name: record.name, phase, recipe, step, totalSteps, secondsLeft: null, lambda: 1, notIdentical: '', startedAt: record.createdAt };
-    return { run, pictures, metrics, ownedElsewhere: await isRunHeld(record.runId) };
+    return { run, pictures, metrics, ownedElsewhere: await isRunHeld(record.runId, this.opening.platform.locks) };
   }
 
   async discard(runId: string): Promise<void> {
@@ -132,14 +132,14 @@ export class Running {
   private async begin(record: RunRecord, { steal, wish }: { steal: boolean; wish: 'go' | 'pause' | 'stop' }): Promise<RunInfo> {
     const db = await this.opening.db();
     const base = await this.opening.base();
-    const hold = await holdRun(record.runId, { steal });
+    const hold = await holdRun(record.runId, { steal, locks: this.opening.platform.locks });
     if (!hold) throw new Fault('run-elsewhere', 'This run belongs to another tab of this page.', 'Go on in that tab, or take the run over.', { subject: record.runId });
     try {
       const run = await this.restore(record, hold);
       await dropMetricsAfter(db, record.runId, run.trainer.step);
       this.run = run;
       this.wish = wish;
-      const previewing = new Previewing(this.host, base, { runId: record.runId, prompt: record.prompt, seed: record.seed, recipe: run.recipe, pictures: run.pictures });
+      const previewing = new Previewing(this.host, this.opening.platform.raster, base, { runId: record.runId, prompt: record.prompt, seed: record.seed, recipe: run.recipe, pictures: run.pictures });
       this.current.set({
         name: record.name, recipe: run.recipe, conceptId: null, runId: record.runId, captions: record.pictures.map(({ captions }) => captions.complete), pictures: run.pictures, measures: null,
         live: () => run.trainer.step >= Math.min(FIRST_LIVE_STEP, run.trainer.totalSteps) || run.phase === 'stopped',
@@ -165,7 +165,7 @@ export class Running {
     const checkpoints = await readCheckpoints(await this.opening.db(), record.runId);
     const now = this.opening.engine;
     const begin = (state: unknown, before: string) => beginRun({
-      base, record, hold, state, between: this.turns.between('training'),
+      base, raster: this.opening.platform.raster, record, hold, state, between: this.turns.between('training'),
       engine: before.split(CHANGE).at(-1) === now ? before : before + CHANGE + now,
       notIdentical: before === now ? '' : `It was computed on ${before} and goes on on ${now}: the last digits may differ from an uninterrupted run.`,
       onEncoded: (done, total) => this.host.emit('encoding', { done, total }),

@@ -13,20 +13,21 @@ import { checkFit } from './fit';
 import { Measuring } from './measuring';
 import { Opening } from './opening';
 import { Pictures } from './pictures';
-import { toBitmap, toShown } from './present';
+import type { Platform } from './platform';
+import { toShown } from './present';
 import { Probing } from './probing';
 import { Running } from './running';
 import { Shelf } from './shelf';
 import { Tracing } from './tracing';
 import { Turns } from './turns';
 
-export function makeSession(wire: Host): Handlers {
+export function makeSession(wire: Host, platform: Platform): Handlers {
   const turns = new Turns();
   const tracing = new Tracing(wire, turns);
   const { host } = tracing;
-  const opening = new Opening(host);
+  const opening = new Opening(host, platform);
   const current = new Current();
-  const pictures = new Pictures();
+  const pictures = new Pictures(platform.raster);
   const probing = new Probing(host, turns, opening, current);
   const drawing = new Drawing(host, turns, opening, current, probing);
   const running = new Running(host, turns, opening, current, pictures, drawing, probing);
@@ -44,7 +45,7 @@ export function makeSession(wire: Host): Handlers {
       const base = await opening.base();
       const given = await pictures.pixels(pictureId, crop, base.imageSize);
       const { pixels, psnr, outside } = await turns.run('drawing', () => checkFit(base, given));
-      return { pictureId, bitmap: await toBitmap(toShown(pixels, base.imageSize, base.imageSize)), psnr, outside };
+      return { pictureId, bitmap: await platform.raster.toBitmap(toShown(pixels, base.imageSize, base.imageSize)), psnr, outside };
     },
     forgetPicture: async ({ pictureId }) => pictures.forget(pictureId),
     vocabulary: async () => ({ words: (await opening.base()).tokenizer.words() }),

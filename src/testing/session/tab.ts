@@ -1,0 +1,120 @@
+/**
+ * A tab without a browser: the page's store over the real client, the real session and the real draft worker on the other ends of
+ * message channels, a tiny base, IndexedDB in memory. What a test does to the store is what the page does.
+ */
+import 'fake-indexeddb/auto';
+import { readFile } from 'node:fs/promises';
+import { openClient } from '../../protocol/client';
+import { serve } from '../../protocol/host';
+import type { PictureEvent } from '../../protocol/pictures';
+import type { RequestName } from '../../protocol/messages';
+import type { Wire, WorkerLike } from '../../protocol/wire';
+import { createStudio } from '../../state/studio';
+import type { StudioState } from '../../state/slice';
+import { serveDrafts } from '../../worker/drafting';
+import type { Platform } from '../../worker/platform';
+import { makeSession } from '../../worker/session';
+import { wasmFolder } from '../nodeBackend';
+import { nodeRaster, OpenBitmaps } from './raster';
+import { tinyStored } from './tinyFiles';
+
+export interface Tab {
+  now(): StudioState;
+  /** Every picture the page was sent, in order. */
+  pictures: PictureEvent[];
+  /** Names of the requests so far. */
+  asked: { name: RequestName; params: unknown }[];
+  bitmaps: OpenBitmaps;
+  /** Waits until the store says so. */
+  until(what: string, is: (state: StudioState) => boolean, timeoutMs?: number): Promise<StudioState>;
+  close(): void;
+}
+export interface TabOptions { locks?: LockManager; platform?: Partial<Platform>; fragment?: string }
+
+let ids = 0;
+
+export async function openTab({ locks, platform: changes, fragment = '' }: TabOptions = {}): Promise<Tab> {
+  const platform: Platform = { raster: nodeRaster, locks: locks ?? null, wasmPaths: wasmFolder, ensureBase: (_db, id) => tinyStored(id), ...changes };
+  const bitmaps = new OpenBitmaps();
+  const ports: MessagePort[] = [];
+  const timers = new Set<ReturnType<typeof setTimeout>>();
+  const pictures: PictureEvent[] = [];
+  const asked: Tab['asked'] = [];
+
+  const worker = (begin: (wire: Wire) => void): WorkerLike => {
+    const { port1, port2 } = new MessageChannel();
+    ports.push(port1, port2);
+    begin(port2 as unknown as Wire);
+    port2.start();
+    return {
+      postMessage: (message, transfer) => port1.postMessage(message, transfer ?? []),
+      addEventListener(type, listener) {
+        if (type === 'error') return;
+        // one page, one bitmap: the first listener's is everyone's
+        port1.addEventListener('message', ((event: MessageEvent) => listener({ data: received(event) } as MessageEvent)) as EventListener);
+        port1.start();
+      },
+      terminate: () => port1.close(),
+    };
+  };
+  const seen = new WeakMap<object, unknown>();
+  const received = (event: MessageEvent): unknown => {
+    if (!seen.has(event)) seen.set(event, bitmaps.received(event.data as unknown));
+    return seen.get(event);
+  };
+
+  const client = openClient({ backend: 'wasm', threads: 1, baseUrl: 'base/', session: () => worker((wire) => void serve(wire, (host) => makeSession(host, platform))), drafts: () => worker((wire) => serveDrafts(wire, platform)) });
+  client.on('picture', (picture) => pictures.push(picture));
+  const request: typeof client.request = (name, params, options) => {
+    asked.push({ name, params });
+    return client.request(name, params, options);
+  };
+  const studio = createStudio({
+    client: { ...client, request }, read: async (path) => new Response(new Uint8Array(await readFile(`public/${path}`))), memory: null, newId: () => `id-${++ids}`,
+    later(delayMs, run) {
+      const timer = setTimeout(run, delayMs);
+      timers.add(timer);
+      return () => clearTimeout(timer);
+    },
+  });
+  const now = studio.getState;
+  now().readLink(fragment);
+  const until: Tab['until'] = (what, is, timeoutMs = 30_000) => new Promise((resolve, reject) => {
+    let stop = () => {};
+    const late = setTimeout(() => {
+      stop();
+      const { run, deviceFault, runFault, drawFault, drawing } = now();
+      reject(new Error(`never: ${what}; ${JSON.stringify({ run: run && [run.phase, run.step], drawing, deviceFault, runFault, drawFault })}`));
+    }, timeoutMs);
+    const look = (state: StudioState) => {
+      if (!is(state)) return;
+      clearTimeout(late);
+      stop();
+      resolve(state);
+    };
+    stop = studio.subscribe(look);
+    look(now());
+  });
+  await now().start(() => client.open());
+  await until('the base is in', ({ ready, words }) => ready !== null && words.length > 0);
+  return {
+    now, pictures, asked, bitmaps, until,
+    close() {
+      client.close();
+      for (const timer of timers) clearTimeout(timer);
+      for (const port of ports) port.close();
+    },
+  };
+}
+
+/** A picture of the sample sets, as a user drops it. */
+export async function sampleFile(name = 'guide-dog/1.png'): Promise<{ file: Blob; name: string }> {
+  return { file: new Blob([new Uint8Array(await readFile(`public/concepts/${name}`))], { type: 'image/png' }), name: name.replace('/', '-') };
+}
+
+/** Pictures and class word are in, and a recipe of few steps. */
+export async function giveDog({ now }: Pick<Tab, 'now'>, recipe: Record<string, unknown> = {}): Promise<void> {
+  for (const [key, value] of Object.entries({ stage1Steps: 30, stage2Steps: 10, batchSize: 1, rank: 2, flip: false, previewEvery: 1000, ...recipe })) now().setField(key as never, value);
+  now().setClassWord('dog');
+  await now().addFiles([await sampleFile('guide-dog/1.png'), await sampleFile('guide-dog/2.png')]);
+}

@@ -1,0 +1,101 @@
+/**
+ * What the draft worker does: it holds the probe and the tiny decoder, and answers every move of the slider without asking the
+ * session, which may be in the middle of a training step. Colours at once in plain JavaScript, decoded pixels next; newest wins.
+ */
+import { openBackend } from '../engine/backend';
+import { decodeAsync, loadTinyAutoencoder, type TinyAutoencoder } from '../models/vae';
+import { draft, draftColours } from '../pipeline/sampling/preview';
+import { isAliveMessage } from '../protocol/alive';
+import { Fault, serializeFault } from '../protocol/faults';
+import type { DecoderParts, FromDrafts, Probe, SessionToDrafts, ToDrafts } from '../protocol/drafts';
+import { transferables, type Wire } from '../protocol/wire';
+import type { Platform } from './platform';
+import { shownBatch, toShown } from './present';
+import { makeBreath } from './turns';
+
+interface Move { balance: number; revision: number }
+
+/** The decoder alone, on its own wasm backend: the session's tensors cannot be shared. */
+async function openDecoder({ tensors, config }: DecoderParts, wasmPaths: Platform['wasmPaths']): Promise<TinyAutoencoder> {
+  await openBackend('wasm', { threads: 1, wasmPaths });
+  const find = (key: string) => {
+    const tensor = tensors[key];
+    if (!tensor) throw new Fault('tensor-missing', `The decoder has no tensor “${key}”.`, 'Reload the page.', { subject: key });
+    return tensor;
+  };
+  const rows = (key: string, from: number, to: number) => {
+    const { shape, data } = find(key);
+    const width = data.length / (shape[0] ?? 1);
+    return data.slice(from * width, to * width);
+  };
+  return loadTinyAutoencoder({ keys: () => Object.keys(tensors), has: (key) => key in tensors, shape: (key) => find(key).shape, read: async (key) => find(key).data, readRows: async (key, from, to) => rows(key, from, to) }, config);
+}
+
+/** Answers the page on `wire` from now on. */
+export function serveDrafts(wire: Wire, { raster, wasmPaths }: Pick<Platform, 'raster' | 'wasmPaths'>): void {
+  let probe: Probe | null = null;
+  let decoder: DecoderParts | null = null;
+  let vae: Promise<TinyAutoencoder> | null = null;
+  let next: Move | null = null;
+  let working = false;
+  const breathe = makeBreath();
+
+  const post = (message: FromDrafts): void => wire.postMessage(message, transferables(message));
+
+  /** The linear colours, at once: called as a move arrives, also between the layers of a decoding. */
+  async function answerAtOnce({ balance, revision }: Move): Promise<void> {
+    if (!probe || !decoder) return;
+    const started = performance.now();
+    const colours = toShown(draftColours(probe, balance, decoder.latentToRgb), probe.width, probe.height);
+    post({ kind: 'draft', state: 'draft-linear', bitmap: await raster.toBitmap(colours), balance, revision, elapsedMs: performance.now() - started });
+  }
+
+  /** Decodes the newest move until none is waiting; one that is overtaken is given up at the next layer. */
+  async function work(): Promise<void> {
+    while (next && probe && vae) {
+      const { balance, revision } = next;
+      next = null;
+      const started = performance.now();
+      const loaded = await vae;
+      const latent = draft(probe, balance);
+      const pixels = await decodeAsync(loaded, latent, async () => {
+        await breathe();
+        return next ? 'stop' : 'go';
+      });
+      latent.dispose();
+      if (!pixels) continue;
+      const [shown] = await shownBatch(pixels);
+      pixels.dispose();
+      post({ kind: 'draft', state: 'draft', bitmap: await raster.toBitmap(shown!), balance, revision, elapsedMs: performance.now() - started });
+    }
+  }
+
+  const fail = (error: unknown) => post({ kind: 'fault', fault: serializeFault(error) });
+
+  function start(): void {
+    if (working) return;
+    working = true;
+    work()
+      .catch(fail)
+      .finally(() => { working = false; });
+  }
+
+  function fromSession({ data }: MessageEvent<SessionToDrafts>): void {
+    if (data.kind === 'probe') probe = data.probe;
+    else {
+      decoder = data.decoder;
+      vae ??= openDecoder(decoder, wasmPaths);
+    }
+    start();
+  }
+
+  wire.addEventListener('message', ({ data }: MessageEvent<ToDrafts>) => {
+    if (isAliveMessage(data)) return;
+    if (data.kind === 'open') data.port.onmessage = fromSession;
+    else {
+      next = data;
+      answerAtOnce(data).catch(fail);
+      start();
+    }
+  });
+}

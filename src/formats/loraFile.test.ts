@@ -3,13 +3,17 @@ import { describe, expect, it } from 'vitest';
 import { defaultRecipe, type Recipe } from '../protocol/recipe';
 import { openSafetensors } from './safetensors';
 import { writeSafetensors, type PlainTensor } from './safetensorsWriter';
-import { readLora, writeLora, type WriteLora } from './loraFile';
+import { readLora as readLoraFile, type LoraModel } from './loraFile';
+import { writeLora, type WriteLora } from './loraWriter';
 import { bareModule, type LoraSiteShape } from './loraKeys';
 
 const projections = ['to_q', 'to_k', 'to_v', 'to_out.0', 'add_q_proj', 'add_k_proj', 'add_v_proj', 'to_add_out'];
 const sitesOf = (depth: number, width: number): LoraSiteShape[] =>
   Array.from({ length: depth }, (_, block) => projections.filter((name) => block < depth - 1 || name !== 'to_add_out').map((name) => ({ name: `transformer_blocks.${block}.attn.${name}`, inFeatures: width, outFeatures: width }))).flat();
-const sites = sitesOf(3, 64);
+const modelOf = (depth: number, width: number): LoraModel => ({ sites: sitesOf(depth, width), depth, hidden: width, pooledWidth: 80 });
+const model = modelOf(3, 64);
+const { sites } = model;
+const readLora = (bytes: Uint8Array<ArrayBuffer>, of = model) => readLoraFile(new Blob([bytes]), of, 'a.safetensors');
 const fixture = async (name: string) => new Uint8Array(await readFile(`fixtures/sd3/${name}.safetensors`));
 
 let seed = 1;
@@ -20,7 +24,7 @@ function concept(rank = 4): WriteLora {
   const tensors = Object.fromEntries(sites.flatMap(({ name }) => [[`${name}.a`, tensor(64, rank)], [`${name}.b`, tensor(rank, 64)]]));
   return {
     tensors: { ...tensors, rows: tensor(3, 64), pooledDelta: tensor(80) },
-    name: 'guide dog', trigger: 'dog', recipe, base: { id: 'embedded', sha256: 'ab'.repeat(32) }, lambda: 1.5, likenessWithoutRows: 0.8123,
+    name: 'guide dog', trigger: 'dog', recipe, usesRows: true, base: { id: 'embedded', sha256: 'ab'.repeat(32) }, lambda: 1.5, likenessWithoutRows: 0.8123,
     captions: ['a [V] dog in my secret garden', 'a [V] dog at grandmother’s'], options: { includeCaptions: false, includeRows: true }, date: '2026-01-02',
   };
 }
@@ -38,7 +42,7 @@ const worst = (a: Float64Array, b: Float64Array, factor = 1) => a.reduce((max, v
 describe('export', () => {
   it('comes back bit for bit', async () => {
     const given = concept();
-    const read = await readLora(await writeLora(given), sites);
+    const read = await readLora(await writeLora(given));
     expect(read.tensors).toEqual(given.tensors);
     expect(read).toMatchObject({ matched: 23, total: 23, unmatched: [] });
     expect(read.about).toEqual({ base: given.base, name: 'guide dog', trigger: 'dog', lambda: 1.5, likenessWithoutRows: 0.8123, recipe: given.recipe });
@@ -95,19 +99,19 @@ describe('export', () => {
 
 describe('import', () => {
   it('takes PureCC’s own LoRA whole', async () => {
-    const read = await readLora(await fixture('purecc_lora'), sites);
+    const read = await readLora(await fixture('purecc_lora'));
     expect(read).toMatchObject({ matched: 23, total: 23, unmatched: [], about: null });
   });
 
   it('names what the model has no place for', async () => {
-    const read = await readLora(await fixture('lora_peft'), sites);
+    const read = await readLora(await fixture('lora_peft'));
     expect(read).toMatchObject({ matched: 23, total: 35 });
     expect(read.unmatched).toHaveLength(12);
-    expect(read.unmatched).toContain('transformer.transformer_blocks.0.ff.net.0.proj (the model has no such layer)');
+    expect(read.unmatched).toContainEqual({ name: 'transformer.transformer_blocks.0.ff.net.0.proj', why: 'this base has no such layer' });
   });
 
   it('gets the same ΔW from kohya’s fused form as from PEFT’s', async () => {
-    const [peft, kohya] = [await readLora(await fixture('lora_peft'), sites), await readLora(await fixture('lora_peft_as_kohya'), sites)];
+    const [peft, kohya] = [await readLora(await fixture('lora_peft')), await readLora(await fixture('lora_peft_as_kohya'))];
     for (const { name } of sites) expect(worst(product(peft.tensors, name)!, product(kohya.tensors, name)!), name).toBe(0);
     expect(kohya.tensors['transformer_blocks.0.attn.to_q.a']!.shape).toEqual([64, 4]);
     // 23 projections are 11 modules there: qkv and proj of both streams, but the last context has no proj.
@@ -115,11 +119,11 @@ describe('import', () => {
   });
 
   it('takes alpha from the header, and from kohya’s tensor', async () => {
-    const [peft, twice] = [await readLora(await fixture('lora_peft'), sites), await readLora(await fixture('lora_peft_alpha8'), sites)];
+    const [peft, twice] = [await readLora(await fixture('lora_peft')), await readLora(await fixture('lora_peft_alpha8'))];
     for (const { name } of sites) expect(worst(product(twice.tensors, name)!, product(peft.tensors, name)!, 2), name).toBe(0);
     const file = openSafetensors(await fixture('lora_kohya'));
     const [down, up] = [await file.read('lora_unet_joint_blocks_1_x_block_attn_qkv.lora_down.weight'), await file.read('lora_unet_joint_blocks_1_x_block_attn_qkv.lora_up.weight')];
-    const value = product((await readLora(await fixture('lora_kohya'), sites)).tensors, 'transformer_blocks.1.attn.to_v')!;
+    const value = product((await readLora(await fixture('lora_kohya'))).tensors, 'transformer_blocks.1.attn.to_v')!;
     const expected = new Float64Array(64 * 64);
     // Rows 128… of the fused matrix are v; alpha 2 of rank 4 halves it.
     for (let i = 0; i < 64; i++) for (let o = 0; o < 64; o++) for (let r = 0; r < 4; r++) expected[i * 64 + o]! += 0.5 * down[r * 64 + i]! * up[(128 + o) * 4 + r]!;
@@ -143,32 +147,81 @@ describe('import', () => {
     ['OneTrainer', (site: string, half: string) => `lora_transformer_${site.replaceAll('.', '_')}.lora_${half === 'A' ? 'down' : 'up'}.weight`],
     ['older diffusers', (site: string, half: string) => `transformer.${site}.lora.${half === 'A' ? 'down' : 'up'}.weight`],
   ])('reads the names of %s', async (_, name) => {
-    const expected = await readLora(await fixture('purecc_lora'), sites);
-    const read = await readLora(await renamed(name), sites);
+    const expected = await readLora(await fixture('purecc_lora'));
+    const read = await readLora(await renamed(name));
     expect(read.tensors).toEqual(expected.tensors);
     expect(read.matched).toBe(23);
   });
 
   it('folds rsLoRA’s scale in', async () => {
-    const plain = await readLora(await fixture('purecc_lora'), sites);
+    const plain = await readLora(await fixture('purecc_lora'));
     const bytes = await renamed((site, half) => `transformer.${site}.lora_${half}.weight`, { lora_adapter_metadata: JSON.stringify({ 'transformer.r': 4, 'transformer.lora_alpha': 4, 'transformer.use_rslora': true }) });
     const site = 'transformer_blocks.0.attn.to_q';
     // alpha/√r = 4/2.
-    expect(worst(product((await readLora(bytes, sites)).tensors, site)!, product(plain.tensors, site)!, 2)).toBe(0);
+    expect(worst(product((await readLora(bytes)).tensors, site)!, product(plain.tensors, site)!, 2)).toBe(0);
   });
 
   it('refuses another model’s LoRA in words', async () => {
     const bytes = await writeLora(concept());
-    await expect(readLora(bytes, sitesOf(3, 256))).rejects.toMatchObject({ code: 'base-mismatch', message: 'This LoRA is for another model: its layer “transformer.transformer_blocks.0.attn.to_q” takes 64 numbers, this base model’s 256.' });
+    await expect(readLora(bytes, modelOf(3, 256))).rejects.toMatchObject({ code: 'base-mismatch', message: 'This LoRA is for another model: its layer “transformer.transformer_blocks.0.attn.to_q” takes 64 numbers, this base model’s 256.' });
     const elsewhere = writeSafetensors({ 'lora_unet_down_blocks_0.lora_down.weight': tensor(4, 64), 'lora_unet_down_blocks_0.lora_up.weight': tensor(64, 4) });
-    await expect(readLora(elsewhere, sites)).rejects.toMatchObject({ code: 'base-mismatch' });
+    await expect(readLora(elsewhere)).rejects.toMatchObject({ code: 'base-mismatch' });
   });
 
   it('refuses what is no LoRA, and numbers that are not finite', async () => {
-    await expect(readLora(writeSafetensors({ weight: tensor(4) }), sites)).rejects.toMatchObject({ code: 'file-unrecognised' });
+    await expect(readLora(writeSafetensors({ weight: tensor(4) }))).rejects.toMatchObject({ code: 'file-unrecognised' });
     const broken = concept();
     broken.tensors['transformer_blocks.0.attn.to_k.b']!.data[7] = NaN;
-    await expect(readLora(await writeLora(broken), sites)).rejects.toMatchObject({ code: 'not-finite' });
+    await expect(readLora(await writeLora(broken))).rejects.toMatchObject({ code: 'not-finite' });
+  });
+
+  const changed = async (change: (tensors: Record<string, PlainTensor>) => void, metadata: Record<string, string> = {}) => {
+    const bytes = await writeLora(concept());
+    const file = openSafetensors(bytes);
+    const out: Record<string, PlainTensor> = {};
+    for (const key of file.keys()) out[key] = { shape: file.shape(key), data: await file.read(key) };
+    change(out);
+    return writeSafetensors(out, { ...file.header.metadata, ...metadata });
+  };
+  const plain = (shape: number[], value = 1): PlainTensor => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value) });
+
+  it.each<[string, string, (tensors: Record<string, PlainTensor>) => void]>([
+    ['a row too few', 'base-mismatch', (t) => { delete t['lamina_lora_rows.2']; }],
+    ['a row too many', 'base-mismatch', (t) => { t['lamina_lora_rows.3'] = plain([64]); }],
+    ['a gap between rows', 'base-mismatch', (t) => { t['lamina_lora_rows.7'] = t['lamina_lora_rows.1']!; delete t['lamina_lora_rows.1']; }],
+    ['rows of another width', 'base-mismatch', (t) => { for (const n of [0, 1, 2]) t[`lamina_lora_rows.${n}`] = plain([48]); }],
+    ['a row that is NaN', 'not-finite', (t) => { t['lamina_lora_rows.1'] = plain([64], NaN); }],
+    ['a pooled delta of another width', 'base-mismatch', (t) => { t.lamina_lora_pooled = plain([81]); }],
+    ['a pooled delta that is infinite', 'not-finite', (t) => { t.lamina_lora_pooled = plain([80], Infinity); }],
+    ['an alpha that is NaN', 'not-finite', (t) => { t['transformer.transformer_blocks.0.attn.to_q.alpha'] = plain([], NaN); }],
+    ['an empty alpha', 'safetensors-invalid', (t) => { t['transformer.transformer_blocks.0.attn.to_q.alpha'] = plain([0]); }],
+  ])('refuses %s', async (_, code, change) => {
+    await expect(readLora(await changed(() => {}))).resolves.toMatchObject({ matched: 23 });
+    await expect(readLora(await changed(change))).rejects.toMatchObject({ code });
+  });
+
+  it('refuses an alpha in the header that is no number', async () => {
+    for (const alpha of ['"8"', 'null', '1e999']) {
+      await expect(readLora(await changed(() => {}, { lora_adapter_metadata: `{"transformer.lora_alpha": ${alpha}}` }))).rejects.toMatchObject({ code: 'safetensors-invalid' });
+    }
+  });
+
+  it('reads nothing but the header of a large wrong file', async () => {
+    const huge = (bytes: Uint8Array<ArrayBuffer>, size: number) => {
+      let read = 0;
+      const file = { size, slice: (begin: number, end: number) => { read += Math.min(end, size) - begin; return new Blob([bytes.slice(begin, end)]); }, arrayBuffer: () => Promise.reject(new RangeError('Array buffer allocation failed')) };
+      return { file: file as unknown as Blob, read: () => read };
+    };
+    const claim = new TextEncoder().encode(JSON.stringify({ 'model.weight': { dtype: 'F16', shape: [2.5 * 2 ** 30], data_offsets: [0, 5 * 2 ** 30] } }));
+    const head = new Uint8Array(8 + claim.length);
+    new DataView(head.buffer).setBigUint64(0, BigInt(claim.length), true);
+    head.set(claim, 8);
+    const wrong = huge(head, head.length + 5 * 2 ** 30);
+    await expect(readLoraFile(wrong.file, model, 'model.safetensors')).rejects.toMatchObject({ code: 'file-unrecognised', message: '“model.safetensors” holds no LoRA.' });
+    expect(wrong.read()).toBeLessThan(1000);
+    const long = huge(Uint8Array.from([0, 0, 0, 5, 0, 0, 0, 0, 0x7b]), 5 * 2 ** 30);
+    await expect(readLoraFile(long.file, model)).rejects.toMatchObject({ code: 'safetensors-invalid' });
+    expect(long.read()).toBeLessThan(1000);
   });
 
   it('leaves out layers it cannot compute and says why', async () => {
@@ -178,9 +231,12 @@ describe('import', () => {
       'transformer.transformer_blocks.0.attn.to_k.lora_A.weight': tensor(4, 64),
       'transformer.transformer_blocks.0.attn.to_v.lora_A.weight': tensor(4, 64), 'transformer.transformer_blocks.0.attn.to_v.lora_B.weight': tensor(64, 4),
     });
-    const read = await readLora(bytes, sites);
+    const read = await readLora(bytes);
     expect(read).toMatchObject({ matched: 1, total: 3 });
-    expect(read.unmatched).toEqual([`${name}.lora_magnitude_vector.weight (not a plain LoRA tensor)`, `${name} (lora_magnitude_vector.weight is not supported)`, 'transformer.transformer_blocks.0.attn.to_k (half of it is missing)']);
+    expect(read.unmatched).toEqual([
+      { name: `${name}.lora_magnitude_vector.weight`, why: 'not a plain LoRA tensor' }, { name, why: 'its lora_magnitude_vector.weight is not supported' },
+      { name: 'transformer.transformer_blocks.0.attn.to_k', why: 'half of it is missing' },
+    ]);
   });
 
   it('strips prefixes in any order', () => {

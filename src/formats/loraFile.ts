@@ -1,24 +1,24 @@
 /**
- * LoRA files: a concept's stored tensors to safetensors and back. In memory a is [in,r] and b [r,out], in files lora_A is [r,in]
- * and lora_B [out,r]. Written with alpha = rank; on reading, alpha/rank (or alpha/√rank for rsLoRA) is folded into b, so scale is
- * always 1. What a file holds beyond the model's own sites is counted and named, never silently dropped.
+ * Reads LoRA files into a concept's stored tensors. In files lora_A is [r,in] and lora_B [out,r], in memory a is [in,r] and b
+ * [r,out]; alpha/rank (or alpha/√rank for rsLoRA) is folded into b, so scale is always 1. Only the header and the tensors that
+ * the model takes are read, whatever the file's size. What a file holds beyond them is named, never silently dropped.
  */
+import * as v from 'valibot';
 import { Fault } from '../protocol/faults';
-import { openSafetensors, type TensorSource } from './safetensors';
-import { hashTensors, writeSafetensors, type PlainTensor } from './safetensorsWriter';
+import { readJson } from './json';
+import { openSafetensorsFile, type TensorSource } from './safetensors';
+import type { PlainTensor } from './safetensorsWriter';
 import type { StoredTensors } from './storedTensors';
-import { bareModule, exportedKeys, isOwnKey, moduleTable, parseLoraKey, POOLED_KEY, rowKey, type LoraPart, type LoraSiteShape } from './loraKeys';
-import { loraHeader, readLoraHeader, type LoraDescription } from './loraHeader';
+import { bareModule, isOwnKey, moduleTable, parseLoraKey, POOLED_KEY, rowKey, type LoraPart, type LoraSiteShape } from './loraKeys';
+import { readLoraHeader } from './loraHeader';
 
-export interface WriteLora extends Omit<LoraDescription, 'captions' | 'date'> {
-  /** As pipeline/concept.ts stores them: `<site>.a`, `<site>.b`, `rows`, `pooledDelta`. */
-  tensors: StoredTensors;
-  /** Complete captions; they go into the header only if `options.includeCaptions`. */
-  captions: readonly string[];
-  options: { includeCaptions: boolean; includeRows: boolean };
-  /** ISO 8601; now, if left out. */
-  date?: string;
-}
+/** A file with more is a whole model, or was made for one far larger than any that runs here. */
+export const MOST_LORA_BYTES = 2 ** 30;
+
+/** What a LoRA is read for: the projections that take one, and the sizes of concept rows and pooled delta. */
+export interface LoraModel { sites: readonly LoraSiteShape[]; depth: number; hidden: number; pooledWidth: number }
+/** A module or key that was not taken, and why in a few words. */
+export interface LeftOut { name: string; why: string }
 export interface ReadLora {
   /** As pipeline/concept.ts stores them, for `restoreConcept`. */
   tensors: StoredTensors;
@@ -28,48 +28,25 @@ export interface ReadLora {
   /** Modules of the file that the model took, of all in it. */
   matched: number;
   total: number;
-  /** The modules (or keys) it did not take, each with the reason in brackets. */
-  unmatched: string[];
+  unmatched: LeftOut[];
 }
 
-/** [rows,columns] → [columns,rows]. */
-function transpose(data: Float32Array, rows: number, columns: number): Float32Array {
-  const out = new Float32Array(data.length);
-  for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) out[column * rows + row] = data[row * columns + column]!;
-  return out;
-}
-
-/** The file's bytes. The same arguments (with `date`) give the same bytes. */
-export async function writeLora({ tensors, options, captions, date = new Date().toISOString(), ...about }: WriteLora): Promise<Uint8Array<ArrayBuffer>> {
-  const out: Record<string, PlainTensor> = {};
-  const ranks: Record<string, number> = {};
-  for (const [key, { shape, data }] of Object.entries(tensors)) {
-    const site = key.slice(0, -2);
-    const [rows, columns] = shape as [number, number];
-    if (key.endsWith('.a')) ranks[site] = columns;
-    if (key.endsWith('.a') || key.endsWith('.b')) out[exportedKeys(site)[key.endsWith('.a') ? 'down' : 'up']] = { shape: [columns, rows], data: transpose(data, rows, columns) };
-  }
-  const { rows, pooledDelta } = options.includeRows ? tensors : {};
-  const [depth = 0, width = 0] = rows?.shape ?? [];
-  for (let block = 0; block < depth; block++) out[rowKey(block)] = { shape: [width], data: rows!.data.slice(block * width, (block + 1) * width) };
-  if (pooledDelta) out[POOLED_KEY] = pooledDelta;
-  const facts = { ranks, hasRows: rows !== undefined, hash: await hashTensors(out) };
-  return writeSafetensors(out, loraHeader({ ...about, date, captions: options.includeCaptions ? captions : null }, facts));
-}
+const peftConfig = v.object({
+  'transformer.alpha_pattern': v.optional(v.record(v.string(), v.pipe(v.number(), v.finite())), {}),
+  'transformer.lora_alpha': v.optional(v.pipe(v.number(), v.finite())),
+  'transformer.use_rslora': v.optional(v.boolean(), false),
+});
 
 /** alpha of a module from PEFT's configuration in the header: a pattern's, else the common one; null where there is none. */
 function headerAlpha(metadata: Record<string, string>): (module: string, rank: number) => number | null {
-  let config: Record<string, unknown> = {};
-  try {
-    config = JSON.parse(metadata.lora_adapter_metadata ?? '{}') as Record<string, unknown>;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
-  const patterns = Object.entries((config['transformer.alpha_pattern'] ?? {}) as Record<string, number>);
-  const common = config['transformer.lora_alpha'];
+  const text = metadata.lora_adapter_metadata;
+  if (text === undefined) return () => null;
+  const config = readJson(text, peftConfig);
+  if (!config) throw new Fault('safetensors-invalid', 'The header of this LoRA says how strongly it acts, but not in a form that can be read.', 'Use another file; this one is broken.', { subject: 'lora_adapter_metadata' });
+  const patterns = Object.entries(config['transformer.alpha_pattern']);
   return (module, rank) => {
-    const alpha = patterns.find(([pattern]) => module === pattern || module.endsWith(`.${pattern}`))?.[1] ?? (typeof common === 'number' ? common : null);
-    return alpha !== null && config['transformer.use_rslora'] === true ? alpha * Math.sqrt(rank) : alpha;
+    const alpha = patterns.find(([pattern]) => module === pattern || module.endsWith(`.${pattern}`))?.[1] ?? config['transformer.lora_alpha'] ?? null;
+    return alpha !== null && config['transformer.use_rslora'] ? alpha * Math.sqrt(rank) : alpha;
   };
 }
 
@@ -103,41 +80,65 @@ function splitModule(down: Float32Array, up: Float32Array, rank: number, scale: 
   return { a: { shape: [inFeatures, ranks.length], data: a }, b: { shape: [ranks.length, outFeatures], data: b } };
 }
 
-async function readRowsOf(source: TensorSource, width: number | null): Promise<StoredTensors> {
+const notFinite = (name: string) => new Fault('not-finite', `“${name}” of this LoRA holds numbers that are not finite.`, 'Use another file; this one is broken.', { subject: name });
+
+async function readFinite(source: TensorSource, key: string): Promise<Float32Array> {
+  const data = await source.read(key);
+  if (!data.every(Number.isFinite)) throw notFinite(key);
+  return data;
+}
+
+/** A module's alpha tensor: one number. */
+async function readAlpha(source: TensorSource, key: string): Promise<number> {
+  const count = source.shape(key).reduce((product, size) => product * size, 1);
+  if (count !== 1) throw new Fault('safetensors-invalid', `“${key}” of this LoRA must hold one number and holds ${count}.`, 'Use another file; this one is broken.', { subject: key });
+  return (await readFinite(source, key))[0]!;
+}
+
+/** Concept rows, one a block, and the pooled delta, where the file has them. Sizes are checked before anything is read. */
+async function readRowsOf(source: TensorSource, { depth, hidden, pooledWidth }: LoraModel): Promise<StoredTensors> {
   const out: StoredTensors = {};
-  const keys: string[] = [];
-  while (source.has(rowKey(keys.length))) keys.push(rowKey(keys.length));
+  const keys = source.keys().filter((key) => isOwnKey(key) && key !== POOLED_KEY);
+  const expect = (key: string, width: number) => {
+    const shape = source.shape(key);
+    if (shape.length !== 1 || shape[0] !== width) throw mismatch(key, 'has', shape.reduce((product, size) => product * size, 1), width);
+  };
   if (keys.length > 0) {
-    const rows = await Promise.all(keys.map((key) => source.read(key)));
-    const found = rows[0]!.length;
-    if (rows.some((row) => row.length !== found)) throw new Fault('safetensors-invalid', 'The concept rows of this file differ in length.', 'Export the concept again.', { subject: rowKey(0) });
-    if (width !== null && found !== width) throw mismatch(rowKey(0), 'has', found, width);
-    const data = new Float32Array(keys.length * found);
-    rows.forEach((row, block) => data.set(row, block * found));
-    out.rows = { shape: [keys.length, found], data };
+    const wanted = Array.from({ length: depth }, (_, block) => rowKey(block));
+    if (keys.length !== depth || !wanted.every((key) => source.has(key))) {
+      throw new Fault('base-mismatch', `This LoRA has concept rows for ${keys.length} blocks, and this base model has ${depth}.`, 'Use a LoRA that was made for this base model.', { subject: rowKey(0) });
+    }
+    const data = new Float32Array(depth * hidden);
+    for (const key of wanted) expect(key, hidden);
+    for (const [block, key] of wanted.entries()) data.set(await readFinite(source, key), block * hidden);
+    out.rows = { shape: [depth, hidden], data };
   }
-  if (source.has(POOLED_KEY)) out.pooledDelta = { shape: [...source.shape(POOLED_KEY)], data: await source.read(POOLED_KEY) };
+  if (source.has(POOLED_KEY)) {
+    expect(POOLED_KEY, pooledWidth);
+    if (out.rows) out.pooledDelta = { shape: [pooledWidth], data: await readFinite(source, POOLED_KEY) };
+  }
   return out;
 }
 
 /**
- * Reads a LoRA for the given sites. Faults: `safetensors-invalid`, `file-unrecognised` (no LoRA), `base-mismatch` (other sizes, or
- * nothing in it fits), `not-finite`.
+ * Reads a LoRA for a model. Faults: `safetensors-invalid`, `file-too-large`, `file-unrecognised` (no LoRA), `base-mismatch`
+ * (other sizes, or nothing in it fits), `not-finite`.
  */
-export async function readLora(bytes: Uint8Array, sites: readonly LoraSiteShape[]): Promise<ReadLora> {
-  const source = openSafetensors(bytes, 'LoRA');
+export async function readLora(file: Blob, model: LoraModel, name = 'LoRA'): Promise<ReadLora> {
+  const source = await openSafetensorsFile(file, name);
   const { metadata } = source.header;
   const modules = new Map<string, Partial<Record<LoraPart, string>>>();
-  const unmatched: string[] = [];
+  const unmatched: LeftOut[] = [];
   for (const key of source.keys()) {
     if (isOwnKey(key)) continue;
     const parsed = parseLoraKey(key);
     if (parsed) modules.set(parsed.module, { ...modules.get(parsed.module), [parsed.part]: key });
-    else unmatched.push(`${key} (not a plain LoRA tensor)`);
+    else unmatched.push({ name: key, why: 'not a plain LoRA tensor' });
   }
-  if (modules.size === 0) throw new Fault('file-unrecognised', 'This file holds no LoRA.', 'Drop a LoRA in safetensors format.');
+  if (modules.size === 0) throw new Fault('file-unrecognised', `“${name}” holds no LoRA.`, 'Drop a LoRA in safetensors format.');
+  if (file.size > MOST_LORA_BYTES) throw new Fault('file-too-large', `“${name}” has ${(file.size / 2 ** 30).toFixed(1)} GB; a LoRA of up to ${MOST_LORA_BYTES / 2 ** 30} GB can be read.`, 'Use one of a lower rank.');
 
-  const table = moduleTable(sites);
+  const table = moduleTable(model.sites);
   const alphaOf = headerAlpha(metadata);
   const tensors: StoredTensors = {};
   let matched = 0;
@@ -145,7 +146,7 @@ export async function readLora(bytes: Uint8Array, sites: readonly LoraSiteShape[
     const targets = table.get(bareModule(module));
     const extra = source.keys().find((key) => key.startsWith(`${module}.`) && !parseLoraKey(key));
     if (!targets || !down || !up || extra) {
-      unmatched.push(`${module} (${!targets ? 'the model has no such layer' : extra ? `${extra.slice(module.length + 1)} is not supported` : 'half of it is missing'})`);
+      unmatched.push({ name: module, why: !targets ? 'this base has no such layer' : extra ? `its ${extra.slice(module.length + 1)} is not supported` : 'half of it is missing' });
       continue;
     }
     const [rank = 0, inputs = 0] = source.shape(down);
@@ -155,9 +156,8 @@ export async function readLora(bytes: Uint8Array, sites: readonly LoraSiteShape[
     if (source.shape(down).length !== 2 || source.shape(up).length !== 2 || rank !== upRank || rank === 0) throw new Fault('base-mismatch', `The two halves of “${module}” do not fit each other.`, 'Use a LoRA of linear layers.', { subject: module });
     if (inputs !== site.inFeatures) throw mismatch(module, 'takes', inputs, site.inFeatures);
     if (outputs !== needed) throw mismatch(module, 'gives', outputs, needed);
-    const [downData, upData] = [await source.read(down), await source.read(up)];
-    if (![downData, upData].every((data) => data.every(Number.isFinite))) throw new Fault('not-finite', `“${module}” of this LoRA holds numbers that are not finite.`, 'Use another file; this one is broken.', { subject: module });
-    const scale = (alpha ? (await source.read(alpha))[0]! : (alphaOf(bareModule(module), rank) ?? rank)) / rank;
+    const [downData, upData] = [await readFinite(source, down), await readFinite(source, up)];
+    const scale = (alpha ? await readAlpha(source, alpha) : (alphaOf(bareModule(module), rank) ?? rank)) / rank;
     for (const { site: target, third: part } of targets) {
       const pair = splitModule(downData, upData, rank, scale, target, part);
       if (!pair) continue;
@@ -166,7 +166,7 @@ export async function readLora(bytes: Uint8Array, sites: readonly LoraSiteShape[
     }
     matched += 1;
   }
-  if (matched === 0) throw new Fault('base-mismatch', `None of this LoRA’s ${modules.size} layers exists in this base model.`, 'Use a LoRA that was made for this base model.', { subject: unmatched[0] ?? '' });
-  Object.assign(tensors, await readRowsOf(source, sites.find(({ name }) => name.endsWith('add_q_proj'))?.inFeatures ?? null));
+  if (matched === 0) throw new Fault('base-mismatch', `None of this LoRA’s ${modules.size} layers exists in this base model.`, 'Use a LoRA that was made for this base model.', { subject: unmatched[0]?.name ?? '' });
+  Object.assign(tensors, await readRowsOf(source, model));
   return { tensors, metadata, about: readLoraHeader(metadata), matched, total: modules.size, unmatched };
 }

@@ -2,6 +2,9 @@
  * The text header of an exported LoRA: PEFT's adapter configuration, ModelSpec 1.0.1, the few kohya fields that readers ask for,
  * and our own under `lamina.`. By default it says nothing about the pictures: no captions, file names or counts.
  */
+import * as v from 'valibot';
+import { readJson } from './json';
+
 export interface LoraBase {
   id: string;
   /** SHA-256 of the base's transformer file, lowercase hex. */
@@ -12,8 +15,10 @@ export interface LoraDescription {
   name: string;
   /** What to write in a prompt of another tool. */
   trigger: string;
-  /** Written whole; of it the header says what was learned and whether the student needs its rows. */
-  recipe: { kind: 'instance' | 'style'; studentRows: boolean } & object;
+  /** Written whole; of it the header itself says what was learned. */
+  recipe: { kind: 'instance' | 'style' } & object;
+  /** Whether the student was trained with concept rows, always or at times. */
+  usesRows: boolean;
   base: LoraBase;
   /** Median λ* at the end of learning. */
   lambda: number;
@@ -51,16 +56,16 @@ function peftConfig(ranks: Record<string, number>): Record<string, unknown> {
 }
 
 /** Two plain sentences a person reads in a model viewer. */
-function usageHint({ base, trigger, recipe, likenessWithoutRows }: LoraDescription, hasRows: boolean): string {
+function usageHint({ base, trigger, usesRows, likenessWithoutRows }: LoraDescription, hasRows: boolean): string {
   const fits = base.id === EMBEDDED ? 'Fits only the embedded base of Lamina and no other model.' : `Fits only the base model ${base.id}.`;
   const use = `In prompts write “${trigger}”.`;
-  if (!recipe.studentRows) return `${fits} ${use} The file says everything there is.`;
+  if (!usesRows) return `${fits} ${use} The file says everything there is.`;
   const left = likenessWithoutRows === null ? '' : ` Likeness without them: ${likenessWithoutRows.toFixed(3)}.`;
   return `${fits} ${use} The concept was learned with concept rows, which ${hasRows ? 'are in this file but only Lamina applies' : 'are not in this file'}.${left}`;
 }
 
 export function loraHeader(about: LoraDescription, { ranks, hasRows, hash }: LoraFacts): Record<string, string> {
-  const { name, trigger, recipe, base, lambda, likenessWithoutRows, date, captions } = about;
+  const { name, trigger, recipe, usesRows, base, lambda, likenessWithoutRows, date, captions } = about;
   const rank = String(commonest(Object.values(ranks)));
   const hint = usageHint(about, hasRows);
   return {
@@ -92,7 +97,7 @@ export function loraHeader(about: LoraDescription, { ranks, hasRows, hash }: Lor
     'lamina.name': name,
     'lamina.trigger': trigger,
     'lamina.lambda': String(lambda),
-    'lamina.rows': hasRows ? 'included' : recipe.studentRows ? 'left out' : 'not needed',
+    'lamina.rows': hasRows ? 'included' : usesRows ? 'left out' : 'not needed',
     ...(likenessWithoutRows === null ? {} : { 'lamina.likeness_without_rows': String(likenessWithoutRows) }),
     'lamina.recipe': JSON.stringify(recipe),
     ...(captions ? { ss_num_train_images: String(captions.length), 'lamina.captions': JSON.stringify(captions), ss_tag_frequency: JSON.stringify({ lamina: countEach(captions) }) } : {}),
@@ -109,12 +114,7 @@ function countEach(values: readonly string[]): Record<string, number> {
 export function readLoraHeader(metadata: Record<string, string>): { base: LoraBase; name: string; trigger: string; lambda: number; likenessWithoutRows: number | null; recipe: unknown } | null {
   if (metadata['lamina.version'] === undefined) return null;
   const number = (key: string) => (Number.isFinite(Number.parseFloat(metadata[key] ?? '')) ? Number.parseFloat(metadata[key]!) : null);
-  let recipe: unknown = null;
-  try {
-    recipe = JSON.parse(metadata['lamina.recipe'] ?? 'null');
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
+  const recipe = readJson(metadata['lamina.recipe'] ?? '', v.looseObject({}));
   return {
     base: { id: metadata['lamina.base'] ?? '', sha256: metadata['lamina.base_sha256'] ?? '' },
     name: metadata['lamina.name'] ?? metadata['modelspec.title'] ?? '',

@@ -88,9 +88,10 @@ export function rowRange({ shape, begin, end }: TensorEntry, from: number, to: n
   return [begin + from * rowBytes, begin + to * rowBytes];
 }
 
-/** A file held in memory. Faults: `safetensors-invalid`. */
-export function openSafetensors(bytes: Uint8Array, file = 'file'): TensorSource & { header: SafetensorsHeader } {
-  const header = parseHeader(bytes.subarray(0, headBytes(bytes, bytes.byteLength, file)), bytes.byteLength, file);
+type Opened = TensorSource & { header: SafetensorsHeader };
+
+/** A source over the bytes that `bytesOf` gives for a range of the file. */
+function sourceOf(header: SafetensorsHeader, file: string, bytesOf: (begin: number, end: number) => Uint8Array | Promise<Uint8Array>): Opened {
   const entry = (key: string) => {
     if (!Object.hasOwn(header.tensors, key)) throw tensorMissing(file, key);
     return header.tensors[key]!;
@@ -100,7 +101,24 @@ export function openSafetensors(bytes: Uint8Array, file = 'file'): TensorSource 
     keys: () => Object.keys(header.tensors),
     has: (key) => Object.hasOwn(header.tensors, key),
     shape: (key) => entry(key).shape,
-    read: async (key) => toFloat32(bytes.subarray(entry(key).begin, entry(key).end), entry(key).dtype),
-    readRows: async (key, from, to) => toFloat32(bytes.subarray(...rowRange(entry(key), from, to)), entry(key).dtype),
+    read: async (key) => toFloat32(await bytesOf(entry(key).begin, entry(key).end), entry(key).dtype),
+    readRows: async (key, from, to) => toFloat32(await bytesOf(...rowRange(entry(key), from, to)), entry(key).dtype),
   };
+}
+
+/** A file held in memory. Faults: `safetensors-invalid`. */
+export function openSafetensors(bytes: Uint8Array, file = 'file'): Opened {
+  const header = parseHeader(bytes.subarray(0, headBytes(bytes, bytes.byteLength, file)), bytes.byteLength, file);
+  return sourceOf(header, file, (begin, end) => bytes.subarray(begin, end));
+}
+
+/** Longer headers belong to models, not to adapters. A LoRA of 400 layers has 100 KB; captions and a thumbnail may add as much. */
+const MOST_ADAPTER_HEADER = 16 * 2 ** 20;
+
+/** A file on the disk, of which only the header and the tensors asked for are read. Faults: `safetensors-invalid`. */
+export async function openSafetensorsFile(blob: Blob, file: string): Promise<Opened> {
+  const bytesOf = async (begin: number, end: number) => new Uint8Array(await blob.slice(begin, end).arrayBuffer());
+  const head = headBytes(await bytesOf(0, 8), blob.size, file);
+  if (head > MOST_ADAPTER_HEADER) throw invalid(file, `its header claims ${head} bytes, far more than a LoRA has`);
+  return sourceOf(parseHeader(await bytesOf(0, head), blob.size, file), file, bytesOf);
 }

@@ -36,6 +36,6 @@ export interface Vocabulary {
 
 /** What a dropped file turned out to be. */
 export type Dropped =
-  | { kind: 'concept'; concept: ConceptSummary; matched: number; total: number }
+  | { kind: 'concept'; concept: ConceptSummary; matched: number; total: number; /** What of the file was left out and why, one sentence each. */ notes: string[] }
   | { kind: 'recipe'; params: Partial<DrawParams>; conceptId: string | null; note: string }
   | { kind: 'picture'; picture: PictureInfo };

@@ -4,7 +4,7 @@
  * Programmer errors are not Faults: they use `invariant`.
  */
 export const faultCodes = [
-  'file-empty', 'file-truncated', 'file-not-a-picture', 'picture-too-large', 'picture-too-small', 'too-many-pictures', 'too-few-pictures',
+  'file-empty', 'file-too-large', 'file-truncated', 'file-not-a-picture', 'picture-too-large', 'picture-too-small', 'too-many-pictures', 'too-few-pictures',
   'recipe-invalid', 'caption-invalid', 'prompt-invalid',
   'network', 'base-incomplete', 'base-corrupt', 'base-mismatch', 'tensor-missing', 'tensor-unknown', 'tensor-shape', 'safetensors-invalid',
   'storage-full', 'storage-refused', 'storage-newer', 'run-missing', 'concept-missing', 'file-unrecognised', 'run-elsewhere',

@@ -100,8 +100,8 @@ export const shelfSlice: Slice<ShelfSlice> = ({ set, get, env }) => {
 
     async acceptDropped(dropped, name) {
       if (dropped.kind === 'concept') {
-        const { concept, matched, total } = dropped;
-        get().notify(`“${concept.name}” is on the Shelf: ${matched} of ${total} layers of ${name} fit this base.`);
+        const { concept, matched, total, notes } = dropped;
+        get().notify([`“${concept.name}” is on the Shelf: ${matched} of ${total} layers of ${name} fit this base.`, ...notes].join(' '));
         await get().refreshShelf();
         return;
       }

@@ -14,7 +14,7 @@ const isSafetensors = (bytes: Uint8Array): boolean => bytes.length > 9 && bytes[
 
 export async function recogniseFile({ file, name, pictureId }: ParamsOf<'drop'>, { opening, pictures, shelf }: { opening: Opening; pictures: Pictures; shelf: Shelf }): Promise<Dropped> {
   const head = new Uint8Array(await file.slice(0, 16).arrayBuffer());
-  if (isSafetensors(head)) return { kind: 'concept', ...(await shelf.import(new Uint8Array(await file.arrayBuffer()), name)) };
+  if (isSafetensors(head)) return { kind: 'concept', ...(await shelf.import(file, name)) };
   if (/\.safetensors$/i.test(name) && file.size > 0) throw new Fault('file-unrecognised', `“${name}” is not a safetensors file, whatever its name says.`, 'Choose a LoRA in safetensors format.', { subject: pictureId });
   const found = isPng(head) ? await readPictureParameters(new Uint8Array(await file.arrayBuffer())) : null;
   if (!found) return { kind: 'picture', picture: await pictures.add(file, name, pictureId) };

@@ -1,10 +1,12 @@
 /** The Shelf: keeps what has been learned, opens, exports and imports it. Opening a concept makes it the current one. */
 import { loraSites } from '../models/mmdit';
 import { cloneConcept, disposeConcept, restoreConcept, storeConcept } from '../pipeline/concept';
-import { readLora, writeLora } from '../formats/loraFile';
+import { readLora, type LeftOut } from '../formats/loraFile';
+import { writeLora } from '../formats/loraWriter';
+import type { StoredTensors } from '../formats/storedTensors';
 import { spokenWord } from '../pipeline/prompts';
 import { Fault } from '../protocol/faults';
-import type { ConceptSummary, ExportOptions } from '../protocol/concepts';
+import type { ConceptSummary, Dropped, ExportOptions } from '../protocol/concepts';
 import type { ResultOf } from '../protocol/messages';
 import { defaultRecipe, parseRecipe, type Recipe } from '../protocol/recipe';
 import type { Measures } from '../protocol/runReport';
@@ -24,6 +26,24 @@ export function summary(entry: ConceptEntry): ConceptSummary {
 
 /** What another tool's prompt has to say: what the text encoder read at [V], and the class behind it. */
 export const triggerOf = ({ kind, classWord }: Recipe): string => (kind === 'style' ? spokenWord('') : `${spokenWord(classWord)} ${classWord.trim()}`);
+
+/** Concept rows belong to a student that was trained with them: they are taken only where the file has them and its recipe says so. */
+function agreeOnRows({ rows, pooledDelta, ...plain }: StoredTensors, recipe: Recipe | null): { tensors: StoredTensors; studentRows: Recipe['studentRows']; note: string | null } {
+  const wanted = recipe?.studentRows ?? false;
+  if (rows && wanted) return { tensors: { ...plain, rows, ...(pooledDelta && { pooledDelta }) }, studentRows: wanted, note: null };
+  const note = rows
+    ? `The file holds concept rows, but ${recipe ? 'its recipe says that it was learned without them' : 'no recipe that says what they are for'}: they are left out.`
+    : wanted ? 'It was learned with concept rows, which are not in this file: it draws without them, as in other tools.' : null;
+  return { tensors: plain, studentRows: false, note };
+}
+
+/** "12 layers were left out, as this base has no such layer (transformer_blocks.0.ff.net.0.proj and others)." */
+function leftOutWords(unmatched: readonly LeftOut[]): string[] {
+  return [...new Set(unmatched.map(({ why }) => why))].map((why) => {
+    const names = unmatched.filter((each) => each.why === why).map(({ name }) => name);
+    return `${names.length === 1 ? '1 part was' : `${names.length} parts were`} left out, because ${why}: ${names[0]}${names.length > 1 ? ' and others' : ''}.`;
+  });
+}
 
 export class Shelf {
   constructor(private readonly opening: Opening, private readonly current: Current, private readonly drawing: Drawing, private readonly running: Running) {}
@@ -85,22 +105,25 @@ export class Shelf {
     const recipe = parseRecipe(record.recipe);
     const likenessWithoutRows = (record.measures as Measures | null)?.likenessWithoutRows ?? null;
     const bytes = await writeLora({
-      tensors: record.tensors, name: record.name, trigger: triggerOf(recipe), recipe, base: { id: record.base, sha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '' },
+      tensors: record.tensors, name: record.name, trigger: triggerOf(recipe), recipe, usesRows: recipe.studentRows, base: { id: record.base, sha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '' },
       lambda: record.lambda, likenessWithoutRows, captions: record.captions, options, date: new Date().toISOString(),
     });
     const fileName = `${record.name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '') || 'concept'}.safetensors`;
     return { file: new Blob([bytes], { type: 'application/octet-stream' }), fileName, tellsAll: !recipe.studentRows, likenessWithoutRows };
   }
 
-  /** A LoRA file becomes a concept on the Shelf. What the model does not know of it is counted. */
-  async import(bytes: Uint8Array, fileName: string): Promise<{ concept: ConceptSummary; matched: number; total: number }> {
-    const base = await this.opening.base();
-    const { tensors, about, matched, total } = await readLora(bytes, loraSites(base.mmdit));
-    const recipe: Recipe = { ...(about?.recipe ? parseRecipe(about.recipe) : defaultRecipe()), studentRows: tensors.rows !== undefined };
+  /** A LoRA file becomes a concept on the Shelf. What of it could not be taken is said. */
+  async import(file: Blob, fileName: string): Promise<Omit<Extract<Dropped, { kind: 'concept' }>, 'kind'>> {
+    const { mmdit } = await this.opening.base();
+    const { depth, hidden, pooledWidth } = mmdit.config;
+    const read = await readLora(file, { sites: loraSites(mmdit), depth, hidden, pooledWidth }, fileName);
+    const { about, matched, total } = read;
+    const told = about?.recipe ? parseRecipe(about.recipe) : null;
+    const { tensors, studentRows, note } = agreeOnRows(read.tensors, told);
     const entry = await putConcept(await this.opening.db(), {
       conceptId: crypto.randomUUID(), name: cleanName(about?.name || fileName.replace(/\.safetensors$/i, '')), createdAt: new Date().toISOString(), base: BASE_ID, imported: true,
-      recipe, measures: null, lambda: about?.lambda ?? 1, preview: null, tensors, captions: [],
+      recipe: { ...(told ?? defaultRecipe()), studentRows }, measures: null, lambda: about?.lambda ?? 1, preview: null, tensors, captions: [],
     });
-    return { concept: summary(entry), matched, total };
+    return { concept: summary(entry), matched, total, notes: [...(note ? [note] : []), ...leftOutWords(read.unmatched)] };
   }
 }

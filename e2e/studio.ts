@@ -52,8 +52,10 @@ export async function visit(stage: Stage, recipe: Record<string, string | number
 
 export const baseReady = (page: Page, timeout = 180_000) => page.waitForSelector(`[data-testid=${ids.baseStatus}][data-ready=true]`, { timeout, state: 'attached' });
 
-/** Loads a sample set and waits for its cards. */
+/** Loads a sample set and waits for its cards; pictures that are there already are put away first. */
 export async function loadSample(page: Page, set: string): Promise<void> {
+  await at(page, sampleId(set)).or(at(page, ids.newConcept)).first().waitFor();
+  if (await at(page, ids.newConcept).isVisible()) await at(page, ids.newConcept).click();
   await at(page, sampleId(set)).first().click();
   await page.waitForSelector('[data-testid=card-4][data-state=ready]', { timeout: 120_000 });
 }

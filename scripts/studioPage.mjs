@@ -84,6 +84,7 @@ export class StudioPage {
       const caption = set.images.find(({ file }) => file === name);
       if (!caption) continue;
       await this.page.locator(`${id(`card-${n}`)} button`).first().click();
+      await this.page.evaluate((fold) => { document.querySelector(fold).open = true; }, id('captions-fold'));
       for (const which of ['complete', 'base', 'target']) {
         const field = this.find(`caption-${which}`);
         if ((await field.inputValue()) !== caption[which]) await field.fill(caption[which]);

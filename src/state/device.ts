@@ -1,8 +1,9 @@
 /** What runs where: compute, the base and how far it is loaded, storage, the words the base knows, and notices without a place. */
-import type { FaultData } from '../protocol/faults';
+import type { FaultCode, FaultData } from '../protocol/faults';
 import type { Compute, StorageReport } from '../protocol/compute';
 import type { Events } from '../protocol/messages';
-import { isOpen } from './run';
+import { rememberedPace, type Pace } from './pace';
+import { isMoving, isOpen } from './run';
 import { faultOf, type Slice } from './slice';
 
 export interface Notice { id: number; text: string; tone: 'plain' | 'bad' }
@@ -15,6 +16,8 @@ export interface DeviceSlice {
   /** The same words in alphabetical order, for the autocomplete. */
   words: readonly string[];
   storage: StorageReport | null;
+  /** How long a step took in the last run on this engine. */
+  pace: Pace | null;
   /** Why the base or the worker does not work. */
   deviceFault: FaultData | null;
   /** Why the worker is being replaced, while it is; null otherwise. */
@@ -29,6 +32,9 @@ export interface DeviceSlice {
   offerUpdate(apply: () => void): void;
 }
 
+/** Faults after which this page cannot go on as it is. */
+const ofDevice: ReadonlySet<FaultCode> = new Set<FaultCode>(['network', 'base-incomplete', 'base-corrupt', 'base-mismatch', 'backend-unavailable', 'device-lost', 'worker-crashed', 'storage-newer']);
+
 const names = { webgpu: 'WebGPU', wasm: 'WebAssembly', cpu: 'JavaScript' } as const;
 
 export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
@@ -39,13 +45,14 @@ export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
       const known = words.map((word) => word.toLowerCase());
       set({ vocabulary: new Set(known), words: [...new Set(known)].sort() });
     });
+    get().drawFirst();
     for (const card of get().cards) void get().checkFit(card.pictureId);
     void Promise.all([vocabulary, get().refreshStorage(), get().refreshShelf()]).catch((error: unknown) => set({ deviceFault: faultOf(error) }));
   });
   env.client.on('restarting', ({ message }) => set({ restarting: message, deviceFault: null }));
   env.client.on('compute', (compute) => {
     const before = get().compute;
-    set({ compute });
+    set({ compute, pace: rememberedPace(env.memory, compute) });
     if (before && before.backend !== compute.backend) get().notify(`${names[compute.backend]} computes from here on. ${compute.reason}`.trim());
   });
   env.client.on('restarted', ({ run }) => {
@@ -54,19 +61,23 @@ export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
     if (restarting && isOpen(run)) get().notify(`${restarting} “${run!.name}” goes on from step ${run!.step}.`);
     else if (restarting) get().notify(`${restarting} A new one has taken its place.`);
   });
-  env.client.on('fault', (deviceFault) => {
-    const { run } = get();
+  env.client.on('fault', (fault) => {
+    const { run, ready } = get();
     // The other tab's steps are not seen here: what is shown stands still until the run is taken back.
-    set({ deviceFault, ...(deviceFault.code === 'run-elsewhere' && run ? { run: { ...run, phase: 'paused' as const, secondsLeft: null } } : {}) });
+    if (fault.code === 'run-elsewhere') set({ deviceFault: fault, ...(run ? { run: { ...run, phase: 'paused' as const, secondsLeft: null } } : {}) });
+    else if (!ready || ofDevice.has(fault.code)) set({ deviceFault: fault });
+    // What ended a run stands beside it; the rest passes, and has no place.
+    else if (isMoving(run)) set({ runFault: fault });
+    else get().notify(`${fault.message} ${fault.remedy}`.trim(), 'bad');
   });
 
   return {
-    compute: null, loading: null, ready: null, vocabulary: new Set(), words: [], storage: null, deviceFault: null, restarting: null, notices: [], applyUpdate: null,
+    compute: null, loading: null, ready: null, vocabulary: new Set(), words: [], storage: null, pace: null, deviceFault: null, restarting: null, notices: [], applyUpdate: null,
 
     async start(open) {
       try {
         const { compute } = await open();
-        set({ compute });
+        set({ compute, pace: rememberedPace(env.memory, compute) });
       } catch (error) {
         set({ deviceFault: faultOf(error) });
         return;

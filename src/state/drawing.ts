@@ -34,6 +34,8 @@ export interface DrawingSlice extends DrawingParams {
   setParams(params: Partial<DrawingParams>, written?: boolean): void;
   setBalance(balance: number): void;
   draw(): Promise<void>;
+  /** Draws the base as soon as there are pictures and a prompt, so that there is something to see; later only when asked. */
+  drawFirst(): void;
   cancelDraw(): void;
   /** The concept's picture as PNG with its parameters in it; null after a fault, which then stands under the prompt. */
   pictureFile(): Promise<{ blob: Blob; name: string } | null>;
@@ -57,6 +59,8 @@ export function anchorAt(anchors: readonly PictureEvent[], balance: number): Pic
 
 export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
   let draws = 0;
+  /** What the draw on its way was asked with; empty while there is none. */
+  let drawsOf = '';
   let stopRest = () => {};
   let stopTyping = () => {};
 
@@ -95,7 +99,7 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
     set({ anchors: [] });
   };
   const reprobe = () => {
-    if (!isLive(get()) || !get().ready) return;
+    if (!isLive(get()) || !get().ready) return get().drawFirst();
     const { prompt, negative, seed, guidance } = get();
     env.client.request('probe', { prompt, negative, seed, guidance }).catch((error: unknown) => set({ drawFault: faultOf(error) }));
   };
@@ -136,7 +140,7 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
     async draw() {
       stopRest();
       const mine = ++draws;
-      const asked = baseKey(params());
+      const asked = (drawsOf = baseKey(params()));
       const sameBase = get().twins.base?.state === 'full' && get().drawnWith === asked;
       set({ drawing: true, drawFault: null, pinnedStep: null, sampling: { step: 0, steps: get().steps } });
       try {
@@ -146,12 +150,21 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
         if (mine === draws) set({ drawFault: faultOf(error) });
       }
       if (mine !== draws) return;
+      drawsOf = '';
       set({ drawing: false, sampling: null });
       if (get().drawFault === null) drawAnchors();
     },
 
+    drawFirst() {
+      const { ready, run, opened, cards, prompt, promptWritten, drawnWith, twins } = get();
+      if (!ready || run || opened || prompt.trim() === '' || !cards.some(({ state }) => state === 'ready')) return;
+      if (drawsOf === baseKey(params()) || (twins.base && (promptWritten || drawnWith === baseKey(params())))) return;
+      void get().draw();
+    },
+
     cancelDraw() {
       draws++;
+      drawsOf = '';
       stopRest();
       set({ drawing: false, sampling: null });
       env.client.request('cancelDraw', undefined).catch((error: unknown) => set({ drawFault: faultOf(error) }));

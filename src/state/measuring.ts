@@ -11,25 +11,34 @@ export interface MeasuringSlice {
   measures: Measures | null;
   /** Twin sheet of the last measurement, a PNG. */
   sheet: Blob | null;
-  measuring: Events['measuring'] | null;
+  /** How far, and how long at the pace so far; null seconds until the first picture is done. */
+  measuring: (Events['measuring'] & { secondsLeft: number | null }) | null;
   measureFault: FaultData | null;
   measure(): Promise<void>;
+  cancelMeasure(): void;
 }
 
 export const measuringSlice: Slice<MeasuringSlice> = ({ set, get, env }) => {
-  env.client.on('measuring', (measuring) => { if (get().measuring) set({ measuring }); });
+  let asked = new AbortController();
+  let began = 0;
+  env.client.on('measuring', ({ done, total }) => {
+    if (get().measuring) set({ measuring: { done, total, secondsLeft: done > 0 ? ((performance.now() - began) / 1000 / done) * (total - done) : null } });
+  });
   return {
     measures: null, sheet: null, measuring: null, measureFault: null,
     async measure() {
       if (get().measuring) return;
-      set({ measuring: { done: 0, total: 0 }, measureFault: null });
+      asked = new AbortController();
+      began = performance.now();
+      set({ measuring: { done: 0, total: 0, secondsLeft: null }, measureFault: null });
       try {
-        set(await env.client.request('measure', { sheets: true, steps: MEASURE_STEPS }));
+        set(await env.client.request('measure', { sheets: true, steps: MEASURE_STEPS }, { signal: asked.signal }));
       } catch (error) {
         set({ measureFault: faultOf(error) });
       } finally {
         set({ measuring: null });
       }
     },
+    cancelMeasure: () => asked.abort(),
   };
 };

@@ -88,6 +88,7 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
         change(pictureId, () => ({ state: 'ready', info: dropped.picture, crop: dropped.picture.crop }));
         const selected = get().cards.find((card) => card.pictureId === get().selectedId);
         if (selected?.state !== 'ready') set({ selectedId: pictureId });
+        get().drawFirst();
         await get().checkFit(pictureId);
         return;
       }

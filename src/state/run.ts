@@ -2,7 +2,8 @@
 import type { FaultData } from '../protocol/faults';
 import type { Events, ResultOf } from '../protocol/messages';
 import type { RunInfo, StepMetrics } from '../protocol/run';
-import { startPrompt } from './params';
+import { rememberPace, rememberedPace } from './pace';
+import { defaultParams, startPrompt } from './params';
 import { defaultCard, picturesProblem } from './pictures';
 import { faultOf, type Slice } from './slice';
 
@@ -18,6 +19,8 @@ export interface RunSlice {
   changed: Events['changed'] | null;
   /** A request about the run is on its way: its buttons wait. */
   runBusy: boolean;
+  /** What was pressed and has not come about yet: a step that is being made is finished first. */
+  runAsked: 'pause' | 'resume' | 'stop' | null;
   runFault: FaultData | null;
   unfinished: Unfinished | null;
   learn(): Promise<void>;
@@ -40,12 +43,20 @@ export const isMoving = (run: RunInfo | null): boolean => run !== null && moving
 /** Whether the run may still go on: moving or paused. */
 export const isOpen = (run: RunInfo | null): boolean => isMoving(run) || run?.phase === 'paused';
 
+/** Whether what was pressed has come about in this state of the run. */
+const answered = { pause: (run: RunInfo) => !isMoving(run), resume: isMoving, stop: (run: RunInfo) => !isOpen(run) } as const;
+
 export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
   env.client.on('run', (run) => {
     if (get().run !== null && get().run?.runId !== run.runId && !isMoving(run)) return;
     const ended = isOpen(get().run) && !isOpen(run);
-    set({ run, ...(run.phase === 'encoding' ? {} : { encoding: null }) });
-    if (ended && run.phase !== 'failed') get().settle();
+    const { runAsked } = get();
+    set({ run, ...(run.phase === 'encoding' ? {} : { encoding: null }), ...(runAsked && answered[runAsked](run) ? { runAsked: null } : {}) });
+    if (!ended) return;
+    const { compute } = get();
+    rememberPace(env.memory, get());
+    if (compute) set({ pace: rememberedPace(env.memory, compute) });
+    if (run.phase !== 'failed') get().settle();
   });
   env.client.on('metrics', (row) => {
     const { run, metrics } = get();
@@ -65,25 +76,40 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
       set({ runBusy: false });
     }
   };
+  /** As `ask`, for what the worker only takes note of: it comes about after the step that is being made. */
+  const wish = (runAsked: NonNullable<RunSlice['runAsked']>, action: () => Promise<void>) => {
+    set({ runAsked });
+    return ask(action).finally(() => { if (get().runFault) set({ runAsked: null }); });
+  };
   const fresh = { metrics: [], encoding: null, changed: null, measures: null, sheet: null, runFault: null };
 
   return {
-    run: null, metrics: [], encoding: null, changed: null, runBusy: false, runFault: null, unfinished: null,
+    run: null, metrics: [], encoding: null, changed: null, runBusy: false, runAsked: null, runFault: null, unfinished: null,
 
     learn: () => ask(async () => {
       const { recipe, cards, conceptName, prompt, seed } = get();
       const problem = picturesProblem(get());
       if (problem) return set({ runFault: { code: 'too-few-pictures', message: problem, remedy: '' } });
       const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, captions }] : []));
+      const [runId, name] = [env.newId(), conceptName || 'My concept'];
       get().clearTwins();
-      set({ ...fresh, opened: null, kept: null, unfinished: null, balance: 1 });
-      set({ run: await env.client.request('learn', { runId: env.newId(), name: conceptName || 'My concept', recipe, pictures, prompt: prompt.trim() || startPrompt(recipe.kind, recipe.classWord), seed }) });
+      // shown at once: the worker answers when it has read the pictures
+      const begun: RunInfo = { runId, name, phase: 'encoding', recipe, step: 0, totalSteps: recipe.stage1Steps + recipe.stage2Steps, secondsLeft: null, lambda: 1, notIdentical: '', startedAt: '' };
+      set({ ...fresh, opened: null, kept: null, unfinished: null, balance: 1, run: begun });
+      try {
+        const run = await env.client.request('learn', { runId, name, recipe, pictures, prompt: prompt.trim() || startPrompt(recipe.kind, recipe.classWord), seed });
+        // a step may have been heard of before this answer
+        if (get().run === begun) set({ run });
+      } catch (error) {
+        if (get().run === begun) set({ run: null });
+        throw error;
+      }
     }),
 
-    pause: () => ask(() => env.client.request('pause', undefined)),
-    resume: () => ask(() => env.client.request('resume', undefined)),
+    pause: () => wish('pause', () => env.client.request('pause', undefined)),
+    resume: () => wish('resume', () => env.client.request('resume', undefined)),
     singleStep: () => ask(() => env.client.request('singleStep', undefined)),
-    stop: () => ask(() => env.client.request('stop', undefined)),
+    stop: () => wish('stop', () => env.client.request('stop', undefined)),
 
     findUnfinished: () => ask(async () => set({ unfinished: await env.client.request('unfinishedRun', undefined) })),
 
@@ -114,11 +140,12 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
     },
 
     newConcept() {
+      if (get().drawing) get().cancelDraw();
       get().clearPictures();
       get().clearTwins();
       const { recipe } = get();
-      set({ ...fresh, run: null, opened: null, kept: null, promptWritten: false, recipe: { ...recipe, classWord: '' } });
-      get().setParams({ prompt: '', balance: 1 }, false);
+      set({ ...fresh, run: null, runAsked: null, opened: null, kept: null, promptWritten: false, recipe: { ...recipe, classWord: '' } });
+      get().setParams({ ...defaultParams }, false);
     },
   };
 };

@@ -204,6 +204,105 @@ describe('the run', () => {
   });
 });
 
+describe('what a button says', () => {
+  it('is that it pauses, from the press until the step that is being made is done', async () => {
+    const client = fakeClient();
+    const { now } = studioOver(client);
+    client.emit('run', fakeRun({ phase: 'student', step: 40 }));
+    await now().pause();
+    expect(now().runAsked).toBe('pause');
+    client.emit('run', fakeRun({ phase: 'student', step: 41 }));
+    expect(now().runAsked).toBe('pause');
+    client.emit('run', fakeRun({ phase: 'paused', step: 41 }));
+    expect(now().runAsked).toBeNull();
+  });
+
+  it('is nothing once the press failed', async () => {
+    const client = fakeClient({ pause: () => { throw new Fault('busy', 'No run is going on.'); } });
+    const { now } = studioOver(client);
+    client.emit('run', fakeRun({ phase: 'student', step: 40 }));
+    await now().pause();
+    expect(now()).toMatchObject({ runAsked: null, runFault: { code: 'busy' } });
+  });
+
+  it('is that pictures are read, from the press of Learn on, and nothing of it stays when that fails', async () => {
+    let fail = (_: Error) => {};
+    const client = fakeClient({ learn: () => new Promise((_resolve, reject) => { fail = reject; }) });
+    reading(client);
+    const { now } = studioOver(client);
+    await now().addFiles([file('a.png')]);
+    now().setClassWord('dog');
+    const learning = now().learn();
+    expect(now().run).toMatchObject({ phase: 'encoding', step: 0, totalSteps: 800 });
+    fail(new Fault('storage-full', 'No room.'));
+    await learning;
+    expect(now()).toMatchObject({ run: null, runFault: { code: 'storage-full' } });
+  });
+});
+
+describe('a fault', () => {
+  const ready = { base: 'embedded', sizeBytes: 1, imageSize: 8 };
+  const of = (code: 'not-finite' | 'internal' | 'device-lost' | 'network') => ({ code, message: 'It broke.', remedy: 'Do this.' });
+
+  it('of a run stands beside the run', () => {
+    const client = fakeClient();
+    const { now } = studioOver(client);
+    client.emit('ready', ready);
+    client.emit('run', fakeRun({ phase: 'student', step: 40 }));
+    client.emit('fault', of('not-finite'));
+    expect(now()).toMatchObject({ deviceFault: null, runFault: { code: 'not-finite' }, notices: [] });
+  });
+
+  it('that passes is a notice, and the page is not asked to reload', () => {
+    const client = fakeClient();
+    const { now } = studioOver(client);
+    client.emit('ready', ready);
+    client.emit('fault', of('internal'));
+    expect(now()).toMatchObject({ deviceFault: null, notices: [{ text: 'It broke. Do this.', tone: 'bad' }] });
+  });
+
+  it('of the device or of a base that does not come is the banner', () => {
+    const client = fakeClient();
+    const { now } = studioOver(client);
+    client.emit('fault', of('internal'));
+    expect(now().deviceFault?.code).toBe('internal');
+    client.emit('ready', ready);
+    client.emit('fault', of('device-lost'));
+    expect(now().deviceFault?.code).toBe('device-lost');
+  });
+});
+
+describe('before anything is learned', () => {
+  const draws = (client: FakeClient) => client.asked.filter(({ name }) => name === 'draw');
+
+  it('draws the base once as soon as a picture, a prompt and the base are there, and again when the class word changes the prompt', async () => {
+    const client = fakeClient();
+    reading(client);
+    const { now, timers } = studioOver(client);
+    now().setClassWord('dog');
+    await now().addFiles([file('a.png'), file('b.png')]);
+    expect(draws(client)).toEqual([]);
+    client.emit('ready', { base: 'embedded', sizeBytes: 1, imageSize: 8 });
+    await vi.waitFor(() => expect(now().drawing).toBe(false));
+    expect(draws(client)).toMatchObject([{ params: { prompt: 'a [V] dog in the snow', withBase: true } }]);
+    client.emit('picture', picture({ kind: 'base' }));
+    now().setClassWord('cake');
+    timers.splice(0).forEach((run) => run());
+    await vi.waitFor(() => expect(now().drawing).toBe(false));
+    expect(draws(client)).toHaveLength(2);
+    now().setParams({ prompt: 'a dog on a beach' });
+    timers.splice(0).forEach((run) => run());
+    expect(draws(client)).toHaveLength(2);
+  });
+
+  it('leaves no seed, negative prompt, steps or guidance behind for a new concept', () => {
+    const { now } = studioOver(fakeClient());
+    now().setParams({ seed: 7, negative: 'blur', steps: 8, guidance: 1, balance: 0.5 });
+    now().newConcept();
+    expect(now()).toMatchObject({ prompt: '', seed: 42, negative: '', steps: 20, guidance: 3, balance: 1 });
+  });
+});
+
 describe('another tab', () => {
   it('leaves the run standing still here once it is taken over', () => {
     const client = fakeClient();
@@ -240,6 +339,27 @@ describe('a worker that is replaced', () => {
     expect(now().notices).toEqual([]);
     client.emit('compute', { ...compute, backend: 'wasm', reason: 'WebGPU could not be had again.' });
     expect(now().notices.map(({ text }) => text)).toEqual(['WebAssembly computes from here on. WebGPU could not be had again.']);
+  });
+});
+
+describe('measuring', () => {
+  it('says how long it takes and can be cancelled', async () => {
+    const client = fakeClient();
+    let signal: AbortSignal | undefined;
+    const request = client.request.bind(client);
+    client.request = ((name: 'measure', params: never, options?: { signal?: AbortSignal }) => {
+      if (name !== 'measure') return request(name, params);
+      signal = options?.signal;
+      return new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(new Fault('aborted', 'Stopped.'))));
+    }) as typeof client.request;
+    const { now } = studioOver(client);
+    const measured = now().measure();
+    client.emit('measuring', { done: 6, total: 24 });
+    expect(now().measuring).toMatchObject({ done: 6, total: 24, secondsLeft: expect.any(Number) as number });
+    now().cancelMeasure();
+    await measured;
+    expect(signal?.aborted).toBe(true);
+    expect(now()).toMatchObject({ measuring: null, measureFault: null, measures: null });
   });
 });
 

@@ -24,11 +24,11 @@ export function App() {
   return (
     <Tabs.Root className="app" value={tab} onValueChange={(next) => actions.setTab(next as Tab)} data-dragging={dragging || undefined}>
       <Header openSettings={() => setSettings(true)} />
-      <Banners />
       <main>
         <Tabs.Content value="learn" className="screen" tabIndex={-1}><LearnScreen /></Tabs.Content>
         <Tabs.Content value="shelf" className="screen" tabIndex={-1}><ShelfScreen /></Tabs.Content>
       </main>
+      <Banners />
       <Hud />
       <Settings open={settings} onClose={() => setSettings(false)} />
       <Toasts />

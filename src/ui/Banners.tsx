@@ -1,6 +1,7 @@
-/** What stands above the screens: an unfinished run, a newer version, a link that cannot be read, a base that does not load. */
+/** What lies over the lower edge, so that nothing moves when it comes or goes: an unfinished run, a newer version, a link that cannot be read, a base that does not load. */
 import type { ReactNode } from 'react';
 import { isOpen } from '../state/run';
+import { usePrimary } from './learn/primary';
 import { useActions, useStudio } from './studio';
 import { ids } from './testIds';
 
@@ -16,7 +17,7 @@ export function Banners() {
   const restarting = useStudio((state) => state.restarting);
   const run = useStudio((state) => state.run);
   return (
-    <>
+    <div className="banners">
       {device && (
         <Banner testId={ids.fault} tone="bad">
           <p>{device.message} <span className="muted">{device.remedy}</span></p>
@@ -43,7 +44,7 @@ export function Banners() {
           <button type="button" className="button small" onClick={update}>Update</button>
         </Banner>
       )}
-    </>
+    </div>
   );
 }
 
@@ -52,6 +53,7 @@ function ResumeBanner() {
   const found = useStudio((state) => state.unfinished);
   const running = useStudio((state) => state.run !== null);
   const busy = useStudio((state) => state.runBusy);
+  const primary = usePrimary('continue');
   if (!found || running) return null;
   const { run, ownedElsewhere } = found;
   const learned = run.step >= run.totalSteps;
@@ -68,7 +70,7 @@ function ResumeBanner() {
           ? <button type="button" className="button small" data-testid={ids.resumeTakeOver} disabled={busy} onClick={() => void actions.continueRun()}>Take over</button>
           : <>
               <button type="button" className="button small" data-testid={ids.resumeDiscard} disabled={busy} onClick={() => void actions.discardRun()}>Discard</button>
-              <button type="button" className="button small primary" data-testid={ids.resumeContinue} disabled={busy} onClick={() => void actions.continueRun()}>{learned ? 'Open' : 'Continue'}</button>
+              <button type="button" className={`button small ${primary}`} data-testid={ids.resumeContinue} disabled={busy} onClick={() => void actions.continueRun()}>{learned ? 'Open' : 'Continue'}</button>
             </>}
       </div>
     </Banner>

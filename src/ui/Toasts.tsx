@@ -19,5 +19,5 @@ export function Toasts() {
       else toast(notice.text);
     }
   }, [notices]);
-  return <Toaster theme={theme} position="bottom-center" closeButton visibleToasts={3} toastOptions={{ style: surface }} />;
+  return <Toaster theme={theme} position="top-center" offset={60} closeButton visibleToasts={3} toastOptions={{ style: surface }} />;
 }

@@ -13,6 +13,15 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
+/** For what is only about right: "5 s", "40 s", "6 min", "1 h 30 min". */
+export function roughly(seconds: number): string {
+  if (seconds < 90) return `${Math.max(5, Math.round(seconds / 5) * 5)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return `${minutes} min`;
+  const halves = Math.round(minutes / 30);
+  return `${halves >> 1} h${halves % 2 ? ' 30 min' : ''}`;
+}
+
 export const elapsed = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : duration(ms / 1000));
 
 /** Up to three significant digits, for losses and figures of unknown size. */

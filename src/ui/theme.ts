@@ -1,5 +1,5 @@
 /** Which of the two themes is shown: the user's choice, else the system's. Set as data-theme on the root. */
-import { useEffect, useSyncExternalStore } from 'react';
+import { useLayoutEffect, useSyncExternalStore } from 'react';
 import { useStudio } from './studio';
 
 const dark = '(prefers-color-scheme: dark)';
@@ -17,5 +17,6 @@ export function useTheme(): 'dark' | 'light' {
 
 export function useThemeOnRoot(): void {
   const theme = useTheme();
-  useEffect(() => { document.documentElement.dataset.theme = theme; }, [theme]);
+  // before any effect that reads colours from the page, such as a chart's
+  useLayoutEffect(() => { document.documentElement.dataset.theme = theme; }, [theme]);
 }

@@ -51,10 +51,11 @@ export class Drawing {
     const started = performance.now();
     await this.drawing('drawing', params, either, async (one, words, concept, between) => {
       const { base } = one;
-      const field = concept ? balancedField(base, words, concept, params.balance) : baseField(base, words);
       const common = { ...one, between, kind: 'drawing' as const, partial: true };
-      await this.picture({ ...common, slot: { kind: 'concept' }, field, onStep: (step) => this.host.emit('drawing', { step, steps: params.steps }) });
-      if (params.withBase) await this.picture({ ...common, slot: { kind: 'base' }, field: baseField(base, words) });
+      const onStep = (step: number) => this.host.emit('drawing', { step, steps: params.steps });
+      if (concept) await this.picture({ ...common, slot: { kind: 'concept' }, field: balancedField(base, words, concept, params.balance), onStep });
+      // before anything is learned there is the base's picture alone
+      if (params.withBase || !concept) await this.picture({ ...common, slot: { kind: 'base' }, field: baseField(base, words), ...(concept ? {} : { onStep }) });
     });
     const { prompt, negative, seed, guidance } = params;
     void this.probing.probe({ prompt, negative, seed, guidance }).catch(() => undefined);

@@ -1,11 +1,12 @@
 /**
  * The studio over a fake client, for looking at every state without computing: open src/testing/studio/index.html?scene=… in
- * `npm run dev`, first, loading, ready, learning, learned, faults, shelf or resume. Not part of the built app.
+ * `npm run dev`, with any name of scenes.ts and theme=light or dark; `npm run screens` takes pictures of all. Not part of the built app.
  */
 import { createStudio } from '../../state/studio';
 import { mount } from '../../ui/mount';
 import { fakeClient } from './fakeClient';
-import { compute, playScene } from './scenes';
+import { compute } from './figures';
+import { playScene, scenes } from './scenes';
 
 const client = fakeClient();
 const studio = createStudio({
@@ -18,4 +19,7 @@ const studio = createStudio({
 const parts = new URLSearchParams(location.search);
 studio.getState().setTheme(parts.get('theme') === 'light' ? 'light' : 'dark');
 mount(document.getElementById('root')!, studio);
-void studio.getState().start(() => Promise.resolve({ compute })).then(() => playScene(parts.get('scene') ?? 'first', client, studio));
+await studio.getState().start(() => Promise.resolve({ compute }));
+await playScene(parts.get('scene') ?? 'first', client, studio);
+// `npm run screens` waits for this and reads which scenes there are.
+Object.assign(window, { played: Object.keys(scenes) });

@@ -2,6 +2,7 @@
 import type { KeyboardEvent } from 'react';
 import type { RecordedExample } from '../../protocol/example';
 import { balanceRange } from '../../state/params';
+import type { StudioState } from '../../state/slice';
 import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';
 
@@ -13,10 +14,14 @@ function stepOf({ key, shiftKey }: KeyboardEvent): number {
   return { ArrowRight: by, ArrowUp: by, ArrowLeft: -by, ArrowDown: -by, PageUp: PAGE, PageDown: -PAGE }[key] ?? 0;
 }
 
+/** λ* is solved from stage 2 on; before that there is none to name. */
+const lambdaOf = ({ run, opened, metrics }: Pick<StudioState, 'run' | 'opened' | 'metrics'>): number | null =>
+  opened?.lambda ?? (run && metrics.some(({ lambdaStar }) => lambdaStar.length > 0) ? run.lambda : null);
+
 export function BalanceCard({ example, live }: { example: RecordedExample | null; live: boolean }) {
   const actions = useActions();
   const balance = useStudio((state) => state.balance);
-  const lambda = useStudio((state) => state.run?.lambda ?? state.opened?.lambda ?? null);
+  const lambda = useStudio(lambdaOf);
   const alive = live || example !== null;
   const shownLambda = example ? example.lambda : lambda;
   const onKeyDown = (event: KeyboardEvent) => {
@@ -28,18 +33,17 @@ export function BalanceCard({ example, live }: { example: RecordedExample | null
   return (
     <div className="balance-card">
       <div className="row">
-        <label htmlFor="balance-input"><b>Balance</b> <span className="muted">how strongly the concept acts</span></label>
+        <label htmlFor="balance-input"><b>Balance</b> <span className="muted">{alive ? 'how strongly the concept acts' : 'comes alive with the first picture'}</span></label>
         <p className="balance-figures">
           <output className="balance-value" data-testid={ids.balanceValue} htmlFor="balance-input">{balance.toFixed(2)}</output>
-          <span className="muted"> × λ*{shownLambda !== null && <> (λ* = <span data-testid={ids.lambda}>{shownLambda.toFixed(2)}</span>)</>}</span>
+          {shownLambda !== null && <span className="muted" title="Balance 1 is the strength λ* that the pictures themselves ask for."> × λ* of <span data-testid={ids.lambda}>{shownLambda.toFixed(2)}</span></span>}
         </p>
       </div>
       <input id="balance-input" type="range" className="balance" data-testid={ids.balance} min={balanceRange.min} max={balanceRange.max} step={FINE} value={balance} disabled={!alive}
-        aria-valuetext={`${balance.toFixed(2)} times lambda star`} aria-describedby="balance-ends" onKeyDown={onKeyDown} onChange={(event) => actions.setBalance(Number(event.target.value))} />
+        aria-valuetext={balance.toFixed(2)} aria-describedby="balance-ends" onKeyDown={onKeyDown} onChange={(event) => actions.setBalance(Number(event.target.value))} />
       <div className="balance-ends" id="balance-ends">
         <span className="base">0 · base</span><span className="concept">1 · as learned</span><span>2 · exaggerated</span>
       </div>
-      {!alive && <p className="note balance-note">Comes alive as soon as something is being learned, or open a concept from the Shelf.</p>}
     </div>
   );
 }

@@ -12,6 +12,8 @@ interface Props {
   points: boolean;
   /** Fixed ends of the x axis. */
   range: [number, number];
+  /** Ends of the y axis from the least and greatest value. */
+  scale(low: number, high: number): [number, number];
   label: string;
   testId: string;
   theme: string;
@@ -54,7 +56,7 @@ function drawNames(chart: uPlot, lines: readonly Line[], colour: (token: string)
   ctx.restore();
 }
 
-export function Chart({ columns, lines, points, range, label, testId, theme }: Props) {
+export function Chart({ columns, lines, points, range, scale, label, testId, theme }: Props) {
   const holder = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
   const newest = useRef<Columns>([]);
@@ -72,10 +74,10 @@ export function Chart({ columns, lines, points, range, label, testId, theme }: P
     const colour = (token: string) => style.getPropertyValue(token).trim();
     const made = new uPlot({
       width: target.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 } }, padding: [8, points ? 10 : NAMES, 0, 0],
-      scales: { x: { time: false, range: () => [from, to] }, y: { range: (_chart, low, high) => [Math.min(0, low ?? 0), Math.max(high ?? 1, 1e-6) * 1.1] } },
+      scales: { x: { time: false, range: () => [from, to] }, y: { range: (_chart, low, high) => scale(low ?? 0, high ?? 1) } },
       axes: [
         { size: 20, font: "11px 'Inter Variable', sans-serif", stroke: colour('--faint'), grid: { show: false }, ticks: { show: false }, splits: () => [from, (from + to) / 2, to], values: (_chart, splits) => splits.map((value) => (points ? `σ ${value}` : String(Math.round(value)))) },
-        { size: 30, gap: 4, font: "11px 'Inter Variable', sans-serif", stroke: colour('--faint'), grid: { stroke: colour('--line'), width: 1, dash: [2, 3] }, ticks: { show: false }, space: 34 },
+        { size: 34, gap: 4, font: "11px 'Inter Variable', sans-serif", stroke: colour('--faint'), grid: { stroke: colour('--line'), width: 1, dash: [2, 3] }, ticks: { show: false }, space: 34, values: (_chart, splits) => splits.map((value) => Number(value.toPrecision(2)).toString()) },
       ],
       series: [{}, ...lines.map((line): uPlot.Series => ({
         label: line.label, stroke: colour(line.token), width: 1.5, dash: line.dashed ? [4, 3] : [], spanGaps: true,
@@ -87,7 +89,7 @@ export function Chart({ columns, lines, points, range, label, testId, theme }: P
     const resize = new ResizeObserver(() => made.setSize({ width: target.clientWidth, height: HEIGHT }));
     resize.observe(target);
     return () => { resize.disconnect(); made.destroy(); chart.current = null; };
-  }, [lines, points, from, to, theme]);
+  }, [lines, points, scale, from, to, theme]);
 
   return <div ref={holder} className="chart" role="img" aria-label={label} data-testid={testId} style={{ height: HEIGHT }} />;
 }

@@ -6,7 +6,7 @@ import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';
 import { useTheme } from '../theme';
 import { Chart, type Line } from './Chart';
-import { lambdaBySigma, lambdaBySteps, lossBySigma, lossBySteps, newest } from './series';
+import { lambdaBySigma, lambdaScale, lambdaBySteps, lossBySigma, lossBySteps, lossScale, newest } from './series';
 
 const lossLines: readonly Line[] = [{ label: 'flow', token: '--text' }, { label: 'concept', token: '--concept' }, { label: 'hold', token: '--base', dashed: true }];
 const lambdaLines: readonly Line[] = [{ label: 'λ*', token: '--concept' }, { label: 'cos(r, g)', token: '--muted', dashed: true }];
@@ -33,12 +33,12 @@ export function Charts() {
           <span className="note chart-figure">{lastFlow === null ? '–' : figure(lastFlow)}</span>
         </div>
       </div>
-      <Chart columns={loss} lines={lossLines} points={bySigma} range={range} label={`Losses against ${against}`} testId={ids.chartLoss} theme={theme} />
+      <Chart columns={loss} lines={lossLines} points={bySigma} range={range} scale={lossScale} label={`Losses against ${against}`} testId={ids.chartLoss} theme={theme} />
       <div className="row section">
         <h2>λ* and agreement</h2>
         <span className="note">{lastLambda === null ? 'from stage 2 on' : `λ* ${lastLambda.toFixed(2)} · cos ${(lastCosine ?? 0).toFixed(2)}`}</span>
       </div>
-      <Chart columns={lambda} lines={lambdaLines} points={bySigma} range={range} label={`λ* and the cosine of r and g against ${against}`} testId={bySigma ? ids.chartSigma : ids.chartLambda} theme={theme} />
+      <Chart columns={lambda} lines={lambdaLines} points={bySigma} range={range} scale={lambdaScale} label={`λ* and the cosine of r and g against ${against}`} testId={bySigma ? ids.chartSigma : ids.chartLambda} theme={theme} />
     </div>
   );
 }

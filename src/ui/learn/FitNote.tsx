@@ -10,12 +10,12 @@ import { cropOnBitmap } from './PictureGrid';
 export function FitNote({ card, children }: { card: Card; children?: ReactNode }) {
   const ready = useStudio((state) => state.ready !== null);
   const said = card.fit
-    ? card.fit.outside ? 'Outside the embedded base’s small world of simple drawings. It will learn the right-hand picture, not the left.' : 'The base can draw this.'
+    ? card.fit.outside ? 'It learns the right-hand picture, not the left.' : 'The base can draw this.'
     : ready ? 'Looking through the base’s eyes.' : 'Checked once the base is in.';
   return (
     <div className="fit" data-testid={ids.fitCheck} data-outside={card.fit ? String(card.fit.outside) : undefined}>
       <figure><PictureCanvas bitmap={card.info?.bitmap ?? null} part={cropOnBitmap(card)} label="Your picture" /><figcaption>yours</figcaption></figure>
-      <figure><PictureCanvas bitmap={card.fit?.bitmap ?? null} label="The picture as the base sees it" /><figcaption>as the base sees it</figcaption></figure>
+      <figure><PictureCanvas bitmap={card.fit?.bitmap ?? null} label="The picture as the base sees it" /><figcaption>base’s view</figcaption></figure>
       <div>
         <p className={card.fit?.outside ? 'warning' : 'note'} data-testid={card.fit?.outside ? ids.fitWarning : undefined} title={card.fit ? `PSNR ${card.fit.psnr.toFixed(1)} dB` : undefined}>{said}</p>
         {children}

@@ -2,10 +2,12 @@
 import { useState } from 'react';
 import { isOpen } from '../../state/run';
 import { ExportDialog } from '../shelf/ExportDialog';
-import { useActions, useStudio } from '../studio';
+import { useNarrow } from '../narrow';
+import { useStudio } from '../studio';
 import { ids } from '../testIds';
 import { Charts } from './Charts';
 import { HowItGoes, ThisDevice } from './HowItGoes';
+import { KeepButton } from './KeepButton';
 import { OpenedConcept } from './OpenedConcept';
 import { Progress } from './Progress';
 import { RecipePanel } from './RecipePanel';
@@ -15,6 +17,7 @@ export function HappeningColumn() {
   const run = useStudio((state) => state.run);
   const opened = useStudio((state) => state.opened);
   const empty = useStudio((state) => state.cards.length === 0);
+  const narrow = useNarrow();
   const [recipe, setRecipe] = useState(false);
   return (
     <section className="column happening" aria-label="What is happening">
@@ -27,7 +30,7 @@ export function HappeningColumn() {
       {(run || opened || !empty) && (
         <footer className="column-foot pair">
           <button type="button" className="button" data-testid={ids.recipe} onClick={() => setRecipe(true)}>Recipe</button>
-          {run && <KeepButton ended={!isOpen(run) || run.phase === 'paused'} />}
+          {run && (!narrow || isOpen(run)) && <KeepButton />}
           {!run && opened && <ExportButton />}
         </footer>
       )}
@@ -36,24 +39,13 @@ export function HappeningColumn() {
   );
 }
 
-function KeepButton({ ended }: { ended: boolean }) {
-  const actions = useActions();
-  const busy = useStudio((state) => state.runBusy);
-  const kept = useStudio((state) => state.kept);
-  const step = useStudio((state) => state.run?.step ?? 0);
-  const phase = useStudio((state) => state.run?.phase);
-  if (kept && phase !== 'paused') return <button type="button" className="button" onClick={() => actions.setTab('shelf')}>Kept · show it</button>;
-  const why = !ended ? 'Pause or stop first; a finished run can be kept at once.' : 'Puts it on the Shelf with recipe, figures and pictures.';
-  return <button type="button" className="button primary" data-testid={ids.keep} disabled={!ended || busy || step === 0} title={why} onClick={() => void actions.keep()}>Keep</button>;
-}
-
 function ExportButton() {
   const opened = useStudio((state) => state.opened);
   const [open, setOpen] = useState(false);
   if (!opened) return null;
   return (
     <>
-      <button type="button" className="button primary" onClick={() => setOpen(true)}>Export</button>
+      <button type="button" className="button" onClick={() => setOpen(true)}>Export</button>
       {open && <ExportDialog concept={opened} onClose={() => setOpen(false)} />}
     </>
   );

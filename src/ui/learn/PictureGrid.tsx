@@ -20,7 +20,7 @@ export function PictureGrid({ locked }: { locked: boolean }) {
   return (
     <ul className="cards" aria-label="Pictures">
       {cards.map((card, n) => (card.state === 'faulty' ? <FaultyCard key={card.pictureId} card={card} n={n} /> : <PictureCard key={card.pictureId} card={card} n={n} selected={selected === card.pictureId} locked={locked} />))}
-      {!locked && cards.length < MOST_PICTURES && <li><DropZone tile /></li>}
+      {!locked && cards.length < MOST_PICTURES && <li className="drop-more"><DropZone tile /></li>}
     </ul>
   );
 }
@@ -42,11 +42,9 @@ function FaultyCard({ card, n }: { card: Card; n: number }) {
   return (
     <li className="card faulty" data-testid={cardId(n)} data-state={card.state} data-code={card.fault?.code}>
       <TriangleAlert className="icon" aria-hidden />
-      <div role="alert" data-testid={`card-error-${n}`}>
-        <p className="card-name">{card.name}</p>
-        <p>{card.fault?.message}</p>
-        {card.fault?.remedy && <p className="muted">{card.fault.remedy}</p>}
-      </div>
+      <p role="alert" data-testid={`card-error-${n}`}>
+        {!card.fault?.message.includes(card.name) && <b>{card.name} </b>}{card.fault?.message} <span className="muted">{card.fault?.remedy}</span>
+      </p>
       <RemoveButton card={card} n={n} />
     </li>
   );

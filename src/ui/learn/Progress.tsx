@@ -1,61 +1,77 @@
-/** Both stages: how far, how long, and the ways to hold, go on step by step, or stop. */
+/** Both stages: how far, how long, and the ways to hold, go on step by step, or stop. What was pressed is said at once, also while a step is still being made. */
+import { StepForward } from 'lucide-react';
 import type { RunInfo, RunPhase } from '../../protocol/run';
 import { isMoving, isOpen } from '../../state/run';
 import { duration } from '../format';
+import { useNarrow } from '../narrow';
 import { FaultNote } from '../parts/FaultNote';
 import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';
+import { usePrimary } from './primary';
 
 const phaseNames: Record<RunPhase, string> = {
-  encoding: 'Encoding', extractor: 'Learning', student: 'Learning', paused: 'Paused', stopped: 'Stopped', finished: 'Learned', failed: 'Stopped by a fault',
+  encoding: 'Reading the pictures', extractor: 'Learning', student: 'Learning', paused: 'Paused', stopped: 'Stopped', finished: 'All steps done', failed: 'Stopped by a fault',
 };
+const askedNames = { pause: 'Pausing', resume: 'Going on', stop: 'Stopping' } as const;
 
-function statusText(run: RunInfo): string {
-  if (run.phase === 'stopped') return `Stopped at step ${run.step}. Everything up to here is kept.`;
-  if (run.phase === 'finished') return 'All steps done.';
-  if (run.phase === 'paused') return `Paused at step ${run.step}.`;
+export function statusText(run: RunInfo): string {
+  if (!isMoving(run)) return run.phase === 'finished' ? '' : `at step ${run.step}`;
+  if (run.phase === 'encoding') return '';
   return run.secondsLeft === null ? 'measuring the pace' : `${duration(run.secondsLeft)} left`;
 }
 
 export function Progress({ run }: { run: RunInfo }) {
   const encoding = useStudio((state) => state.encoding);
   const fault = useStudio((state) => state.runFault);
-  const elsewhere = useStudio((state) => state.deviceFault?.code === 'run-elsewhere');
+  const asked = useStudio((state) => state.runAsked);
+  const narrow = useNarrow();
   const { stage1Steps, stage2Steps } = run.recipe;
-  const [first, second] = [Math.min(run.step, stage1Steps), Math.max(0, run.step - stage1Steps)];
   const inline = isMoving(run);
   return (
     <div className="progress-block" data-testid={ids.phase} data-phase={run.phase}>
       <div className="row">
-        <h2>{phaseNames[run.phase]}</h2>
-        {inline && <span className="note" data-testid={ids.timeLeft}>{run.phase === 'encoding' ? `picture ${encoding?.done ?? 0} of ${encoding?.total ?? '–'}` : statusText(run)}</span>}
+        <h2 role="status">{asked ? askedNames[asked] : phaseNames[run.phase]}</h2>
+        <span className="note" data-testid={inline ? ids.timeLeft : undefined}>{run.phase === 'encoding' ? `${encoding?.done ?? 0} of ${encoding?.total ?? '–'}` : statusText(run)}</span>
       </div>
-      <div className="stages" role="progressbar" data-testid={ids.progress} aria-label="Learning" aria-valuemin={0} aria-valuemax={run.totalSteps} aria-valuenow={run.step}>
-        <div className="bar" style={{ flexGrow: stage1Steps }}><div className="fill first" style={{ width: `${(100 * first) / stage1Steps}%` }} /></div>
-        {stage2Steps > 0 && <div className="bar" style={{ flexGrow: stage2Steps }}><div className="fill concept" style={{ width: `${(100 * second) / stage2Steps}%` }} /></div>}
-      </div>
-      <p className="row stage-row"><span title="Stage 1, extractor">Know the concept</span><span className="count">{first} / {stage1Steps}</span></p>
-      <p className="row stage-row"><span title="Stage 2, student">Add it, keep the rest</span><span className="count">{second} / {stage2Steps}</span></p>
+      <Stages run={run} />
+      <p className="row stage-row"><span title="Stage 1, extractor">Know the concept</span><span className="count">{Math.min(run.step, stage1Steps)} / {stage1Steps}</span></p>
+      <p className="row stage-row"><span title="Stage 2, student">Add it, keep the rest</span><span className="count">{Math.max(0, run.step - stage1Steps)} / {stage2Steps}</span></p>
       <span className="visually-hidden" data-testid={ids.stepText}>{run.step} / {run.totalSteps}</span>
-      {!inline && <p className="note" role="status">{statusText(run)}</p>}
+      {!narrow && <RunButtons run={run} />}
       {run.notIdentical !== '' && <p className="warning">{run.notIdentical}</p>}
       <FaultNote fault={fault} />
-      {isOpen(run) && !elsewhere && <RunButtons run={run} />}
     </div>
   );
 }
 
-function RunButtons({ run }: { run: RunInfo }) {
-  const actions = useActions();
-  const busy = useStudio((state) => state.runBusy);
-  const paused = run.phase === 'paused';
+export function Stages({ run }: { run: RunInfo }) {
+  const { stage1Steps, stage2Steps } = run.recipe;
+  const [first, second] = [Math.min(run.step, stage1Steps), Math.max(0, run.step - stage1Steps)];
   return (
-    <div className="buttons">
+    <div className="stages" role="progressbar" data-testid={ids.progress} aria-label="Learning" aria-valuemin={0} aria-valuemax={run.totalSteps} aria-valuenow={run.step}>
+      <div className="bar" style={{ flexGrow: stage1Steps }}><div className="fill first" style={{ width: `${(100 * first) / stage1Steps}%` }} /></div>
+      {stage2Steps > 0 && <div className="bar" style={{ flexGrow: stage2Steps }}><div className="fill concept" style={{ width: `${(100 * second) / stage2Steps}%` }} /></div>}
+    </div>
+  );
+}
+
+/** The row keeps its height when the run has ended, and Stop its place while it is paused. */
+export function RunButtons({ run }: { run: RunInfo }) {
+  const actions = useActions();
+  const busy = useStudio((state) => state.runBusy || state.runAsked !== null || state.run?.phase === 'encoding');
+  const elsewhere = useStudio((state) => state.deviceFault?.code === 'run-elsewhere');
+  const primary = usePrimary('resume');
+  const paused = run.phase === 'paused';
+  if (!isOpen(run) || elsewhere) return <p className="note run-buttons">{run.phase === 'failed' ? 'Everything up to the last checkpoint is kept.' : 'Everything up to here is kept.'}</p>;
+  return (
+    <div className="buttons run-buttons">
       {paused
-        ? <button type="button" className="button" data-testid={ids.resume} disabled={busy} onClick={() => void actions.resume()}>Resume</button>
+        ? <div className="resume-pair">
+            <button type="button" className={`button ${primary}`} data-testid={ids.resume} disabled={busy} onClick={() => void actions.resume()}>Resume</button>
+            <button type="button" className="button icon-only" data-testid={ids.step} disabled={busy} aria-label="One step" title="One optimizer step, then pause again" onClick={() => void actions.singleStep()}><StepForward className="icon" aria-hidden /></button>
+          </div>
         : <button type="button" className="button" data-testid={ids.pause} disabled={busy} onClick={() => void actions.pause()}>Pause</button>}
-      {paused && <button type="button" className="button" data-testid={ids.step} disabled={busy} title="One optimizer step, then pause again" onClick={() => void actions.singleStep()}>Step</button>}
-      <button type="button" className="button" data-testid={ids.stop} disabled={busy} title="Ends learning; what has been learned is kept" onClick={() => void actions.stop()}>Stop</button>
+      <button type="button" className="button" data-testid={ids.stop} disabled={busy} title="Ends learning; what has been learned is kept" onClick={() => void actions.stop()}>Stop learning</button>
     </div>
   );
 }

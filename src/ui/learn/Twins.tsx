@@ -1,19 +1,34 @@
 /** The same prompt and seed twice: the untouched base, and with the concept at the present balance. B lays one over the other. */
-import { Download } from 'lucide-react';
 import type { PictureEvent } from '../../protocol/pictures';
 import { isLive } from '../../state/drawing';
-import { elapsed, inSentence } from '../format';
-import { saveFile } from '../download';
+import { secondsUntil } from '../../state/pace';
+import { FIRST_LIVE_STEP, isMoving } from '../../state/run';
+import type { StudioState } from '../../state/slice';
+import { elapsed, inSentence, roughly } from '../format';
 import { PictureCanvas } from '../parts/PictureCanvas';
-import { useActions, useStudio } from '../studio';
+import { useStudio } from '../studio';
 import { ids } from '../testIds';
+import { cropOnBitmap } from './PictureGrid';
+import { SamplingLine, SavePicture } from './PictureExtras';
 import { shownConcept } from './shownConcept';
 import { useBlink } from './useBlink';
 
-/** How finished a picture is, in words. */
+/** The picture's own size, and how finished it is, in words. */
 export function badgeText(picture: PictureEvent): string {
-  if (picture.state === 'full') return `${picture.steps} steps · ${elapsed(picture.elapsedMs)}`;
-  return picture.state === 'partial' ? `${picture.step} of ${picture.steps} steps` : 'draft';
+  const size = picture.bitmap.width > 0 ? `${picture.bitmap.width} px · ` : '';
+  if (picture.state === 'full') return `${size}${picture.steps} steps · ${elapsed(picture.elapsedMs)}`;
+  return picture.state === 'partial' ? `${size}${picture.step} of ${picture.steps} steps` : `${size}draft`;
+}
+
+/** What stands in the concept's frame before there is a picture of it. */
+function conceptNote(state: StudioState): string {
+  const { run, opened, cards } = state;
+  if (isLive(state)) return 'Draw, or move the balance.';
+  if (!run && !opened && cards.length === 0) return 'Drop pictures to learn from.';
+  const step = Math.min(FIRST_LIVE_STEP, run?.totalSteps ?? FIRST_LIVE_STEP);
+  const seconds = run && !isMoving(run) ? null : secondsUntil(step, state);
+  const when = seconds === null ? '' : run ? `, in about ${roughly(seconds)}` : `, about ${roughly(seconds)} after the start`;
+  return `The first picture comes at step ${step}${when}.`;
 }
 
 export function Twins() {
@@ -22,15 +37,15 @@ export function Twins() {
   const name = useStudio((state) => state.conceptName);
   const seed = useStudio((state) => state.seed);
   const pinned = useStudio((state) => state.pinnedStep);
-  const live = useStudio(isLive);
   const ready = useStudio((state) => state.ready !== null);
+  const note = useStudio(conceptNote);
   const blinked = useBlink();
   const shown = blinked ? base : concept;
   return (
     <div className="twins">
       <Twin side="base" name="Base" note="untouched model" picture={base} empty={ready ? 'Draw to see what the base makes of the prompt.' : 'The base is on its way.'} />
       <Twin side={blinked ? 'base' : 'concept'} holder="concept" name={blinked ? 'Base' : `With ${name === '' ? 'your concept' : inSentence(name)}`}
-        note={blinked ? 'blinking: press B' : pinned === null ? `same seed · ${seed}` : `at step ${pinned}`} picture={shown} empty={live ? 'Draw, or move the balance.' : 'Comes alive at step 25 of learning.'} />
+        note={blinked ? 'blinking: press B' : pinned === null ? `same seed · ${seed}` : `at step ${pinned}`} picture={shown} empty={note} />
     </div>
   );
 }
@@ -44,7 +59,8 @@ function Twin({ side, holder = undefined, name, note, picture, empty }: TwinProp
       <figcaption><span className={`twin-name ${side}`}>{name}</span><span className="note">{note}</span></figcaption>
       <div className="frame">
         <PictureCanvas bitmap={picture?.bitmap ?? null} label={picture ? picture.prompt === '' ? `${name}: draft` : `${name}: “${picture.prompt}”, seed ${picture.seed}` : `${name}: nothing drawn yet`} />
-        {!picture && <p className="frame-empty">{empty}</p>}
+        {!picture && place === 'concept' && <ToBeLearned />}
+        {!picture && <p className="frame-empty"><span>{empty}</span></p>}
         {picture && <span className="badge" data-testid={place === 'base' ? ids.badgeBase : ids.badgeConcept}>{badgeText(picture)}</span>}
         {place === 'concept' && picture?.slot.kind === 'concept' && picture.state === 'full' && <SavePicture />}
         {place === 'concept' && <SamplingLine />}
@@ -53,17 +69,9 @@ function Twin({ side, holder = undefined, name, note, picture, empty }: TwinProp
   );
 }
 
-function SamplingLine() {
-  const sampling = useStudio((state) => state.sampling);
-  if (!sampling || sampling.steps === 0) return null;
-  return <div className="sampling" role="progressbar" aria-label="Drawing" aria-valuemin={0} aria-valuemax={sampling.steps} aria-valuenow={sampling.step}><div style={{ width: `${(100 * sampling.step) / sampling.steps}%` }} /></div>;
-}
-
-function SavePicture() {
-  const actions = useActions();
-  const save = async () => {
-    const file = await actions.pictureFile();
-    if (file) saveFile(file.blob, file.name);
-  };
-  return <button type="button" className="frame-action" data-testid={ids.savePicture} aria-label="Save this picture with its parameters" title="Save with its parameters" onClick={() => void save()}><Download className="icon" aria-hidden /></button>;
+/** The chosen picture, faded: what will stand here once it is learned. */
+function ToBeLearned() {
+  const card = useStudio((state) => state.cards.find(({ pictureId }) => pictureId === state.selectedId));
+  if (!card?.info) return null;
+  return <div className="to-be-learned"><PictureCanvas bitmap={card.info.bitmap} part={cropOnBitmap(card)} label="" /></div>;
 }

@@ -1,7 +1,8 @@
 /** Class word and kind: what the concept is in general, and whether it is a thing or a style. */
+import { Lock } from 'lucide-react';
 import { MarkedField } from '../parts/MarkedField';
 import { Segmented } from '../parts/Segmented';
-import { UnknownWords } from '../parts/UnknownWords';
+import { useUnknownWords } from '../parts/UnknownWords';
 import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';
 
@@ -11,17 +12,21 @@ export function WhatIsIt({ locked }: { locked: boolean }) {
   const classWord = useStudio((state) => state.recipe.classWord);
   const words = useStudio((state) => state.words);
   const vocabulary = useStudio((state) => state.vocabulary);
+  const unknown = useUnknownWords(classWord);
   return (
     <>
-      <h2 className="section">What is it?</h2>
+      <div className="row section"><h2>What is it?</h2>{locked && <Locked />}</div>
       {kind === 'instance' && (
-        <>
-          <MarkedField label="Class word" testId={ids.classWord} value={classWord} onChange={actions.setClassWord} words={words} vocabulary={vocabulary} readOnly={locked} placeholder="dog" describedBy="class-word-problem" />
-          <UnknownWords text={classWord} id="class-word-problem" />
-        </>
+        <MarkedField label="Class word" testId={ids.classWord} value={classWord} onChange={actions.setClassWord} words={words} vocabulary={vocabulary} readOnly={locked} placeholder="dog" describedBy="class-word-problem"
+          aside={<span className="warning one-line" id="class-word-problem" title={unknown ?? undefined}>{unknown}</span>} />
       )}
       <Segmented label="Kind of concept" value={kind} disabled={locked} onChange={actions.setKind}
         options={[{ value: 'instance', label: 'Thing', testId: ids.kindInstance }, { value: 'style', label: 'Style', testId: ids.kindStyle }]} />
     </>
   );
+}
+
+/** Why these fields do not take anything. */
+function Locked() {
+  return <span className="note locked" title="A run keeps the pictures, captions and class word it began with."><Lock className="icon" aria-hidden />fixed for this run</span>;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { StepMetrics } from '../../protocol/run';
-import { lambdaBySigma, lambdaBySteps, lossBySigma, lossBySteps, newest } from './series';
+import { lambdaBySigma, lambdaBySteps, lambdaScale, lossBySigma, lossBySteps, lossScale, newest } from './series';
 
 const row = (step: number, changes: Partial<StepMetrics> = {}): StepMetrics =>
   ({ runId: 'r', step, stage: 'student', losses: { flow: 1, pure: 2 }, sigma: [0.9, 0.1], lambdaStar: [0.4, 0.6], cosine: [0.2, 0.4], gradientNorm: 1, floorHits: 0, stepMs: 1, ...changes });
@@ -22,6 +22,14 @@ describe('chart columns', () => {
     expect(lambdaBySigma([row(1)])).toEqual([[0.1, 0.9], [0.6, 0.4], [0.4, 0.2]]);
     expect(lossBySigma([row(1)])[0]).toEqual([0.5]);
     expect(lambdaBySigma([])).toEqual([[], [], []]);
+  });
+
+  it('scales losses to their data, and λ* to 0…1 as long as it stays there', () => {
+    const [low, high] = lossScale(0.4, 0.5);
+    expect(low).toBeCloseTo(0.394);
+    expect(high).toBeCloseTo(0.506);
+    expect(lambdaScale(0.2, 0.8)).toEqual([0, 1]);
+    expect(lambdaScale(-0.1, 1.7)).toEqual([-0.1, 1.7]);
   });
 
   it('does not let a figure that is no number break the line', () => {

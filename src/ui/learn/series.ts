@@ -47,5 +47,14 @@ export function lambdaBySigma(rows: readonly StepMetrics[]): Columns {
   return points.length > 0 ? points : [[], [], []];
 }
 
+/** Losses fill their chart: only their course matters, not their distance from 0. */
+export function lossScale(low: number, high: number): [number, number] {
+  const room = 0.06 * Math.max(high - low, 1e-6);
+  return [Math.max(0, low - room), high + room];
+}
+
+/** λ* and the cosine stand on 0…1, and the chart grows only where they leave it. */
+export const lambdaScale = (low: number, high: number): [number, number] => [Math.min(0, low), Math.max(1, high)];
+
 /** The newest value of a column. */
 export const newest = (column: (number | null)[] | undefined): number | null => column?.findLast((value) => value !== null) ?? null;

@@ -1,4 +1,4 @@
-/** An error beside its cause: what was found, what to do, and at most one button that does it. */
+/** An error beside its cause, in one line: what was found, what to do, and at most one button that does it. */
 import { TriangleAlert } from 'lucide-react';
 import type { FaultData } from '../../protocol/faults';
 import { ids } from '../testIds';
@@ -12,13 +12,12 @@ interface Props {
 export function FaultNote({ fault, action }: Props) {
   if (!fault) return null;
   return (
-    <div className="fault" role="alert" data-testid={ids.fault} data-code={fault.code}>
+    <p className="fault with-icon" role="alert" data-testid={ids.fault} data-code={fault.code}>
       <TriangleAlert className="icon" aria-hidden />
-      <div>
-        <p>{fault.message}</p>
-        {fault.remedy !== '' && <p className="muted">{fault.remedy}</p>}
-        {action && <button type="button" className="button small" onClick={action.run}>{action.label}</button>}
-      </div>
-    </div>
+      <span>
+        {fault.message} <span className="muted">{fault.remedy}</span>
+        {action && <> <button type="button" className="link" onClick={action.run}>{action.label}</button></>}
+      </span>
+    </p>
   );
 }

@@ -1,9 +1,11 @@
 /**
- * A one-line text field that marks what it says: the concept and what only this caption says in amber, words the base does not know
- * underlined; with an autocomplete of the words it does. The marks are a mirror behind a real input, so editing stays the browser's own.
+ * A text field that marks what it says: the concept and what only this caption says in amber, words the base does not know
+ * underlined; with an autocomplete of the words it does. It wraps and grows with its text, which is one line of prose without breaks.
+ * The marks are a mirror behind a real textarea, so editing stays the browser's own; the mirror gives the height.
  */
-import { useId, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react';
-import { suggestions, pieces } from '../../state/words';
+import { useId, useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
+import { suggestions } from '../../state/words';
+import { MarkedText } from './MarkedText';
 
 interface Props {
   label: string;
@@ -21,24 +23,26 @@ interface Props {
   onEnter?(): void;
   describedBy?: string;
   hideLabel?: boolean;
+  /** What is to say about the field, in the label's own line. */
+  aside?: ReactNode;
 }
 
-export function MarkedField({ label, testId, value, onChange, words, vocabulary, classWord = '', only, placeholder, readOnly, onEnter, describedBy, hideLabel }: Props) {
+/** Pasted line breaks become spaces. */
+const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ');
+
+export function MarkedField({ label, testId, value, onChange, words, vocabulary, classWord = '', only, placeholder = '', readOnly, onEnter, describedBy, hideLabel, aside }: Props) {
   const id = useId();
-  const input = useRef<HTMLInputElement>(null);
-  const mirror = useRef<HTMLDivElement>(null);
+  const input = useRef<HTMLTextAreaElement>(null);
   const caretAfter = useRef<number | null>(null);
   const [open, setOpen] = useState(false);
   const [caret, setCaret] = useState(0);
   const [chosen, setChosen] = useState(-1);
   const offered = suggestions(value, caret, words);
   const shown = open && !readOnly && offered.words.length > 0;
-  const unknown = (text: string) => vocabulary.size > 0 && !vocabulary.has(text.toLowerCase());
 
   useLayoutEffect(() => {
     if (caretAfter.current !== null) input.current?.setSelectionRange(caretAfter.current, caretAfter.current);
     caretAfter.current = null;
-    if (mirror.current && input.current) mirror.current.scrollLeft = input.current.scrollLeft;
   }, [value]);
 
   const take = (word: string) => {
@@ -58,30 +62,22 @@ export function MarkedField({ label, testId, value, onChange, words, vocabulary,
     } else if (shown && event.key === 'Escape') {
       event.stopPropagation();
       setOpen(false);
-    } else if (event.key === 'Enter') onEnter?.();
+    } else if (event.key === 'Enter') {
+      event.preventDefault();
+      onEnter?.();
+    }
   };
 
-  const parts = pieces(value);
   return (
     <div className="field">
-      <label htmlFor={id} className={hideLabel ? 'visually-hidden' : undefined}>{label}</label>
+      <div className={hideLabel ? 'visually-hidden' : 'row'}><label htmlFor={id}>{label}</label>{aside}</div>
       <div className="marked" data-readonly={readOnly || undefined}>
-        <div className="mirror" aria-hidden ref={mirror}>
-          {parts.map((piece, n) => {
-            const previous = parts[n - 2];
-            const ofConcept = piece.kind === 'mark' || (piece.kind === 'word' && classWord !== '' && previous?.kind === 'mark' && piece.text === classWord);
-            const joined = piece.kind === 'other' && parts[n - 1]?.kind === 'mark' && parts[n + 1]?.text === classWord && classWord !== '';
-            const tone = ofConcept || joined ? `mark ${piece.kind === 'mark' ? 'from' : ''} ${piece.kind === 'word' ? 'to' : ''}` : only?.has(piece.start) ? 'only' : '';
-            return <span key={piece.start} className={`${tone} ${piece.kind === 'word' && unknown(piece.text) ? 'unknown' : ''}`}>{piece.text}</span>;
-          })}
-          {value === '' && <span className="placeholder">{placeholder}</span>}
-        </div>
-        <input
-          ref={input} id={id} data-testid={testId} value={value} readOnly={readOnly} autoComplete="off" spellCheck={false}
-          role="combobox" aria-expanded={shown} aria-controls={`${id}-list`} aria-autocomplete="list" aria-describedby={describedBy}
+        <MarkedText value={value} placeholder={placeholder} classWord={classWord} only={only} vocabulary={vocabulary} />
+        <textarea
+          ref={input} id={id} data-testid={testId} value={value} readOnly={readOnly} rows={1} autoComplete="off" spellCheck={false}
+          aria-haspopup="listbox" aria-controls={`${id}-list`} aria-autocomplete="list" aria-describedby={describedBy}
           aria-activedescendant={shown && chosen >= 0 ? `${id}-${chosen}` : undefined}
-          onChange={(event) => { onChange(event.target.value); setCaret(event.target.selectionStart ?? 0); setOpen(true); setChosen(-1); }}
-          onScroll={(event) => { if (mirror.current) mirror.current.scrollLeft = event.currentTarget.scrollLeft; }}
+          onChange={(event) => { onChange(oneLine(event.target.value)); setCaret(event.target.selectionStart ?? 0); setOpen(true); setChosen(-1); }}
           onBlur={() => setOpen(false)} onKeyDown={onKeyDown}
         />
         <ul id={`${id}-list`} role="listbox" aria-label={`Words for ${label}`} className="suggestions" hidden={!shown}>

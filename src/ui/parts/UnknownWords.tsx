@@ -2,10 +2,9 @@
 import { unknownWords } from '../../state/words';
 import { useStudio } from '../studio';
 
-export function UnknownWords({ text, id }: { text: string; id?: string }) {
+/** The sentence, or null where all words are known. */
+export function useUnknownWords(text: string): string | null {
   const vocabulary = useStudio((state) => state.vocabulary);
   const unknown = unknownWords(text, vocabulary);
-  if (unknown.length === 0) return null;
-  const list = unknown.map((word) => `“${word}”`).join(', ');
-  return <p className="warning" id={id}>The base does not know {list}.</p>;
+  return unknown.length === 0 ? null : `The base does not know ${unknown.map((word) => `“${word}”`).join(', ')}.`;
 }

@@ -13,9 +13,9 @@ const invariant = 'engine/invariant.ts';
 
 /** Each room: what else of src it may import, and why no more. Paths are relative to src. */
 const rooms = {
-  ui: { may: ['state', 'protocol', 'formats', 'methods/fields.ts', 'methods/purecc/meta.ts'], why: 'A component shows what the store holds; the worker, storage and tensors are behind the store.' },
-  state: { may: ['protocol', 'formats', 'methods/fields.ts', 'methods/purecc/meta.ts'], why: 'The store speaks to the worker in messages only, and runs without React or tfjs.' },
-  protocol: { may: ['methods/fields.ts', 'methods/purecc/meta.ts'], why: 'What crosses the thread is types and plain data, light enough for both sides.' },
+  ui: { may: ['state', 'protocol', 'formats', 'methods/fields.ts', 'methods/meta.ts', 'methods/metas.ts'], why: 'A component shows what the store holds; the worker, storage and tensors are behind the store.' },
+  state: { may: ['protocol', 'formats', 'methods/fields.ts', 'methods/meta.ts', 'methods/metas.ts'], why: 'The store speaks to the worker in messages only, and runs without React or tfjs.' },
+  protocol: { may: ['methods/fields.ts', 'methods/meta.ts', 'methods/metas.ts'], why: 'What crosses the thread is types and plain data, light enough for both sides.' },
   worker: { may: ['protocol', 'pipeline', 'methods', 'models', 'engine', 'storage', 'formats'], why: 'The worker owns tensors and the database; it does not know the screen.' },
   pipeline: { may: ['protocol', 'methods', 'models', 'engine', 'formats'], why: 'The pipeline computes; it neither stores nor answers messages.' },
   methods: { may: ['engine', 'protocol'], why: 'A method is equations over velocities: it never sees a model, the trainer or storage.' },

@@ -48,7 +48,7 @@ it('goes on with the same run after an uncaught error in the worker', async () =
   expect(steps.slice(seen, seen + 2)).toMatchObject([{ runId: kept.runId, step: checkpoint + 1 }, { runId: kept.runId, step: checkpoint + 2 }]);
   expect(await workers.made('session')).toHaveLength(2);
   expect(page.workers().includes(session)).toBe(false);
-  expect(await phaseOf(page)).toBe('extractor');
+  expect(await phaseOf(page)).toBe('learning');
   expect(await at(page, ids.restarting).count()).toBe(0);
   expect(await at(page, ids.fault).allTextContents()).toEqual([]);
 });

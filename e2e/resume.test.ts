@@ -59,7 +59,7 @@ async function tearDown(after: number): Promise<StepMetrics[]> {
   await page.reload();
   const lost = steps.filter(({ step, runId }) => runId === steps.at(-1)!.runId && step > newest);
   await at(page, ids.resumeContinue).click();
-  await untilPhase(page, ['extractor', 'student']);
+  await untilPhase(page, ['learning']);
   return lost;
 }
 

@@ -66,12 +66,12 @@ const slide = (balance) => page.evaluate((value) => {
 }, balance);
 
 /** Nothing is drawn, nothing awaited: what is held now is held on purpose. */
-const resting = () => page.evaluate(() => !document.querySelector('[data-testid=cancel-draw]') && globalThis.heard.run?.phase !== 'extractor' && globalThis.heard.run?.phase !== 'student');
+const resting = () => page.evaluate(() => !document.querySelector('[data-testid=cancel-draw]') && globalThis.heard.run?.phase !== 'learning');
 
 async function sample() {
   const patience = software ? 900_000 : 180_000;
   const { phase } = await run();
-  if (phase === 'extractor' || phase === 'student') await studio.find('pause').click();
+  if (phase === 'learning') await studio.find('pause').click();
   await until(resting, 'come to rest', patience);
   await page.waitForTimeout(1500);
   await until(resting, 'come to rest', patience);

@@ -1,5 +1,5 @@
 /**
- * The small vocabulary in which a method declares its parameters (see purecc/meta.ts). Pure data plus types:
+ * The small vocabulary in which a method declares its parameters (see meta.ts). Pure data plus types:
  * the panel, the validator and the URL all read the same table.
  */
 interface Common {
@@ -11,7 +11,13 @@ interface Common {
   group: string;
 }
 export interface NumberField extends Common { type: 'number'; default: number; min: number; max: number; integer?: boolean; unit?: string; scale?: 'log' }
-export interface ChoiceField<T extends string = string> extends Common { type: 'choice'; default: T; options: readonly T[] }
+export interface ChoiceField<T extends string = string> extends Common {
+  type: 'choice';
+  default: T;
+  options: readonly T[];
+  /** What values of earlier versions, as text, are read as. */
+  earlier?: Readonly<Record<string, T>>;
+}
 export interface FlagField extends Common { type: 'flag'; default: boolean }
 export interface TextField extends Common { type: 'text'; default: string; maxLength: number }
 export type Field = NumberField | ChoiceField | FlagField | TextField;

@@ -1,6 +1,9 @@
-/** Every method this app has. A recipe's `method` without an entry here is a compile error. */
-import type { Recipe } from '../protocol/recipe';
+/** Every method this app has. One of metas.ts without an entry here is a compile error. */
+import type { RecipeOf } from '../protocol/recipe';
 import type { Method } from './method';
+import type { MethodId } from './metas';
 import { purecc } from './purecc';
 
-export const methods = { purecc } satisfies Record<Recipe['method'], Method>;
+export const methods = { purecc } satisfies { [M in MethodId]: Method<RecipeOf<M>> };
+
+export const methodOf = ({ method }: { method: MethodId }): Method => methods[method];

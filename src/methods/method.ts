@@ -1,20 +1,49 @@
 /**
- * What a method is to the trainer: stages, the branches each stage needs, and a loss over their velocities.
- * Methods never see models: the trainer evaluates the branches (rows of equal adapter batched) and hands in velocities.
+ * What a method is to the trainer: parameter groups, stages, the evaluations each stage's step needs, and a loss over their
+ * velocities. Methods never see models: the trainer evaluates (rows of equal adapter batched) and hands in velocities.
+ * Ids of stages and groups are the method's own; checkpoints and records carry them as they are.
  */
 import type { Tensor1D, Tensor4D } from '../engine/tf';
 import type { Recipe } from '../protocol/recipe';
+import type { MethodMeta } from './meta';
 
+/** Texts that belong to a picture; `null` is the empty prompt, which needs none. */
 export type CaptionRole = 'complete' | 'base' | 'target' | 'class' | 'null';
-export type AdapterRole = 'none' | 'extractor' | 'student';
 
-/** One evaluation v(x_sigma | caption; adapter). All branches of a step share x0, noise and sigma. */
-export interface Branch {
-  name: string;
+export interface OptimizerSettings {
+  learningRate: number;
+  weightDecay: number;
+  /** Largest norm of the group's gradient; null leaves it as it is. */
+  clip: number | null;
+}
+
+/** LoRA pairs on the model's sites. `start` noise: A from the method's own stream of random numbers, B zero, so that it changes nothing at first. */
+export interface AdapterGroup {
+  kind: 'adapter';
+  rank: number;
+  start: { from: 'noise'; stream: number };
+  optimizer: OptimizerSettings;
+}
+/** Layer-wise embeddings of [V], one row a block, and the pooled delta where asked for. They start as what the base reads there. */
+export interface RowsGroup {
+  kind: 'rows';
+  pooledDelta: boolean;
+  optimizer: OptimizerSettings;
+}
+/** What the optimizer moves as one: what it is, how it starts, and its rates. A kind has its arithmetic in pipeline/training/groups.ts. */
+export type ParameterGroup = AdapterGroup | RowsGroup;
+
+/** One evaluation v(x_sigma | caption; adapter, rows), in names: ids of groups, or null for the base as it is. */
+export interface Evaluated {
   caption: CaptionRole;
-  adapter: AdapterRole;
-  /** Whether the concept rows overwrite [V] (only where the caption has one). */
-  rows: boolean;
+  adapter: string | null;
+  /** Group whose rows overwrite [V] (only where the caption has one). */
+  rows: string | null;
+}
+
+/** An evaluation of a step. All of them share x0, noise and sigma. */
+export interface Branch extends Evaluated {
+  name: string;
   /** Whether gradient flows back through this evaluation. */
   trains: boolean;
 }
@@ -30,9 +59,9 @@ export interface StepInput {
 
 /** What a step tells of itself, still on the device: the trainer reads it once, when the step is done. */
 export interface LossFigures {
-  /** Losses by name for the charts, `flow`, `pure`, `anchor`: the mean over each sample [B], and the weight in the total. */
+  /** Losses by name for the charts: the mean over each sample [B], and the weight in the total. */
   terms: Record<string, { perSample: Tensor1D; weight: number }>;
-  /** Per-sample figures, [B] each: `lambdaStar`, `cosine`, `offsetRatio` (|r|/|g|), `guidanceRms`, `floorHit` (0/1). Empty in stage 1. */
+  /** Per-sample figures by name, [B] each. */
   figures: Record<string, Tensor1D>;
 }
 
@@ -42,15 +71,30 @@ export interface LossParts extends LossFigures {
   gradients: Record<string, Tensor4D>;
 }
 
-export interface Stage {
-  id: 'extractor' | 'student';
-  /** What the optimizer moves in this stage. */
-  trains: { adapter: AdapterRole; rows: boolean };
-  branches(recipe: Recipe): Branch[];
+/** A step whose evaluations all stand at one noised point: branches, then a loss over their velocities. */
+export interface PointStep<R> {
+  kind: 'point';
+  branches(recipe: R): Branch[];
   /** Reads nothing back. */
-  loss(input: StepInput, recipe: Recipe): LossParts;
+  loss(input: StepInput, recipe: R): LossParts;
 }
 
-export interface Method {
-  stages: readonly Stage[];
+export interface Stage<R = Recipe> {
+  /** Groups that the optimizer moves, in this order; the first one's gradient norm is shown. A group starts with the first stage that trains it. */
+  trains: readonly string[];
+  /** Another kind of step has its arithmetic beside trainingStep.ts. */
+  step: PointStep<R>;
+  /** What stands for the concept from this stage on: what is drawn, kept and exported. */
+  result(recipe: R): Pick<Evaluated, 'adapter' | 'rows'>;
+  /** The recipe that says the truth about that result, where learning ends in this stage. */
+  keptAs?(recipe: R): R;
+}
+
+export interface Method<R = Recipe> {
+  meta: MethodMeta;
+  /** Captions that any step reads; a method that reads none of a picture's own learns from pictures without captions. */
+  captions: readonly CaptionRole[];
+  groups(recipe: R): Record<string, ParameterGroup>;
+  /** By the ids of meta.stages. */
+  stages: Record<string, Stage<R>>;
 }

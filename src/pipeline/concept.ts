@@ -6,23 +6,35 @@
 import * as tf from '../engine/tf';
 import type { Tensor, Tensor1D, Tensor2D } from '../engine/tf';
 import type { StoredTensors } from '../formats/storedTensors';
+import type { Evaluated } from '../methods/method';
+import { methodOf } from '../methods';
+import { stagesOf } from '../methods/meta';
 import type { Adapter } from '../models/mmdit';
 import type { Recipe } from '../protocol/recipe';
 import { cloneAdapter, disposeAdapter } from './lora';
 
 export interface RowTensors { rows: Tensor2D; pooledDelta: Tensor1D | null }
 
-export interface LearnedConcept {
-  /** Stage 1's adapter; needed only while learning. */
-  extractor: Adapter | null;
-  /** Null until stage 2 has begun. */
-  student: Adapter | null;
-  rows: RowTensors | null;
-  /** Running median of λ*; 1 before stage 2. */
+/** What evaluations take, by parameter group. */
+export interface Weights {
+  adapters: Record<string, Adapter>;
+  rows: Record<string, RowTensors>;
+}
+
+/** A stored concept has the weights of its result alone. */
+export interface LearnedConcept extends Weights {
+  /** The groups that stand for the concept: what is drawn, kept and exported. */
+  result: Pick<Evaluated, 'adapter' | 'rows'>;
+  /** Unit of the balance: running median of λ*; 1 before there is one. */
   lambda: number;
   /** True once learning is over: balance then means v_base + balance·r; before, v_base + balance·λ·g. */
   learned: boolean;
   recipe: Recipe;
+}
+
+/** The tensors of a concept's result. They stay the concept's. */
+export function resultOf({ adapters, rows, result }: LearnedConcept): { adapter: Adapter | null; rows: RowTensors | null } {
+  return { adapter: result.adapter === null ? null : adapters[result.adapter]!, rows: result.rows === null ? null : rows[result.rows]! };
 }
 
 export const cloneRows = (rows: RowTensors): RowTensors => ({ rows: tf.clone(rows.rows), pooledDelta: rows.pooledDelta && tf.clone(rows.pooledDelta) });
@@ -32,38 +44,44 @@ export function disposeRows(rows: RowTensors | null): void {
   rows?.pooledDelta?.dispose();
 }
 
+const mapped = <T>(record: Record<string, T>, change: (value: T) => T): Record<string, T> => Object.fromEntries(Object.entries(record).map(([id, value]) => [id, change(value)]));
+
 /** The same numbers under handles of its own. */
-export function cloneConcept(concept: LearnedConcept): LearnedConcept {
-  const { extractor, student, rows } = concept;
-  return { ...concept, extractor: extractor && cloneAdapter(extractor), student: student && cloneAdapter(student), rows: rows && cloneRows(rows) };
+export const cloneWeights = ({ adapters, rows }: Weights): Weights => ({ adapters: mapped(adapters, cloneAdapter), rows: mapped(rows, cloneRows) });
+
+export function disposeWeights({ adapters, rows }: Weights): void {
+  Object.values(adapters).forEach(disposeAdapter);
+  Object.values(rows).forEach(disposeRows);
 }
 
-export function disposeConcept(concept: LearnedConcept): void {
-  disposeAdapter(concept.extractor);
-  disposeAdapter(concept.student);
-  disposeRows(concept.rows);
-}
+export const cloneConcept = (concept: LearnedConcept): LearnedConcept => ({ ...concept, ...cloneWeights(concept) });
 
-/** What is kept of a concept: the student and the rows, never the extractor. */
+export const disposeConcept: (concept: LearnedConcept) => void = disposeWeights;
+
+/** What is kept of a concept: the adapter and the rows of its result. */
 export async function storeConcept(concept: LearnedConcept): Promise<StoredTensors> {
   const stored: StoredTensors = {};
   const put = async (name: string, tensor: Tensor | null | undefined) => {
     if (tensor) stored[name] = { shape: tensor.shape.slice(), data: new Float32Array(await tensor.data<'float32'>()) };
   };
-  for (const [name, { a, b }] of Object.entries(concept.student ?? {})) {
+  const { adapter, rows } = resultOf(concept);
+  for (const [name, { a, b }] of Object.entries(adapter ?? {})) {
     await put(`${name}.a`, a);
     await put(`${name}.b`, b);
   }
-  await put('rows', concept.rows?.rows);
-  await put('pooledDelta', concept.rows?.pooledDelta);
+  await put('rows', rows?.rows);
+  await put('pooledDelta', rows?.pooledDelta);
   return stored;
 }
 
-/** The concept that `storeConcept` stored. Its scale is 1: alpha = rank. */
+/** The concept that `storeConcept` stored. Its scale is 1: alpha = rank. Rows that its result does not read are left out. */
 export function restoreConcept(stored: StoredTensors, recipe: Recipe, lambda: number): LearnedConcept {
+  const method = methodOf(recipe);
+  const { adapter, rows } = method.stages[stagesOf(method.meta, recipe).at(-1)!.id]!.result(recipe);
   const make = <T extends Tensor>(name: string): T => tf.tensor(stored[name]!.data, stored[name]!.shape) as T;
   const sites = Object.keys(stored).flatMap((name) => (name.endsWith('.a') ? [name.slice(0, -2)] : []));
-  const student = Object.fromEntries(sites.map((name) => [name, { a: make<Tensor2D>(`${name}.a`), b: make<Tensor2D>(`${name}.b`), scale: 1 }]));
-  const rows = stored.rows ? { rows: make<Tensor2D>('rows'), pooledDelta: stored.pooledDelta ? make<Tensor1D>('pooledDelta') : null } : null;
-  return { extractor: null, student, rows, lambda, learned: true, recipe };
+  const pairs = () => Object.fromEntries(sites.map((name) => [name, { a: make<Tensor2D>(`${name}.a`), b: make<Tensor2D>(`${name}.b`), scale: 1 }]));
+  const table = () => ({ rows: make<Tensor2D>('rows'), pooledDelta: stored.pooledDelta ? make<Tensor1D>('pooledDelta') : null });
+  const readRows = stored.rows ? rows : null;
+  return { adapters: adapter === null ? {} : { [adapter]: pairs() }, rows: readRows === null ? {} : { [readRows]: table() }, result: { adapter, rows: readRows }, lambda, learned: true, recipe };
 }

@@ -10,7 +10,7 @@ const layout = loraLayout(sites, 4);
 beforeAll(async () => void (await useBackend('cpu')));
 
 it('begins with A of standard deviation 1/r and B of zero, A drawn anew for every site', () => {
-  const values = initLora(layout, { seed: 1, purpose: 'extractorInit', step: 0 });
+  const values = initLora(layout, { seed: 1, purpose: 4, step: 0 });
   const [first, second] = layout.sites;
   const a = values.subarray(first!.a.from, first!.a.to);
   // 160 draws: four standard errors of a standard deviation, 4/√320 of it.

@@ -8,10 +8,10 @@ import { invariant } from '../engine/invariant';
 /** Written into checkpoints and pictures: numbers change meaning when this does. */
 export const RANDOM_VERSION = 1;
 
-/** What the numbers are for; part of the key. Never renumber. */
-export const purposes = { trainingNoise: 1, trainingSigma: 2, trainingBatch: 3, extractorInit: 4, studentInit: 5, rowInit: 6, picture: 7, test: 8 } as const;
+/** What the numbers are for; part of the key. Never renumber. 4 and 5 start PureCC's adapters: a method names its own streams by number. */
+export const purposes = { trainingNoise: 1, trainingSigma: 2, trainingBatch: 3, rowInit: 6, picture: 7, test: 8 } as const;
 export type Purpose = keyof typeof purposes;
-export interface RandomKey { seed: number; purpose: Purpose; step: number }
+export interface RandomKey { seed: number; purpose: Purpose | number; step: number }
 
 const M0 = 0xd2511f53;
 const M1 = 0xcd9e8d57;
@@ -45,7 +45,7 @@ export function uniform(count: number, { seed, purpose, step }: RandomKey): Floa
   invariant(Number.isInteger(seed) && seed >= 0 && seed <= 0xffffffff, `a seed is a whole number below 2³², not ${seed}`);
   const out = new Float64Array(count);
   for (let i = 0; i < count; i += 4) {
-    const words = philox([i / 4, step >>> 0, 0, 0], [seed >>> 0, purposes[purpose]]);
+    const words = philox([i / 4, step >>> 0, 0, 0], [seed >>> 0, typeof purpose === 'number' ? purpose : purposes[purpose]]);
     for (let j = 0; j < 4 && i + j < count; j++) out[i + j] = (words[j]! + 0.5) / 4294967296;
   }
   return out;

@@ -34,7 +34,7 @@ export interface Client {
 /** Faults after which the worker is of no more use. */
 const isDeath = (code: FaultCode) => isLoss(code) || code === 'worker-crashed';
 const isLoss = (code: FaultCode) => code === 'device-lost' || code === 'out-of-memory';
-const isMoving = (run: RunInfo | null) => run !== null && ['encoding', 'extractor', 'student'].includes(run.phase);
+const isMoving = (run: RunInfo | null) => run !== null && (run.phase === 'encoding' || run.phase === 'learning');
 
 export function openClient(options: ClientOptions): Client {
   const listeners = new Map<EventName, Set<(data: never) => void>>();

@@ -1,19 +1,31 @@
 /**
- * The recipe: everything that decides what a run computes, as one plain object. `parseRecipe` is the only door for
- * recipes from outside (URL, file, message); it fills defaults and names the offending field otherwise.
+ * The recipe: everything that decides what a run computes, as one plain object; a union by `method`. `parseRecipe` is the only
+ * door for recipes from outside (URL, file, message, an earlier version); it fills defaults and names the offending field otherwise.
  */
-import type { Field } from '../methods/fields';
-import { pureccFields, pureccPresets, type PureccPreset, type PureccRecipe } from '../methods/purecc/meta';
+import type { Field, Fields, ValuesOf } from '../methods/fields';
+import { stageAfter, stagesOf, totalStepsOf, type MethodMeta } from '../methods/meta';
+import { metas, type MethodId } from '../methods/metas';
 import { Fault } from './faults';
 
 export const RECIPE_VERSION = 1;
 
-export interface Recipe extends PureccRecipe {
+export type RecipeOf<M extends MethodId> = ValuesOf<(typeof metas)[M]['fields']> & {
   version: typeof RECIPE_VERSION;
-  method: 'purecc';
+  method: M;
   /** Id of the base model the recipe is for. */
   base: string;
-}
+};
+export type Recipe = { [M in MethodId]: RecipeOf<M> }[MethodId];
+/** Keys of every method's fields. */
+export type RecipeKey = { [M in MethodId]: keyof (typeof metas)[M]['fields'] }[MethodId];
+
+const FIRST_METHOD: MethodId = 'purecc';
+
+export const metaOf = ({ method }: Pick<Recipe, 'method'>): MethodMeta => metas[method];
+export const stagesOfRecipe = (recipe: Recipe): ReturnType<typeof stagesOf> => stagesOf(metaOf(recipe), recipe);
+export const totalSteps = (recipe: Recipe): number => totalStepsOf(metaOf(recipe), recipe);
+/** Id of the stage that the step after `done` steps belongs to; of the last one when all are done. */
+export const stageIdAfter = (recipe: Recipe, done: number): string => stageAfter(metaOf(recipe), recipe, done).id;
 
 const problem = (field: Field, value: unknown): string | null => {
   switch (field.type) {
@@ -30,36 +42,49 @@ const problem = (field: Field, value: unknown): string | null => {
   }
 };
 
-/** What is wrong with one value of the recipe, in words, or null. The panel calls it on every edit. */
-export function fieldProblem(key: keyof PureccRecipe, value: unknown): string | null {
-  return problem(pureccFields[key], value);
+/** What an earlier version of the app wrote, in today's values. */
+const today = (field: Field, value: unknown): unknown => (field.type === 'choice' && field.earlier?.[String(value)]) || value;
+
+/** What is wrong with one value of a recipe, in words, or null. The panel calls it on every edit. */
+export function fieldProblem(recipe: Pick<Recipe, 'method'>, key: RecipeKey, value: unknown): string | null {
+  return problem(metaOf(recipe).fields[key]!, value);
 }
 
-export function defaultRecipe(preset: PureccPreset = 'lamina', base = 'embedded'): Recipe {
-  const values = Object.fromEntries(Object.entries(pureccFields).map(([key, field]) => [key, field.default])) as unknown as PureccRecipe;
-  return { version: RECIPE_VERSION, method: 'purecc', base, ...values, ...pureccPresets[preset] };
+const defaultsOf = (fields: Fields): Record<string, unknown> => Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, field.default]));
+
+export type PresetOf<M extends MethodId> = keyof (typeof metas)[M]['presets'] & string;
+
+/** A method's defaults under a preset, its first unless told. */
+export function defaultRecipe<M extends MethodId = typeof FIRST_METHOD>(preset?: PresetOf<M>, base = 'embedded', method: M = FIRST_METHOD as M): RecipeOf<M> {
+  const { fields, presets }: MethodMeta = metas[method];
+  return { version: RECIPE_VERSION, method, base, ...defaultsOf(fields), ...presets[preset ?? Object.keys(presets)[0]!]!.values } as RecipeOf<M>;
 }
 
 /** A complete, valid recipe from anything. Unknown fields and bad values throw Fault `recipe-invalid` with the field as subject. */
 export function parseRecipe(value: unknown): Recipe {
   if (typeof value !== 'object' || value === null) throw new Fault('recipe-invalid', 'A recipe must be an object.', 'Use a recipe that Lamina wrote.');
-  const { version = RECIPE_VERSION, method = 'purecc', base = 'embedded', ...rest } = value as Record<string, unknown>;
+  const { version = RECIPE_VERSION, method = FIRST_METHOD, base = 'embedded', ...rest } = value as Record<string, unknown>;
   if (version !== RECIPE_VERSION) throw new Fault('recipe-invalid', `The recipe has version ${String(version)}; this app reads ${RECIPE_VERSION}.`, 'Update the app.', { subject: 'version' });
-  if (method !== 'purecc') throw new Fault('recipe-invalid', `The recipe asks for the method “${String(method)}”, which this app does not have.`, 'Update the app.', { subject: 'method' });
+  if (typeof method !== 'string' || !Object.hasOwn(metas, method)) throw new Fault('recipe-invalid', `The recipe asks for the method “${String(method)}”, which this app does not have.`, 'Update the app.', { subject: 'method' });
   if (typeof base !== 'string') throw new Fault('recipe-invalid', 'The recipe names no base model.', 'Use a recipe that Lamina wrote.', { subject: 'base' });
-  const recipe: Record<string, unknown> = { ...defaultRecipe('lamina', base) };
+  const recipe: Record<string, unknown> = { ...defaultRecipe(undefined, base, method as MethodId) };
+  const { fields }: MethodMeta = metas[method as MethodId];
   for (const [key, given] of Object.entries(rest)) {
-    const field = (pureccFields as Record<string, Field>)[key];
+    const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
     if (!field) throw new Fault('recipe-invalid', `The recipe has a field “${key}” that this app does not know.`, 'Remove it or update the app.', { subject: key });
-    const wrong = problem(field, given);
+    const read = today(field, given);
+    const wrong = problem(field, read);
     if (wrong) throw new Fault('recipe-invalid', `${field.label} (${key}) ${wrong}; it is ${JSON.stringify(given)}.`, 'Change the value.', { subject: key });
-    recipe[key] = given;
+    recipe[key] = read;
   }
   return recipe as unknown as Recipe;
 }
 
-/** Which preset a recipe's purity fields equal, if any. */
-export function presetOf(recipe: Recipe): PureccPreset | null {
-  const equals = (preset: Partial<PureccRecipe>) => Object.entries(preset).every(([key, value]) => recipe[key as keyof Recipe] === value);
-  return (Object.keys(pureccPresets) as PureccPreset[]).find((name) => equals(pureccPresets[name])) ?? null;
+/** The recipe with a preset's fields. */
+export const withPreset = (recipe: Recipe, preset: string): Recipe => ({ ...recipe, ...metaOf(recipe).presets[preset]!.values }) as Recipe;
+
+/** Which preset's fields a recipe has, if any. */
+export function presetOf(recipe: Recipe): string | null {
+  const values = recipe as unknown as Record<string, unknown>;
+  return Object.entries(metaOf(recipe).presets).find(([, preset]) => Object.entries(preset.values).every(([key, value]) => values[key] === value))?.[0] ?? null;
 }

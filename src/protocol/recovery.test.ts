@@ -9,7 +9,7 @@ import type { EventName, RequestName } from './messages';
 import type { RunInfo } from './run';
 
 const gpu: Compute = { backend: 'webgpu', adapter: 'test', software: false, threads: 1, crossOriginIsolated: false, reason: '' };
-const run = (changes: Partial<RunInfo> = {}): RunInfo => ({ runId: 'r', phase: 'student', step: 7, ...changes }) as RunInfo;
+const run = (changes: Partial<RunInfo> = {}): RunInfo => ({ runId: 'r', phase: 'learning', stage: 'student', step: 7, ...changes }) as RunInfo;
 /** Lets answers and what follows from them happen; timers stand still. */
 const settle = async () => { for (let n = 0; n < 20; n++) await Promise.resolve(); };
 
@@ -69,7 +69,7 @@ afterEach(() => {
 });
 
 describe('a session worker that dies', () => {
-  it.each([['student', 'go'], ['extractor', 'go'], ['paused', 'pause'], ['stopped', 'stop'], ['finished', 'go']] as const)('is replaced, and a run that was %s is taken up so that it is that again', async (phase, wish) => {
+  it.each([['learning', 'go'], ['encoding', 'go'], ['paused', 'pause'], ['stopped', 'stop'], ['finished', 'go']] as const)('is replaced, and a run that was %s is taken up so that it is that again', async (phase, wish) => {
     const { open, kill, now, sessions, heard } = studio();
     await open();
     now().event('run', run({ phase }));

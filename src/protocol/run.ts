@@ -1,19 +1,21 @@
 /** A training run and its steps, as the page hears of them. */
 import type { Recipe } from './recipe';
 
-export type RunPhase = 'encoding' | 'extractor' | 'student' | 'paused' | 'stopped' | 'finished' | 'failed';
+export type RunPhase = 'encoding' | 'learning' | 'paused' | 'stopped' | 'finished' | 'failed';
 
 export interface RunInfo {
   runId: string;
   name: string;
   phase: RunPhase;
+  /** Id of the stage that the next step belongs to, as the method names it. */
+  stage: string;
   recipe: Recipe;
-  /** Optimizer steps done, both stages counted. */
+  /** Optimizer steps done, all stages counted. */
   step: number;
   totalSteps: number;
   /** Seconds left at the present pace, or null before it is known. */
   secondsLeft: number | null;
-  /** Running median of λ* over the last 50 steps; 1 before stage 2. */
+  /** Unit of the balance: the running median of the figure that the method says it is (PureCC: λ*); 1 before there is one. */
   lambda: number;
   /** Set when a run resumed on another backend or adapter is no longer bit-identical. */
   notIdentical: string;
@@ -24,13 +26,19 @@ export interface RunInfo {
 export interface StepMetrics {
   runId: string;
   step: number;
-  stage: 'extractor' | 'student';
+  stage: string;
   losses: Record<string, number>;
   /** Per sample of the batch. */
   sigma: number[];
-  lambdaStar: number[];
-  cosine: number[];
+  /** What the method tells of each sample, by name; PureCC: lambdaStar, cosine, floorHit (0 or 1). */
+  figures: Record<string, number[]>;
+  /** Before clipping, of the first group that the stage trains. */
   gradientNorm: number;
-  floorHits: number;
   stepMs: number;
+}
+
+/** A stored row in today's form: rows of the first version had λ* and the cosine beside the losses. */
+export function readStepMetrics(stored: unknown): StepMetrics {
+  const { lambdaStar, cosine, floorHits: _, ...row } = stored as StepMetrics & { lambdaStar?: number[]; cosine?: number[]; floorHits?: number };
+  return { ...row, figures: row.figures ?? { ...(lambdaStar?.length ? { lambdaStar } : {}), ...(cosine?.length ? { cosine } : {}) } };
 }

@@ -46,7 +46,8 @@ export interface RunReport {
   adapter: string;
   threads: number;
   steps: StepMetrics[];
-  secondsPerStep: { extractor: number; student: number };
+  /** By stage. */
+  secondsPerStep: Record<string, number>;
   secondsTotal: number;
   lambdaStar: number | null;
   cosine: number | null;

@@ -2,10 +2,9 @@
  * The URL's fragment: recipe and drawing parameters, so that a link reproduces them. Only what differs from the defaults is
  * written; a fragment never reaches a server. Reading goes through parseRecipe, so a bad link names its offending field.
  */
-import { pureccFields } from '../methods/purecc/meta';
 import type { Field } from '../methods/fields';
 import { Fault } from '../protocol/faults';
-import { defaultRecipe, parseRecipe, type Recipe } from '../protocol/recipe';
+import { defaultRecipe, metaOf, parseRecipe, type Recipe, type RecipeKey } from '../protocol/recipe';
 import { balanceRange, defaultParams, guidanceRange, seedRange, stepsRange, type DrawingParams } from './params';
 
 const RECIPE_PREFIX = 'r.';
@@ -15,7 +14,7 @@ const ranges = { seed: seedRange, steps: stepsRange, guidance: guidanceRange, ba
 export function encodeFragment(recipe: Recipe, params: DrawingParams): string {
   const entries = new URLSearchParams();
   const start = defaultRecipe();
-  for (const key of Object.keys(pureccFields) as (keyof typeof pureccFields)[]) {
+  for (const key of Object.keys(metaOf(recipe).fields) as RecipeKey[]) {
     if (recipe[key] !== start[key]) entries.set(RECIPE_PREFIX + key, String(recipe[key]));
   }
   for (const key of drawingKeys) if (params[key] !== defaultParams[key]) entries.set(key, String(params[key]));
@@ -31,12 +30,13 @@ const recipeValue = (field: Field | undefined, text: string): unknown => {
 /** What a fragment (without #) says. Throws Fault `recipe-invalid` or `prompt-invalid` with the field as subject. */
 export function decodeFragment(fragment: string): { recipe: Recipe | null; params: Partial<DrawingParams> } {
   const entries = new URLSearchParams(fragment);
+  const { fields } = metaOf(defaultRecipe());
   const recipe: Record<string, unknown> = {};
   const params: Record<string, unknown> = {};
   for (const [key, text] of entries) {
     if (key.startsWith(RECIPE_PREFIX)) {
       const name = key.slice(RECIPE_PREFIX.length);
-      recipe[name] = recipeValue((pureccFields as Record<string, Field>)[name], text);
+      recipe[name] = recipeValue(fields[name], text);
     } else if (key === 'prompt' || key === 'negative') params[key] = text;
     else if (key in ranges) {
       const { min, max, label } = ranges[key as keyof typeof ranges];

@@ -6,7 +6,7 @@ import { fakeRun } from '../testing/studio/fakeClient';
 import { drawnPace, learnSeconds, rememberPace, rememberedPace, secondsUntil } from './pace';
 
 const compute = { backend: 'wasm' as const, adapter: 'wasm SIMD, 1 thread', software: false, threads: 1, crossOriginIsolated: true, reason: '' };
-const row = (step: number, stage: StepMetrics['stage'], stepMs: number): StepMetrics => ({ runId: 'r', step, stage, losses: {}, sigma: [], lambdaStar: [], cosine: [], gradientNorm: 1, floorHits: 0, stepMs });
+const row = (step: number, stage: StepMetrics['stage'], stepMs: number): StepMetrics => ({ runId: 'r', step, stage, losses: {}, sigma: [], figures: {}, gradientNorm: 1, stepMs });
 const metrics = [row(1, 'extractor', 200), row(2, 'extractor', 200), row(3, 'student', 600)];
 const recipe = { ...defaultRecipe(), stage1Steps: 400, stage2Steps: 400, batchSize: 2 };
 const twins = { base: { state: 'full', steps: 20, elapsedMs: 1400 } as PictureEvent, concept: null };
@@ -19,7 +19,7 @@ describe('how long it takes', () => {
   });
 
   it('follows from the base’s own picture, near what such a device has taken', () => {
-    expect(drawnPace({ twins, guidance: 3 })!.extractor * 2).toBeCloseTo(0.19, 2);
+    expect(drawnPace({ twins, guidance: 3, recipe })!.extractor! * 2).toBeCloseTo(0.19, 2);
     expect(learnSeconds({ ...unknown, twins })).toBeGreaterThan(250);
     expect(learnSeconds({ ...unknown, twins })).toBeLessThan(350);
   });

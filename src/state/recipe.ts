@@ -1,12 +1,9 @@
 /** The recipe as the panel edits it. A value that parseRecipe would refuse stays in the field with its reason and out of the recipe. */
-import { pureccFields, pureccPresets, type PureccPreset, type PureccRecipe } from '../methods/purecc/meta';
 import type { FaultData } from '../protocol/faults';
-import { defaultRecipe, fieldProblem, type Recipe } from '../protocol/recipe';
+import { defaultRecipe, fieldProblem, metaOf, withPreset, type Recipe, type RecipeKey } from '../protocol/recipe';
 import { decodeFragment } from './fragment';
 import { startPrompt } from './params';
 import { faultOf, type Slice } from './slice';
-
-export type RecipeKey = keyof PureccRecipe;
 
 export interface RecipeSlice {
   recipe: Recipe;
@@ -15,7 +12,7 @@ export interface RecipeSlice {
   /** A link that could not be read. */
   linkFault: FaultData | null;
   setField(key: RecipeKey, value: unknown): void;
-  applyPreset(preset: PureccPreset): void;
+  applyPreset(preset: string): void;
   resetRecipe(): void;
   /** Takes recipe and drawing parameters from a fragment (without #). */
   readLink(fragment: string): void;
@@ -28,13 +25,13 @@ export const recipeSlice: Slice<RecipeSlice> = ({ set, get }) => ({
   linkFault: null,
 
   setField(key, value) {
-    const problem = fieldProblem(key, value);
+    const problem = fieldProblem(get().recipe, key, value);
     const { [key]: _cleared, ...others } = get().recipeProblems;
-    if (problem) set({ recipeProblems: { ...others, [key]: `${pureccFields[key].label} ${problem}.` } });
+    if (problem) set({ recipeProblems: { ...others, [key]: `${metaOf(get().recipe).fields[key]!.label} ${problem}.` } });
     else set({ recipe: { ...get().recipe, [key]: value }, recipeProblems: others });
   },
 
-  applyPreset: (preset) => set({ recipe: { ...get().recipe, ...pureccPresets[preset] }, recipeProblems: {} }),
+  applyPreset: (preset) => set({ recipe: withPreset(get().recipe, preset), recipeProblems: {} }),
 
   resetRecipe() {
     const { kind, classWord } = get().recipe;

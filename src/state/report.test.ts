@@ -5,8 +5,8 @@ import type { Measures } from '../protocol/runReport';
 import { runReport } from './report';
 
 const row = (step: number, stage: StepMetrics['stage'], lambda: number[], stepMs: number): StepMetrics =>
-  ({ runId: 'r', step, stage, losses: {}, sigma: [0.5, 0.5], lambdaStar: lambda, cosine: lambda, gradientNorm: 1, floorHits: 0, stepMs });
-const run = { runId: 'r', name: 'n', phase: 'finished' as const, recipe: defaultRecipe(), step: 4, totalSteps: 4, secondsLeft: null, lambda: 1, notIdentical: '', startedAt: '' };
+  ({ runId: 'r', step, stage, losses: {}, sigma: [0.5, 0.5], figures: lambda.length ? { lambdaStar: lambda, cosine: lambda } : {}, gradientNorm: 1, stepMs });
+const run = { runId: 'r', name: 'n', phase: 'finished' as const, stage: 'student', recipe: defaultRecipe(), step: 4, totalSteps: 4, secondsLeft: null, lambda: 1, notIdentical: '', startedAt: '' };
 const compute = { backend: 'wasm' as const, adapter: 'wasm', software: true, threads: 1, crossOriginIsolated: true, reason: '' };
 const measures = { likeness: 0.5 } as Measures;
 

@@ -2,6 +2,7 @@
 import type { FaultData } from '../protocol/faults';
 import type { Events, ResultOf } from '../protocol/messages';
 import type { RunInfo, StepMetrics } from '../protocol/run';
+import { stageIdAfter, totalSteps } from '../protocol/recipe';
 import { rememberPace, rememberedPace } from './pace';
 import { defaultParams, startPrompt } from './params';
 import { defaultCard, picturesProblem } from './pictures';
@@ -37,7 +38,7 @@ export interface RunSlice {
   newConcept(): void;
 }
 
-const movingPhases = new Set(['encoding', 'extractor', 'student']);
+const movingPhases = new Set(['encoding', 'learning']);
 /** Whether steps are being made right now. */
 export const isMoving = (run: RunInfo | null): boolean => run !== null && movingPhases.has(run.phase);
 /** Whether the run may still go on: moving or paused. */
@@ -94,7 +95,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
       const [runId, name] = [env.newId(), conceptName || 'My concept'];
       get().clearTwins();
       // shown at once: the worker answers when it has read the pictures
-      const begun: RunInfo = { runId, name, phase: 'encoding', recipe, step: 0, totalSteps: recipe.stage1Steps + recipe.stage2Steps, secondsLeft: null, lambda: 1, notIdentical: '', startedAt: '' };
+      const begun: RunInfo = { runId, name, phase: 'encoding', stage: stageIdAfter(recipe, 0), recipe, step: 0, totalSteps: totalSteps(recipe), secondsLeft: null, lambda: 1, notIdentical: '', startedAt: '' };
       set({ ...fresh, opened: null, kept: null, unfinished: null, balance: 1, run: begun });
       try {
         const run = await env.client.request('learn', { runId, name, recipe, pictures, prompt: prompt.trim() || startPrompt(recipe.kind, recipe.classWord), seed });

@@ -165,7 +165,7 @@ describe('drawing', () => {
 });
 
 describe('the run', () => {
-  const row = (step: number): StepMetrics => ({ runId: 'run-1', step, stage: 'extractor', losses: { flow: 1 }, sigma: [0.5], lambdaStar: [], cosine: [], gradientNorm: 1, floorHits: 0, stepMs: 1 });
+  const row = (step: number): StepMetrics => ({ runId: 'run-1', step, stage: 'extractor', losses: { flow: 1 }, sigma: [0.5], figures: {}, gradientNorm: 1, stepMs: 1 });
 
   it('takes up the steps again after a resume instead of drawing them twice', () => {
     const client = fakeClient();
@@ -208,10 +208,10 @@ describe('what a button says', () => {
   it('is that it pauses, from the press until the step that is being made is done', async () => {
     const client = fakeClient();
     const { now } = studioOver(client);
-    client.emit('run', fakeRun({ phase: 'student', step: 40 }));
+    client.emit('run', fakeRun({ phase: 'learning', step: 40 }));
     await now().pause();
     expect(now().runAsked).toBe('pause');
-    client.emit('run', fakeRun({ phase: 'student', step: 41 }));
+    client.emit('run', fakeRun({ phase: 'learning', step: 41 }));
     expect(now().runAsked).toBe('pause');
     client.emit('run', fakeRun({ phase: 'paused', step: 41 }));
     expect(now().runAsked).toBeNull();
@@ -220,7 +220,7 @@ describe('what a button says', () => {
   it('is nothing once the press failed', async () => {
     const client = fakeClient({ pause: () => { throw new Fault('busy', 'No run is going on.'); } });
     const { now } = studioOver(client);
-    client.emit('run', fakeRun({ phase: 'student', step: 40 }));
+    client.emit('run', fakeRun({ phase: 'learning', step: 40 }));
     await now().pause();
     expect(now()).toMatchObject({ runAsked: null, runFault: { code: 'busy' } });
   });
@@ -248,7 +248,7 @@ describe('a fault', () => {
     const client = fakeClient();
     const { now } = studioOver(client);
     client.emit('ready', ready);
-    client.emit('run', fakeRun({ phase: 'student', step: 40 }));
+    client.emit('run', fakeRun({ phase: 'learning', step: 40 }));
     client.emit('fault', of('not-finite'));
     expect(now()).toMatchObject({ deviceFault: null, runFault: { code: 'not-finite' }, notices: [] });
   });

@@ -14,7 +14,6 @@ import { serialize } from 'node:v8';
 import * as tf from '../engine/tf';
 import { decode } from '../models/vae';
 import { methods } from '../methods';
-import type { PureccPreset } from '../methods/purecc/meta';
 import { disposeConcept, storeConcept } from '../pipeline/concept';
 import { buildDataset } from '../pipeline/training/dataset';
 import { loadBase } from '../pipeline/base';
@@ -22,14 +21,14 @@ import { encodeFieldWords } from '../pipeline/sampling/fields';
 import { measure, measurePrompts } from '../pipeline/measuring/measure';
 import { draft, makeProbe } from '../pipeline/sampling/preview';
 import { createTrainer, type TrainerStep } from '../pipeline/training/train';
-import { defaultRecipe, parseRecipe } from '../protocol/recipe';
+import { median } from '../protocol/median';
+import { defaultRecipe, parseRecipe, stagesOfRecipe, type PresetOf } from '../protocol/recipe';
 import { folderFiles } from './files';
 import { useBackend } from './nodeBackend';
 import { contactSheet, readPng, writePng } from './png';
 
 interface SampleSet { name: string; kind: 'instance' | 'style'; classWord: string; images: { file: string; complete: string; base: string; target: string }[] }
 
-const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 const rounded = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(4)) : value);
 
 export async function learn(argv: string[]): Promise<void> {
@@ -44,7 +43,7 @@ export async function learn(argv: string[]): Promise<void> {
     const [field, value] = pair.split('=') as [string, string];
     return [field, value === 'true' || value === 'false' ? value === 'true' : value !== '' && Number.isFinite(Number(value)) ? Number(value) : value];
   }));
-  const recipe = parseRecipe({ ...defaultRecipe(options.preset as PureccPreset), kind: set.kind, classWord: set.classWord, ...changes });
+  const recipe = parseRecipe({ ...defaultRecipe(options.preset as PresetOf<'purecc'>), kind: set.kind, classWord: set.classWord, ...changes });
   const base = await loadBase('embedded', folderFiles('public/base'));
   const pictures = await Promise.all(set.images.map(async ({ file }) => readPng(await readFile(join(folder, file))).pixels));
   const dataset = await buildDataset(base, set.images.map((captions, i) => ({ pixels: pictures[i]!, captions })), recipe);
@@ -83,12 +82,12 @@ export async function learn(argv: string[]): Promise<void> {
   await writeFile(join(options.out, `${set.name}.concept.bin`), serialize(await storeConcept(concept)));
   const { measures, sheet } = await measure({ base, concept, pictures: set4d, steps: Number(options.steps), keepPixels: true, withoutRows: true });
   await drafts();
-  const of = (stage: string, key: 'lambdaStar' | 'cosine') => log.filter((row) => row.stage === stage).slice(-100).flatMap((row) => row[key]);
+  const of = (stage: string, key: 'lambdaStar' | 'cosine') => log.filter((row) => row.stage === stage).slice(-100).flatMap((row) => row.figures[key] ?? []);
   const result = {
     set: set.name, recipe, backend: compute.adapter, numTensors: tf.memory().numTensors,
     secondsTraining: (trained - started) / 1000, secondsMeasuring: (performance.now() - trained) / 1000,
-    msPerStep: { extractor: median(log.filter((row) => row.stage === 'extractor').map((row) => row.stepMs)), student: median(log.filter((row) => row.stage === 'student').map((row) => row.stepMs)) },
-    lambdaStar: median(of('student', 'lambdaStar')), cosine: median(of('student', 'cosine')), floorHits: log.reduce((sum, row) => sum + row.floorHits, 0), measures,
+    msPerStep: Object.fromEntries(stagesOfRecipe(recipe).map(({ id }) => [id, median(log.filter(({ stage }) => stage === id).map(({ stepMs }) => stepMs))])),
+    lambdaStar: median(of('student', 'lambdaStar')), cosine: median(of('student', 'cosine')), floorHits: log.reduce((sum, row) => sum + (row.figures.floorHit ?? []).reduce((hits, hit) => hits + hit, 0), 0), measures,
   };
   await writeFile(join(options.out, `${set.name}.png`), writePng(contactSheet(sheet!.pixels, sheet!.size, sheet!.columns)));
   await writeFile(join(options.out, `${set.name}.json`), JSON.stringify({ ...result, log }, rounded));

@@ -15,7 +15,7 @@ async function complaints(file: string, from: string): Promise<(string | null)[]
 
 describe('the rooms of docs/architecture.md', () => {
   it.each([
-    ['src/ui/made.ts', '../storage/db'], ['src/ui/made.ts', '../pipeline/training/train'], ['src/ui/made.ts', '../methods/purecc/loss'],
+    ['src/ui/made.ts', '../storage/db'], ['src/ui/made.ts', '../pipeline/training/train'], ['src/ui/made.ts', '../methods/purecc/loss'], ['src/ui/made.ts', '../methods/purecc/meta'], ['src/protocol/made.ts', '../methods'],
     ['src/state/made.ts', '../ui/App'], ['src/state/made.ts', '../engine/tf'], ['src/protocol/made.ts', '../pipeline/training/train'],
     ['src/worker/made.ts', '../state/studio'], ['src/pipeline/made.ts', '../storage/runStore'], ['src/pipeline/made.ts', '../worker/session'],
     ['src/methods/purecc/made.ts', '../../models/mmdit'], ['src/methods/purecc/made.ts', '../../pipeline/base'], ['src/models/made.ts', '../methods'],
@@ -26,7 +26,7 @@ describe('the rooms of docs/architecture.md', () => {
   });
 
   it.each([
-    ['src/engine/made.ts', '../protocol/faults'], ['src/storage/made.ts', '../engine/invariant'], ['src/ui/made.ts', '../methods/purecc/meta'],
+    ['src/engine/made.ts', '../protocol/faults'], ['src/storage/made.ts', '../engine/invariant'], ['src/ui/made.ts', '../methods/metas'],
     ['src/pipeline/made.ts', '../formats/safetensors'], ['src/worker/made.ts', '../storage/db'], ['src/methods/purecc/made.ts', '../../engine/tf'],
     ['src/testing/made.ts', '../storage/db'], ['src/engine/made.test.ts', '../testing/tiny'],
   ])('%s may import %s', async (file, from) => {

@@ -76,7 +76,7 @@ export function tinyWords(rows: number, marked: boolean, step: number): EncodedP
   };
 }
 
-export function tinyDataset(pictures = 3): Dataset {
+export function tinyDataset(pictures = 3): Dataset & { words: Required<Dataset['words']> } {
   const shape: [number, number, number, number] = [pictures, 4, 4, CHANNELS];
   return {
     latents: tf.tensor4d(normal(shape, { seed: 4, purpose: 'test', step: 0 }), shape),

@@ -26,7 +26,7 @@ export const ids = {
   progress: 'progress', stepText: 'step-text', timeLeft: 'time-left', pause: 'pause', resume: 'resume', stop: 'stop', step: 'step', phase: 'phase',
   measure: 'measure', cancelMeasure: 'cancel-measure', verdict: 'verdict', elsewhere: 'elsewhere', saveSheet: 'save-sheet', saveReport: 'save-report', likeness: 'likeness', drift: 'drift', chartLoss: 'chart-loss', chartLambda: 'chart-lambda', chartSigma: 'chart-sigma',
   chartsByStep: 'charts-by-step', chartsBySigma: 'charts-by-sigma', recipe: 'recipe',
-  presetLamina: 'preset-lamina', presetPaper: 'preset-paper', keep: 'keep', conceptName: 'concept-name', newConcept: 'new-concept',
+  keep: 'keep', conceptName: 'concept-name', newConcept: 'new-concept',
   tabLearn: 'tab-learn', tabShelf: 'tab-shelf', shelf: 'shelf', confirmDelete: 'confirm-delete',
   exportDialog: 'export-dialog', exportRows: 'export-rows', exportCaptions: 'export-captions', exportSave: 'export-save', exportStates: 'export-states',
   likenessWithoutRows: 'likeness-without-rows', importInput: 'import-input',
@@ -37,4 +37,5 @@ export const ids = {
 
 export const sampleId = (set: string) => `sample-${set}`;
 export const cardId = (n: number) => `card-${n}`;
+export const presetId = (name: string) => `preset-${name}`;
 export const fieldId = (key: string) => `recipe-${key}`;

@@ -24,7 +24,7 @@ export class Measuring {
     try {
       if (!pictures) throw new Fault('too-few-pictures', 'Likeness is measured against the pictures of the run, and those are not kept with a concept.', 'Measure right after learning.');
       const result = await this.turns.run('measuring', (between) =>
-        measure({ base, concept: { ...concept, learned: true, student: concept.student ?? concept.extractor }, pictures, steps, keepPixels: sheets, withoutRows: true, between, signal }, (done, total) => this.host.emit('measuring', { done, total })));
+        measure({ base, concept: { ...concept, learned: true }, pictures, steps, keepPixels: sheets, withoutRows: true, between, signal }, (done, total) => this.host.emit('measuring', { done, total })));
       value.measures = result.measures;
       if (value.conceptId) await updateConcept(await this.opening.db(), value.conceptId, { measures: result.measures });
       if (!result.sheet) return { measures: result.measures, sheet: null };

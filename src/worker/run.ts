@@ -4,12 +4,13 @@
  */
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
-import { methods } from '../methods';
+import { methodOf } from '../methods';
 import type { Base } from '../pipeline/base';
 import { buildDataset, disposeDataset, type Dataset } from '../pipeline/training/dataset';
 import { createTrainer, type Trainer, type TrainerStep } from '../pipeline/training/train';
 import type { RunInfo, RunPhase, StepMetrics } from '../protocol/run';
-import { parseRecipe, type Recipe } from '../protocol/recipe';
+import { median } from '../protocol/median';
+import { parseRecipe, stagesOfRecipe, type Recipe } from '../protocol/recipe';
 import type { RunRecord } from '../storage/db';
 import type { RunHold } from '../storage/locks';
 import { cropPixels } from './pictures';
@@ -17,10 +18,6 @@ import type { Raster } from './platform';
 
 /** Steps whose median pace the remaining time is reckoned from. */
 const PACE_STEPS = 15;
-/** A step of stage 2 before any was made, in steps of stage 1 (measured on wasm: more evaluations, no rows). */
-const STAGE2_COST = 2.3;
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 
 export interface Run {
   record: RunRecord;
@@ -34,7 +31,7 @@ export interface Run {
   engine: string;
   notIdentical: string;
   /** Milliseconds of the latest steps by stage. */
-  pace: Record<'extractor' | 'student', number[]>;
+  pace: Record<string, number[]>;
   /** Rows not yet stored. */
   unsaved: StepMetrics[];
 }
@@ -45,11 +42,11 @@ export async function beginRun(options: { base: Base; raster: Raster; record: Ru
   const side = base.imageSize;
   const items: { pixels: Float32Array; captions: RunRecord['pictures'][number]['captions'] }[] = [];
   for (const picture of record.pictures) items.push({ pixels: await cropPixels(raster, picture, picture.crop, side), captions: picture.captions });
-  const dataset = await buildDataset(base, items, recipe, onEncoded);
+  const dataset = await buildDataset(base, items, recipe, methodOf(recipe), onEncoded);
   const pictures = tf.tidy(() => tf.stack(items.map(({ pixels }) => tf.tensor3d(pixels, [side, side, 3]))) as Tensor4D);
   try {
-    const trainer = await createTrainer({ base, method: methods[recipe.method], recipe, dataset, state, between });
-    return { record, recipe, hold, trainer, dataset, pictures, phase: trainer.stage, engine, notIdentical, pace: { extractor: [], student: [] }, unsaved: [] };
+    const trainer = await createTrainer({ base, method: methodOf(recipe), recipe, dataset, state, between });
+    return { record, recipe, hold, trainer, dataset, pictures, phase: trainer.step >= trainer.totalSteps ? 'finished' : 'learning', engine, notIdentical, pace: {}, unsaved: [] };
   } catch (error) {
     disposeDataset(dataset);
     pictures.dispose();
@@ -59,28 +56,27 @@ export async function beginRun(options: { base: Base; raster: Raster; record: Ru
 
 /** Takes a finished step into the figures; the returned row is what the page and the store get. */
 export function noteStep(run: Run, step: TrainerStep): StepMetrics {
-  const { totalSteps: _, lambda: __, offsetRatio: ___, guidanceRms: ____, ...figures } = step;
+  const { totalSteps: _, lambda: __, ...figures } = step;
   const row: StepMetrics = { runId: run.record.runId, ...figures };
-  const pace = run.pace[step.stage];
+  const pace = (run.pace[step.stage] ??= []);
   pace.push(step.stepMs);
   if (pace.length > PACE_STEPS) pace.shift();
   run.unsaved.push(row);
   return row;
 }
 
+/** Steps left in each stage at the pace of its own steps, or else at that of another's, by their cost. */
 function secondsLeft({ trainer, recipe, pace }: Run): number | null {
-  if (pace.extractor.length + pace.student.length === 0) return null;
-  const first = pace.extractor.length ? median(pace.extractor) : median(pace.student) / STAGE2_COST;
-  const second = pace.student.length ? median(pace.student) : first * STAGE2_COST;
-  const left1 = Math.max(0, recipe.stage1Steps - trainer.step);
-  const left2 = trainer.totalSteps - Math.max(trainer.step, recipe.stage1Steps);
-  return (left1 * first + left2 * second) / 1000;
+  const stages = stagesOfRecipe(recipe).map((stage) => ({ ...stage, ms: median(pace[stage.id] ?? []) }));
+  const known = stages.find(({ ms }) => ms !== null);
+  if (!known) return null;
+  return stages.reduce((sum, { ms, cost, begin, end }) => sum + Math.max(0, end - Math.max(begin, trainer.step)) * (ms ?? (known.ms! * cost) / known.cost), 0) / 1000;
 }
 
 export function runInfo(run: Run): RunInfo {
   const { record, recipe, trainer, phase, notIdentical } = run;
   return {
-    runId: record.runId, name: record.name, phase, recipe, step: trainer.step, totalSteps: trainer.totalSteps, secondsLeft: secondsLeft(run),
+    runId: record.runId, name: record.name, phase, stage: trainer.stage, recipe, step: trainer.step, totalSteps: trainer.totalSteps, secondsLeft: secondsLeft(run),
     lambda: trainer.lambda, notIdentical, startedAt: record.createdAt,
   };
 }

@@ -6,9 +6,9 @@
 import { Fault, serializeFault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
-import type { RunInfo, StepMetrics } from '../protocol/run';
+import { readStepMetrics, type RunInfo } from '../protocol/run';
 import { captionProblem } from '../protocol/captions';
-import { parseRecipe } from '../protocol/recipe';
+import { parseRecipe, stageIdAfter, totalSteps } from '../protocol/recipe';
 import type { RunRecord } from '../storage/db';
 import { holdRun, isRunHeld } from '../storage/locks';
 import { addMetrics, deleteRun, dropMetricsAfter, getRun, newestUnfinished, putRun, readCheckpoints, readMetrics, removeOldRuns, writeCheckpoint } from '../storage/runStore';
@@ -80,12 +80,12 @@ export class Running {
     const [checkpoint] = await readCheckpoints(db, record.runId);
     const recipe = parseRecipe(record.recipe);
     const step = checkpoint?.step ?? 0;
-    const totalSteps = recipe.stage1Steps + recipe.stage2Steps;
-    const metrics = ((await readMetrics(db, record.runId)) as StepMetrics[]).filter((row) => row.step <= step);
+    const total = totalSteps(recipe);
+    const metrics = (await readMetrics(db, record.runId)).map(readStepMetrics).filter((row) => row.step <= step);
     const pictures: NonNullable<ResultOf<'unfinishedRun'>>['pictures'] = [];
     for (const { pictureId, crop, captions, name, file } of record.pictures) pictures.push({ ...(await this.pictures.add(file, name, pictureId)), crop, captions });
-    const phase = step >= totalSteps ? 'finished' : 'paused';
-    const run: RunInfo = { runId: record.runId, name: record.name, phase, recipe, step, totalSteps, secondsLeft: null, lambda: 1, notIdentical: '', startedAt: record.createdAt };
+    const phase = step >= total ? 'finished' : 'paused';
+    const run: RunInfo = { runId: record.runId, name: record.name, phase, stage: stageIdAfter(recipe, step), recipe, step, totalSteps: total, secondsLeft: null, lambda: 1, notIdentical: '', startedAt: record.createdAt };
     return { run, pictures, metrics, ownedElsewhere: await isRunHeld(record.runId, this.opening.platform.locks) };
   }
 
@@ -199,7 +199,7 @@ export class Running {
     const ended = () => trainer.step >= trainer.totalSteps;
     let savedAt = performance.now();
     try {
-      this.set(run, this.wish === 'pause' ? 'paused' : trainer.stage);
+      this.set(run, this.wish === 'pause' ? 'paused' : ended() ? 'finished' : 'learning');
       // a run too short for previews begins at once
       if (recipe.previewEvery <= trainer.totalSteps) await this.turns.run('training', (between) => previewing.begin(between));
       while (!ended()) {
@@ -216,7 +216,7 @@ export class Running {
         if (done) break;
         this.host.emit('metrics', noteStep(run, value));
         if (single && this.wish === 'one') this.wish = 'pause';
-        this.set(run, ended() ? value.stage : trainer.stage);
+        this.set(run, 'learning');
         const due = value.step % recipe.previewEvery === 0 || ended();
         if (performance.now() - savedAt >= CHECKPOINT_MS) {
           await this.save(run);

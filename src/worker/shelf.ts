@@ -57,12 +57,11 @@ export class Shelf {
     const current = this.current.value;
     const borrowed = this.current.borrow();
     if (!current || !borrowed) throw new Fault('concept-missing', 'Nothing has been learned yet that could be kept.', 'Learn a concept first.');
-    const concept = { ...borrowed, student: borrowed.student ?? borrowed.extractor };
     try {
       const db = await this.opening.db();
       const record: ConceptRecord = {
-        conceptId: current.conceptId ?? crypto.randomUUID(), name, createdAt: new Date().toISOString(), base: BASE_ID, imported: false, recipe: concept.recipe, measures: current.measures,
-        lambda: concept.lambda, preview: await this.drawing.preview(), tensors: await storeConcept(concept), captions: current.captions,
+        conceptId: current.conceptId ?? crypto.randomUUID(), name, createdAt: new Date().toISOString(), base: BASE_ID, imported: false, recipe: borrowed.recipe, measures: current.measures,
+        lambda: borrowed.lambda, preview: await this.drawing.preview(), tensors: await storeConcept(borrowed), captions: current.captions,
       };
       const entry = await putConcept(db, record);
       current.conceptId = record.conceptId;

@@ -7,7 +7,7 @@ import { useBackend } from '../testing/backend';
 import { kernelShares, Tracing } from './tracing';
 import { Turns } from './turns';
 
-const row = (step: number, stepMs: number): StepMetrics => ({ runId: 'r', step, stage: 'student', losses: { flow: 0.1 }, sigma: [0.5], lambdaStar: [], cosine: [], gradientNorm: 1, floorHits: 0, stepMs });
+const row = (step: number, stepMs: number): StepMetrics => ({ runId: 'r', step, stage: 'student', losses: { flow: 0.1 }, sigma: [0.5], figures: {}, gradientNorm: 1, stepMs });
 
 beforeAll(async () => { await useBackend('wasm'); });
 afterEach(() => { vi.useRealTimers(); });

@@ -6,8 +6,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { openDevice } from '../../engine/webgpu/device';
-import { defaultRecipe } from '../../protocol/recipe';
-import type { PureccPreset } from '../../methods/purecc/meta';
+import { defaultRecipe, type PresetOf } from '../../protocol/recipe';
 import type { Precision } from '../../engine/packed/packing';
 import { folderFiles } from '../../testing/files';
 import { useWebgpu } from '../../testing/nodeBackend';
@@ -64,7 +63,7 @@ async function main(): Promise<void> {
   const counting = countingAdapter();
   await openDevice({ adapter: counting.adapter, name: 'counting', software: false });
   counting.restart();
-  const recipe = { ...defaultRecipe(values.preset as PureccPreset), classWord: 'dog', rank, batchSize: batch };
+  const recipe = { ...defaultRecipe(values.preset as PresetOf<'purecc'>), classWord: 'dog', rank, batchSize: batch };
   const job = { shapes, packing: { precision, group }, latentSide: size / model.pixelsPerLatent, textTokens: model.textTokens, pictures: 5 };
   const found = await needs(job, recipe);
   const report = { model: values.model, size, precision, group, rank, batch, preset: values.preset, ...found, peakBytes: counting.peak(), largestBufferBytes: counting.largest() };

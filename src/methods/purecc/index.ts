@@ -12,9 +12,14 @@ import { weightedLoss } from '../../engine/kernels/weightedLoss';
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
-import type { Recipe } from '../../protocol/recipe';
-import type { Branch, LossParts, Method, StepInput } from '../method';
+import type { RecipeOf } from '../../protocol/recipe';
+import type { Branch, LossParts, Method, Stage, StepInput } from '../method';
 import { pureTerm, squaredDistance } from './loss';
+import { pureccMeta } from './meta';
+
+type Recipe = RecipeOf<'purecc'>;
+/** Streams of random numbers that adapters start from. Never renumber: a recipe and seed give the same weights by them. */
+export const streams = { extractor: 4, student: 5 } as const;
 
 type BranchName = 'complete' | 'target' | 'reference' | 'baseFrozen' | 'baseStudent';
 
@@ -27,17 +32,17 @@ const of = ({ velocities }: StepInput, name: BranchName): Tensor4D => {
 function studentBranches(recipe: Recipe): Branch[] {
   const pure = recipe.eta > 0;
   const moving = recipe.originalSource !== 'frozen';
-  const branches: Branch[] = [{ name: 'complete', caption: 'complete', adapter: 'student', rows: recipe.studentRows, trains: true }];
+  const branches: Branch[] = [{ name: 'complete', caption: 'complete', adapter: 'student', rows: recipe.studentRows ? 'rows' : null, trains: true }];
   if (recipe.anchor > 0 || (pure && moving)) {
-    branches.push({ name: 'baseStudent', caption: 'base', adapter: 'student', rows: false, trains: recipe.anchor > 0 || recipe.originalSource === 'trainable' });
+    branches.push({ name: 'baseStudent', caption: 'base', adapter: 'student', rows: null, trains: recipe.anchor > 0 || recipe.originalSource === 'trainable' });
   }
-  if (recipe.anchor > 0 || (pure && !moving)) branches.push({ name: 'baseFrozen', caption: 'base', adapter: 'none', rows: false, trains: false });
+  if (recipe.anchor > 0 || (pure && !moving)) branches.push({ name: 'baseFrozen', caption: 'base', adapter: null, rows: null, trains: false });
   if (pure) {
-    branches.push({ name: 'target', caption: 'target', adapter: 'extractor', rows: true, trains: false });
+    branches.push({ name: 'target', caption: 'target', adapter: 'extractor', rows: 'rows', trains: false });
     branches.push(
       recipe.guidanceReference === 'null'
-        ? { name: 'reference', caption: 'null', adapter: 'extractor', rows: false, trains: false }
-        : { name: 'reference', caption: 'class', adapter: 'none', rows: false, trains: false },
+        ? { name: 'reference', caption: 'null', adapter: 'extractor', rows: null, trains: false }
+        : { name: 'reference', caption: 'class', adapter: null, rows: null, trains: false },
     );
   }
   return branches;
@@ -58,13 +63,13 @@ function studentLoss(input: StepInput, recipe: Recipe): LossParts {
     let figures: LossParts['figures'] = {};
     if (eta > 0) {
       const original = of(input, originalSource === 'frozen' ? 'baseFrozen' : 'baseStudent');
-      const { pure, lambda, ...others } = pureTerm(complete, original, of(input, 'target'), of(input, 'reference'), {
+      const { pure, lambda, cosine, floorHit } = pureTerm(complete, original, of(input, 'target'), of(input, 'reference'), {
         fixed: lambdaMode === 'fixed' ? fixedLambda : null,
         held: lambdaClamp === 'on',
       });
       atComplete.push({ ...pure, weight: eta });
       if (originalSource === 'trainable') atBase.push({ ...pure, weight: -eta });
-      figures = { lambdaStar: lambda, ...others };
+      figures = { lambdaStar: lambda, cosine, floorHit };
     }
     if (anchor > 0) atBase.push({ ...squaredDistance(of(input, 'baseStudent'), of(input, 'baseFrozen')), weight: anchor });
 
@@ -80,14 +85,29 @@ function studentLoss(input: StepInput, recipe: Recipe): LossParts {
   });
 }
 
-export const purecc: Method = {
-  stages: [
-    {
-      id: 'extractor',
-      trains: { adapter: 'extractor', rows: true },
-      branches: () => [{ name: 'complete', caption: 'complete', adapter: 'extractor', rows: true, trains: true }],
-      loss: extractorLoss,
+export const purecc = {
+  meta: pureccMeta,
+  captions: ['complete', 'base', 'target', 'class', 'null'],
+  groups({ rank, pooledDelta, learningRate, rowLearningRate, weightDecay, gradientClip }) {
+    const optimizer = { learningRate, weightDecay, clip: gradientClip };
+    return {
+      extractor: { kind: 'adapter', rank, start: { from: 'noise', stream: streams.extractor }, optimizer },
+      student: { kind: 'adapter', rank, start: { from: 'noise', stream: streams.student }, optimizer },
+      rows: { kind: 'rows', pooledDelta, optimizer: { learningRate: rowLearningRate, weightDecay: 0, clip: null } },
+    };
+  },
+  stages: {
+    extractor: {
+      trains: ['extractor', 'rows'],
+      step: { kind: 'point', branches: () => [{ name: 'complete', caption: 'complete', adapter: 'extractor', rows: 'rows', trains: true }], loss: extractorLoss },
+      result: () => ({ adapter: 'extractor', rows: 'rows' }),
+      // It is trained with rows, whatever the student would have been.
+      keptAs: (recipe) => ({ ...recipe, studentRows: true }),
     },
-    { id: 'student', trains: { adapter: 'student', rows: false }, branches: studentBranches, loss: studentLoss },
-  ],
-};
+    student: {
+      trains: ['student'],
+      step: { kind: 'point', branches: studentBranches, loss: studentLoss },
+      result: ({ studentRows }) => ({ adapter: 'student', rows: studentRows ? 'rows' : null }),
+    },
+  } satisfies Record<(typeof pureccMeta.stages)[number]['id'], Stage<Recipe>>,
+} satisfies Method<Recipe>;

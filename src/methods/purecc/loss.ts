@@ -33,9 +33,6 @@ export const squaredDistance = (v: Tensor4D, goal: Tensor4D, keep?: Tensor1D): T
 export type Projection = {
   lambda: Tensor1D;
   cosine: Tensor1D;
-  /** |r|/|g| */
-  offsetRatio: Tensor1D;
-  guidanceRms: Tensor1D;
   /** 1 where ‖g‖² lies below the floor and λ* would mean nothing. */
   floorHit: Tensor1D;
 };
@@ -56,8 +53,6 @@ export function project(r: Tensor4D, g: Tensor4D, vOriginal: Tensor4D, { fixed, 
     return {
       lambda: fixed === null ? star.lambda : tf.fill<tf.Rank.R1>([r.shape[0]], fixed),
       cosine: star.cosine,
-      offsetRatio: tf.sqrt(tf.div<Tensor1D>(star.rNorm2, tf.maximum<Tensor1D>(star.gNorm2, 1e-30))),
-      guidanceRms: tf.sqrt(tf.mul<Tensor1D>(star.gNorm2, 1 / elements)),
       floorHit: fixed === null ? tf.cast<Tensor1D>(tf.less<Tensor1D>(star.gNorm2, floor), 'float32') : tf.zeros<tf.Rank.R1>([r.shape[0]]),
     };
   });

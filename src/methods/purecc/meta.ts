@@ -4,20 +4,21 @@
  * Source of the defaults: arXiv 2603.07561 v2, Table 6 and supplement; learning rates of the embedded base: recipe/purecc.py.
  */
 import { choice, flag, number, type Fields, type ValuesOf } from '../fields';
+import type { MethodMeta } from '../meta';
+import { conceptFields, runFields } from '../sharedFields';
 
 export const pureccFields = {
-  kind: choice(['instance', 'style'], { default: 'instance', label: 'What is learned', group: 'concept', why: 'A thing has a class word; a style changes everything in the picture.' }),
-  classWord: { type: 'text', default: '', maxLength: 40, label: 'Class word', group: 'concept', why: 'What the thing is called in general. The concept starts from what the base knows about it.' },
-  seed: number({ default: 0, min: 0, max: 4294967295, integer: true, label: 'Seed', group: 'run', why: 'Same recipe and seed on the same backend give the same weights.' }),
+  ...conceptFields,
+  seed: runFields.seed,
   stage1Steps: number({ default: 400, min: 1, max: 4000, integer: true, unit: 'steps', label: 'Know the concept', term: 'stage 1 steps', group: 'run', why: 'Too few and the extractor is vague; too many and it copies backgrounds.' }),
   stage2Steps: number({ default: 400, min: 0, max: 4000, integer: true, unit: 'steps', label: 'Add it, keep the rest', term: 'stage 2 steps', group: 'run', why: 'The student learns the concept while everything else is held.' }),
-  batchSize: number({ default: 2, min: 1, max: 8, integer: true, unit: 'pictures', label: 'Batch', group: 'run', why: 'More is smoother and slower.' }),
+  batchSize: runFields.batchSize,
   rank: number({ default: 4, min: 1, max: 64, integer: true, label: 'Rank', term: 'LoRA rank, alpha = rank', group: 'adapter', why: 'Capacity of the adapter; 4 in the paper.' }),
   learningRate: number({ default: 1e-3, min: 1e-6, max: 1e-1, label: 'Learning rate', term: 'AdamW, LoRA', group: 'optimizer', scale: 'log', why: '1e-3 suits the embedded base, 1e-4 large ones.' }),
   rowLearningRate: number({ default: 5e-3, min: 1e-6, max: 1e-1, label: 'Learning rate of the concept rows', term: 'layer-wise embeddings', group: 'optimizer', scale: 'log', why: 'Rows are few and may move faster than the adapter.' }),
   weightDecay: number({ default: 1e-4, min: 0, max: 1, label: 'Weight decay', group: 'optimizer', scale: 'log', why: 'On the adapter only, never on the rows.' }),
   gradientClip: number({ default: 1, min: 0.001, max: 1000, label: 'Gradient clip', term: 'global norm, LoRA', group: 'optimizer', scale: 'log', why: 'Holds a single bad batch back.' }),
-  flip: flag({ default: true, label: 'Mirror pictures', group: 'run', why: 'Doubles few pictures; off for things with a side, such as text.' }),
+  flip: runFields.flip,
   pooledDelta: flag({ default: false, label: 'Learn the pooled vector too', term: 'pooled delta', group: 'adapter', why: 'Reaches the part of the text that acts through modulation.' }),
   eta: number({ default: 1, min: 0, max: 10, label: 'Purity', term: 'η, weight of L_PureCC', group: 'purity', why: '0 is plain LoRA; 1 is best in the paper; above, likeness falls.' }),
   lambdaMode: choice(['adaptive', 'fixed'], { default: 'adaptive', label: 'Strength of the goal', term: 'λ* or fixed λ', group: 'purity', why: 'λ* grows as the student finds the concept.' }),
@@ -27,14 +28,24 @@ export const pureccFields = {
   anchor: number({ default: 2, min: 0, max: 20, label: 'Hold on the base', term: 'anchor', group: 'purity', why: 'Keeps the Base prompt where it was. 0 in the paper.' }),
   originalSource: choice(['frozen', 'trainable', 'trainable-detached'], { default: 'frozen', label: 'What counts as original', term: 'originalSource', group: 'purity', why: 'Trainable, as in the paper’s code, lets the original drift along.' }),
   studentRows: flag({ default: true, label: 'Concept rows in the student', term: 'studentRows', group: 'adapter', why: 'Off: the exported file says everything, but likeness is lower.' }),
-  previewEvery: number({ default: 50, min: 5, max: 1000, integer: true, unit: 'steps', label: 'Preview every', group: 'run', why: 'Each preview costs a few seconds.' }),
+  previewEvery: runFields.previewEvery,
 } satisfies Fields;
 
 export type PureccRecipe = ValuesOf<typeof pureccFields>;
 
-/** Named starting points; every other field keeps its default. Measured side by side in docs/methods.md. */
-export const pureccPresets = {
-  lamina: { guidanceReference: 'class', anchor: 2 },
-  paper: { guidanceReference: 'null', anchor: 0 },
-} satisfies Record<string, Partial<PureccRecipe>>;
-export type PureccPreset = keyof typeof pureccPresets;
+/** Measured side by side in docs/methods.md. */
+export const pureccMeta = {
+  name: 'PureCC',
+  fields: pureccFields,
+  presets: {
+    lamina: { label: 'Lamina', why: 'Seen against the class, with a hold on the base: as like, with less drift.', values: { guidanceReference: 'class', anchor: 2 } },
+    paper: { label: 'Paper', why: 'As published: seen against nothing, no hold.', values: { guidanceReference: 'null', anchor: 0 } },
+  },
+  // costs measured on wasm with one thread, batch 2
+  stages: [
+    { id: 'extractor', label: 'Know the concept', term: 'Stage 1, extractor', steps: 'stage1Steps', cost: 2.7 },
+    { id: 'student', label: 'Add it, keep the rest', term: 'Stage 2, student', steps: 'stage2Steps', cost: 7.9 },
+  ],
+  losses: [{ name: 'flow', label: 'flow', term: 'L_CC' }, { name: 'pure', label: 'concept', term: 'L_PureCC' }, { name: 'anchor', label: 'hold', term: 'anchor' }],
+  unit: 'lambdaStar',
+} as const satisfies MethodMeta;

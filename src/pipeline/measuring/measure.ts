@@ -57,8 +57,8 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
   const far = encodeFieldWords(base, UNRELATED, '', recipe);
   // The customized model on the Base prompts: the same words without the mark.
   const plain: FieldWords = { ...near, complete: near.base };
-  // A student trained without rows draws without them anyway.
-  const drawsBare = withoutRows && recipe.studentRows;
+  // One whose result reads no rows draws without them anyway.
+  const drawsBare = withoutRows && concept.result.rows !== null;
   const runs = drawsBare ? 6 : 5;
   let drawn = 0;
   const owned: tf.Tensor[] = [];

@@ -71,7 +71,7 @@ describe.each(sets.map((set) => [set.name, set] as const))('the sample set %s', 
     const before = tf.memory().numTensors;
     const dataset = await buildDataset(base, set.images.map((captions, i) => ({ pixels: pictures[i]!, captions })), recipeOf(set));
     expect(dataset.latents.shape).toEqual([2 * set.images.length, ...base.latentShape]);
-    expect(dataset.words.complete.at.every((position) => position > 0)).toBe(true);
+    expect(dataset.words.complete!.at.every((position) => position > 0)).toBe(true);
     const error = (latent: number, mirrored: boolean) => tf.tidy(() => {
       const drawn = decode(base.vae, tf.slice(dataset.latents, latent, 1));
       const picture = tf.tensor4d(pictures[0]!, [1, base.imageSize, base.imageSize, 3]);

@@ -6,7 +6,7 @@ import { methods } from '../../methods';
 import { expectNoLeak, useBackend } from '../../testing/backend';
 import { tinyBase, tinyDataset, tinyRecipe, tinyWords } from '../../testing/tiny';
 import type { EncodedPrompts, FlowBase } from '../base';
-import { cloneConcept, disposeConcept, restoreConcept, storeConcept, type LearnedConcept } from '../concept';
+import { cloneConcept, disposeConcept, restoreConcept, storeConcept, type LearnedConcept, type RowTensors } from '../concept';
 import { disposeDataset } from '../training/dataset';
 import { balancedField, baseField, conceptField, disposeFieldWords, type FieldWords } from './fields';
 import { draft, draftColours, makeProbe } from './preview';
@@ -38,7 +38,7 @@ beforeEach(() => {
 });
 afterEach(() => disposeFieldWords(words));
 
-const v = (text: EncodedPrompts, adapter: Adapter | null, rows: LearnedConcept['rows'] = null) =>
+const v = (text: EncodedPrompts, adapter: Adapter | null, rows: RowTensors | null = null) =>
   velocity(base.mmdit, { x, sigma: [sigma, sigma], context: text.context, pooled: text.pooled }, adapter, rows && { ...rows, at: text.at });
 const furthest = (a: tf.Tensor, b: tf.Tensor) => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]!;
 /** float32 rounding of a few sums; rows batched with others are the same to this. */
@@ -53,12 +53,12 @@ describe('the balance', () => {
 
   it('at 1 evaluates only the student, bit for bit, once learned', async () => {
     const field = balancedField(base, words, learned, 1);
-    expect((await field.evaluate(x, sigma, 1)).dataSync()).toEqual(v(words.complete, learned.student, learned.rows).dataSync());
+    expect((await field.evaluate(x, sigma, 1)).dataSync()).toEqual(v(words.complete, learned.adapters.student!, learned.rows.rows!).dataSync());
     expect((await field.evaluate(x, sigma, 3)).dataSync()).toEqual((await conceptField(base, words, learned).evaluate(x, sigma, 3)).dataSync());
   });
 
   it.each([0.5, 1.5])('once learned is v_base(Base) + %s·r, with guidance around it from the untouched base', async (balance) => {
-    const original = v(words.base, null), r = tf.sub(v(words.complete, learned.student, learned.rows), original);
+    const original = v(words.base, null), r = tf.sub(v(words.complete, learned.adapters.student!, learned.rows.rows!), original);
     const inner = tf.add(original, tf.mul(r, balance)), v0 = v(words.negative, null);
     const outer = tf.add(v0, tf.mul(tf.sub(inner, v0), 3));
     expect(furthest(await balancedField(base, words, learned, balance).evaluate(x, sigma, 3), outer)).toBeLessThan(ROUNDING * 5);
@@ -66,16 +66,16 @@ describe('the balance', () => {
 
   it.each(['class', 'null'] as const)('while learning is v_base(Base) + balance·λ·g against %s', async (guidanceReference) => {
     const concept = { ...learning, lambda: 0.7, recipe: { ...learning.recipe, guidanceReference } };
-    const reference = guidanceReference === 'class' ? v(words.class, null) : v(words.null, concept.extractor);
-    const g = tf.sub(v(words.target, concept.extractor, concept.rows), reference);
+    const reference = guidanceReference === 'class' ? v(words.class, null) : v(words.null, concept.adapters.extractor!);
+    const g = tf.sub(v(words.target, concept.adapters.extractor!, concept.rows.rows!), reference);
     const expected = tf.add(v(words.base, null), tf.mul(g, 1.5 * 0.7));
     expect(furthest(await balancedField(base, words, concept, 1.5).evaluate(x, sigma, 1), expected)).toBeLessThan(ROUNDING);
   });
 
   it('leaves the rows out of a student that was trained without them', async () => {
-    const concept = { ...learned, recipe: { ...learned.recipe, studentRows: false } };
-    expect((await balancedField(base, words, concept, 1).evaluate(x, sigma, 1)).dataSync()).toEqual(v(words.complete, learned.student).dataSync());
-    expect((await conceptField(base, words, learned, { rows: false }).evaluate(x, sigma, 1)).dataSync()).toEqual(v(words.complete, learned.student).dataSync());
+    const concept = { ...learned, result: methods.purecc.stages.student.result({ ...learned.recipe, studentRows: false }) };
+    expect((await balancedField(base, words, concept, 1).evaluate(x, sigma, 1)).dataSync()).toEqual(v(words.complete, learned.adapters.student!).dataSync());
+    expect((await conceptField(base, words, learned, { rows: false }).evaluate(x, sigma, 1)).dataSync()).toEqual(v(words.complete, learned.adapters.student!).dataSync());
   });
 });
 
@@ -83,7 +83,7 @@ describe('sampling', () => {
   const options = () => ({ base, seeds: [3, 4], steps: 4, guidance: 3 });
 
   it('P13: a learned concept needs no extractor', async () => {
-    const alone = cloneConcept({ ...learned, extractor: null });
+    const alone = cloneConcept({ ...learned, adapters: { student: learned.adapters.student! } });
     for (const balance of [0.5, 1]) {
       const whole = await sampleAll({ ...options(), field: balancedField(base, words, learned, balance) });
       expect((await sampleAll({ ...options(), field: balancedField(base, words, alone, balance) })).dataSync()).toEqual(whole.dataSync());

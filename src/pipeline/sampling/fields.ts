@@ -13,7 +13,7 @@ import type { Tensor4D } from '../../engine/tf';
 import { Fault } from '../../protocol/faults';
 import type { Recipe } from '../../protocol/recipe';
 import type { Base, EncodedPrompts, FlowBase } from '../base';
-import type { LearnedConcept } from '../concept';
+import { resultOf, type LearnedConcept } from '../concept';
 import { evaluate, type Evaluation } from '../evaluate';
 import { disposePrompts, encodePrompts, promptRoles } from '../prompts';
 
@@ -97,14 +97,11 @@ export function baseField(base: FlowBase, words: FieldWords): VelocityField {
 
 /** The concept's direction in units of the balance: r once learned, λ·g while learning; weights add up to 0. */
 export function directionParts(words: FieldWords, concept: LearnedConcept): WeightedEvaluation[] {
-  const { recipe, rows, lambda } = concept;
-  if (concept.learned) {
-    invariant(concept.student, 'a learned concept has a student');
-    return [{ words: words.complete, adapter: concept.student, rows: recipe.studentRows ? rows : null, weight: 1 }, untouched(words.base, -1)];
-  }
-  invariant(concept.extractor, 'a concept still being learned has an extractor');
-  const reference = recipe.guidanceReference === 'null' ? { ...untouched(words.null, -lambda), adapter: concept.extractor } : untouched(words.class, -lambda);
-  return [{ words: words.target, adapter: concept.extractor, rows, weight: lambda }, reference];
+  const { recipe, lambda } = concept;
+  if (concept.learned) return [{ words: words.complete, ...resultOf(concept), weight: 1 }, untouched(words.base, -1)];
+  const extractor = concept.adapters.extractor!;
+  const reference = recipe.guidanceReference === 'null' ? { ...untouched(words.null, -lambda), adapter: extractor } : untouched(words.class, -lambda);
+  return [{ words: words.target, adapter: extractor, rows: concept.rows.rows!, weight: lambda }, reference];
 }
 
 /** v_base(Base) + balance·direction. */
@@ -122,7 +119,6 @@ export function balancedField(base: FlowBase, words: FieldWords, concept: Learne
  * prompts among them (customBase twins). `rows: false` leaves the concept rows out, as other tools draw it.
  */
 export function conceptField(base: FlowBase, words: FieldWords, concept: LearnedConcept, { rows = true }: { rows?: boolean } = {}): VelocityField {
-  const adapter = concept.student ?? concept.extractor;
-  const reads = rows && (concept.student === null || concept.recipe.studentRows);
-  return weightedField(base, words.negative, [{ words: words.complete, adapter, rows: reads ? concept.rows : null, weight: 1 }]);
+  const result = resultOf(concept);
+  return weightedField(base, words.negative, [{ words: words.complete, adapter: result.adapter, rows: rows ? result.rows : null, weight: 1 }]);
 }

@@ -5,7 +5,8 @@
  */
 import * as tf from '../../engine/tf';
 import type { Tensor3D, Tensor4D } from '../../engine/tf';
-import type { CaptionRole } from '../../methods/method';
+import type { CaptionRole, Method } from '../../methods/method';
+import { methodOf } from '../../methods';
 import { encode } from '../../models/vae';
 import { captionProblem, type Captions } from '../../protocol/captions';
 import { Fault } from '../../protocol/faults';
@@ -23,13 +24,14 @@ export interface Dataset {
   latents: Tensor4D;
   /** Pictures given, mirrored ones not counted. */
   pictures: number;
-  words: Record<CaptionRole, EncodedPrompts>;
+  /** Those the method reads. */
+  words: Partial<Record<CaptionRole, EncodedPrompts>>;
 }
 
 /** Encodes pictures one by one. Faults: `too-few-pictures`, `caption-invalid` (subject: the picture's number, from 1). */
-export async function buildDataset(base: Base, items: readonly DatasetItem[], recipe: Recipe, onProgress: (done: number, total: number) => void = () => {}): Promise<Dataset> {
+export async function buildDataset(base: Base, items: readonly DatasetItem[], recipe: Recipe, { captions: roles }: Pick<Method, 'captions'> = methodOf(recipe), onProgress: (done: number, total: number) => void = () => {}): Promise<Dataset> {
   if (items.length === 0) throw new Fault('too-few-pictures', 'There is no picture to learn from.', 'Drop at least one picture.');
-  items.forEach(({ captions }, i) => {
+  if (roles.some((role) => role !== 'null')) items.forEach(({ captions }, i) => {
     const problem = captionProblem(captions);
     if (problem) throw new Fault('caption-invalid', `Picture ${i + 1}: ${problem}`, 'Edit its captions.', { subject: String(i + 1) });
   });
@@ -50,17 +52,14 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
   const latents = tf.concat4d(encoded, 0);
   tf.dispose(encoded);
   const read = (caption: (captions: Captions) => string) => encodePrompts(base, items.map(({ captions }) => caption(captions)), recipe.classWord);
-  return {
-    latents,
-    pictures: items.length,
-    words: {
-      complete: read((c) => c.complete),
-      base: read((c) => c.base),
-      target: read((c) => c.target),
-      class: read((c) => classCaption(c.target)),
-      null: pickPrompts(base.null, items.map(() => 0)),
-    },
+  const readers: Record<CaptionRole, () => EncodedPrompts> = {
+    complete: () => read((c) => c.complete),
+    base: () => read((c) => c.base),
+    target: () => read((c) => c.target),
+    class: () => read((c) => classCaption(c.target)),
+    null: () => pickPrompts(base.null, items.map(() => 0)),
   };
+  return { latents, pictures: items.length, words: Object.fromEntries(roles.map((role) => [role, readers[role]()])) };
 }
 
 export function disposeDataset(dataset: Dataset): void {

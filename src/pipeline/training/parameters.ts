@@ -6,11 +6,9 @@
 import type { Tensor, Tensor1D } from '../../engine/tf';
 import type { Moments } from './checkpoint';
 
-/** `rows`: the concept rows, then the pooled delta where there is one. */
-export type GroupName = 'extractor' | 'student' | 'rows';
-
 export interface Move {
-  group: GroupName;
+  /** Id of the group. */
+  group: string;
   /** In the group's order. */
   gradient: Tensor1D;
   learningRate: number;
@@ -22,7 +20,7 @@ export interface Move {
 }
 
 /** Why a step did not happen: a loss, or a gradient, is not finite. Index: the first number that is not; −1 where only their norm is too large for float32. */
-export type Refusal = 'losses' | { group: GroupName; index: number };
+export type Refusal = 'losses' | { group: string; index: number };
 
 export interface Moved {
   /** Set where the step did not happen; nothing has changed then. */
@@ -35,13 +33,13 @@ export interface Moved {
 
 export interface Parameters {
   /** Adds a group or replaces one. The arrays are taken over. */
-  set(name: GroupName, moments: Moments): void;
+  set(name: string, moments: Moments): void;
   /** What cutFlat makes tensors from. To be looked at only, and before the next step. */
-  values(name: GroupName): Float32Array | Tensor1D;
+  values(name: string): Float32Array | Tensor1D;
   /** One AdamW step of every move's group, and in the same read the numbers of losses and figures. Disposes nothing it is given. */
   move(moves: readonly Move[], losses: readonly Tensor[], figures: readonly Tensor[]): Promise<Moved>;
   /** A copy of the group as it is now, whatever steps follow while it is read. */
-  read(name: GroupName): Promise<Moments>;
+  read(name: string): Promise<Moments>;
   dispose(): void;
 }
 

@@ -3,14 +3,14 @@ import { joinFlat } from '../../engine/kernels/flatCopy';
 import type { Tensor } from '../../engine/tf';
 import { copyMoments, type Moments } from './checkpoint';
 import { adamW, clipFactor, globalNorm } from './optimizer';
-import { firstNotFinite, type GroupName, type Parameters } from './parameters';
+import { firstNotFinite, type Parameters } from './parameters';
 
 /** A copy: a backend may hand out its own memory. */
 const numbersOf = async (x: Tensor): Promise<Float32Array> => new Float32Array(await x.data<'float32'>());
 const count = (tensors: readonly Tensor[]): number => tensors.reduce((sum, { size }) => sum + size, 0);
 
 export function cpuParameters(): Parameters {
-  const groups = new Map<GroupName, Moments>();
+  const groups = new Map<string, Moments>();
   return {
     set: (name, moments) => void groups.set(name, moments),
     values: (name) => groups.get(name)!.values,

@@ -8,10 +8,10 @@ import { globalNorm } from '../../engine/kernels/globalNorm';
 import * as tf from '../../engine/tf';
 import type { Tensor1D, Tensor2D } from '../../engine/tf';
 import { BETA1, BETA2, EPSILON } from './optimizer';
-import { firstNotFinite, type GroupName, type Parameters } from './parameters';
+import { firstNotFinite, type Parameters } from './parameters';
 
 export function gpuParameters(): Parameters {
-  const groups = new Map<GroupName, AdamWTensors>();
+  const groups = new Map<string, AdamWTensors>();
   const forget = ({ values, m, v }: AdamWTensors) => tf.dispose([values, m, v]);
   return {
     set(name, { values, m, v }) {

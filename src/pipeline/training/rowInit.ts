@@ -2,6 +2,7 @@
  * Where the concept rows begin: the base's own text-stream states at [V] (it reads the class word there), one row per
  * block, averaged over all pictures and three noise levels, as recipe/purecc.py does. So step 0 behaves as the class word.
  */
+import { invariant } from '../../engine/invariant';
 import * as tf from '../../engine/tf';
 import { textStates } from '../../models/mmdit';
 import type { FlowBase } from '../base';
@@ -16,6 +17,7 @@ const SIGMAS = [0.2, 0.5, 0.8];
 export async function initialRows(base: FlowBase, dataset: Dataset, seed: number): Promise<Float32Array> {
   const { latents } = dataset;
   const count = latents.shape[0];
+  invariant(dataset.words.complete, 'concept rows start from Complete captions');
   const words = pickPrompts(dataset.words.complete, Array.from({ length: count }, (_, i) => i % dataset.pictures));
   const { hidden, depth } = base.mmdit.config;
   const sum = new Float64Array(depth * hidden);

@@ -59,12 +59,12 @@ describe.each(Object.entries(variants))('released code, λ %s', (variant, expect
     const recipe = tinyRecipe({ eta: 2, anchor: 0, guidanceReference: 'null', originalSource: 'trainable', lambdaClamp: 'off', studentRows: false, fixedLambda: 1, lambdaMode: expected.lambda_mode === 'adaptive' ? 'adaptive' : 'fixed', learningRate: 1e-4, weightDecay: 1e-4, gradientClip: expected.max_grad_norm });
     const dataset: Dataset = { latents: await picture('x0'), pictures: 2, words: { complete: await words('concept'), base: await words('base'), target: await words('target'), class: await words('base'), null: await words('null') } };
     const batch = { pictures: [0, 1], sigma: Array.from(await io.read('sigma')), xSigma: await picture('noisy'), target: await picture('target') };
-    const stage = methods.purecc.stages[1]!;
+    const stage = methods.purecc.stages.student;
     const depth = base.mmdit.config.depth;
     const rows = { rows: tf.zeros<tf.Rank.R2>([depth, base.mmdit.config.hidden]), pooledDelta: null };
     const group = freshMoments(await flat(await safetensorsFile(folder + expected.lora_file), (module, part) => `transformer.${module}.lora_${part}.weight`));
     for (const [i, want] of expected.steps.entries()) {
-      const weights = { adapters: { none: null, extractor: null, student: toAdapter(layout, group.values) }, rows };
+      const weights = { adapters: { extractor: {}, student: toAdapter(layout, group.values) }, rows: { rows } };
       const { parts, gradients } = await stepGradients({ base, dataset, stage, recipe, batch, weights, between: async () => {} });
       const { losses, figures } = figureTensors(parts);
       const named = nameFigures(parts, joinFlat([...losses, ...figures]).dataSync<'float32'>());

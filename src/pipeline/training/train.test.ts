@@ -2,6 +2,7 @@ import { beforeAll, beforeEach, afterEach, describe, expect, it } from 'vitest';
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import { methods } from '../../methods';
+import { streams } from '../../methods/purecc';
 import { loraSites, textStates, velocity, velocityVjp, type Adapter } from '../../models/mmdit';
 import { forwardSteps } from '../../models/mmdit/forward';
 import { drain } from '../../models/mmdit/steps';
@@ -11,7 +12,7 @@ import { tinyBase, tinyDataset, tinyRecipe } from '../../testing/tiny';
 import type { FlowBase } from '../base';
 import { freshMoments, type TrainState } from './checkpoint';
 import { disposeConcept } from '../concept';
-import { disposeDataset, type Dataset } from './dataset';
+import { disposeDataset } from './dataset';
 import { flattenGradients, initLora, loraLayout, toAdapter } from '../lora';
 import { adamW, clipFactor, globalNorm } from './optimizer';
 import { pickPrompts } from '../prompts';
@@ -21,7 +22,7 @@ import { drawBatch } from './trainingStep';
 
 const method = methods.purecc;
 let base: FlowBase;
-let data: Dataset;
+let data: ReturnType<typeof tinyDataset>;
 
 beforeAll(async () => {
   await useBackend('wasm');
@@ -69,7 +70,7 @@ describe('a run', () => {
   it('N2: same recipe and seed give the same weights; another seed others', async () => {
     const first = await train(tinyRecipe());
     expect((await train(tinyRecipe())).state).toEqual(first.state);
-    expect((await train(tinyRecipe({ seed: 1 }))).state.student).not.toEqual(first.state.student);
+    expect((await train(tinyRecipe({ seed: 1 }))).state.groups.student!).not.toEqual(first.state.groups.student);
     expect(first.state.step).toBe(8);
     expect(first.rows.map(({ stage }) => stage)).toEqual(['extractor', 'extractor', 'extractor', 'extractor', 'student', 'student', 'student', 'student']);
   });
@@ -124,9 +125,9 @@ describe('a run', () => {
     const plain = evaluate(x, [0.5, 0.5], 'base', [0, 1], null, null).dataSync();
     const boundary = await train(tinyRecipe(), 4);
     const end = await train(tinyRecipe());
-    expect(end.state.extractor).toEqual(boundary.state.extractor);
-    expect(end.state.rows).toEqual(boundary.state.rows);
-    expect(end.state.student).not.toEqual(boundary.state.student);
+    expect(end.state.groups.extractor!).toEqual(boundary.state.groups.extractor!);
+    expect(end.state.groups.rows!).toEqual(boundary.state.groups.rows!);
+    expect(end.state.groups.student!).not.toEqual(boundary.state.groups.student!);
     expect(await baseWeights()).toEqual(before);
     expect(evaluate(x, [0.5, 0.5], 'base', [0, 1], null, null).dataSync()).toEqual(plain);
   });
@@ -134,7 +135,7 @@ describe('a run', () => {
   it('P10: the student begins as the base, bit for bit', async () => {
     const trainer = await createTrainer({ base, method, recipe: tinyRecipe(), dataset: data });
     await run(trainer, 4);
-    const { student } = trainer.concept();
+    const student = trainer.concept().adapters.student!;
     const x = tf.slice(data.latents, 0, 2);
     expect(evaluate(x, [0.5, 0.5], 'base', [0, 1], student, null).dataSync()).toEqual(evaluate(x, [0.5, 0.5], 'base', [0, 1], null, null).dataSync());
     trainer.dispose();
@@ -143,7 +144,7 @@ describe('a run', () => {
   it('N5: what is not finite is named, and the state before it is kept', async () => {
     const { state } = await train(tinyRecipe(), 2);
     const poisoned = structuredClone(state);
-    poisoned.extractor.values.fill(1e30);
+    poisoned.groups.extractor!.values.fill(1e30);
     const trainer = await createTrainer({ base, method, recipe: tinyRecipe(), dataset: data, state: poisoned });
     await expect(run(trainer)).rejects.toMatchObject({ code: 'not-finite', message: expect.stringMatching(/velocity of complete at step 3/) });
     expect(await trainer.exportState()).toEqual(poisoned);
@@ -158,8 +159,8 @@ describe('the method inside the run', () => {
     const boundary = await train(recipe, 4);
     // Plain LoRA: flow loss alone on the Complete caption, written out.
     const layout = loraLayout(loraSites(base.mmdit), recipe.rank);
-    const group = freshMoments(initLora(layout, { seed: recipe.seed, purpose: 'studentInit', step: 0 }));
-    const rows = tf.tensor2d(boundary.state.rows.values, [base.mmdit.config.depth, base.mmdit.config.hidden]);
+    const group = freshMoments(initLora(layout, { seed: recipe.seed, purpose: streams.student, step: 0 }));
+    const rows = tf.tensor2d(boundary.state.groups.rows!.values, [base.mmdit.config.depth, base.mmdit.config.hidden]);
     for (let step = 4; step < 8; step++) {
       const batch = drawBatch(data, recipe, base.shift, step);
       const words = pickPrompts(data.words.complete, batch.pictures);
@@ -167,7 +168,7 @@ describe('the method inside the run', () => {
       const gradient = flattenGradients(layout, pullback(tf.mul(tf.sub<Tensor4D>(v, batch.target), 2 / v.size)).sites).dataSync<'float32'>();
       adamW(group, gradient, { learningRate: recipe.learningRate, weightDecay: recipe.weightDecay, step: step - 3, scale: clipFactor(globalNorm(gradient), recipe.gradientClip) });
     }
-    expect(state.student).toEqual(group);
+    expect(state.groups.student!).toEqual(group);
   });
 
   /** λ*, cosine and flow loss of the first stage-2 step, computed apart from the trainer. */
@@ -175,10 +176,10 @@ describe('the method inside the run', () => {
     const layout = loraLayout(loraSites(base.mmdit), recipe.rank);
     const batch = drawBatch(data, recipe, base.shift, state.step);
     const other = drawBatch(data, recipe, base.shift, state.step + 100);
-    const rows = tf.tensor2d(state.rows.values, [base.mmdit.config.depth, base.mmdit.config.hidden]);
-    const extractor = change.extractor === undefined ? toAdapter(layout, state.extractor.values) : change.extractor;
+    const rows = tf.tensor2d(state.groups.rows!.values, [base.mmdit.config.depth, base.mmdit.config.hidden]);
+    const extractor = change.extractor === undefined ? toAdapter(layout, state.groups.extractor!.values) : change.extractor;
     const v = (x: Tensor4D, role: 'complete' | 'base' | 'target' | 'class' | 'null', adapter: Adapter | null, row: boolean) => evaluate(x, batch.sigma, role, batch.pictures, adapter, row ? rows : null);
-    const complete = v(batch.xSigma, 'complete', toAdapter(layout, state.student!.values), true);
+    const complete = v(batch.xSigma, 'complete', toAdapter(layout, state.groups.student!.values), true);
     const reference = recipe.guidanceReference === 'null' ? v(batch.xSigma, 'null', extractor, false) : v(batch.xSigma, 'class', null, false);
     const g = tf.sub(v(change.otherNoise ? other.xSigma : batch.xSigma, 'target', extractor, true), reference);
     const r = tf.sub(complete, v(batch.xSigma, 'base', null, false));
@@ -197,26 +198,26 @@ describe('the method inside the run', () => {
     const { state } = await train(recipe, 4);
     const [step] = (await train(recipe, 1, state)).rows;
     const right = await oracle(recipe, state);
-    expect(close(step!.cosine, right.cosine) && close(step!.lambdaStar, right.lambda)).toBe(true);
+    expect(close(step!.figures.cosine!, right.cosine) && close(step!.figures.lambdaStar!, right.lambda)).toBe(true);
     expect(step!.losses.flow).toBeCloseTo(right.flow, 5);
-    expect(close(step!.cosine, (await oracle(recipe, state, { otherNoise: true })).cosine)).toBe(false);
+    expect(close(step!.figures.cosine!, (await oracle(recipe, state, { otherNoise: true })).cosine)).toBe(false);
     // With the extractor's adapter off, as in the released code, it is another g.
-    expect(close(step!.cosine, (await oracle(recipe, state, { extractor: null })).cosine)).toBe(false);
+    expect(close(step!.figures.cosine!, (await oracle(recipe, state, { extractor: null })).cosine)).toBe(false);
     const perturbed = structuredClone(state);
-    perturbed.extractor.values.forEach((value, i, all) => (all[i] = value + 0.05 * Math.sin(i)));
-    expect(close((await train(recipe, 1, perturbed)).rows[0]!.cosine, step!.cosine)).toBe(false);
+    perturbed.groups.extractor!.values.forEach((value, i, all) => (all[i] = value + 0.05 * Math.sin(i)));
+    expect(close((await train(recipe, 1, perturbed)).rows[0]!.figures.cosine!, step!.figures.cosine!)).toBe(false);
     const rowless = structuredClone(state);
-    rowless.rows.values.fill(0);
-    expect(close((await train(recipe, 1, rowless)).rows[0]!.cosine, step!.cosine)).toBe(false);
+    rowless.groups.rows!.values.fill(0);
+    expect(close((await train(recipe, 1, rowless)).rows[0]!.figures.cosine!, step!.figures.cosine!)).toBe(false);
   });
 
   it('P14: with a frozen original nothing walks back through it; trainable pulls the student on Base', async () => {
-    const frozen = method.stages[1]!.branches(tinyRecipe({ anchor: 0 }));
+    const frozen = method.stages.student.step.branches(tinyRecipe({ anchor: 0 }));
     expect(frozen.filter((branch) => branch.trains).map((branch) => branch.name)).toEqual(['complete']);
-    expect(frozen.find((branch) => branch.caption === 'base')).toMatchObject({ adapter: 'none', trains: false });
-    const trainable = method.stages[1]!.branches(tinyRecipe({ anchor: 0, originalSource: 'trainable' }));
+    expect(frozen.find((branch) => branch.caption === 'base')).toMatchObject({ adapter: null, trains: false });
+    const trainable = method.stages.student.step.branches(tinyRecipe({ anchor: 0, originalSource: 'trainable' }));
     expect(trainable.find((branch) => branch.caption === 'base')).toMatchObject({ adapter: 'student', trains: true });
-    const detached = method.stages[1]!.branches(tinyRecipe({ anchor: 0, originalSource: 'trainable-detached' }));
+    const detached = method.stages.student.step.branches(tinyRecipe({ anchor: 0, originalSource: 'trainable-detached' }));
     expect(detached.find((branch) => branch.caption === 'base')).toMatchObject({ adapter: 'student', trains: false });
   });
 
@@ -225,11 +226,11 @@ describe('the method inside the run', () => {
     const start = await initialRows(base, data, 0);
     const { state } = await train(tinyRecipe(), 1);
     for (let l = 0; l < depth; l++) {
-      const moved = Array.from(state.rows.values.subarray(l * hidden, (l + 1) * hidden)).some((value, i) => value !== start[l * hidden + i]);
+      const moved = Array.from(state.groups.rows!.values.subarray(l * hidden, (l + 1) * hidden)).some((value, i) => value !== start[l * hidden + i]);
       expect(moved, `row ${l}`).toBe(true);
     }
     const { pooledWidth } = base.mmdit.config;
-    const delta = (await train(tinyRecipe({ pooledDelta: true }), 1)).state.rows.values.slice(-pooledWidth);
+    const delta = (await train(tinyRecipe({ pooledDelta: true }), 1)).state.groups.rows!.values.slice(-pooledWidth);
     expect(delta.filter((value) => value !== 0).length, 'the pooled delta starts at 0 and moves').toBeGreaterThan(pooledWidth / 2);
     const words = pickPrompts(data.words.complete, [0]);
     const input = { x: tf.slice(data.latents, 0, 1), sigma: [0.5], context: words.context, pooled: words.pooled };

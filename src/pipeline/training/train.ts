@@ -1,48 +1,45 @@
 /**
- * The trainer: one async generator, one yield per optimizer step. It knows no method by name: a stage declares the
- * evaluations it needs and turns their velocities into gradients (trainingStep.ts); parameters and their moments lie where
- * the backend computes (parameters.ts); here are stages and state.
+ * The trainer: one async generator, one yield per optimizer step. It knows no method by name: a method declares its groups of
+ * parameters (groups.ts) and its stages, a stage the evaluations it needs and their loss (trainingStep.ts); parameters and their
+ * moments lie where the backend computes (parameters.ts); here are stages and state.
  * Deterministic: random numbers are keyed by (seed, purpose, step), so a run resumed from exportState() ends with the very
  * weights of one that never stopped. A step either happens completely or, on a Fault, not at all.
  */
-import { cutFlat } from '../../engine/kernels/flatCopy';
-import { getBackend, getKernel, dispose as disposeTensors, type Tensor1D, type Tensor2D } from '../../engine/tf';
+import { getBackend, getKernel, dispose as disposeTensors } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
 import type { Method } from '../../methods/method';
-import { loraSites, type Adapter, type Between } from '../../models/mmdit';
+import { stageAfter, stagesOf, totalStepsOf } from '../../methods/meta';
+import type { Between } from '../../models/mmdit';
+import { median } from '../../protocol/median';
 import type { StepMetrics } from '../../protocol/run';
 import type { Recipe } from '../../protocol/recipe';
 import type { FlowBase } from '../base';
 import { freshMoments, readTrainState, TRAIN_STATE_VERSION, type TrainState } from './checkpoint';
-import { cloneRows, disposeRows, type LearnedConcept, type RowTensors } from '../concept';
+import { cloneWeights, disposeWeights, type LearnedConcept, type Weights } from '../concept';
 import type { Dataset } from './dataset';
 import { disposeFigures, figureTensors, nameFigures } from './figures';
-import { flatGradients, nameGradient } from './gradients';
-import { cloneAdapter, disposeAdapter, initLora, loraLayout, toAdapter } from '../lora';
+import { disposeGradients, formOf, renew, type TrainedGroup } from './groups';
 import type { Move, Parameters } from './parameters';
 import { cpuParameters } from './parametersCpu';
 import { gpuParameters } from './parametersGpu';
 import { RANDOM_VERSION } from '../random';
-import { initialRows } from './rowInit';
 import { drawBatch, nameVelocity, notFinite, stepGradients, type StepOutcome } from './trainingStep';
 
-/** Steps over which the running median of λ* is taken. */
-const LAMBDA_WINDOW = 50;
+/** Steps over which the running median of the balance's unit is taken. */
+const UNIT_WINDOW = 50;
 
 export type TrainerStep = Omit<StepMetrics, 'runId'> & {
   totalSteps: number;
-  /** Running median of λ*; 1 before stage 2. */
+  /** Unit of the balance; 1 before there is one. */
   lambda: number;
-  /** Per sample, stage 2: |r|/|g| and rms of g. */
-  offsetRatio: number[];
-  guidanceRms: number[];
 };
 
 export interface Trainer {
   readonly totalSteps: number;
-  /** Optimizer steps done, both stages counted. */
+  /** Optimizer steps done, all stages counted. */
   readonly step: number;
-  readonly stage: 'extractor' | 'student' | 'finished';
+  /** The one that the next step belongs to; the last when all are done. */
+  readonly stage: string;
   readonly lambda: number;
   /** One yield per step; ends after the last, or at the next step boundary once the signal fires (call again to go on). */
   steps(signal?: AbortSignal): AsyncGenerator<TrainerStep>;
@@ -64,55 +61,50 @@ export interface TrainerOptions {
   between?: Between;
 }
 
-const median = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-};
-
 export async function createTrainer({ base, method, recipe, dataset, state: given, between = async () => {} }: TrainerOptions): Promise<Trainer> {
-  const layout = loraLayout(loraSites(base.mmdit), recipe.rank);
-  const { hidden, depth, pooledWidth } = base.mmdit.config;
-  const rowNumbers = depth * hidden;
-  const deltaNumbers = recipe.pooledDelta ? pooledWidth : 0;
-  const totalSteps = recipe.stage1Steps + recipe.stage2Steps;
-  const fresh = (purpose: 'extractorInit' | 'studentInit') => freshMoments(initLora(layout, { seed: recipe.seed, purpose, step: 0 }));
+  const { meta } = method;
+  const stages = stagesOf(meta, recipe);
+  const totalSteps = totalStepsOf(meta, recipe);
+  const stageAt = (done: number) => stageAfter(meta, recipe, done);
+  const specs = method.groups(recipe);
+  const groups: Record<string, TrainedGroup> = Object.fromEntries(Object.entries(specs).map(([id, spec]) => [id, formOf(spec, base)]));
+  /** Groups trained by then, in the order in which they begin. */
+  const begunAt = (done: number): string[] => [...new Set(stages.filter(({ begin }) => begin <= stageAt(done).begin).flatMap(({ id }) => method.stages[id]!.trains))];
+  const start = async (id: string) => freshMoments(await groups[id]!.start({ base, dataset, seed: recipe.seed }));
 
   async function freshState(): Promise<TrainState> {
-    const rows = new Float32Array(rowNumbers + deltaNumbers);
-    rows.set(await initialRows(base, dataset, recipe.seed));
-    return { version: TRAIN_STATE_VERSION, random: RANDOM_VERSION, stage: 'extractor', step: 0, extractor: fresh('extractorInit'), student: null, rows: freshMoments(rows), lambdas: [] };
+    const moments: TrainState['groups'] = {};
+    for (const id of begunAt(0)) moments[id] = await start(id);
+    return { version: TRAIN_STATE_VERSION, random: RANDOM_VERSION, stage: stageAt(0).id, step: 0, groups: moments, units: [] };
   }
-  const sizes = { adapter: layout.size, rows: rowNumbers + deltaNumbers, stage1Steps: recipe.stage1Steps, totalSteps };
-  const { extractor: extractorMoments, student: studentMoments, rows: rowMoments, ...state } = given === undefined || given === null ? await freshState() : readTrainState(given, sizes);
+  const expected = { totalSteps, at: (step: number) => ({ stage: stageAt(step).id, sizes: Object.fromEntries(begunAt(step).map((id) => [id, groups[id]!.size])) }) };
+  const { groups: moments, ...state } = given === undefined || given === null ? await freshState() : readTrainState(given, expected);
   const parameters: Parameters = getKernel('AdamW', getBackend()) ? gpuParameters() : cpuParameters();
-  parameters.set('extractor', extractorMoments);
-  if (studentMoments) parameters.set('student', studentMoments);
-  parameters.set('rows', rowMoments);
-
-  const makeRows = (): RowTensors => {
-    const [table, pooledDelta] = cutFlat(parameters.values('rows'), [[depth, hidden], ...(deltaNumbers ? [[deltaNumbers]] : [])]);
-    return { rows: table as Tensor2D, pooledDelta: (pooledDelta ?? null) as Tensor1D | null };
+  const weights: Weights = { adapters: {}, rows: {} };
+  const take = (id: string, numbers: TrainState['groups'][string]) => {
+    parameters.set(id, numbers);
+    renew(weights, id, groups[id]!, parameters);
   };
-  let extractor = toAdapter(layout, parameters.values('extractor'));
-  let student: Adapter | null = studentMoments && toAdapter(layout, parameters.values('student'));
-  let rows = makeRows();
+  for (const [id, numbers] of Object.entries(moments)) take(id, numbers);
   /** The end of the step under way: from here on its state is neither the old nor the new one. */
   let committing: Promise<unknown> = Promise.resolve();
 
   const finished = () => state.step >= totalSteps;
-  const lambda = () => (state.lambdas.length ? median(state.lambdas) : 1);
+  const lambda = () => median(state.units) ?? 1;
+  const stageOf = (id: string) => {
+    const stage = method.stages[id];
+    invariant(stage, `the method has no stage “${id}”`);
+    return stage;
+  };
 
   /** One optimizer step; on a Fault nothing has changed. */
   async function advance(): Promise<TrainerStep> {
     const started = performance.now();
-    const stage = method.stages.find(({ id }) => id === state.stage);
-    invariant(stage, `the method has no stage “${state.stage}”`);
+    const stage = stageOf(state.stage);
     const batch = drawBatch(dataset, recipe, base.shift, state.step);
     try {
-      const weights = { adapters: { none: null, extractor, student }, rows };
       const outcome = await stepGradients({ base, dataset, stage, recipe, batch, weights, between });
-      const committed = commit(outcome, stage.trains.rows);
+      const committed = commit(outcome);
       committing = committed;
       return { ...(await committed), sigma: batch.sigma, stepMs: performance.now() - started, totalSteps, lambda: lambda() };
     } finally {
@@ -120,76 +112,62 @@ export async function createTrainer({ base, method, recipe, dataset, state: give
     }
   }
 
+  /** Steps in which a group has moved, the one under way counted. */
+  const stepsOf = (id: string): number =>
+    stages.reduce((sum, { id: stage, begin, end }) => sum + (stageOf(stage).trains.includes(id) ? Math.max(0, Math.min(end, state.step + 1) - begin) : 0), 0);
+
   /** Moves the parameters and counts the step. Disposes the outcome. */
-  async function commit({ parts, gradients, velocities }: StepOutcome, trainsRows: boolean): Promise<Omit<TrainerStep, 'sigma' | 'stepMs' | 'totalSteps' | 'lambda'>> {
+  async function commit({ parts, gradients, velocities }: StepOutcome): Promise<Omit<TrainerStep, 'sigma' | 'stepMs' | 'totalSteps' | 'lambda'>> {
     const number = state.step + 1;
-    const stageStep = state.stage === 'extractor' ? number : number - recipe.stage1Steps;
-    const flat = flatGradients(layout, gradients, deltaNumbers);
-    const moves: Move[] = [{ group: state.stage, gradient: flat.adapter, learningRate: recipe.learningRate, weightDecay: recipe.weightDecay, clip: recipe.gradientClip, step: stageStep }];
-    if (trainsRows && flat.rows) moves.push({ group: 'rows', gradient: flat.rows, learningRate: recipe.rowLearningRate, weightDecay: 0, clip: null, step: stageStep });
+    const stage = state.stage;
+    const moves = stageOf(stage).trains.map((id): Move => ({ group: id, gradient: groups[id]!.gradient(gradients), ...specs[id]!.optimizer, step: stepsOf(id) }));
+    disposeGradients(gradients);
     try {
       const { losses, figures } = figureTensors(parts);
       const { refused, norms, numbers } = await parameters.move(moves, losses, figures);
-      if (refused) throw notFinite(refused === 'losses' ? await nameVelocity(velocities) : nameGradient(layout, refused), number);
-      if (moves.length > 1) {
-        disposeRows(rows);
-        rows = makeRows();
-      }
-      replace(toAdapter(layout, parameters.values(state.stage)));
+      if (refused) throw notFinite(refused === 'losses' ? await nameVelocity(velocities) : groups[refused.group]!.nameOf(refused.index), number);
+      for (const { group } of moves) renew(weights, group, groups[group]!, parameters);
 
       const named = nameFigures(parts, numbers);
-      const { lambdaStar = [], cosine = [], offsetRatio = [], guidanceRms = [], floorHit = [] } = named.perSample;
-      state.lambdas = [...state.lambdas, ...lambdaStar].slice(-LAMBDA_WINDOW * recipe.batchSize);
-      const at = state.stage;
+      const unit = meta.unit === null ? undefined : named.perSample[meta.unit];
+      state.units = [...state.units, ...(unit ?? [])].slice(-UNIT_WINDOW * recipe.batchSize);
       state.step = number;
-      if (number === recipe.stage1Steps && totalSteps > number) beginStudent();
-      return { step: number, stage: at, losses: named.losses, lambdaStar, cosine, offsetRatio, guidanceRms, gradientNorm: norms[0]!, floorHits: floorHit.reduce((sum, hit) => sum + hit, 0) };
+      await enter(stageAt(number).id);
+      return { step: number, stage, losses: named.losses, figures: named.perSample, gradientNorm: norms[0]! };
     } finally {
       disposeFigures(parts);
-      disposeTensors([flat.adapter, ...(flat.rows ? [flat.rows] : []), ...Object.values(velocities)]);
+      disposeTensors([...moves.map(({ gradient }) => gradient), ...Object.values(velocities)]);
     }
   }
 
-  function replace(adapter: Adapter): void {
-    disposeAdapter(state.stage === 'extractor' ? extractor : student);
-    if (state.stage === 'extractor') extractor = adapter;
-    else student = adapter;
-  }
-
-  /** Stage 2 starts from a fresh adapter with fresh moments, not from the extractor. */
-  function beginStudent(): void {
-    state.stage = 'student';
-    parameters.set('student', fresh('studentInit'));
-    student = toAdapter(layout, parameters.values('student'));
+  /** Starts the groups that begin with a stage. */
+  async function enter(stage: string): Promise<void> {
+    if (stage === state.stage) return;
+    for (const id of stageOf(stage).trains) if (!weights.adapters[id] && !weights.rows[id]) take(id, await start(id));
+    state.stage = stage;
   }
 
   return {
     totalSteps,
     get step() { return state.step; },
-    get stage() { return finished() ? 'finished' : state.stage; },
+    get stage() { return state.stage; },
     get lambda() { return lambda(); },
     async *steps(signal) {
       while (!finished() && !signal?.aborted) yield await advance();
     },
     async exportState() {
       await Promise.allSettled([committing]);
-      const numbers = Promise.all([parameters.read('extractor'), student && parameters.read('student'), parameters.read('rows')]);
-      const now = { ...state, lambdas: [...state.lambdas] };
-      const [extractorNow, studentNow, rowsNow] = await numbers;
-      return { ...now, extractor: extractorNow, student: studentNow, rows: rowsNow };
+      const now = { ...state, units: [...state.units] };
+      const ids = Object.keys(groups).filter((id) => weights.adapters[id] || weights.rows[id]);
+      const read = await Promise.all(ids.map((id) => parameters.read(id)));
+      return { ...now, groups: Object.fromEntries(ids.map((id, i) => [id, read[i]!])) };
     },
     concept({ final = false } = {}) {
-      const learned = final || finished();
-      // A run ended before stage 2 has learned the extractor.
-      const result = student ?? (learned ? extractor : null);
-      // The extractor is trained with rows whatever the student is.
-      const studentRows = recipe.studentRows || student === null;
-      return { extractor: cloneAdapter(extractor), student: result && cloneAdapter(result), rows: cloneRows(rows), lambda: lambda(), learned, recipe: { ...recipe, studentRows } };
+      const stage = stageOf(state.stage);
+      return { ...cloneWeights(weights), result: stage.result(recipe), lambda: lambda(), learned: final || finished(), recipe: stage.keptAs?.(recipe) ?? recipe };
     },
     dispose() {
-      disposeAdapter(extractor);
-      disposeAdapter(student);
-      disposeRows(rows);
+      disposeWeights(weights);
       parameters.dispose();
     },
   };

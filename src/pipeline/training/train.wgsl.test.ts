@@ -51,7 +51,7 @@ function close(): void {
 /** Largest difference of each group's values, relative to the largest of them. */
 function errors(got: TrainState, want: TrainState): Record<string, number> {
   const of = (a: Moments, b: Moments) => relativeError(a.values, b.values);
-  return { extractor: of(got.extractor, want.extractor), student: of(got.student!, want.student!), rows: of(got.rows, want.rows) };
+  return { extractor: of(got.groups.extractor!, want.groups.extractor!), student: of(got.groups.student!, want.groups.student!), rows: of(got.groups.rows!, want.groups.rows!) };
 }
 
 beforeAll(async () => {
@@ -79,7 +79,7 @@ describe('a run on WebGPU', () => {
       // float32 forward and backward, summed in another order
       for (const name of Object.keys(want.losses)) expect(Math.abs(row.losses[name]! - want.losses[name]!) / want.losses.total!, `${name} of step ${row.step}`).toBeLessThan(TOLERANCE);
       expect(Math.abs(row.gradientNorm / want.gradientNorm - 1), `norm of step ${row.step}`).toBeLessThan(TOLERANCE);
-      expect(relativeError([...row.lambdaStar, ...row.cosine, 1], [...want.lambdaStar, ...want.cosine, 1]), `λ* and cosine of step ${row.step}`).toBeLessThan(TOLERANCE);
+      expect(relativeError([...(row.figures.lambdaStar ?? []), ...(row.figures.cosine ?? []), 1], [...(want.figures.lambdaStar ?? []), ...(want.figures.cosine ?? []), 1]), `λ* and cosine of step ${row.step}`).toBeLessThan(TOLERANCE);
     });
     for (const [group, error] of Object.entries(errors(straight.state, onCpu.state))) expect(error, group).toBeLessThan(TOLERANCE);
   });
@@ -129,13 +129,13 @@ describe('a run on WebGPU', () => {
   it('a concept lent out keeps its numbers while learning goes on', async () => {
     const trainer = await trainerOf(straight.states[1]);
     const concept = trainer.concept();
-    const name = Object.keys(concept.extractor!)[0]!;
-    const lent = concept.extractor![name]!.a;
+    const name = Object.keys(concept.adapters.extractor!)[0]!;
+    const lent = concept.adapters.extractor![name]!.a;
     const after = tf.tidy(() => tf.mul(lent, 1));
     await run(trainer, 1);
     expect(await lent.data()).toEqual(await after.data());
     const now = trainer.concept();
-    expect(await now.extractor![name]!.a.data()).not.toEqual(await after.data());
+    expect(await now.adapters.extractor![name]!.a.data()).not.toEqual(await after.data());
     [concept, now].forEach(disposeConcept);
     after.dispose();
     trainer.dispose();
@@ -143,7 +143,7 @@ describe('a run on WebGPU', () => {
 
   it('N5: what is not finite is named, and the state before it is kept', async () => {
     const poisoned = structuredClone(straight.states[1]!);
-    poisoned.extractor.values.fill(1e30);
+    poisoned.groups.extractor!.values.fill(1e30);
     const trainer = await trainerOf(poisoned);
     await expect(run(trainer)).rejects.toMatchObject({ code: 'not-finite', message: expect.stringMatching(/velocity of complete at step 3/) });
     expect(await trainer.exportState()).toEqual(poisoned);

@@ -5,12 +5,12 @@
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
-import type { AdapterRole, Branch, LossFigures, Stage } from '../../methods/method';
-import { velocityVjpAsync, type Adapter, type Between, type Mmdit, type VelocityGradients } from '../../models/mmdit';
+import type { Branch, LossFigures, Stage } from '../../methods/method';
+import { velocityVjpAsync, type Between, type Mmdit, type VelocityGradients } from '../../models/mmdit';
 import { Fault } from '../../protocol/faults';
 import type { Recipe } from '../../protocol/recipe';
 import type { FlowBase } from '../base';
-import type { RowTensors } from '../concept';
+import type { Weights } from '../concept';
 import type { Dataset } from './dataset';
 import { disposeStacked, evaluate, stack, type Evaluation } from '../evaluate';
 import { disposeFigures } from './figures';
@@ -45,11 +45,6 @@ export function drawBatch(dataset: Dataset, recipe: Recipe, shift: number, step:
   return { pictures, sigma, xSigma, target };
 }
 
-export interface Weights {
-  adapters: Record<AdapterRole, Adapter | null>;
-  rows: RowTensors;
-}
-
 /** Nothing of it has been read. The caller disposes all of it (parts by disposeFigures). */
 export interface StepOutcome {
   parts: LossFigures;
@@ -68,15 +63,22 @@ function keepsTape(mmdit: Mmdit, rows: number, picture: Tensor4D, text: number):
 export async function stepGradients(
   { base, dataset, stage, recipe, batch, weights, between }: { base: FlowBase; dataset: Dataset; stage: Stage; recipe: Recipe; batch: Batch; weights: Weights; between: Between },
 ): Promise<StepOutcome> {
-  const branches = stage.branches(recipe);
-  const evaluation = (branch: Branch): Evaluation => ({
-    words: pickPrompts(dataset.words[branch.caption], batch.pictures.map((picture) => picture % dataset.pictures)),
-    adapter: weights.adapters[branch.adapter],
-    rows: branch.rows ? weights.rows : null,
-  });
+  const branches = stage.step.branches(recipe);
+  const evaluation = ({ caption, adapter, rows }: Branch): Evaluation => {
+    const words = dataset.words[caption];
+    invariant(words, `the data set holds no captions “${caption}”`);
+    invariant(adapter === null || weights.adapters[adapter], `the adapter “${adapter}” has not begun`);
+    return {
+      words: pickPrompts(words, batch.pictures.map((picture) => picture % dataset.pictures)),
+      adapter: adapter === null ? null : weights.adapters[adapter]!,
+      rows: rows === null ? null : weights.rows[rows]!,
+    };
+  };
   const trained = branches.filter((branch) => branch.trains);
   const frozen = branches.filter((branch) => !branch.trains);
-  invariant(trained.length > 0 && trained.every((branch) => branch.adapter === stage.trains.adapter), `stage ${stage.id} trains its own adapter only`);
+  const adapter = trained[0]?.adapter ?? null;
+  invariant(trained.length > 0 && trained.every((branch) => branch.adapter === adapter), 'what trains in a step is evaluated with one adapter');
+  const wantRows = trained.some(({ rows }) => rows !== null && stage.trains.includes(rows));
 
   const frozenEvaluations = frozen.map(evaluation);
   const frozenVelocities = await evaluate(base, batch.xSigma, batch.sigma, frozenEvaluations, between);
@@ -84,13 +86,13 @@ export async function stepGradients(
   const stacked = stack(batch.xSigma, batch.sigma, trainedEvaluations);
   for (const { words } of [...frozenEvaluations, ...trainedEvaluations]) disposePrompts(words);
   const recompute = !keepsTape(base.mmdit, stacked.input.sigma.length, batch.xSigma, stacked.input.context.shape[1]);
-  const vjp = await velocityVjpAsync(base.mmdit, stacked.input, weights.adapters[stage.trains.adapter], stacked.rows, { recompute, wantRows: stage.trains.rows }, between);
+  const vjp = await velocityVjpAsync(base.mmdit, stacked.input, trainedEvaluations[0]!.adapter, stacked.rows, { recompute, wantRows }, between);
   const trainedVelocities = tf.split<Tensor4D>(vjp.velocity, trained.length, 0);
   const velocities: Record<string, Tensor4D> = {};
   frozen.forEach(({ name }, i) => (velocities[name] = frozenVelocities[i]!));
   trained.forEach(({ name }, i) => (velocities[name] = trainedVelocities[i]!));
   const sigma = tf.tensor1d(batch.sigma);
-  const { gradients, ...parts } = stage.loss({ target: batch.target, sigma, velocities }, recipe);
+  const { gradients, ...parts } = stage.step.loss({ target: batch.target, sigma, velocities }, recipe);
   const dv = tf.tidy(() => tf.concat4d(trained.map(({ name }) => gradients[name] ?? tf.zerosLike(velocities[name]!)), 0));
   try {
     return { parts, velocities, gradients: await vjp.pullback(dv) };

@@ -44,10 +44,11 @@ async function hashes(change: Partial<Recipe>): Promise<Record<string, string>> 
   const found: Record<string, string> = {};
   const losses: string[] = [];
   for await (const row of trainer.steps()) {
-    losses.push(JSON.stringify([row.step, row.stage, row.losses, row.sigma, row.lambdaStar, row.cosine, row.gradientNorm, row.floorHits, row.lambda]));
+    const { lambdaStar = [], cosine = [], floorHit = [] } = row.figures;
+    losses.push(JSON.stringify([row.step, row.stage, row.losses, row.sigma, lambdaStar, cosine, row.gradientNorm, floorHit.reduce((sum, hit) => sum + hit, 0), row.lambda]));
     if (row.step === 2 || row.step === 4 || row.step === 6 || row.step === trainer.totalSteps) {
-      const { extractor, student, rows, lambdas } = await trainer.exportState();
-      found[`state ${row.step}`] = short([...[extractor, student, rows].flatMap((group) => (group ? [group.values, group.m, group.v] : [])), JSON.stringify(lambdas)]);
+      const { groups: { extractor, student, rows }, units } = await trainer.exportState();
+      found[`state ${row.step}`] = short([...[extractor, student, rows].flatMap((group) => (group ? [group.values, group.m, group.v] : [])), JSON.stringify(units)]);
     }
     if (row.step === 3 || row.step === 6 || row.step === trainer.totalSteps) {
       const words: FieldWords = { complete: tinyWords(1, true, 11), base: tinyWords(1, false, 12), target: tinyWords(1, true, 13), class: tinyWords(1, false, 14), null: tinyWords(1, false, 15), negative: tinyWords(1, false, 16) };

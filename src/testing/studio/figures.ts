@@ -22,7 +22,7 @@ export function metrics(steps: number): StepMetrics[] {
     const grown = student ? 1 - Math.exp(-(n - 400) / 80) : 0;
     return {
       runId: 'run-1', step: n + 1, stage: student ? 'student' : 'extractor', losses: { flow: (0.09 + 0.2 * Math.exp(-n / 120)) * noise(), ...(student ? { pure: (0.07 + 0.2 * Math.exp(-(n - 400) / 70)) * noise(), anchor: 0.02 * noise() } : {}) },
-      sigma: [(n * 0.618) % 1, (n * 0.382) % 1], lambdaStar: student ? [0.83 * grown * noise(), 0.8 * grown * noise()] : [], cosine: student ? [0.7 * grown, 0.68 * grown] : [], gradientNorm: 1, floorHits: 0, stepMs: 300,
+      sigma: [(n * 0.618) % 1, (n * 0.382) % 1], figures: student ? ({ lambdaStar: [0.83 * grown * noise(), 0.8 * grown * noise()], cosine: [0.7 * grown, 0.68 * grown] } as Record<string, number[]>) : {}, gradientNorm: 1, stepMs: 300,
     };
   });
 }

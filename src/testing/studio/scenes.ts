@@ -56,8 +56,8 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
     await studio.getState().draw();
   },
   encoding: async (stage) => { await run(stage, { phase: 'encoding', secondsLeft: null }); stage.client.emit('encoding', { done: 2, total: 5 }); },
-  early: (stage) => run(stage, { phase: 'extractor', step: 6, secondsLeft: null, lambda: 1 }),
-  learning: (stage) => run(stage, { phase: 'student', step: 612 }),
+  early: (stage) => run(stage, { phase: 'learning', stage: 'extractor', step: 6, secondsLeft: null, lambda: 1 }),
+  learning: (stage) => run(stage, { phase: 'learning', stage: 'student', step: 612 }),
   paused: (stage) => run(stage, { phase: 'paused', step: 212, lambda: 1 }),
   stopped: (stage) => run(stage, { phase: 'stopped', step: 212, lambda: 1 }),
   finished: (stage) => run(stage, { phase: 'finished', step: 800 }),
@@ -82,13 +82,13 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
     stage.client.emit('picture', picture({ kind: 'concept' }, await load('/example/balance-1.00.png')));
   },
   recipe: async (stage) => { await dropped(stage); await painted(); press('recipe'); },
-  'recipe-locked': async (stage) => { await run(stage, { phase: 'student', step: 612 }); await painted(); press('recipe'); },
+  'recipe-locked': async (stage) => { await run(stage, { phase: 'learning', stage: 'student', step: 612 }); await painted(); press('recipe'); },
   export: async (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); await painted(); press('concept-export-0'); },
   shelf: (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); },
   'shelf-empty': (stage) => { stage.client.answers.concepts = () => []; ready(stage); stage.studio.getState().setTab('shelf'); },
   resume: (stage) => { ready(stage); stage.studio.setState({ unfinished: { run: fakeRun({ step: 212 }), pictures: [], metrics: [], ownedElsewhere: false } }); },
   'no-base': ({ client }) => client.emit('fault', { code: 'network', message: 'The base could not be fetched: the network gave no answer for transformer.safetensors.', remedy: 'Reload when there is a network; what has arrived is kept.' }),
-  restarting: async (stage) => { await run(stage, { phase: 'student', step: 612 }); stage.client.emit('restarting', { message: 'The browser ended the worker.' }); },
+  restarting: async (stage) => { await run(stage, { phase: 'learning', stage: 'student', step: 612 }); stage.client.emit('restarting', { message: 'The browser ended the worker.' }); },
 };
 
 /** What the made-up worker answers in every scene. */

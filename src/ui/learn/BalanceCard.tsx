@@ -16,7 +16,7 @@ function stepOf({ key, shiftKey }: KeyboardEvent): number {
 
 /** λ* is solved from stage 2 on; before that there is none to name. */
 const lambdaOf = ({ run, opened, metrics }: Pick<StudioState, 'run' | 'opened' | 'metrics'>): number | null =>
-  opened?.lambda ?? (run && metrics.some(({ lambdaStar }) => lambdaStar.length > 0) ? run.lambda : null);
+  opened?.lambda ?? (run && metrics.some(({ figures }) => figures.lambdaStar) ? run.lambda : null);
 
 export function BalanceCard({ example, live }: { example: RecordedExample | null; live: boolean }) {
   const actions = useActions();

@@ -1,5 +1,6 @@
 /** Losses, λ* and cos(r, g): against the step, or against sigma. */
 import { useMemo } from 'react';
+import { metaOf } from '../../protocol/recipe';
 import { figure } from '../format';
 import { Segmented } from '../parts/Segmented';
 import { useActions, useStudio } from '../studio';
@@ -8,7 +9,8 @@ import { useTheme } from '../theme';
 import { Chart, type Line } from './Chart';
 import { lambdaBySigma, lambdaScale, lambdaBySteps, lossBySigma, lossBySteps, lossScale, newest } from './series';
 
-const lossLines: readonly Line[] = [{ label: 'flow', token: '--text' }, { label: 'concept', token: '--concept' }, { label: 'hold', token: '--base', dashed: true }];
+/** How the losses are drawn, in the method's order. */
+const lossStyles: readonly Omit<Line, 'label'>[] = [{ token: '--text' }, { token: '--concept' }, { token: '--base', dashed: true }];
 const lambdaLines: readonly Line[] = [{ label: 'λ*', token: '--concept' }, { label: 'cos(r, g)', token: '--muted', dashed: true }];
 
 export function Charts() {
@@ -17,17 +19,21 @@ export function Charts() {
   const total = useStudio((state) => state.run?.totalSteps ?? 1);
   const against = useStudio((state) => state.chartsAgainst);
   const theme = useTheme();
+  const recipe = useStudio((state) => state.run?.recipe ?? state.recipe);
+  const { losses: named } = metaOf(recipe);
+  const names = useMemo(() => named.map(({ name }) => name), [named]);
+  const lossLines = useMemo(() => named.map(({ label }, i) => ({ label, ...lossStyles[i % lossStyles.length]! })), [named]);
   const bySigma = against === 'sigma';
-  const loss = useMemo(() => (bySigma ? lossBySigma(metrics) : lossBySteps(metrics)), [metrics, bySigma]);
+  const loss = useMemo(() => (bySigma ? lossBySigma(metrics, names) : lossBySteps(metrics, names)), [metrics, bySigma, names]);
   const lambda = useMemo(() => (bySigma ? lambdaBySigma(metrics) : lambdaBySteps(metrics)), [metrics, bySigma]);
   const steps = useMemo(() => lambdaBySteps(metrics), [metrics]);
-  const losses = useMemo(() => lossBySteps(metrics), [metrics]);
+  const losses = useMemo(() => lossBySteps(metrics, names), [metrics, names]);
   const [lastFlow, lastLambda, lastCosine] = [newest(losses[1]), newest(steps[1]), newest(steps[2])];
   const range: [number, number] = bySigma ? [0, 1] : [0, total];
   return (
     <div className="charts">
       <div className="row section">
-        <h2 title="flow: L_CC · concept: L_PureCC · hold: anchor">Loss</h2>
+        <h2 title={named.map(({ label, term }) => `${label}: ${term}`).join(' · ')}>Loss</h2>
         <div className="row">
           <Segmented small label="Charts against" value={against} onChange={actions.setChartsAgainst} options={[{ value: 'step', label: 'step', testId: ids.chartsByStep }, { value: 'sigma', label: 'σ', testId: ids.chartsBySigma }]} />
           <span className="note chart-figure">{lastFlow === null ? '–' : figure(lastFlow)}</span>

@@ -1,5 +1,6 @@
 /** Both stages: how far, how long, and the ways to hold, go on step by step, or stop. What was pressed is said at once, also while a step is still being made. */
 import { StepForward } from 'lucide-react';
+import { stagesOfRecipe } from '../../protocol/recipe';
 import type { RunInfo, RunPhase } from '../../protocol/run';
 import { isMoving, isOpen } from '../../state/run';
 import { duration } from '../format';
@@ -10,7 +11,7 @@ import { ids } from '../testIds';
 import { usePrimary } from './primary';
 
 const phaseNames: Record<RunPhase, string> = {
-  encoding: 'Reading the pictures', extractor: 'Learning', student: 'Learning', paused: 'Paused', stopped: 'Stopped', finished: 'All steps done', failed: 'Stopped by a fault',
+  encoding: 'Reading the pictures', learning: 'Learning', paused: 'Paused', stopped: 'Stopped', finished: 'All steps done', failed: 'Stopped by a fault',
 };
 const askedNames = { pause: 'Pausing', resume: 'Going on', stop: 'Stopping' } as const;
 
@@ -20,12 +21,13 @@ export function statusText(run: RunInfo): string {
   return run.secondsLeft === null ? 'measuring the pace' : `${duration(run.secondsLeft)} left`;
 }
 
+const stagesOf = (run: RunInfo) => stagesOfRecipe(run.recipe).map((stage) => ({ ...stage, done: Math.min(stage.count, Math.max(0, run.step - stage.begin)) }));
+
 export function Progress({ run }: { run: RunInfo }) {
   const encoding = useStudio((state) => state.encoding);
   const fault = useStudio((state) => state.runFault);
   const asked = useStudio((state) => state.runAsked);
   const narrow = useNarrow();
-  const { stage1Steps, stage2Steps } = run.recipe;
   const inline = isMoving(run);
   return (
     <div className="progress-block" data-testid={ids.phase} data-phase={run.phase}>
@@ -34,8 +36,7 @@ export function Progress({ run }: { run: RunInfo }) {
         <span className="note" data-testid={inline ? ids.timeLeft : undefined}>{run.phase === 'encoding' ? `${encoding?.done ?? 0} of ${encoding?.total ?? '–'}` : statusText(run)}</span>
       </div>
       <Stages run={run} />
-      <p className="row stage-row"><span title="Stage 1, extractor">Know the concept</span><span className="count">{Math.min(run.step, stage1Steps)} / {stage1Steps}</span></p>
-      <p className="row stage-row"><span title="Stage 2, student">Add it, keep the rest</span><span className="count">{Math.max(0, run.step - stage1Steps)} / {stage2Steps}</span></p>
+      {stagesOf(run).map(({ id, label, term, count, done }) => <p key={id} className="row stage-row"><span title={term}>{label}</span><span className="count">{done} / {count}</span></p>)}
       <span className="visually-hidden" data-testid={ids.stepText}>{run.step} / {run.totalSteps}</span>
       {!narrow && <RunButtons run={run} />}
       {run.notIdentical !== '' && <p className="warning">{run.notIdentical}</p>}
@@ -45,12 +46,9 @@ export function Progress({ run }: { run: RunInfo }) {
 }
 
 export function Stages({ run }: { run: RunInfo }) {
-  const { stage1Steps, stage2Steps } = run.recipe;
-  const [first, second] = [Math.min(run.step, stage1Steps), Math.max(0, run.step - stage1Steps)];
   return (
     <div className="stages" role="progressbar" data-testid={ids.progress} aria-label="Learning" aria-valuemin={0} aria-valuemax={run.totalSteps} aria-valuenow={run.step}>
-      <div className="bar" style={{ flexGrow: stage1Steps }}><div className="fill first" style={{ width: `${(100 * first) / stage1Steps}%` }} /></div>
-      {stage2Steps > 0 && <div className="bar" style={{ flexGrow: stage2Steps }}><div className="fill concept" style={{ width: `${(100 * second) / stage2Steps}%` }} /></div>}
+      {stagesOf(run).map(({ id, count, done }, i) => <div key={id} className="bar" style={{ flexGrow: count }}><div className={i === 0 ? 'fill first' : 'fill concept'} style={{ width: `${(100 * done) / count}%` }} /></div>)}
     </div>
   );
 }

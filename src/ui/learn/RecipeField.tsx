@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'react';
 import { Switch } from 'radix-ui';
 import type { Field, NumberField } from '../../methods/fields';
-import type { RecipeKey } from '../../state/recipe';
+import type { RecipeKey } from '../../protocol/recipe';
 import { useActions, useStudio } from '../studio';
 import { fieldId } from '../testIds';
 

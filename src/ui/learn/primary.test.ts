@@ -14,7 +14,7 @@ describe('the filled button', () => {
     ['Learn once there are pictures', { ...first, cards: [card] }, 'learn'],
     ['none while the class word is missing', { ...first, cards: [card], recipe: defaultRecipe() }, null],
     ['none before the base is in', { ...first, cards: [card], ready: null }, null],
-    ['Draw while it learns', { ...first, run: fakeRun({ phase: 'student' }) }, 'draw'],
+    ['Draw while it learns', { ...first, run: fakeRun({ phase: 'learning' }) }, 'draw'],
     ['Resume while it is paused', { ...first, run: fakeRun({ phase: 'paused' }) }, 'resume'],
     ['Keep at the end', { ...first, run: fakeRun({ phase: 'finished' }) }, 'keep'],
     ['Draw once it is kept', { ...first, run: fakeRun({ phase: 'finished' }), kept: {} as never }, 'draw'],

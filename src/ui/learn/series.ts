@@ -19,15 +19,13 @@ function smooth(values: (number | null)[]): (number | null)[] {
 const average = (values: number[]): number | null => (values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length);
 const finite = (value: number | undefined): number | null => (value === undefined || !Number.isFinite(value) ? null : value);
 
-/** Names of the losses that stand in the charts; `total` is their weighted sum and would hide them. */
-export const lossNames = ['flow', 'pure', 'anchor'] as const;
-
-export function lossBySteps(rows: readonly StepMetrics[]): Columns {
-  return [rows.map((row) => row.step), ...lossNames.map((name) => smooth(rows.map((row) => finite(row.losses[name]))))];
+/** `names`: the losses that stand in the chart; `total` is their weighted sum and would hide them. */
+export function lossBySteps(rows: readonly StepMetrics[], names: readonly string[]): Columns {
+  return [rows.map((row) => row.step), ...names.map((name) => smooth(rows.map((row) => finite(row.losses[name]))))];
 }
 
 export function lambdaBySteps(rows: readonly StepMetrics[]): Columns {
-  return [rows.map((row) => row.step), smooth(rows.map((row) => average(row.lambdaStar))), smooth(rows.map((row) => average(row.cosine)))];
+  return [rows.map((row) => row.step), smooth(rows.map((row) => average(row.figures.lambdaStar ?? []))), smooth(rows.map((row) => average(row.figures.cosine ?? [])))];
 }
 
 const ascending = (points: (number | null)[][]): Columns => {
@@ -37,13 +35,13 @@ const ascending = (points: (number | null)[][]): Columns => {
 };
 
 /** A batch's losses at the mean sigma of its samples. */
-export function lossBySigma(rows: readonly StepMetrics[]): Columns {
-  const points = ascending(rows.map((row) => [average(row.sigma), ...lossNames.map((name) => finite(row.losses[name]))]));
-  return points.length > 0 ? points : [[], ...lossNames.map(() => [])];
+export function lossBySigma(rows: readonly StepMetrics[], names: readonly string[]): Columns {
+  const points = ascending(rows.map((row) => [average(row.sigma), ...names.map((name) => finite(row.losses[name]))]));
+  return points.length > 0 ? points : [[], ...names.map(() => [])];
 }
 
 export function lambdaBySigma(rows: readonly StepMetrics[]): Columns {
-  const points = ascending(rows.flatMap((row) => row.sigma.flatMap((sigma, n) => (row.lambdaStar[n] === undefined ? [] : [[sigma, row.lambdaStar[n], row.cosine[n] ?? null]]))));
+  const points = ascending(rows.flatMap((row) => row.sigma.flatMap((sigma, n) => (row.figures.lambdaStar?.[n] === undefined ? [] : [[sigma, row.figures.lambdaStar[n], row.figures.cosine?.[n] ?? null]]))));
   return points.length > 0 ? points : [[], [], []];
 }
 

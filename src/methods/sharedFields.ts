@@ -1,0 +1,14 @@
+/** Fields that every method has: what is learned, on what, with which random numbers, and how often it is shown. */
+import { choice, flag, number, type Fields } from './fields';
+
+export const conceptFields = {
+  kind: choice(['instance', 'style'], { default: 'instance', label: 'What is learned', group: 'concept', why: 'A thing has a class word; a style changes everything in the picture.' }),
+  classWord: { type: 'text', default: '', maxLength: 40, label: 'Class word', group: 'concept', why: 'What the thing is called in general. The concept starts from what the base knows about it.' },
+} satisfies Fields;
+
+export const runFields = {
+  seed: number({ default: 0, min: 0, max: 4294967295, integer: true, label: 'Seed', group: 'run', why: 'Same recipe and seed on the same backend give the same weights.' }),
+  batchSize: number({ default: 2, min: 1, max: 8, integer: true, unit: 'pictures', label: 'Batch', group: 'run', why: 'More is smoother and slower.' }),
+  flip: flag({ default: true, label: 'Mirror pictures', group: 'run', why: 'Doubles few pictures; off for things with a side, such as text.' }),
+  previewEvery: number({ default: 50, min: 5, max: 1000, integer: true, unit: 'steps', label: 'Preview every', group: 'run', why: 'Each preview costs a few seconds.' }),
+} satisfies Fields;

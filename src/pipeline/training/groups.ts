@@ -1,0 +1,84 @@
+/**
+ * Parameter groups as the trainer moves them: how many numbers, how they start, what tensors are made of them, which of the
+ * transformer's gradients are theirs, and the name of a number in them. One entry of `kinds` for each kind of methods/method.ts.
+ */
+import { cutFlat, joinFlat } from '../../engine/kernels/flatCopy';
+import * as tf from '../../engine/tf';
+import type { Tensor1D, Tensor2D } from '../../engine/tf';
+import type { AdapterGroup, ParameterGroup, RowsGroup } from '../../methods/method';
+import { loraSites, type Adapter, type VelocityGradients } from '../../models/mmdit';
+import type { FlowBase } from '../base';
+import { disposeRows, type RowTensors, type Weights } from '../concept';
+import { disposeAdapter, flattenGradients, initLora, loraLayout, parameterAt, toAdapter } from '../lora';
+import type { Dataset } from './dataset';
+import type { Parameters } from './parameters';
+import { initialRows } from './rowInit';
+
+export interface StartFrom { base: FlowBase; dataset: Dataset; seed: number }
+
+/** T: the tensors that evaluations take. */
+export interface GroupForm<T> {
+  size: number;
+  start(from: StartFrom): Promise<Float32Array>;
+  /** Tensors of their own, from numbers here or (WebGPU) on the device. */
+  tensors(values: Float32Array | Tensor1D): T;
+  /** The group's part of the gradients in its own order; zeros where there is none. The caller disposes it. */
+  gradient(gradients: VelocityGradients): Tensor1D;
+  /** In words, the number of the gradient at an index. */
+  nameOf(index: number): string;
+}
+
+function adapterForm({ rank, start }: AdapterGroup, { mmdit }: FlowBase): GroupForm<Adapter> {
+  const layout = loraLayout(loraSites(mmdit), rank);
+  return {
+    size: layout.size,
+    start: async ({ seed }) => initLora(layout, { seed, purpose: start.stream, step: 0 }),
+    tensors: (values) => toAdapter(layout, values),
+    gradient: ({ sites }) => flattenGradients(layout, sites),
+    nameOf: (index) => (index < 0 ? 'the norm of the gradient' : `the gradient of ${parameterAt(layout, index)}`),
+  };
+}
+
+function rowsForm({ pooledDelta }: RowsGroup, { mmdit }: FlowBase): GroupForm<RowTensors> {
+  const { hidden, depth, pooledWidth } = mmdit.config;
+  const deltaNumbers = pooledDelta ? pooledWidth : 0;
+  const size = depth * hidden + deltaNumbers;
+  return {
+    size,
+    async start({ base, dataset, seed }) {
+      const values = new Float32Array(size);
+      values.set(await initialRows(base, dataset, seed));
+      return values;
+    },
+    tensors(values) {
+      const [rows, delta] = cutFlat(values, [[depth, hidden], ...(deltaNumbers ? [[deltaNumbers]] : [])]);
+      return { rows: rows as Tensor2D, pooledDelta: (delta ?? null) as Tensor1D | null };
+    },
+    gradient: ({ rows, pooledDelta: delta }) => tf.tidy(() => joinFlat([rows ?? tf.zeros([depth * hidden]), ...(deltaNumbers ? [delta ?? tf.zeros([deltaNumbers])] : [])])),
+    nameOf: () => 'the gradient of the concept rows',
+  };
+}
+
+export type TrainedGroup = ({ kind: 'adapter' } & GroupForm<Adapter>) | ({ kind: 'rows' } & GroupForm<RowTensors>);
+type Kinds = { [K in ParameterGroup['kind']]: (group: Extract<ParameterGroup, { kind: K }>, base: FlowBase) => Extract<TrainedGroup, { kind: K }> };
+
+const kinds: Kinds = {
+  adapter: (group, base) => ({ kind: 'adapter', ...adapterForm(group, base) }),
+  rows: (group, base) => ({ kind: 'rows', ...rowsForm(group, base) }),
+};
+
+export const formOf = (group: ParameterGroup, base: FlowBase): TrainedGroup => (kinds[group.kind] as (group: ParameterGroup, base: FlowBase) => TrainedGroup)(group, base);
+
+export const disposeGradients = ({ sites, rows, pooledDelta }: VelocityGradients): void =>
+  tf.dispose([...Object.values(sites).flatMap(({ a, b }) => [a, b]), ...(rows ? [rows] : []), ...(pooledDelta ? [pooledDelta] : [])]);
+
+/** Makes a group's tensors of its present parameters, and frees those of before. */
+export function renew(weights: Weights, id: string, group: TrainedGroup, parameters: Parameters): void {
+  if (group.kind === 'adapter') {
+    disposeAdapter(weights.adapters[id] ?? null);
+    weights.adapters[id] = group.tensors(parameters.values(id));
+  } else {
+    disposeRows(weights.rows[id] ?? null);
+    weights.rows[id] = group.tensors(parameters.values(id));
+  }
+}

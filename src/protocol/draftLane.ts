@@ -35,9 +35,9 @@ export function openDraftLane({ make, onPicture, onFault, onReplaced }: DraftLan
     if (message.kind === 'fault') return onFault(message.fault);
     // a draft that a newer move of the slider has overtaken is not worth a flash
     if (message.revision !== revision) return message.bitmap.close();
-    const { bitmap, state, balance, elapsedMs } = message;
+    const { bitmap, state, balance, elapsedMs, of } = message;
     if (state === 'draft') unanswered = null;
-    onPicture({ slot: { kind: 'concept' }, revision, bitmap, state, step: 0, steps: 0, elapsedMs, prompt: '', seed: 0, balance });
+    onPicture({ slot: { kind: 'concept' }, revision, bitmap, state, step: 0, steps: 0, elapsedMs, balance, ...of });
   }
 
   function start(): WorkerLike {

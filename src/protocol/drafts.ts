@@ -1,10 +1,11 @@
 /** What the draft worker is told by the page and by the session, and what it answers. */
 import type { FaultData } from './faults';
+import type { DraftKey } from './pictures';
 
 /** UI ↔ draft worker. The newest `balance` wins; each is answered by `draft-linear` at once and `draft` once decoded. */
 export type ToDrafts = { kind: 'open'; port: MessagePort } | { kind: 'balance'; balance: number; revision: number };
 
-export type FromDrafts = { kind: 'draft'; state: 'draft-linear' | 'draft'; bitmap: ImageBitmap; balance: number; revision: number; elapsedMs: number } | { kind: 'fault'; fault: FaultData };
+export type FromDrafts = { kind: 'draft'; state: 'draft-linear' | 'draft'; bitmap: ImageBitmap; balance: number; revision: number; elapsedMs: number; of: DraftKey } | { kind: 'fault'; fault: FaultData };
 
 /**
  * Session → draft worker: velocities cached at a fixed point of a trajectory. All arrays are NHWC [h,w,C].
@@ -25,4 +26,4 @@ export interface Probe {
 
 export interface DecoderParts { tensors: Record<string, { shape: number[]; data: Float32Array }>; config: unknown; latentToRgb: number[][] }
 
-export type SessionToDrafts = { kind: 'decoder'; decoder: DecoderParts } | { kind: 'probe'; probe: Probe };
+export type SessionToDrafts = { kind: 'decoder'; decoder: DecoderParts } | { kind: 'probe'; probe: Probe; of: DraftKey };

@@ -40,8 +40,8 @@ export interface Requests {
   cancelDraw: { params: void; result: void };
   /** Idle work: full pictures at the given balances into `anchor` slots, until the next draw, probe or learn. */
   anchors: { params: DrawParams & { balances: number[] }; result: void };
-  /** The current picture of a slot as PNG bytes with its parameters in text chunks. */
-  pictureFile: { params: { slot: 'base' | 'concept' }; result: Blob };
+  /** The full picture of this revision as PNG bytes with its parameters in text chunks, while it is its slot's newest. */
+  pictureFile: { params: { slot: 'base' | 'concept'; revision: number }; result: Blob };
   /** Twins on 8 Base and 8 unrelated prompts; progress as `measuring` events. */
   measure: { params: { sheets: boolean; steps: number }; result: { measures: Measures; sheet: Blob | null } };
   keep: { params: { name: string }; result: ConceptSummary };

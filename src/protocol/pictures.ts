@@ -23,23 +23,40 @@ export interface TrainingPicture { pictureId: string; crop: Crop; captions: Capt
 /** Where a picture belongs. `strip` pictures carry their training step, `anchor` pictures their balance. */
 export type PictureSlot =
   | { kind: 'base' }
+  /** The untouched base's twin of a run's strip. */
+  | { kind: 'original'; runId: string }
   | { kind: 'concept' }
   | { kind: 'strip'; runId: string; step: number; side: 'concept' | 'customBase' }
   | { kind: 'anchor'; balance: number };
 
 export type PictureState = 'draft-linear' | 'draft' | 'partial' | 'full';
 
-export interface PictureEvent {
+/** What a picture is drawn from, but for the concept and its balance. Only pictures that have it in common can be compared. */
+export interface PictureKey {
+  prompt: string;
+  negative: string;
+  seed: number;
+  /** CFG scale. */
+  guidance: number;
+  /** Euler steps of the whole picture; 0 for drafts, which have none. */
+  steps: number;
+  /** Decides which Base prompt belongs to the prompt. */
+  kind: 'instance' | 'style';
+}
+
+/** A draft's key, and the optimizer steps of the concept it shows; null where it came from the Shelf. */
+export type DraftKey = Omit<PictureKey, 'steps'> & { atStep: number | null };
+
+export interface PictureEvent extends PictureKey {
   slot: PictureSlot;
   revision: number;
   bitmap: ImageBitmap;
   state: PictureState;
   step: number;
-  steps: number;
   elapsedMs: number;
-  prompt: string;
-  seed: number;
   balance: number;
+  /** Optimizer steps of the concept it shows; null for the base and for concepts of the Shelf. */
+  atStep: number | null;
 }
 
 export interface DrawParams {
@@ -51,6 +68,8 @@ export interface DrawParams {
   /** CFG scale around the balanced velocity; 1 is off. */
   guidance: number;
   balance: number;
+  /** Decides which Base prompt belongs to the prompt while there is no concept that says so. */
+  kind: 'instance' | 'style';
   /** Also draw the untouched base's twin (same seed, Base prompt) into slot `base`. */
   withBase: boolean;
 }

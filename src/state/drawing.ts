@@ -9,6 +9,7 @@ import { closeAll, replaceBitmap } from './bitmaps';
 import { anchorBalances, balanceRange, defaultParams, type DrawingParams } from './params';
 import { FIRST_LIVE_STEP, isMoving } from './run';
 import { faultOf, type Slice, type StudioState } from './slice';
+import { askedKey, differences, sameBalance, takesPlace } from './twins';
 
 /** A slider at rest this long starts the full sampler. */
 const REST_MS = 450;
@@ -21,13 +22,13 @@ export interface DrawingSlice extends DrawingParams {
   /** Whether the user wrote the prompt; until then it follows the class word. */
   promptWritten: boolean;
   twins: { base: PictureEvent | null; concept: PictureEvent | null };
+  /** The untouched base's twin of the strip. */
+  original: PictureEvent | null;
   strip: readonly StripEntry[];
   stripSide: 'concept' | 'customBase';
   /** Step of the strip that the twins show instead of the present. */
   pinnedStep: number | null;
   anchors: readonly PictureEvent[];
-  /** What the base's twin was last drawn from; drawn again only when it differs. */
-  drawnWith: string;
   drawing: boolean;
   sampling: Events['drawing'] | null;
   drawFault: FaultData | null;
@@ -49,25 +50,30 @@ export interface DrawingSlice extends DrawingParams {
 /** Whether there is a concept to balance: one that was opened, or a run far enough for drafts. */
 export const isLive = ({ opened, run }: Pick<StudioState, 'opened' | 'run'>): boolean => opened !== null || (run !== null && run.step >= Math.min(FIRST_LIVE_STEP, run.totalSteps));
 
-/** Everything that decides the base's picture: all parameters but the balance. */
-const baseKey = ({ balance: _balance, ...others }: DrawingParams): string => JSON.stringify(others);
-
 /** The full picture of idle time at this balance, if there is one. */
 export function anchorAt(anchors: readonly PictureEvent[], balance: number): PictureEvent | null {
-  return anchors.find((anchor) => anchor.slot.kind === 'anchor' && Math.abs(anchor.slot.balance - balance) < balanceRange.step / 10) ?? null;
+  return anchors.find((anchor) => anchor.slot.kind === 'anchor' && sameBalance(anchor.slot.balance, balance)) ?? null;
 }
 
 export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
   let draws = 0;
-  /** What the draw on its way was asked with; empty while there is none. */
-  let drawsOf = '';
   let stopRest = () => {};
   let stopTyping = () => {};
 
+  const isAsked = (picture: PictureEvent) => differences(picture, askedKey(get())).length === 0;
+  /** A picture of the present prompt takes its twin's place where it is better than what stands there; any other is too late. */
+  const placeTwin = (side: 'base' | 'concept') => (picture: PictureEvent) => {
+    const standing = get().twins[side];
+    const wanted = isAsked(picture) && (side === 'base' || sameBalance(picture.balance, get().balance));
+    if (!wanted || !takesPlace(picture, standing, askedKey(get()))) return void picture.bitmap.close();
+    set({ twins: { ...get().twins, [side]: replaceBitmap(standing, picture) } });
+  };
   const place: Record<PictureEvent['slot']['kind'], (picture: PictureEvent) => void> = {
-    base: (picture) => set({ twins: { ...get().twins, base: replaceBitmap(get().twins.base, picture) } }),
-    concept: (picture) => set({ twins: { ...get().twins, concept: replaceBitmap(get().twins.concept, picture) } }),
+    base: placeTwin('base'),
+    concept: placeTwin('concept'),
+    original: (picture) => set({ original: replaceBitmap(get().original, picture) }),
     anchor(picture) {
+      if (!isAsked(picture) || picture.atStep !== (get().run?.step ?? null)) return void picture.bitmap.close();
       const balance = picture.slot.kind === 'anchor' ? picture.slot.balance : picture.balance;
       const old = anchorAt(get().anchors, balance);
       replaceBitmap(old, picture);
@@ -83,12 +89,14 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
   };
   env.client.on('picture', (picture) => place[picture.slot.kind](picture));
   env.client.on('drawing', (sampling) => { if (get().drawing) set({ sampling }); });
-  // While steps are made the drafts follow them; afterwards a full picture of the same prompt and seed is not taken back to a draft.
+  // While steps are made the drafts follow them; a full picture of what is asked for is not taken back to a draft.
   env.client.on('probed', () => {
-    const { twins, run, drawing, prompt, seed, balance } = get();
-    const finished = twins.concept?.state === 'full' && twins.concept.prompt === prompt && twins.concept.seed === seed;
-    if (!drawing && (isMoving(run) || !finished)) env.client.balance(balance);
+    const { twins, drawing, balance } = get();
+    const full = twins.concept?.state === 'full' && isAsked(twins.concept) && sameBalance(twins.concept.balance, balance);
+    if (!drawing && !full) env.client.balance(balance);
   });
+  // full pictures of idle time are of a concept that stands still
+  env.client.on('run', (run) => { if (isMoving(run) && get().anchors.length > 0) dropAnchors(); });
 
   const params = (): DrawingParams => {
     const { prompt, negative, seed, steps, guidance, balance } = get();
@@ -107,18 +115,20 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
     if (isMoving(get().run) || !isLive(get())) return;
     const missing = anchorBalances.filter((balance) => !anchorAt(get().anchors, balance));
     if (missing.length === 0) return;
-    env.client.request('anchors', { ...params(), withBase: false, balances: missing }).catch((error: unknown) => set({ drawFault: faultOf(error) }));
+    env.client.request('anchors', { ...params(), kind: askedKey(get()).kind, withBase: false, balances: missing }).catch((error: unknown) => set({ drawFault: faultOf(error) }));
   };
 
   return {
-    ...defaultParams, promptWritten: false, twins: { base: null, concept: null }, strip: [], stripSide: 'concept', pinnedStep: null, anchors: [],
-    drawnWith: '', drawing: false, sampling: null, drawFault: null,
+    ...defaultParams, promptWritten: false, twins: { base: null, concept: null }, original: null, strip: [], stripSide: 'concept', pinnedStep: null, anchors: [],
+    drawing: false, sampling: null, drawFault: null,
 
     setParams(next, written = true) {
       const { balance, ...rest } = next;
       const changes = Object.entries(rest).some(([key, value]) => get()[key as keyof DrawingParams] !== value);
       set({ ...next, drawFault: null, ...(written && 'prompt' in next ? { promptWritten: true } : {}) });
       if (!changes) return;
+      // what is being drawn would come too late
+      if (get().drawing) get().cancelDraw();
       dropAnchors();
       stopTyping();
       stopTyping = env.later(TYPING_MS, reprobe);
@@ -140,39 +150,38 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
     async draw() {
       stopRest();
       const mine = ++draws;
-      const asked = (drawsOf = baseKey(params()));
-      const sameBase = get().twins.base?.state === 'full' && get().drawnWith === asked;
+      const { base } = get().twins;
+      const sameBase = base?.state === 'full' && isAsked(base);
       set({ drawing: true, drawFault: null, pinnedStep: null, sampling: { step: 0, steps: get().steps } });
       try {
-        await env.client.request('draw', { ...params(), withBase: !sameBase });
-        if (mine === draws) set({ drawnWith: asked });
+        await env.client.request('draw', { ...params(), kind: askedKey(get()).kind, withBase: !sameBase });
       } catch (error) {
         if (mine === draws) set({ drawFault: faultOf(error) });
       }
       if (mine !== draws) return;
-      drawsOf = '';
       set({ drawing: false, sampling: null });
       if (get().drawFault === null) drawAnchors();
     },
 
     drawFirst() {
-      const { ready, run, opened, cards, prompt, promptWritten, drawnWith, twins } = get();
+      const { ready, run, opened, cards, prompt, promptWritten, drawing, twins: { base } } = get();
       if (!ready || run || opened || prompt.trim() === '' || !cards.some(({ state }) => state === 'ready')) return;
-      if (drawsOf === baseKey(params()) || (twins.base && (promptWritten || drawnWith === baseKey(params())))) return;
+      // what is on its way is of the present prompt
+      if (drawing || (base && (promptWritten || isAsked(base)))) return;
       void get().draw();
     },
 
     cancelDraw() {
       draws++;
-      drawsOf = '';
       stopRest();
       set({ drawing: false, sampling: null });
       env.client.request('cancelDraw', undefined).catch((error: unknown) => set({ drawFault: faultOf(error) }));
     },
 
     async pictureFile() {
+      const { revision = 0 } = get().twins.concept ?? {};
       try {
-        const blob = await env.client.request('pictureFile', { slot: 'concept' });
+        const blob = await env.client.request('pictureFile', { slot: 'concept', revision });
         const name = get().conceptName.trim().toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-') || 'lamina';
         return { blob, name: `${name}-${get().seed}-${get().balance.toFixed(2)}.png` };
       } catch (error) {
@@ -186,9 +195,9 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
 
     clearTwins() {
       stopRest();
-      const { twins, strip, anchors } = get();
-      closeAll([twins.base, twins.concept, ...anchors, ...strip.flatMap((entry) => [entry.concept, entry.customBase])]);
-      set({ twins: { base: null, concept: null }, strip: [], anchors: [], pinnedStep: null, drawFault: null });
+      const { twins, original, strip, anchors } = get();
+      closeAll([twins.base, twins.concept, original, ...anchors, ...strip.flatMap((entry) => [entry.concept, entry.customBase])]);
+      set({ twins: { base: null, concept: null }, original: null, strip: [], anchors: [], pinnedStep: null, drawFault: null });
     },
 
     settle() {

@@ -2,7 +2,8 @@
 import { CONCEPT_MARK } from '../protocol/captions';
 import type { DrawParams } from '../protocol/pictures';
 
-export type DrawingParams = Omit<DrawParams, 'withBase'>;
+/** What the user sets; which Base prompt belongs to a prompt is the recipe's affair. */
+export type DrawingParams = Omit<DrawParams, 'withBase' | 'kind'>;
 
 interface Range { label: string; min: number; max: number; step: number; why: string }
 

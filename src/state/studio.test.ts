@@ -7,7 +7,7 @@ import { createStudio, followFragment } from './studio';
 
 const bitmap = () => ({ width: 8, height: 8, close: vi.fn() }) as unknown as ImageBitmap & { close: ReturnType<typeof vi.fn> };
 const picture = (slot: PictureEvent['slot'], changes: Partial<PictureEvent> = {}): PictureEvent =>
-  ({ slot, revision: 1, bitmap: bitmap(), state: 'full', step: 20, steps: 20, elapsedMs: 9, prompt: 'p', seed: 42, balance: 1, ...changes });
+  ({ slot, revision: 1, bitmap: bitmap(), state: 'full', step: 20, steps: 20, elapsedMs: 9, prompt: 'a [V] dog', negative: '', seed: 42, guidance: 3, kind: 'instance', balance: 1, atStep: 30, ...changes });
 
 function studioOver(client: FakeClient) {
   let count = 0;
@@ -144,13 +144,69 @@ describe('drawing', () => {
     expect(client.asked.some(({ name }) => name === 'draw')).toBe(false);
   });
 
-  it('drops idle pictures when what they show has changed', async () => {
+  it('drops idle pictures when what they show has changed, and refuses those that come later', async () => {
     const { client, now } = await live();
     const anchor = picture({ kind: 'anchor', balance: 0.5 });
     client.emit('picture', anchor);
     now().setParams({ seed: 43 });
     expect(now().anchors).toHaveLength(0);
     expect(anchor.bitmap.close).toHaveBeenCalledOnce();
+    const late = picture({ kind: 'anchor', balance: 1.5 });
+    client.emit('picture', late);
+    expect(now().anchors).toHaveLength(0);
+    expect(late.bitmap.close).toHaveBeenCalledOnce();
+    client.emit('picture', picture({ kind: 'anchor', balance: 1.5 }, { seed: 43 }));
+    expect(now().anchors).toHaveLength(1);
+    client.emit('run', fakeRun({ step: 31 }));
+    expect(now().anchors).toHaveLength(0);
+  });
+
+  it('stops a drawing whose prompt has changed, and refuses its pictures', async () => {
+    const { client, now } = await live();
+    client.answers.draw = () => new Promise(() => {});
+    void now().draw();
+    now().setParams({ prompt: 'a [V] dog on grass' });
+    expect(client.asked.at(-1)?.name).toBe('cancelDraw');
+    client.emit('picture', picture({ kind: 'concept' }));
+    client.emit('picture', picture({ kind: 'base' }));
+    expect(now().twins).toEqual({ base: null, concept: null });
+  });
+
+  it('takes nothing unfinished for what is better, and no noise at all', async () => {
+    const { client, now } = await live();
+    const shown = () => [now().twins.concept?.state, now().twins.concept?.step];
+    const send = (changes: Partial<PictureEvent>) => client.emit('picture', picture({ kind: 'concept' }, changes));
+    send({ state: 'partial', step: 2 });
+    expect(shown()).toEqual([undefined, undefined]);
+    send({ state: 'draft', step: 0, steps: 0 });
+    send({ state: 'draft-linear', step: 0, steps: 0 });
+    send({ state: 'partial', step: 3 });
+    expect(shown()).toEqual(['draft', 0]);
+    send({ state: 'partial', step: 9 });
+    send({ state: 'draft', step: 0, steps: 0 });
+    expect(shown()).toEqual(['partial', 9]);
+    send({});
+    send({ state: 'partial', step: 19 });
+    send({ state: 'draft', step: 0, steps: 0, atStep: 40 });
+    expect(shown()).toEqual(['full', 20]);
+    now().setBalance(0.4);
+    send({ state: 'draft-linear', step: 0, steps: 0, balance: 0.4 });
+    expect(shown()).toEqual(['draft-linear', 0]);
+    send({ balance: 1 });
+    expect(shown()).toEqual(['draft-linear', 0]);
+  });
+
+  it('draws the base anew where its picture has other steps, seed or guidance', async () => {
+    const { client, now } = await live();
+    const withBase = () => (client.asked.findLast(({ name }) => name === 'draw')!.params as { withBase: boolean }).withBase;
+    client.emit('picture', picture({ kind: 'base' }, { balance: 0 }));
+    await now().draw();
+    expect(withBase()).toBe(false);
+    for (const change of [{ steps: 10 }, { seed: 7 }, { guidance: 5 }, { negative: 'snow' }]) {
+      now().setParams(change);
+      await now().draw();
+      expect(withBase()).toBe(true);
+    }
   });
 
   it('shows a fault beside the prompt, but not one the user caused by stopping', async () => {
@@ -285,7 +341,7 @@ describe('before anything is learned', () => {
     client.emit('ready', { base: 'embedded', sizeBytes: 1, imageSize: 8 });
     await vi.waitFor(() => expect(now().drawing).toBe(false));
     expect(draws(client)).toMatchObject([{ params: { prompt: 'a [V] dog in the snow', withBase: true } }]);
-    client.emit('picture', picture({ kind: 'base' }));
+    client.emit('picture', picture({ kind: 'base' }, { prompt: 'a [V] dog in the snow' }));
     now().setClassWord('cake');
     timers.splice(0).forEach((run) => run());
     await vi.waitFor(() => expect(now().drawing).toBe(false));
@@ -320,6 +376,7 @@ describe('a worker that is replaced', () => {
     const client = fakeClient();
     const { now } = studioOver(client);
     const shown = picture({ kind: 'concept' });
+    now().setParams({ prompt: shown.prompt });
     client.emit('picture', shown);
     client.emit('run', fakeRun({ step: 40 }));
     client.emit('restarting', { message: 'The browser ended the worker.' });

@@ -20,6 +20,8 @@ export interface CurrentConcept {
   measures: Measures | null;
   /** Whether there is anything to balance yet. */
   live(): boolean;
+  /** Optimizer steps made so far; null for a concept of the Shelf. */
+  step(): number | null;
   /** Handles of one's own, to be disposed by the borrower. */
   borrow(): LearnedConcept;
   dispose(): void;

@@ -8,6 +8,7 @@ import { draft, draftColours } from '../pipeline/sampling/preview';
 import { isAliveMessage } from '../protocol/alive';
 import { Fault, serializeFault } from '../protocol/faults';
 import type { DecoderParts, FromDrafts, Probe, SessionToDrafts, ToDrafts } from '../protocol/drafts';
+import type { DraftKey } from '../protocol/pictures';
 import { transferables, type Wire } from '../protocol/wire';
 import type { Platform } from './platform';
 import { shownBatch, toShown } from './present';
@@ -33,7 +34,7 @@ async function openDecoder({ tensors, config }: DecoderParts, wasmPaths: Platfor
 
 /** Answers the page on `wire` from now on. */
 export function serveDrafts(wire: Wire, { raster, wasmPaths }: Pick<Platform, 'raster' | 'wasmPaths'>): void {
-  let probe: Probe | null = null;
+  let held: { probe: Probe; of: DraftKey } | null = null;
   let decoder: DecoderParts | null = null;
   let vae: Promise<TinyAutoencoder> | null = null;
   let next: Move | null = null;
@@ -44,16 +45,18 @@ export function serveDrafts(wire: Wire, { raster, wasmPaths }: Pick<Platform, 'r
 
   /** The linear colours, at once: called as a move arrives, also between the layers of a decoding. */
   async function answerAtOnce({ balance, revision }: Move): Promise<void> {
-    if (!probe || !decoder) return;
+    if (!held || !decoder) return;
+    const { probe, of } = held;
     const started = performance.now();
     const colours = toShown(draftColours(probe, balance, decoder.latentToRgb), probe.width, probe.height);
-    post({ kind: 'draft', state: 'draft-linear', bitmap: await raster.toBitmap(colours), balance, revision, elapsedMs: performance.now() - started });
+    post({ kind: 'draft', state: 'draft-linear', bitmap: await raster.toBitmap(colours), balance, revision, elapsedMs: performance.now() - started, of });
   }
 
   /** Decodes the newest move until none is waiting; one that is overtaken is given up at the next layer. */
   async function work(): Promise<void> {
-    while (next && probe && vae) {
+    while (next && held && vae) {
       const { balance, revision } = next;
+      const { probe, of } = held;
       next = null;
       const started = performance.now();
       const loaded = await vae;
@@ -66,7 +69,7 @@ export function serveDrafts(wire: Wire, { raster, wasmPaths }: Pick<Platform, 'r
       if (!pixels) continue;
       const [shown] = await shownBatch(pixels);
       pixels.dispose();
-      post({ kind: 'draft', state: 'draft', bitmap: await raster.toBitmap(shown!), balance, revision, elapsedMs: performance.now() - started });
+      post({ kind: 'draft', state: 'draft', bitmap: await raster.toBitmap(shown!), balance, revision, elapsedMs: performance.now() - started, of });
     }
   }
 
@@ -81,7 +84,7 @@ export function serveDrafts(wire: Wire, { raster, wasmPaths }: Pick<Platform, 'r
   }
 
   function fromSession({ data }: MessageEvent<SessionToDrafts>): void {
-    if (data.kind === 'probe') probe = data.probe;
+    if (data.kind === 'probe') held = { probe: data.probe, of: data.of };
     else {
       decoder = data.decoder;
       vae ??= openDecoder(decoder, wasmPaths);

@@ -14,6 +14,7 @@ import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf } from '../protocol/messages';
 import type { DrawParams, PictureSlot } from '../protocol/pictures';
+import type { Recipe } from '../protocol/recipe';
 import { PICTURE_VERSION, type PictureRecipe } from '../formats/pngParameters';
 import type { Current } from './current';
 import { BASE_ID, type Opening } from './opening';
@@ -26,8 +27,8 @@ const PARTIAL_EVERY_MS = 500;
 export const TRANSFORMER_FILE = 'transformer/diffusion_pytorch_model.safetensors';
 const APP = 'Lamina 0.1.0';
 
-interface Drawn { shown: Shown; recipe: PictureRecipe }
-interface OnePicture { base: Base; slot: PictureSlot; field: VelocityField; params: DrawParams; prompt: string; kind: Urgency; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }
+interface Drawn { shown: Shown; revision: number; recipe: PictureRecipe }
+interface OnePicture { base: Base; slot: PictureSlot; field: VelocityField; params: DrawParams; kind: Urgency; reads: Recipe['kind']; atStep: number | null; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }
 
 let revision = 0;
 export const nextRevision = (): number => ++revision;
@@ -51,11 +52,11 @@ export class Drawing {
     const started = performance.now();
     await this.drawing('drawing', params, either, async (one, words, concept, between) => {
       const { base } = one;
-      const common = { ...one, between, kind: 'drawing' as const, partial: true };
       const onStep = (step: number) => this.host.emit('drawing', { step, steps: params.steps });
+      const common = { ...one, between, kind: 'drawing' as const, partial: true };
+      // without a concept the base is all there is
       if (concept) await this.picture({ ...common, slot: { kind: 'concept' }, field: balancedField(base, words, concept, params.balance), onStep });
-      // before anything is learned there is the base's picture alone
-      if (params.withBase || !concept) await this.picture({ ...common, slot: { kind: 'base' }, field: baseField(base, words), ...(concept ? {} : { onStep }) });
+      if (params.withBase) await this.picture({ ...common, slot: { kind: 'base' }, atStep: null, field: baseField(base, words), ...(concept ? {} : { onStep }) });
     });
     const { prompt, negative, seed, guidance } = params;
     void this.probing.probe({ prompt, negative, seed, guidance }).catch(() => undefined);
@@ -88,9 +89,9 @@ export class Drawing {
     }
   }
 
-  async pictureFile(slot: 'base' | 'concept'): Promise<Blob> {
+  async pictureFile({ slot, revision: wanted }: ParamsOf<'pictureFile'>): Promise<Blob> {
     const drawn = this.last[slot];
-    if (!drawn) throw new Fault('busy', 'There is no full picture here yet.', 'Draw one first.');
+    if (drawn?.revision !== wanted) throw new Fault('busy', 'The worker no longer has this picture.', 'Draw it again.');
     return toPictureFile(this.opening.platform.raster, drawn.shown, drawn.recipe);
   }
 
@@ -111,14 +112,14 @@ export class Drawing {
     this.last.base = this.last.concept = this.fallback = null;
   }
 
-  private async drawing(kind: Urgency, params: DrawParams, signal: AbortSignal, work: (one: Pick<OnePicture, 'base' | 'params' | 'prompt' | 'signal'>, words: FieldWords, concept: LearnedConcept | null, between: () => Promise<void>) => Promise<void>): Promise<void> {
+  private async drawing(kind: Urgency, params: DrawParams, signal: AbortSignal, work: (one: Pick<OnePicture, 'base' | 'params' | 'reads' | 'atStep' | 'signal'>, words: FieldWords, concept: LearnedConcept | null, between: () => Promise<void>) => Promise<void>): Promise<void> {
     const base = await this.opening.base();
     await this.turns.run(kind, async (between) => {
       if (signal.aborted) throw new Fault('aborted', 'Stopped.');
       const concept = this.current.borrow();
-      const words = encodeFieldWords(base, [params.prompt], params.negative, concept?.recipe ?? { kind: 'instance', classWord: '' });
+      const words = encodeFieldWords(base, [params.prompt], params.negative, concept?.recipe ?? { kind: params.kind, classWord: '' });
       try {
-        await work({ base, params, prompt: params.prompt, signal }, words, concept, between);
+        await work({ base, params, reads: concept?.recipe.kind ?? params.kind, atStep: (concept && this.current.value?.step()) ?? null, signal }, words, concept, between);
       } finally {
         disposeFieldWords(words);
         if (concept) disposeConcept(concept);
@@ -126,25 +127,27 @@ export class Drawing {
     });
   }
 
-  private async picture({ base, slot, field, params, prompt, between, signal, partial, onStep }: OnePicture): Promise<void> {
+  private async picture({ base, slot, field, params, reads, atStep, between, signal, partial, onStep }: OnePicture): Promise<void> {
     const started = performance.now();
     let shownAt = started;
     let before: Tensor4D | null = null;
     let sigmaBefore = 1;
-    const show = async (latent: Tensor4D, state: 'partial' | 'full', step: number): Promise<Shown> => {
+    const show = async (latent: Tensor4D, state: 'partial' | 'full', step: number): Promise<Pick<Drawn, 'shown' | 'revision'>> => {
       const pixels = decode(base.vae, latent);
       const [shown] = await shownBatch(pixels);
       pixels.dispose();
       const bitmap = await this.opening.platform.raster.toBitmap(shown!);
-      this.host.emit('picture', { slot, revision: nextRevision(), bitmap, state, step, steps: params.steps, elapsedMs: performance.now() - started, prompt, seed: params.seed, balance: slot.kind === 'base' ? 0 : params.balance });
-      return shown!;
+      const { prompt, negative, seed, guidance, steps, balance } = params;
+      const mine = nextRevision();
+      this.host.emit('picture', { slot, revision: mine, bitmap, state, step, steps, elapsedMs: performance.now() - started, prompt, negative, seed, guidance, kind: reads, balance: slot.kind === 'base' ? 0 : balance, atStep });
+      return { shown: shown!, revision: mine };
     };
     try {
       for await (const { step, steps, sigma, latent } of sample({ base, field, seeds: [params.seed], steps: params.steps, guidance: params.guidance, between, signal })) {
         onStep?.(step);
         if (step === steps) {
-          const shown = await show(latent, 'full', step);
-          if (slot.kind === 'base' || slot.kind === 'concept') this.last[slot.kind] = { shown, recipe: await this.describe(params, slot.kind, shown) };
+          const drawn = await show(latent, 'full', step);
+          if (slot.kind === 'base' || slot.kind === 'concept') this.last[slot.kind] = { ...drawn, recipe: await this.describe(params, slot.kind, drawn.shown) };
         } else if (partial && before && performance.now() - shownAt > PARTIAL_EVERY_MS) {
           const ahead = expected(before, latent, sigmaBefore, sigma);
           await show(ahead, 'partial', step);

@@ -39,8 +39,8 @@ export class Previewing {
       const [complete, onBase] = tf.split(custom, 2, 0) as [Tensor4D, Tensor4D];
       const [shown, shownBase] = await shownBatch(custom);
       const elapsedMs = performance.now() - started;
-      await this.show({ kind: 'strip', runId: this.run.runId, step, side: 'concept' }, shown!, 0, elapsedMs);
-      await this.show({ kind: 'strip', runId: this.run.runId, step, side: 'customBase' }, shownBase!, 1, elapsedMs);
+      await this.show({ kind: 'strip', runId: this.run.runId, step, side: 'concept' }, shown!, 0, step, elapsedMs);
+      await this.show({ kind: 'strip', runId: this.run.runId, step, side: 'customBase' }, shownBase!, 1, step, elapsedMs);
       const [seen, set] = [embedPictures(this.base, complete), embedPictures(this.base, this.run.pictures)];
       const likeness = mean(await nearnessTo(seen, set));
       const drift = mean(await drifts(onBase, this.original.pixels));
@@ -52,11 +52,11 @@ export class Previewing {
     }
   }
 
-  /** The untouched base's twin, into slot `base`; drawn before the first step, so that there is something to see. */
+  /** The untouched base's twin; drawn before the first step, so that there is something to see. */
   async begin(between: () => Promise<void>): Promise<void> {
     const started = performance.now();
     this.original ??= await this.drawOriginal(between);
-    await this.show({ kind: 'base' }, this.original.shown, 1, performance.now() - started);
+    await this.show({ kind: 'original', runId: this.run.runId }, this.original.shown, 0, null, performance.now() - started);
   }
 
   dispose(): void {
@@ -82,7 +82,7 @@ export class Previewing {
     }
   }
 
-  private async show(slot: PictureSlot, shown: Shown, prompt: 0 | 1, elapsedMs: number): Promise<void> {
-    this.host.emit('picture', { slot, revision: nextRevision(), bitmap: await this.raster.toBitmap(shown), state: 'full', step: STEPS, steps: STEPS, elapsedMs, prompt: this.prompts[prompt], seed: this.run.seed, balance: slot.kind === 'base' ? 0 : 1 });
+  private async show(slot: PictureSlot, shown: Shown, prompt: 0 | 1, atStep: number | null, elapsedMs: number): Promise<void> {
+    this.host.emit('picture', { slot, revision: nextRevision(), bitmap: await this.raster.toBitmap(shown), state: 'full', step: STEPS, steps: STEPS, elapsedMs, prompt: this.prompts[prompt], negative: '', seed: this.run.seed, guidance: GUIDANCE, kind: this.run.recipe.kind, balance: atStep === null ? 0 : 1, atStep });
   }
 }

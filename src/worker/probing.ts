@@ -51,10 +51,12 @@ export class Probing {
     const base = await this.opening.base();
     const concept = this.current.borrow();
     if (!concept) return;
+    const atStep = this.current.value?.step() ?? null;
     try {
       await this.turns.run('probing', async (between) => {
         const { prompt, negative, seed, guidance } = params;
         const { kind, classWord } = concept.recipe;
+        const of = { prompt, negative, seed, guidance, kind, atStep };
         const words = encodeFieldWords(base, [prompt], negative, concept.recipe);
         try {
           const key = JSON.stringify([prompt, negative, seed, guidance, kind, classWord]);
@@ -65,7 +67,7 @@ export class Probing {
           }
           const revision = ++this.revision;
           const probe = await makeProbe({ base, words, concept, seed, guidance, revision, between, signal }, this.kept.point);
-          this.opening.send({ kind: 'probe', probe });
+          this.opening.send({ kind: 'probe', probe, of });
           this.host.emit('probed', { revision });
         } finally {
           disposeFieldWords(words);

@@ -143,6 +143,7 @@ export class Running {
       this.current.set({
         name: record.name, recipe: run.recipe, conceptId: null, runId: record.runId, captions: record.pictures.map(({ captions }) => captions.complete), pictures: run.pictures, measures: null,
         live: () => run.trainer.step >= Math.min(FIRST_LIVE_STEP, run.trainer.totalSteps) || run.phase === 'stopped',
+        step: () => run.trainer.step,
         borrow: () => run.trainer.concept({ final: run.phase === 'stopped' }),
         dispose: () => {
           previewing.dispose();

@@ -66,7 +66,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
     draw: (params, signal) => drawing.draw(params, signal),
     cancelDraw: async () => drawing.cancel(),
     anchors: (params, signal) => drawing.anchors(params, signal),
-    pictureFile: ({ slot }) => drawing.pictureFile(slot),
+    pictureFile: (params) => drawing.pictureFile(params),
     measure: (params, signal) => measuring.measure(params, signal),
 
     keep: ({ name }) => shelf.keep(name),

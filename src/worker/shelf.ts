@@ -81,7 +81,7 @@ export class Shelf {
     const concept = restoreConcept(record.tensors, recipe, record.lambda);
     this.current.set({
       name: record.name, recipe, conceptId, runId: null, captions: record.captions, pictures: null, measures: record.measures as Measures | null,
-      live: () => true, borrow: () => cloneConcept(concept), dispose: () => disposeConcept(concept),
+      live: () => true, step: () => null, borrow: () => cloneConcept(concept), dispose: () => disposeConcept(concept),
     });
     return summary(conceptEntry(record));
   }

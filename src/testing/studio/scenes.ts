@@ -19,7 +19,7 @@ const painted = () => new Promise((resolve) => setTimeout(resolve, 100));
 async function dropped(stage: Stage) {
   ready(stage);
   await stage.studio.getState().loadSample('guide-dog');
-  stage.client.emit('picture', picture({ kind: 'base' }, await load('/example/base.png'), { prompt: 'a dog in the snow' }));
+  stage.client.emit('picture', picture({ kind: 'base' }, await load('/example/base.png')));
 }
 
 /** A run at a step, with the pictures and figures that it would have left by then. */
@@ -78,7 +78,7 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   concept: async (stage) => {
     ready(stage);
     await stage.studio.getState().openConcept('c0');
-    stage.client.emit('picture', picture({ kind: 'base' }, await load('/example/base.png'), { prompt: 'a dog in the snow' }));
+    stage.client.emit('picture', picture({ kind: 'base' }, await load('/example/base.png')));
     stage.client.emit('picture', picture({ kind: 'concept' }, await load('/example/balance-1.00.png')));
   },
   recipe: async (stage) => { await dropped(stage); await painted(); press('recipe'); },

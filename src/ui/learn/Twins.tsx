@@ -10,13 +10,14 @@ import { useStudio } from '../studio';
 import { ids } from '../testIds';
 import { cropOnBitmap } from './PictureGrid';
 import { SamplingLine, SavePicture } from './PictureExtras';
-import { shownConcept } from './shownConcept';
+import { shownBase, shownConcept, staleness } from './shownConcept';
 import { useBlink } from './useBlink';
 
-/** The picture's own size, and how finished it is, in words. */
-export function badgeText(picture: PictureEvent): string {
+/** The picture's own size, how finished it is, and of which step of learning where steps have been made since. */
+export function badgeText(picture: PictureEvent, learned: number | null = null): string {
+  const older = picture.slot.kind === 'concept' && picture.atStep !== null && learned !== null && picture.atStep < learned ? ` · learned to step ${picture.atStep}` : '';
   const size = picture.bitmap.width > 0 ? `${picture.bitmap.width} px · ` : '';
-  if (picture.state === 'full') return `${size}${picture.steps} steps · ${elapsed(picture.elapsedMs)}`;
+  if (picture.state === 'full') return `${size}${picture.steps} steps · ${elapsed(picture.elapsedMs)}${older}`;
   return picture.state === 'partial' ? `${size}${picture.step} of ${picture.steps} steps` : `${size}draft`;
 }
 
@@ -32,7 +33,7 @@ function conceptNote(state: StudioState): string {
 }
 
 export function Twins() {
-  const base = useStudio((state) => state.twins.base);
+  const base = useStudio(shownBase);
   const concept = useStudio(shownConcept);
   const name = useStudio((state) => state.conceptName);
   const seed = useStudio((state) => state.seed);
@@ -54,15 +55,17 @@ interface TwinProps { side: 'base' | 'concept'; holder?: 'concept'; name: string
 
 function Twin({ side, holder = undefined, name, note, picture, empty }: TwinProps) {
   const place = holder ?? side;
+  const stale = useStudio((state) => (picture ? staleness(state, picture) : ''));
+  const learned = useStudio((state) => state.run?.step ?? null);
   return (
-    <figure className="twin" data-testid={place === 'base' ? ids.twinBase : ids.twinConcept} data-state={picture?.state ?? 'empty'} data-revision={picture?.revision}>
+    <figure className="twin" data-testid={place === 'base' ? ids.twinBase : ids.twinConcept} data-state={picture?.state ?? 'empty'} data-revision={picture?.revision} data-stale={stale === '' ? undefined : stale}>
       <figcaption><span className={`twin-name ${side}`}>{name}</span><span className="note">{note}</span></figcaption>
       <div className="frame">
-        <PictureCanvas bitmap={picture?.bitmap ?? null} label={picture ? picture.prompt === '' ? `${name}: draft` : `${name}: “${picture.prompt}”, seed ${picture.seed}` : `${name}: nothing drawn yet`} />
+        <PictureCanvas bitmap={picture?.bitmap ?? null} label={picture ? `${name}: “${picture.prompt}”, seed ${picture.seed}` : `${name}: nothing drawn yet`} />
         {!picture && place === 'concept' && <ToBeLearned />}
         {!picture && <p className="frame-empty"><span>{empty}</span></p>}
-        {picture && <span className="badge" data-testid={place === 'base' ? ids.badgeBase : ids.badgeConcept}>{badgeText(picture)}</span>}
-        {place === 'concept' && picture?.slot.kind === 'concept' && picture.state === 'full' && <SavePicture />}
+        {picture && <span className="badge" data-testid={place === 'base' ? ids.badgeBase : ids.badgeConcept}>{stale === '' ? badgeText(picture, learned) : `Of ${stale}: draw again`}</span>}
+        {place === 'concept' && picture?.slot.kind === 'concept' && picture.state === 'full' && stale === '' && <SavePicture />}
         {place === 'concept' && <SamplingLine />}
       </div>
     </figure>

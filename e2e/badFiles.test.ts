@@ -5,6 +5,7 @@ import { deflateSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { root } from '../scripts/prepare.mjs';
 import { at, baseReady, ids, openStage, visit, type Stage } from './studio';
+import { dropOnPage } from './files';
 import { closePrivate } from './watch';
 
 let stage: Stage;
@@ -115,4 +116,19 @@ it('reads JPEG with its orientation, WebP, AVIF and GIF', async () => {
   });
   expect(top![0]).toBeGreaterThan(200);
   expect(bottom![2]).toBeGreaterThan(200);
+});
+
+it('takes a picture dropped beside the zone, another tool’s parameters in it or not', async () => {
+  const { page } = stage;
+  const picture = await readFile(join(root, 'public', 'concepts', 'guide-dog', '1.png'));
+  await visit(stage);
+  await page.reload();
+  await baseReady(page);
+  await dropOnPage(page, { name: 'plain.png', mimeType: 'image/png', buffer: picture });
+  await page.waitForSelector('[data-testid=card-0][data-state=ready]');
+  const said = chunk('tEXt', Buffer.from('parameters\0a dog on a beach\nSteps: 12, Sampler: Euler, CFG scale: 4, Seed: 7', 'latin1'));
+  await dropOnPage(page, { name: 'drawn.png', mimeType: 'image/png', buffer: Buffer.concat([picture.subarray(0, 33), said, picture.subarray(33)]) });
+  await page.waitForSelector('[data-testid=card-1][data-state=ready]');
+  await page.getByRole('button', { name: 'Use its prompt' }).click();
+  expect(await at(page, ids.prompt).inputValue()).toBe('a dog on a beach');
 });

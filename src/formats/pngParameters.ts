@@ -3,6 +3,8 @@
  * "Key: value" pairs) for every tool, and our own `lamina` JSON with everything needed to draw it again.
  * Reading is tolerant, since many tools write the first kind; what cannot be read is left out, never guessed.
  */
+import * as v from 'valibot';
+import { readJson } from './json';
 import { readPngText, writePngText } from './pngText';
 
 export const PARAMETERS_KEYWORD = 'parameters';
@@ -58,11 +60,7 @@ function parseFields(line: string): Record<string, string> {
     if (key === undefined || value === undefined) continue;
     let text = value.trim();
     if (text.startsWith('"')) {
-      try {
-        text = String(JSON.parse(text));
-      } catch (error) {
-        if (!(error instanceof SyntaxError)) throw error;
-      }
+      text = readJson(text, v.string()) ?? text;
     }
     fields[key] = text;
   }
@@ -81,9 +79,17 @@ export function parseParameters(text: string): ParsedParameters {
   return { prompt, negative, fields };
 }
 
+const finite = v.pipe(v.number(), v.finite());
+/** What of our own JSON is read back; the rest is for people and other programs. */
+const ownPicture = v.looseObject({
+  version: v.literal(PICTURE_VERSION), prompt: v.string(), negative: v.string(), seed: finite, steps: finite, guidance: finite, balance: finite,
+  concept: v.optional(v.nullable(v.looseObject({ conceptId: v.string(), name: v.string() })), null),
+});
+export type OwnPicture = v.InferOutput<typeof ownPicture>;
+
 /** What a PNG says about how it was drawn: `picture` complete if Lamina wrote it, else what `parameters` gives. Null if it says nothing. */
 export interface FoundParameters {
-  picture: PictureRecipe | null;
+  picture: OwnPicture | null;
   prompt: string;
   negative: string;
   /** Numbers are absent where the text has none that make sense. */
@@ -93,23 +99,9 @@ export interface FoundParameters {
   balance?: number;
 }
 
-function ownRecipe(text: string | undefined): PictureRecipe | null {
-  if (text === undefined) return null;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
-  const { version, prompt, negative, seed, steps, guidance, balance } = (value ?? {}) as Partial<PictureRecipe>;
-  const whole = version === PICTURE_VERSION && typeof prompt === 'string' && typeof negative === 'string' && [seed, steps, guidance, balance].every(Number.isFinite);
-  return whole ? (value as PictureRecipe) : null;
-}
-
 export async function readPictureParameters(png: Uint8Array): Promise<FoundParameters | null> {
   const texts = await readPngText(png);
-  const picture = ownRecipe(texts[OWN_KEYWORD]);
+  const picture = readJson(texts[OWN_KEYWORD] ?? '', ownPicture);
   if (picture) return { picture, prompt: picture.prompt, negative: picture.negative, seed: picture.seed, steps: picture.steps, guidance: picture.guidance, balance: picture.balance };
   const text = texts[PARAMETERS_KEYWORD];
   if (text === undefined) return null;

@@ -37,5 +37,14 @@ export interface Vocabulary {
 /** What a dropped file turned out to be. */
 export type Dropped =
   | { kind: 'concept'; concept: ConceptSummary; matched: number; total: number; /** What of the file was left out and why, one sentence each. */ notes: string[] }
-  | { kind: 'recipe'; params: Partial<DrawParams>; conceptId: string | null; note: string }
-  | { kind: 'picture'; picture: PictureInfo };
+  | ({ kind: 'recipe' } & FoundDrawing)
+  | { kind: 'picture'; picture: PictureInfo; /** It has several frames, of which the first is used. */ animated: boolean; /** What it says of how it was drawn, if anything. */ drawn: FoundDrawing | null };
+
+/** How a picture was drawn, by its own word. `conceptId` is its concept's, where that is on the Shelf. */
+export interface FoundDrawing { params: Partial<DrawParams>; conceptId: string | null; note: string }
+
+/**
+ * What a file is meant for. `among`: a picture to learn from, beside others. `alone`: the same, but one of our own pictures is
+ * restored instead. `restore`: whatever says how it was drawn is restored.
+ */
+export type DropPurpose = 'among' | 'alone' | 'restore';

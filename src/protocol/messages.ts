@@ -4,7 +4,7 @@
  * Pictures cross as ImageBitmap with a revision, so that a restarted worker leaves them standing.
  */
 import type { BackendName, Compute, StorageReport, Memory, TraceReport } from './compute';
-import type { ConceptSummary, ExportOptions, Vocabulary, Dropped } from './concepts';
+import type { ConceptSummary, ExportOptions, Vocabulary, Dropped, DropPurpose } from './concepts';
 import type { FaultData } from './faults';
 import type { Crop, FitCheck, TrainingPicture, PictureEvent, DrawParams } from './pictures';
 import type { Recipe } from './recipe';
@@ -17,7 +17,7 @@ export interface Requests {
   /** The other end of this port is a new draft worker, which has nothing yet. */
   attachDrafts: { params: { port: MessagePort }; result: void };
   /** Decodes a file the user gave; a picture that carries parameters, or a LoRA, is recognised. Faults name what is wrong with it. */
-  drop: { params: { file: Blob; name: string; pictureId: string }; result: Dropped };
+  drop: { params: { file: Blob; name: string; pictureId: string; purpose: DropPurpose }; result: Dropped };
   fitCheck: { params: { pictureId: string; crop: Crop }; result: FitCheck };
   forgetPicture: { params: { pictureId: string }; result: void };
   vocabulary: { params: void; result: Vocabulary };

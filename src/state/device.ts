@@ -6,7 +6,8 @@ import { rememberedPace, type Pace } from './pace';
 import { isMoving, isOpen } from './run';
 import { faultOf, type Slice } from './slice';
 
-export interface Notice { id: number; text: string; tone: 'plain' | 'bad' }
+export interface Notice { id: number; text: string; tone: 'plain' | 'bad'; /** What the notice offers to do. */ offer: NoticeOffer | null }
+export interface NoticeOffer { label: string; accept(): void }
 
 export interface DeviceSlice {
   compute: Compute | null;
@@ -28,7 +29,7 @@ export interface DeviceSlice {
   /** Waits for the worker and asks what it runs on; `open` is the client's own handshake. */
   start(open: () => Promise<{ compute: Compute }>): Promise<void>;
   refreshStorage(): Promise<void>;
-  notify(text: string, tone?: Notice['tone']): void;
+  notify(text: string, tone?: Notice['tone'], offer?: NoticeOffer | null): void;
   offerUpdate(apply: () => void): void;
 }
 
@@ -89,9 +90,9 @@ export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
       set({ storage: await env.client.request('storage', undefined) });
     },
 
-    notify(text, tone = 'plain') {
+    notify(text, tone = 'plain', offer = null) {
       const last = get().notices.at(-1);
-      set({ notices: [...get().notices.slice(-20), { id: (last?.id ?? 0) + 1, text, tone }] });
+      set({ notices: [...get().notices.slice(-20), { id: (last?.id ?? 0) + 1, text, tone, offer }] });
     },
 
     offerUpdate: (applyUpdate) => set({ applyUpdate }),

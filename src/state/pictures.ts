@@ -3,6 +3,7 @@
  * A file that cannot be read stays as a card with its fault and never stops the others.
  */
 import { captionProblem, deriveCaptions, prefillCaptions, type Captions } from '../protocol/captions';
+import type { DropPurpose } from '../protocol/concepts';
 import type { FaultData } from '../protocol/faults';
 import type { Crop, FitCheck, PictureInfo } from '../protocol/pictures';
 import { closeAll, replaceBitmap } from './bitmaps';
@@ -80,10 +81,13 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
     if (!promptWritten) get().setParams({ prompt: startPrompt(recipe.kind, recipe.classWord) }, false);
   };
 
-  const readFile = async (pictureId: string, { file, name }: NewFile) => {
+  const readFile = async (pictureId: string, { file, name }: NewFile, purpose: DropPurpose) => {
     try {
-      const dropped = await env.client.request('drop', { file, name, pictureId });
+      const dropped = await env.client.request('drop', { file, name, pictureId, purpose });
       if (dropped.kind === 'picture') {
+        const { drawn, animated } = dropped;
+        if (animated) get().notify(`“${name}” is animated: its first frame is used.`);
+        if (drawn) get().notify(`“${name}” says how it was drawn.`, 'plain', { label: 'Use its prompt', accept: () => { get().setParams(drawn.params); } });
         if (!get().cards.some((card) => card.pictureId === pictureId)) return void dropped.picture.bitmap.close();
         change(pictureId, () => ({ state: 'ready', info: dropped.picture, crop: dropped.picture.crop }));
         const selected = get().cards.find((card) => card.pictureId === get().selectedId);
@@ -104,7 +108,7 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
   env.client.on('compute', () => {
     for (const { pictureId, name, file, state } of get().cards) {
       if (!file || state !== 'ready') continue;
-      env.client.request('drop', { file, name, pictureId })
+      env.client.request('drop', { file, name, pictureId, purpose: 'among' })
         .then((dropped) => { if (dropped.kind === 'picture') dropped.picture.bitmap.close(); })
         .catch((error: unknown) => set({ inputFault: faultOf(error) }));
     }
@@ -127,7 +131,8 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
         written: file.captions ? { complete: true, base: true, target: true } : unwritten, fit: null, fitState: 'none', fault: null,
       }));
       set({ cards: [...get().cards, ...added], selectedId: get().selectedId ?? added[0]?.pictureId ?? null });
-      await Promise.all(added.map((card, n) => readFile(card.pictureId, taken[n]!)));
+      const purpose = get().cards.length > 1 ? 'among' : 'alone';
+      await Promise.all(added.map((card, n) => readFile(card.pictureId, taken[n]!, purpose)));
     },
 
     removeCard(pictureId) {

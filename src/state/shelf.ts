@@ -89,7 +89,7 @@ export const shelfSlice: Slice<ShelfSlice> = ({ set, get, env }) => {
     async importFiles(files) {
       for (const { file, name } of files) {
         await ask(null, async () => {
-          const dropped = await env.client.request('drop', { file, name, pictureId: env.newId() });
+          const dropped = await env.client.request('drop', { file, name, pictureId: env.newId(), purpose: 'restore' });
           if (dropped.kind !== 'picture') return get().acceptDropped(dropped, name);
           dropped.picture.bitmap.close();
           set({ tab: 'learn' });

@@ -22,7 +22,9 @@ function studioOver(client: FakeClient) {
 const reading = (client: FakeClient) => {
   client.answers.drop = ({ name, pictureId }) => {
     if (name.endsWith('.txt')) throw new Fault('file-not-a-picture', 'Not a picture.', 'Choose another.');
-    return { kind: 'picture', picture: { pictureId, name, width: 16, height: 8, crop: { x: 4, y: 0, size: 8 }, bitmap: bitmap() } };
+    const picture = { pictureId, name, width: 16, height: 8, crop: { x: 4, y: 0, size: 8 }, bitmap: bitmap() };
+    const drawn = name.startsWith('drawn') ? { params: { prompt: 'a dog on a beach', seed: 7 }, conceptId: null, note: '' } : null;
+    return { kind: 'picture', picture, animated: name.endsWith('.gif'), drawn };
   };
 };
 const file = (name: string) => ({ file: new Blob(['x']), name });
@@ -47,6 +49,20 @@ describe('pictures', () => {
     await now().addFiles(Array.from({ length: 22 }, (_, n) => file(`${n}.png`)));
     expect(now().cards).toHaveLength(20);
     expect(now().inputFault).toMatchObject({ code: 'too-many-pictures', message: expect.stringContaining('2 pictures') as string });
+  });
+
+  it('offers what a picture says of how it was drawn, and says that one frame of an animation is used', async () => {
+    const client = fakeClient();
+    reading(client);
+    const { now } = studioOver(client);
+    await now().addFiles([file('drawn.png'), file('b.gif')]);
+    expect(now().cards.map((card) => card.state)).toEqual(['ready', 'ready']);
+    expect(now().prompt).not.toBe('a dog on a beach');
+    const [offer, frame] = now().notices;
+    expect(frame!.text).toBe('“b.gif” is animated: its first frame is used.');
+    offer!.offer!.accept();
+    expect(now()).toMatchObject({ prompt: 'a dog on a beach', seed: 7 });
+    expect(client.asked.filter(({ name }) => name === 'drop')).toMatchObject([{ params: { purpose: 'among' } }, { params: { purpose: 'among' } }]);
   });
 
   it('gives a worker that replaces another the pictures on the cards', async () => {

@@ -15,8 +15,11 @@ export function Toasts() {
     for (const notice of notices) {
       if (notice.id <= seen.current) continue;
       seen.current = notice.id;
-      if (notice.tone === 'bad') toast.error(notice.text);
-      else toast(notice.text);
+      const { text, tone, offer } = notice;
+      const action = offer ? { label: offer.label, onClick: offer.accept } : undefined;
+      if (tone === 'bad') toast.error(text, { action });
+      // an offer is read before it is taken
+      else toast(text, { action, ...(offer && { duration: 15_000 }) });
     }
   }, [notices]);
   return <Toaster theme={theme} position="top-center" offset={60} closeButton visibleToasts={3} toastOptions={{ style: surface }} />;

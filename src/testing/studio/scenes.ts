@@ -99,7 +99,7 @@ async function answer({ client }: Stage) {
     const bitmap = await createImageBitmap(file);
     const { width, height } = bitmap;
     const size = Math.min(width, height);
-    return { kind: 'picture', picture: { pictureId, name, width, height, crop: { x: (width - size) / 2, y: (height - size) / 2, size }, bitmap } };
+    return { kind: 'picture', picture: { pictureId, name, width, height, crop: { x: (width - size) / 2, y: (height - size) / 2, size }, bitmap }, animated: false, drawn: null };
   };
   client.answers.fitCheck = async ({ pictureId }) => ({ pictureId, bitmap: await load('/concepts/guide-dog/1.png'), psnr: 27.1, outside: false });
   client.answers.learn = () => fakeRun();

@@ -9,6 +9,8 @@ export function DropZone({ tile }: { tile?: boolean }) {
   const { getRootProps, getInputProps, isDragActive, open } = useDropzone({
     noClick: true,
     noKeyboard: true,
+    // Files dropped beside the zone are the page's (usePageFiles).
+    preventDropOnDocument: false,
     onDrop: (files) => void actions.addFiles(files.map((file) => ({ file, name: file.name }))),
   });
   const input = <input {...getInputProps({ 'aria-label': 'Pictures to learn from' })} data-testid={ids.dropInput} />;

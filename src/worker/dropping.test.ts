@@ -1,0 +1,32 @@
+import 'fake-indexeddb/auto';
+import { readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { writePngText } from '../formats/pngText';
+import { writePictureParameters, type PictureRecipe } from '../formats/pngParameters';
+import type { DropPurpose } from '../protocol/concepts';
+import { openDatabase } from '../storage/db';
+import { recogniseFile } from './dropping';
+
+const plain = new Uint8Array(await readFile('public/concepts/guide-dog/1.png'));
+const elsewhere = writePngText(plain, { parameters: 'a dog on a beach\nNegative prompt: a cat\nSteps: 12, Sampler: Euler, CFG scale: 4, Seed: 7' });
+const own = writePictureParameters(plain, { version: 1, app: 'Lamina', prompt: 'a [V] dog', negative: '', seed: 3, steps: 20, guidance: 3, balance: 1, width: 128, height: 128, base: 'embedded', baseSha256: '', random: 1, concept: null, recipe: null } satisfies PictureRecipe);
+
+const db = await openDatabase('dropping');
+const added = { width: 128, height: 128 };
+const rooms = { opening: { db: async () => db }, pictures: { add: async () => ({ ...added, animated: false }) }, shelf: {} };
+const dropped = (bytes: Uint8Array<ArrayBuffer>, purpose: DropPurpose) => recogniseFile({ file: new Blob([bytes]), name: 'a.png', pictureId: 'p', purpose }, rooms as never);
+
+it('takes a picture with another tool’s parameters for a picture where pictures are learned, and gives its parameters too', async () => {
+  const drawn = { params: { prompt: 'a dog on a beach', negative: 'a cat', steps: 12, guidance: 4, seed: 7 }, conceptId: null };
+  for (const purpose of ['alone', 'among'] as const) expect(await dropped(elsewhere, purpose)).toMatchObject({ kind: 'picture', picture: added, drawn });
+  expect(await dropped(elsewhere, 'restore')).toMatchObject({ kind: 'recipe', ...drawn });
+});
+
+it('restores one of our own pictures, unless it comes with others to learn from', async () => {
+  for (const purpose of ['alone', 'restore'] as const) expect(await dropped(own, purpose)).toMatchObject({ kind: 'recipe', params: { prompt: 'a [V] dog', seed: 3 } });
+  expect(await dropped(own, 'among')).toMatchObject({ kind: 'picture', picture: added, drawn: { params: { prompt: 'a [V] dog' } } });
+});
+
+it('finds nothing in a picture that says nothing', async () => {
+  expect(await dropped(plain as Uint8Array<ArrayBuffer>, 'restore')).toMatchObject({ kind: 'picture', drawn: null });
+});

@@ -1,6 +1,6 @@
 /**
- * The caption triplet. One function derives Base and Target from Complete (methods.md: "derive base by template; show the diff").
- * `[V]` stands for the concept; `[name]` for another concept of the Shelf.
+ * The caption triplet. Base and Target follow from Complete and from what the concept is, until they are written by hand; one
+ * function says what all three become when any of that changes. `[V]` stands for the concept, and is the only mark.
  */
 export const CONCEPT_MARK = '[V]';
 
@@ -32,6 +32,45 @@ export function deriveCaptions(complete: string, kind: 'instance' | 'style', cla
 export function prefillCaptions(kind: 'instance' | 'style', classWord: string): Captions {
   const word = classWord.trim();
   return deriveCaptions(kind === 'style' ? `a ${STYLE_READING}, ${CONCEPT_MARK}` : tidy(`a ${CONCEPT_MARK} ${word}`), kind, word);
+}
+
+/** What the concept is: decides what follows from a Complete caption. */
+export interface ConceptWords { kind: 'instance' | 'style'; classWord: string }
+export type CaptionChange = { which: keyof Captions; text: string } | { to: ConceptWords };
+
+/** A whole word, so that “dog” is not found in “doghouse”. */
+const wordPattern = (word: string) => new RegExp(`(?<![\\p{L}\\p{N}])${word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}(?![\\p{L}\\p{N}])`, 'u');
+
+/** A Complete caption said again for what the concept is now. */
+function completeFor(complete: string, base: string, from: ConceptWords, to: ConceptWords): string {
+  const [before, after] = [from.classWord.trim(), to.classWord.trim()];
+  if (complete === prefillCaptions(from.kind, before).complete) return prefillCaptions(to.kind, after).complete;
+  if (from.kind === 'instance' && to.kind === 'style') return `${base}, ${CONCEPT_MARK}`;
+  if (from.kind === 'style' && to.kind === 'instance') {
+    const found = after === '' ? null : wordPattern(after).exec(base);
+    return found ? `${base.slice(0, found.index)}${CONCEPT_MARK} ${base.slice(found.index)}` : tidy(`a ${CONCEPT_MARK} ${after}, ${base}`);
+  }
+  if (to.kind === 'style' || complete.includes(`${CONCEPT_MARK} ${after}`)) return complete;
+  return before === '' ? complete.replace(CONCEPT_MARK, `${CONCEPT_MARK} ${after}`) : complete.replace(new RegExp(`\\[V\\] ${wordPattern(before).source}`, 'u'), `${CONCEPT_MARK} ${after}`);
+}
+
+/**
+ * All three captions after a change: one of them edited, or the concept's kind or class word. Base and Target go along while they
+ * are what follows from Complete; written by hand they stay, but for the class word in them.
+ */
+export function changeCaptions(captions: Captions, words: ConceptWords, change: CaptionChange): Captions {
+  const derived = deriveCaptions(captions.complete, words.kind, words.classWord);
+  if ('which' in change) {
+    if (change.which !== 'complete') return { ...captions, [change.which]: change.text };
+    const next = deriveCaptions(change.text, words.kind, words.classWord);
+    return { complete: change.text, base: captions.base === derived.base ? next.base : captions.base, target: captions.target === derived.target ? next.target : captions.target };
+  }
+  const { to } = change;
+  const [before, after] = [words.classWord.trim(), to.classWord.trim()];
+  const said = (text: string) => (words.kind === to.kind && before !== '' && after !== '' ? text.replace(wordPattern(before), after) : text);
+  const complete = completeFor(captions.complete, captions.base, words, to);
+  const next = deriveCaptions(complete, to.kind, after);
+  return { complete, base: captions.base === derived.base ? next.base : said(captions.base), target: captions.target === derived.target ? next.target : said(captions.target) };
 }
 
 /** What is wrong with a triplet, in words, or null. The trainer refuses what this refuses. */

@@ -2,11 +2,12 @@
  * What goes in: the cards, their crops and captions, the concept's name and class word. Each card owns its bitmaps.
  * A file that cannot be read stays as a card with its fault and never stops the others.
  */
-import { captionProblem, deriveCaptions, prefillCaptions, type Captions } from '../protocol/captions';
+import { captionProblem, changeCaptions, prefillCaptions, type Captions, type ConceptWords } from '../protocol/captions';
 import type { DropPurpose } from '../protocol/concepts';
 import type { FaultData } from '../protocol/faults';
 import type { Crop, FitCheck, PictureInfo } from '../protocol/pictures';
 import { closeAll, replaceBitmap } from './bitmaps';
+import { cardsAgain, idsWithin, withMoment, type Moment } from './dataHistory';
 import { startPrompt } from './params';
 import { readSample } from './samples';
 import { faultOf, type Slice } from './slice';
@@ -22,8 +23,6 @@ export interface Card {
   info: PictureInfo | null;
   crop: Crop | null;
   captions: Captions;
-  /** Which captions the user wrote; the others follow from Complete and the class word. */
-  written: Record<keyof Captions, boolean>;
   fit: FitCheck | null;
   fitState: 'none' | 'checking' | 'done';
   fault: FaultData | null;
@@ -38,6 +37,10 @@ export interface PicturesSlice {
   selectedId: string | null;
   inputFault: FaultData | null;
   loadingSample: string | null;
+  /** What can be undone, the newest last. */
+  history: readonly Moment[];
+  /** What the captions were last made for; null where that is the recipe's. */
+  captioned: ConceptWords | null;
   addFiles(files: readonly NewFile[]): Promise<void>;
   removeCard(pictureId: string): void;
   select(pictureId: string): void;
@@ -48,32 +51,52 @@ export interface PicturesSlice {
   setKind(kind: 'instance' | 'style'): void;
   setClassWord(word: string): void;
   loadSample(set: string): Promise<void>;
+  /** For good: nothing of it can be undone. */
   clearPictures(): void;
+  /** Takes the last change back, while nothing is being learned or open. */
+  undo(): void;
 }
 
 /** A card of a stored run: the picture is read already and its captions are as they were learned. */
 export function defaultCard({ pictureId, name, width, height, crop, captions, bitmap }: PictureInfo & { captions: Captions }): Card {
   const info = { pictureId, name, width, height, crop, bitmap };
-  return { pictureId, name, file: null, state: 'ready', info, crop, captions, written: { complete: true, base: true, target: true }, fit: null, fitState: 'none', fault: null };
+  return { pictureId, name, file: null, state: 'ready', info, crop, captions, fit: null, fitState: 'none', fault: null };
 }
-
-const unwritten = { complete: false, base: false, target: false };
 
 export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
   const change = (pictureId: string, next: (card: Card) => Partial<Card>) =>
     set({ cards: get().cards.map((card) => (card.pictureId === pictureId ? { ...card, ...next(card) } : card)) });
 
-  /** Captions after kind or class word changed: what the user wrote stays. */
-  const recaption = (card: Card, oldWord: string): Captions => {
-    const { kind, classWord } = get().recipe;
-    if (!card.written.complete) return { ...prefillCaptions(kind, classWord), ...keep(card) };
-    const complete = oldWord === '' ? card.captions.complete : card.captions.complete.replace(`[V] ${oldWord}`, `[V] ${classWord.trim()}`);
-    return { ...deriveCaptions(complete, kind, classWord), ...keep(card) };
+  /** Removed cards that undo can still bring back, with their bitmaps. */
+  const parked = new Map<string, Card>();
+  /** What the captions were last made for. */
+  const captionedFor = (): ConceptWords => get().captioned ?? { kind: get().recipe.kind, classWord: get().recipe.classWord };
+  /** Notes what there is before a change; call it before anything is changed. */
+  const note = (label: string, of: string) => {
+    const { history, cards, selectedId, recipe: { kind, classWord }, conceptName, conceptNamed } = get();
+    set({ history: withMoment(history, { label, of, cards, selectedId, words: { kind, classWord }, captioned: captionedFor(), conceptName, conceptNamed }) });
+    forgetLost();
   };
-  const keep = (card: Card): Partial<Captions> => ({
-    ...(card.written.base ? { base: card.captions.base } : {}),
-    ...(card.written.target ? { target: card.captions.target } : {}),
-  });
+  /** Frees the parked cards that nothing can bring back. */
+  const forgetLost = () => {
+    const kept = idsWithin(get().history);
+    for (const [pictureId, card] of parked) {
+      if (kept.has(pictureId)) continue;
+      parked.delete(pictureId);
+      closeAll([card.info, card.fit]);
+      if (card.state === 'ready') env.client.request('forgetPicture', { pictureId }).catch((error: unknown) => set({ inputFault: faultOf(error) }));
+    }
+  };
+  const park = (cards: readonly Card[]) => { for (const card of cards) if (card.state !== 'reading') parked.set(card.pictureId, card); };
+
+  /** Captions after kind or class word changed; typing goes on from what there was before its first letter. */
+  const recaption = (words: ConceptWords) => {
+    const { kind, classWord } = words;
+    if (kind === 'instance' && classWord.trim() === '') return;
+    const { cards: before, captioned } = get().history.at(-1)!;
+    const captionsOf = new Map(before.map((card) => [card.pictureId, card.captions]));
+    set({ captioned: words, cards: get().cards.map((card) => ({ ...card, captions: changeCaptions(captionsOf.get(card.pictureId) ?? card.captions, captioned, { to: words }) })) });
+  };
   const refreshNames = () => {
     const { recipe, conceptNamed, promptWritten } = get();
     const word = recipe.kind === 'style' ? 'style' : recipe.classWord.trim();
@@ -106,7 +129,7 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
 
   // A worker that replaces another has no pictures: it gets those on the cards again.
   env.client.on('compute', () => {
-    for (const { pictureId, name, file, state } of get().cards) {
+    for (const { pictureId, name, file, state } of [...get().cards, ...parked.values()]) {
       if (!file || state !== 'ready') continue;
       env.client.request('drop', { file, name, pictureId, purpose: 'among' })
         .then((dropped) => { if (dropped.kind === 'picture') dropped.picture.bitmap.close(); })
@@ -115,7 +138,7 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
   });
 
   return {
-    conceptName: '', conceptNamed: false, cards: [], selectedId: null, inputFault: null, loadingSample: null,
+    conceptName: '', conceptNamed: false, cards: [], selectedId: null, inputFault: null, loadingSample: null, history: [], captioned: null,
 
     async addFiles(files) {
       set({ inputFault: null });
@@ -126,9 +149,10 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
         set({ inputFault: { code: 'too-many-pictures', message: `${left === 1 ? 'One picture was' : `${left} pictures were`} left out: a concept takes up to ${MOST_PICTURES}.`, remedy: 'Remove some pictures first.' } });
       }
       const { kind, classWord } = get().recipe;
+      if (taken.length > 0) note(taken.length === 1 ? `Add ${taken[0]!.name}` : `Add ${taken.length} pictures`, get().loadingSample === null ? `add ${get().history.length}` : 'sample');
       const added = taken.map((file): Card => ({
         pictureId: env.newId(), name: file.name, file: file.file, state: 'reading', info: null, crop: null, captions: file.captions ?? prefillCaptions(kind, classWord),
-        written: file.captions ? { complete: true, base: true, target: true } : unwritten, fit: null, fitState: 'none', fault: null,
+        fit: null, fitState: 'none', fault: null,
       }));
       set({ cards: [...get().cards, ...added], selectedId: get().selectedId ?? added[0]?.pictureId ?? null });
       const purpose = get().cards.length > 1 ? 'among' : 'alone';
@@ -140,26 +164,28 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
       const at = cards.findIndex((card) => card.pictureId === pictureId);
       const card = cards[at];
       if (!card) return;
-      closeAll([card.info, card.fit]);
+      if (card.state === 'ready') {
+        note(`Remove ${card.name}`, `remove ${pictureId}`);
+        const { id } = get().history.at(-1)!;
+        get().notify(`“${card.name}” is removed.`, 'plain', { label: 'Undo', accept: () => { if (get().history.at(-1)?.id === id) get().undo(); } });
+      }
+      park([card]);
       const left = cards.filter((other) => other !== card);
       set({ cards: left, inputFault: null, selectedId: selectedId === pictureId ? (left[Math.min(at, left.length - 1)]?.pictureId ?? null) : selectedId });
-      if (card.state === 'ready') env.client.request('forgetPicture', { pictureId }).catch((error: unknown) => set({ inputFault: faultOf(error) }));
+      forgetLost();
     },
 
     select: (selectedId) => set({ selectedId }),
 
     setCrop(pictureId, crop) {
+      note('Crop', `crop ${pictureId}`);
       change(pictureId, (card) => ({ crop, fit: replaceBitmap(card.fit, null), fitState: 'none' }));
       void get().checkFit(pictureId);
     },
 
     setCaption(pictureId, which, text) {
-      const { kind, classWord } = get().recipe;
-      change(pictureId, (card) => {
-        const written = { ...card.written, [which]: true };
-        if (which !== 'complete') return { written, captions: { ...card.captions, [which]: text } };
-        return { written, captions: { ...deriveCaptions(text, kind, classWord), ...keep(card) } };
-      });
+      note('Caption', `${which} ${pictureId}`);
+      change(pictureId, (card) => ({ captions: changeCaptions(card.captions, captionedFor(), { which, text }) }));
     },
 
     async checkFit(pictureId) {
@@ -179,16 +205,16 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
     setConceptName: (conceptName) => set({ conceptName, conceptNamed: conceptName !== '' }),
 
     setKind(kind) {
-      const old = get().recipe.classWord.trim();
+      note('Kind of concept', 'words');
       get().setField('kind', kind);
-      set({ cards: get().cards.map((card) => ({ ...card, captions: recaption(card, old) })) });
+      recaption({ kind, classWord: get().recipe.classWord });
       refreshNames();
     },
 
     setClassWord(word) {
-      const old = get().recipe.classWord.trim();
+      note('Class word', 'words');
       get().setField('classWord', word);
-      set({ cards: get().cards.map((card) => ({ ...card, captions: recaption(card, old) })) });
+      recaption({ kind: get().recipe.kind, classWord: get().recipe.classWord });
       refreshNames();
     },
 
@@ -196,7 +222,11 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
       set({ loadingSample: name, inputFault: null });
       try {
         const sample = await readSample(env, name);
-        get().clearPictures();
+        if (get().run || get().opened) get().newConcept();
+        note(`Load ${sample.title}`, 'sample');
+        park(get().cards);
+        set({ cards: [], selectedId: null, captioned: null });
+        forgetLost();
         set({ conceptName: sample.title, conceptNamed: true, promptWritten: false });
         get().setField('kind', sample.kind);
         get().setField('classWord', sample.classWord);
@@ -210,8 +240,26 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
     },
 
     clearPictures() {
-      for (const card of get().cards) get().removeCard(card.pictureId);
-      set({ cards: [], selectedId: null, inputFault: null, conceptName: '', conceptNamed: false });
+      park(get().cards);
+      set({ cards: [], history: [], captioned: null, selectedId: null, inputFault: null, conceptName: '', conceptNamed: false });
+      forgetLost();
+    },
+
+    undo() {
+      const { history, cards, run, opened } = get();
+      const moment = history.at(-1);
+      if (!moment || run || opened) return;
+      const present = new Map([...parked, ...cards.map((card) => [card.pictureId, card] as const)]);
+      const again = cardsAgain(moment, present);
+      park(cards);
+      for (const { pictureId } of again) parked.delete(pictureId);
+      const { selectedId, captioned, conceptName, conceptNamed, words } = moment;
+      set({ history: history.slice(0, -1), cards: again, selectedId, captioned, conceptName, conceptNamed, inputFault: null });
+      get().setField('kind', words.kind);
+      get().setField('classWord', words.classWord);
+      refreshNames();
+      forgetLost();
+      for (const card of again) if (card.crop !== present.get(card.pictureId)?.crop) void get().checkFit(card.pictureId);
     },
   };
 };

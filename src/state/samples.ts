@@ -1,5 +1,6 @@
 /** The four sample sets that ship with the app (public/concepts): their list, and reading one as files with captions. */
 import type { Captions } from '../protocol/captions';
+import { readCaptionsFile } from '../formats/captionsFile';
 import { Fault } from '../protocol/faults';
 import type { Environment } from './client';
 
@@ -13,8 +14,6 @@ export const sampleSets: readonly SampleSet[] = [
   { set: 'duotone', title: 'Duotone', short: 'Duotone style', kind: 'style', count: 5 },
 ];
 
-interface SampleFile { name: string; kind: 'instance' | 'style'; classWord: string; images: ({ file: string } & Captions)[] }
-
 export interface Sample { title: string; kind: 'instance' | 'style'; classWord: string; files: { file: Blob; name: string; captions: Captions }[] }
 
 export const samplePath = (set: string, file: string) => `concepts/${set}/${file}`;
@@ -26,7 +25,9 @@ export async function readSample(env: Pick<Environment, 'read'>, set: string): P
     if (!response.ok) throw new Fault('network', `The sample “${set}” lacks ${file} (status ${response.status}).`, 'Reload the page.');
     return response;
   };
-  const { kind, classWord, images } = (await (await read('captions.json')).json()) as SampleFile;
+  const found = readCaptionsFile(await (await read('captions.json')).text());
+  if (!found) throw new Fault('file-unrecognised', `The captions of the sample “${set}” cannot be read.`, 'Reload the page.');
+  const { kind, classWord, images } = found;
   const files = await Promise.all(images.map(async ({ file, complete, base, target }) => ({ file: await (await read(file)).blob(), name: file, captions: { complete, base, target } })));
   return { title: sampleSets.find((sample) => sample.set === set)?.title ?? set, kind, classWord, files };
 }

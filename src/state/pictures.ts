@@ -51,6 +51,8 @@ export interface PicturesSlice {
   setKind(kind: 'instance' | 'style'): void;
   setClassWord(word: string): void;
   loadSample(set: string): Promise<void>;
+  /** Puts all pictures away; undo brings them back. */
+  startOver(): void;
   /** For good: nothing of it can be undone. */
   clearPictures(): void;
   /** Takes the last change back, while nothing is being learned or open. */
@@ -237,6 +239,15 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
       } finally {
         set({ loadingSample: null });
       }
+    },
+
+    startOver() {
+      note('Start over', 'start over');
+      park(get().cards);
+      set({ cards: [], selectedId: null, captioned: null, inputFault: null, conceptName: '', conceptNamed: false, promptWritten: false });
+      get().setField('classWord', '');
+      refreshNames();
+      get().notify('The pictures are put away.', 'plain', { label: 'Undo', accept: get().undo });
     },
 
     clearPictures() {

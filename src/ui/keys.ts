@@ -12,6 +12,7 @@ export const keyList: readonly { keys: string; does: string }[] = [
   { keys: 'Shift ← →', does: 'Move the balance by 0.01' },
   { keys: 'Page ↑ ↓', does: 'Move the balance by 0.25' },
   { keys: 'Home End', does: 'Balance 0 and 2' },
+  { keys: 'Ctrl Z', does: 'Undo the last change to pictures and captions' },
   { keys: '?', does: 'This list' },
 ];
 
@@ -23,9 +24,12 @@ export function useKeys(openHelp: () => void): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const target = event.target as Element | null;
-      if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('[role=dialog]')) return;
+      if (event.altKey || document.querySelector('[role=dialog]')) return;
       const typing = target?.closest('input:not([type=range]), textarea, [contenteditable]');
-      if (event.key === '?' && !typing) openHelp();
+      if (event.ctrlKey || event.metaKey) {
+        if (event.key.toLowerCase() !== 'z' || event.shiftKey || typing || now().tab !== 'learn') return;
+        now().undo();
+      } else if (event.key === '?' && !typing) openHelp();
       else if (event.key.toLowerCase() === 'b' && !typing) window.dispatchEvent(new Event(BLINK_EVENT));
       else if (event.key === 'Escape' && now().drawing) now().cancelDraw();
       else if (event.key === ' ' && !target?.closest(keepsItsKeys) && now().ready && now().tab === 'learn' && now().prompt.trim() !== '') void now().draw();

@@ -3,7 +3,7 @@
  *
  * In      drop-input (file input, hidden), drop-zone, sample-<set> (buttons: sample-guide-dog …), card-<n> (from 0), card-remove-<n>,
  *         card-error-<n>, crop-<n>, class-word, kind-instance, kind-style, caption-complete, caption-base, caption-target (textareas;
- *         the last two in captions-fold, which opens by its summary), fit-check, fit-warning, outside-warning, learn
+ *         the last two in captions-fold, which opens by its summary), fit-check, fit-warning, undo, outside-warning, learn
  * Out     twin-base, twin-concept (figures; each holds one <canvas>, readable by toDataURL, and a badge), badge-base, badge-concept
  *         (texts: "draft", "12 of 20 steps", "20 steps · 1.4 s", "recorded example"), prompt, seed, draw, cancel-draw, more,
  *         negative, steps, guidance, balance (an <input type=range>: its value, its arrow keys), balance-value, lambda, strip-<step> (buttons with a canvas), save-picture
@@ -19,7 +19,7 @@
 export const ids = {
   dropInput: 'drop-input', dropZone: 'drop-zone', classWord: 'class-word', kindInstance: 'kind-instance', kindStyle: 'kind-style',
   captionComplete: 'caption-complete', captionBase: 'caption-base', captionTarget: 'caption-target',
-  captionsFold: 'captions-fold', fitCheck: 'fit-check', fitWarning: 'fit-warning', outsideWarning: 'outside-warning', learn: 'learn',
+  captionsFold: 'captions-fold', fitCheck: 'fit-check', fitWarning: 'fit-warning', outsideWarning: 'outside-warning', learn: 'learn', undo: 'undo',
   twinBase: 'twin-base', twinConcept: 'twin-concept', badgeBase: 'badge-base', badgeConcept: 'badge-concept',
   prompt: 'prompt', seed: 'seed', draw: 'draw', cancelDraw: 'cancel-draw', more: 'more', negative: 'negative', steps: 'steps', guidance: 'guidance',
   balance: 'balance', balanceValue: 'balance-value', lambda: 'lambda', savePicture: 'save-picture',

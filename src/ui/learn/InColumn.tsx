@@ -10,6 +10,7 @@ import { LearnButton } from './LearnButton';
 import { PictureGrid } from './PictureGrid';
 import { SampleList } from './SampleList';
 import { ThisPicture } from './ThisPicture';
+import { UndoButton } from './UndoButton';
 import { WhatIsIt } from './WhatIsIt';
 
 export function InColumn() {
@@ -29,7 +30,7 @@ export function InColumn() {
       <div className="column-scroll">
         {empty && !opened ? (
           <>
-            <h2>New concept</h2>
+            <div className="row"><h2>New concept</h2><UndoButton /></div>
             <DropZone />
             <FaultNote fault={inputFault} />
             <SampleList />
@@ -40,7 +41,8 @@ export function InColumn() {
               <input className="name" aria-label="Name of the concept" data-testid={ids.conceptName} value={name} placeholder="Name this concept" maxLength={60} spellCheck={false}
                 readOnly={opened !== null} onChange={(event) => actions.setConceptName(event.target.value)} />
               {!empty && <span className="note">{plural(cards.length, 'picture')}</span>}
-              {before && <button type="button" className="link" data-testid={ids.newConcept} title="Puts these pictures away and begins anew" onClick={actions.newConcept}>Start over</button>}
+              {before && <button type="button" className="link" data-testid={ids.newConcept} title="Puts these pictures away and begins anew" onClick={actions.startOver}>Start over</button>}
+              {before && <UndoButton />}
             </div>
             {opened ? <p className="muted">This concept is on the Shelf. Write a prompt with [V] where it should stand, or move the balance.</p> : (
               <>

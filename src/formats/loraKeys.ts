@@ -33,6 +33,8 @@ export function bareModule(module: string): string {
 
 /** The name of a projection in the single-file checkpoint, and which third of its rows it is (null: all of them). */
 function originalName(site: string): { name: string; third: number | null } | null {
+  const [, at, net] = /^transformer_blocks\.(\d+)\.(ff|ff_context)\.net\.(?:0\.proj|2)$/.exec(site) ?? [];
+  if (at !== undefined) return { name: `joint_blocks.${at}.${net === 'ff' ? 'x_block' : 'context_block'}.mlp.${site.endsWith('.2') ? 'fc2' : 'fc1'}`, third: null };
   const [, block, rest] = /^transformer_blocks\.(\d+)\.attn\.(.+)$/.exec(site) ?? [];
   if (block === undefined || rest === undefined) return null;
   const [stream, list] = rest.startsWith('add_') || rest === 'to_add_out' ? ['context_block', ['add_q_proj', 'add_k_proj', 'add_v_proj']] : ['x_block', ['to_q', 'to_k', 'to_v']];

@@ -10,18 +10,26 @@ import type { MethodMeta } from './meta';
 /** Texts that belong to a picture; `null` is the empty prompt, which needs none. */
 export type CaptionRole = 'complete' | 'base' | 'target' | 'class' | 'null';
 
+/** The rate over a stage: full up to its last part (0…1 of its steps), then down to near 0 in a line or half a cosine, as diffusers' schedulers go. */
+export interface RateSchedule { shape: 'constant' | 'linear' | 'cosine'; part: number }
+
 export interface OptimizerSettings {
   learningRate: number;
+  schedule: RateSchedule;
   weightDecay: number;
   /** Largest norm of the group's gradient; null leaves it as it is. */
   clip: number | null;
 }
 
-/** LoRA pairs on the model's sites. `start` noise: A from the method's own stream of random numbers, B zero, so that it changes nothing at first. */
+/**
+ * LoRA pairs on the model's sites. `start` noise: A from the method's own stream of random numbers, B zero, so that it changes
+ * nothing at first; group: the values that another group of the same shape has by then, with moments of its own.
+ */
 export interface AdapterGroup {
   kind: 'adapter';
   rank: number;
-  start: { from: 'noise'; stream: number };
+  sites: 'attention' | 'attention+mlp';
+  start: { from: 'noise'; stream: number } | { from: 'group'; group: string };
   optimizer: OptimizerSettings;
 }
 /** Layer-wise embeddings of [V], one row a block, and the pooled delta where asked for. They start as what the base reads there. */
@@ -74,7 +82,8 @@ export interface LossParts extends LossFigures {
 /** A step whose evaluations all stand at one noised point: branches, then a loss over their velocities. */
 export interface PointStep<R> {
   kind: 'point';
-  branches(recipe: R): Branch[];
+  /** `chance`: a number in (0,1) of this step's own, for evaluations that are made in a share of steps only. */
+  branches(recipe: R, chance: number): Branch[];
   /** Reads nothing back. */
   loss(input: StepInput, recipe: R): LossParts;
 }

@@ -13,7 +13,7 @@ import { Shelf } from './shelf';
 /** Two blocks of width 8, as far as a LoRA asks of them: their names and sizes. */
 const linear = { inFeatures: 8, outFeatures: 8 };
 const attention = { q: linear, k: linear, v: linear, out: linear };
-const stream = { attention };
+const stream = { attention, up: linear, down: linear };
 const mmdit = { config: { depth: 2, hidden: 8, pooledWidth: 5 }, blocks: [0, 1].map((index) => ({ index, last: index === 1, x: stream, context: stream, dual: null })) } as unknown as Mmdit;
 const values = (...shape: number[]) => ({ shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.fround(Math.sin(i + 1))) });
 const tensors: StoredTensors = { ...Object.fromEntries(loraSites(mmdit).flatMap(({ name }) => [[`${name}.a`, values(8, 2)], [`${name}.b`, values(2, 8)]])), rows: values(2, 8), pooledDelta: values(5) };
@@ -41,42 +41,42 @@ async function changed(file: Blob, change: (tensors: Record<string, PlainTensor>
 }
 
 it('writes no rows of a student that was trained without them, and reads such a concept back as it was', async () => {
-  const { db, shelf } = await opened({ studentRows: false });
+  const { db, shelf } = await opened({ studentRows: 'off' });
   const file = await exported(shelf);
   expect(openSafetensors(new Uint8Array(await file.arrayBuffer())).keys().filter((key) => key.startsWith('lamina'))).toEqual([]);
   const { concept, notes } = await shelf.import(file, 'dog.safetensors');
-  expect(await kept(db, concept)).toEqual({ rows: false, pooledDelta: false, studentRows: false });
+  expect(await kept(db, concept)).toEqual({ rows: false, pooledDelta: false, studentRows: 'off' });
   expect(notes).toEqual([]);
 });
 
 it('gives rows back to a student that was trained with them', async () => {
-  const { db, shelf } = await opened({ studentRows: true });
+  const { db, shelf } = await opened({ studentRows: 'on' });
   const { concept, notes } = await shelf.import(await exported(shelf), 'dog.safetensors');
-  expect(await kept(db, concept)).toEqual({ rows: true, pooledDelta: true, studentRows: true });
+  expect(await kept(db, concept)).toEqual({ rows: true, pooledDelta: true, studentRows: 'on' });
   expect(notes).toEqual([]);
 });
 
 it('leaves rows out where the recipe knows of none, or where there is no recipe, and says so', async () => {
-  const { db, shelf } = await opened({ studentRows: true });
+  const { db, shelf } = await opened({ studentRows: 'on' });
   const whole = await exported(shelf);
   const unsaid = await changed(whole, (_, metadata) => { metadata['lamina.recipe'] = JSON.stringify({ ...JSON.parse(metadata['lamina.recipe']!), studentRows: false }); });
   const bare = await changed(whole, (_, metadata) => { for (const key of Object.keys(metadata)) delete metadata[key]; });
   for (const [file, note] of [[unsaid, 'its recipe says that it was learned without them'], [bare, 'no recipe that says what they are for']] as const) {
     const { concept, notes } = await shelf.import(file, 'dog.safetensors');
-    expect(await kept(db, concept)).toEqual({ rows: false, pooledDelta: false, studentRows: false });
+    expect(await kept(db, concept)).toEqual({ rows: false, pooledDelta: false, studentRows: 'off' });
     expect(notes.join()).toContain(note);
   }
 });
 
 it('says that rows are missing which the recipe speaks of', async () => {
-  const { db, shelf } = await opened({ studentRows: true });
+  const { db, shelf } = await opened({ studentRows: 'on' });
   const { concept, notes } = await shelf.import(await exported(shelf, false), 'dog.safetensors');
-  expect(await kept(db, concept)).toEqual({ rows: false, pooledDelta: false, studentRows: false });
+  expect(await kept(db, concept)).toEqual({ rows: false, pooledDelta: false, studentRows: 'off' });
   expect(notes).toEqual(['It was learned with concept rows, which are not in this file: it draws without them, as in other tools.']);
 });
 
 it('says in plain words what of a file was left out', async () => {
-  const { shelf } = await opened({ studentRows: false });
+  const { shelf } = await opened({ studentRows: 'off' });
   const file = await changed(await exported(shelf), (all) => {
     for (const layer of ['0', '1']) Object.assign(all, { [`transformer.transformer_blocks.${layer}.ff.up.lora_A.weight`]: values(2, 8), [`transformer.transformer_blocks.${layer}.ff.up.lora_B.weight`]: values(8, 2) });
     delete all['transformer.transformer_blocks.0.attn.to_q.lora_B.weight'];

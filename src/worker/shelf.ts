@@ -29,12 +29,12 @@ export const triggerOf = ({ kind, classWord }: Recipe): string => (kind === 'sty
 
 /** Concept rows belong to a student that was trained with them: they are taken only where the file has them and its recipe says so. */
 function agreeOnRows({ rows, pooledDelta, ...plain }: StoredTensors, recipe: Recipe | null): { tensors: StoredTensors; studentRows: Recipe['studentRows']; note: string | null } {
-  const wanted = recipe?.studentRows ?? false;
-  if (rows && wanted) return { tensors: { ...plain, rows, ...(pooledDelta && { pooledDelta }) }, studentRows: wanted, note: null };
+  const wanted = recipe?.studentRows ?? 'off';
+  if (rows && wanted !== 'off') return { tensors: { ...plain, rows, ...(pooledDelta && { pooledDelta }) }, studentRows: wanted, note: null };
   const note = rows
     ? `The file holds concept rows, but ${recipe ? 'its recipe says that it was learned without them' : 'no recipe that says what they are for'}: they are left out.`
-    : wanted ? 'It was learned with concept rows, which are not in this file: it draws without them, as in other tools.' : null;
-  return { tensors: plain, studentRows: false, note };
+    : wanted !== 'off' ? 'It was learned with concept rows, which are not in this file: it draws without them, as in other tools.' : null;
+  return { tensors: plain, studentRows: 'off', note };
 }
 
 /** "12 layers were left out, as this base has no such layer (transformer_blocks.0.ff.net.0.proj and others)." */
@@ -104,18 +104,18 @@ export class Shelf {
     const recipe = parseRecipe(record.recipe);
     const likenessWithoutRows = (record.measures as Measures | null)?.likenessWithoutRows ?? null;
     const bytes = await writeLora({
-      tensors: record.tensors, name: record.name, trigger: triggerOf(recipe), recipe, usesRows: recipe.studentRows, base: { id: record.base, sha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '' },
+      tensors: record.tensors, name: record.name, trigger: triggerOf(recipe), recipe, usesRows: recipe.studentRows !== 'off', base: { id: record.base, sha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '' },
       lambda: record.lambda, likenessWithoutRows, captions: record.captions, options, date: new Date().toISOString(),
     });
     const fileName = `${record.name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '') || 'concept'}.safetensors`;
-    return { file: new Blob([bytes], { type: 'application/octet-stream' }), fileName, tellsAll: !recipe.studentRows, likenessWithoutRows };
+    return { file: new Blob([bytes], { type: 'application/octet-stream' }), fileName, tellsAll: recipe.studentRows === 'off', likenessWithoutRows };
   }
 
   /** A LoRA file becomes a concept on the Shelf. What of it could not be taken is said. */
   async import(file: Blob, fileName: string): Promise<Omit<Extract<Dropped, { kind: 'concept' }>, 'kind'>> {
     const { mmdit } = await this.opening.base();
     const { depth, hidden, pooledWidth } = mmdit.config;
-    const read = await readLora(file, { sites: loraSites(mmdit), depth, hidden, pooledWidth }, fileName);
+    const read = await readLora(file, { sites: loraSites(mmdit, 'attention+mlp'), depth, hidden, pooledWidth }, fileName);
     const { about, matched, total } = read;
     const told = about?.recipe ? parseRecipe(about.recipe) : null;
     const { tensors, studentRows, note } = agreeOnRows(read.tensors, told);

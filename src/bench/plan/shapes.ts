@@ -59,5 +59,5 @@ export function shapedDataset({ mmdit, latentShape }: FlowBase, { pictures, text
   const words = (marked: boolean, rows = pictures): EncodedPrompts => ({
     context: tf.zeros([rows, textTokens, contextWidth]), pooled: tf.zeros([rows, pooledWidth]), at: Array<number>(rows).fill(marked ? 2 : -1),
   });
-  return { latents: tf.zeros([pictures, ...latentShape]), pictures, words: { complete: words(true), base: words(false), target: words(true), class: words(false), null: words(false) } };
+  return { latents: tf.zeros([pictures, ...latentShape]), pictures, unshifted: pictures, words: { complete: words(true), base: words(false), target: words(true), class: words(false), null: words(false) } };
 }

@@ -42,6 +42,7 @@ export async function stepForm(size: StepSize, weights: 'packed' | 'tensors' = '
   const dataset: Dataset = {
     latents: someTensor([PICTURES, side, side, size.model.channels], 3),
     pictures: PICTURES,
+    unshifted: PICTURES,
     words: { complete: words(size, 2, 10), base: words(size, -1, 20), target: words(size, 1, 30), class: words(size, -1, 40), null: words(size, -1, 50) },
   };
   const recipe = { ...defaultRecipe('lamina'), classWord: 'dog', batchSize: batch, rank, stage1Steps: 1, stage2Steps: 1e9 };

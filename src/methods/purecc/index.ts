@@ -18,6 +18,8 @@ import { pureTerm, squaredDistance } from './loss';
 import { pureccMeta } from './meta';
 
 type Recipe = RecipeOf<'purecc'>;
+/** Whether the student sees the concept rows in a step. */
+const readsRows = ({ studentRows, rowDropout }: Recipe, chance: number): boolean => studentRows === 'on' || (studentRows === 'mixed' && chance >= rowDropout);
 /** Streams of random numbers that adapters start from. Never renumber: a recipe and seed give the same weights by them. */
 export const streams = { extractor: 4, student: 5 } as const;
 
@@ -29,10 +31,10 @@ const of = ({ velocities }: StepInput, name: BranchName): Tensor4D => {
   return velocity;
 };
 
-function studentBranches(recipe: Recipe): Branch[] {
+function studentBranches(recipe: Recipe, chance: number): Branch[] {
   const pure = recipe.eta > 0;
   const moving = recipe.originalSource !== 'frozen';
-  const branches: Branch[] = [{ name: 'complete', caption: 'complete', adapter: 'student', rows: recipe.studentRows ? 'rows' : null, trains: true }];
+  const branches: Branch[] = [{ name: 'complete', caption: 'complete', adapter: 'student', rows: readsRows(recipe, chance) ? 'rows' : null, trains: true }];
   if (recipe.anchor > 0 || (pure && moving)) {
     branches.push({ name: 'baseStudent', caption: 'base', adapter: 'student', rows: null, trains: recipe.anchor > 0 || recipe.originalSource === 'trainable' });
   }
@@ -88,12 +90,13 @@ function studentLoss(input: StepInput, recipe: Recipe): LossParts {
 export const purecc = {
   meta: pureccMeta,
   captions: ['complete', 'base', 'target', 'class', 'null'],
-  groups({ rank, pooledDelta, learningRate, rowLearningRate, weightDecay, gradientClip }) {
-    const optimizer = { learningRate, weightDecay, clip: gradientClip };
+  groups({ rank, sites, studentStart, pooledDelta, learningRate, rowLearningRate, lrScheduler, lrDecayRatio, weightDecay, gradientClip }) {
+    const schedule = { shape: lrScheduler, part: lrDecayRatio };
+    const optimizer = { learningRate, schedule, weightDecay, clip: gradientClip };
     return {
-      extractor: { kind: 'adapter', rank, start: { from: 'noise', stream: streams.extractor }, optimizer },
-      student: { kind: 'adapter', rank, start: { from: 'noise', stream: streams.student }, optimizer },
-      rows: { kind: 'rows', pooledDelta, optimizer: { learningRate: rowLearningRate, weightDecay: 0, clip: null } },
+      extractor: { kind: 'adapter', rank, sites, start: { from: 'noise', stream: streams.extractor }, optimizer },
+      student: { kind: 'adapter', rank, sites, start: studentStart === 'extractor' ? { from: 'group', group: 'extractor' } : { from: 'noise', stream: streams.student }, optimizer },
+      rows: { kind: 'rows', pooledDelta, optimizer: { learningRate: rowLearningRate, schedule, weightDecay: 0, clip: null } },
     };
   },
   stages: {
@@ -102,12 +105,12 @@ export const purecc = {
       step: { kind: 'point', branches: () => [{ name: 'complete', caption: 'complete', adapter: 'extractor', rows: 'rows', trains: true }], loss: extractorLoss },
       result: () => ({ adapter: 'extractor', rows: 'rows' }),
       // It is trained with rows, whatever the student would have been.
-      keptAs: (recipe) => ({ ...recipe, studentRows: true }),
+      keptAs: (recipe) => ({ ...recipe, studentRows: 'on' }),
     },
     student: {
       trains: ['student'],
       step: { kind: 'point', branches: studentBranches, loss: studentLoss },
-      result: ({ studentRows }) => ({ adapter: 'student', rows: studentRows ? 'rows' : null }),
+      result: ({ studentRows }) => ({ adapter: 'student', rows: studentRows === 'off' ? null : 'rows' }),
     },
   } satisfies Record<(typeof pureccMeta.stages)[number]['id'], Stage<Recipe>>,
 } satisfies Method<Recipe>;

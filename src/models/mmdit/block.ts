@@ -5,7 +5,7 @@
  */
 import { attention, gatedResidual, geluTanh, joinTokens, linear, normModulate, rmsNorm, type FrozenLinear } from '../../engine/ops';
 import { reshape, split, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
-import type { Adapter, AttentionWeights, BlockWeights, MmditConfig, StreamWeights } from './types';
+import type { Adapter, AttentionWeights, BlockWeights, MmditConfig, SiteChoice, StreamWeights } from './types';
 
 export interface Streams { x: Tensor3D; y: Tensor3D | null }
 
@@ -14,12 +14,18 @@ const SITE_NAMES = {
   context: { q: 'add_q_proj', k: 'add_k_proj', v: 'add_v_proj', out: 'to_add_out' },
 } as const;
 
-/** The sites of a block in a fixed order, with their layers. */
-export function blockSites(block: BlockWeights): { name: string; layer: FrozenLinear }[] {
-  return (['x', 'context'] as const).flatMap((stream) => (['q', 'k', 'v', 'out'] as const).flatMap((part) => {
-    const layer = block[stream].attention[part];
-    return layer ? [{ name: `transformer_blocks.${block.index}.attn.${SITE_NAMES[stream][part]}`, layer }] : [];
-  }));
+const MLP_NAMES = { x: { up: 'ff.net.0.proj', down: 'ff.net.2' }, context: { up: 'ff_context.net.0.proj', down: 'ff_context.net.2' } } as const;
+type Stream = keyof typeof SITE_NAMES;
+
+const attentionSite = (index: number, stream: Stream, part: 'q' | 'k' | 'v' | 'out') => `transformer_blocks.${index}.attn.${SITE_NAMES[stream][part]}`;
+const mlpSite = (index: number, stream: Stream, part: 'up' | 'down') => `transformer_blocks.${index}.${MLP_NAMES[stream][part]}`;
+
+/** The sites of a block in a fixed order, with their layers: the attentions', then the MLPs'. */
+export function blockSites(block: BlockWeights, choice: SiteChoice = 'attention+mlp'): { name: string; layer: FrozenLinear }[] {
+  const streams = ['x', 'context'] as const;
+  const attentions = streams.flatMap((stream) => (['q', 'k', 'v', 'out'] as const).map((part) => ({ name: attentionSite(block.index, stream, part), layer: block[stream].attention[part] })));
+  const mlps = streams.flatMap((stream) => (['up', 'down'] as const).map((part) => ({ name: mlpSite(block.index, stream, part), layer: block[stream][part] })));
+  return [...attentions, ...(choice === 'attention' ? [] : mlps)].flatMap(({ name, layer }) => (layer ? [{ name, layer }] : []));
 }
 
 const chunks = (modulation: Tensor2D, width: number): Tensor3D[] =>
@@ -41,13 +47,16 @@ type Project = (part: 'q' | 'k' | 'v' | 'out', x: Tensor3D) => Tensor3D;
 const projection = (weights: AttentionWeights, site: (part: 'q' | 'k' | 'v' | 'out') => Adapter[string] | undefined): Project =>
   (part, x) => linear(x, weights[part]!, site(part));
 
-function mlp(x: Tensor3D, w: StreamWeights, [shift, scale, gate]: readonly Tensor3D[]): Tensor3D {
-  return gatedResidual(x, gate!, linear(geluTanh(linear(normModulate(x, shift!, scale!), w.up!)), w.down!));
+type MlpPair = (part: 'up' | 'down') => Adapter[string] | undefined;
+
+function mlp(x: Tensor3D, w: StreamWeights, [shift, scale, gate]: readonly Tensor3D[], lora: MlpPair): Tensor3D {
+  return gatedResidual(x, gate!, linear(geluTanh(linear(normModulate(x, shift!, scale!), w.up!, lora('up'))), w.down!, lora('down')));
 }
 
 /** x and y after the block; y is null after the last one. modX and modY are the outputs of the block's modulation layers. */
 export function runBlock(config: MmditConfig, w: BlockWeights, x: Tensor3D, y: Tensor3D, modX: Tensor2D, modY: Tensor2D, adapter: Adapter | null): Streams {
-  const at = (stream: 'x' | 'context') => projection(w[stream].attention, (part) => adapter?.[`transformer_blocks.${w.index}.attn.${SITE_NAMES[stream][part]}`]);
+  const at = (stream: 'x' | 'context') => projection(w[stream].attention, (part) => adapter?.[attentionSite(w.index, stream, part)]);
+  const mlpPair = (stream: Stream): MlpPair => (part) => adapter?.[mlpSite(w.index, stream, part)];
   const [onX, onY] = [at('x'), at('context')];
   const forX = chunks(modX, config.hidden);
   const forY = chunks(modY, config.hidden);
@@ -66,10 +75,10 @@ export function runBlock(config: MmditConfig, w: BlockWeights, x: Tensor3D, y: T
 
   let outX = gatedResidual(x, forX[2]!, onX('out', toX));
   if (w.dual) outX = gatedResidual(outX, forX[8]!, selfAttention(config, w.dual, normModulate(x, forX[6]!, forX[7]!)));
-  outX = mlp(outX, w.x, forX.slice(3, 6));
+  outX = mlp(outX, w.x, forX.slice(3, 6), mlpPair('x'));
   if (!toY) return { x: outX, y: null };
   const outY = gatedResidual(y, forY[2]!, onY('out', toY));
-  return { x: outX, y: mlp(outY, w.context, forY.slice(3, 6)) };
+  return { x: outX, y: mlp(outY, w.context, forY.slice(3, 6), mlpPair('context')) };
 }
 
 /** attn2: the picture tokens alone; never trained. */

@@ -6,15 +6,15 @@ import { blockSites } from './block';
 import { forwardSteps } from './forward';
 import { mmditLayers } from './residency';
 import { drain, drainAsync } from './steps';
-import type { Adapter, Between, ConceptRows, LoraSite, Mmdit, MmditInput, VelocityVjp, VelocityVjpAsync, VjpOptions } from './types';
+import type { Adapter, Between, ConceptRows, LoraSite, Mmdit, MmditInput, SiteChoice, VelocityVjp, VelocityVjpAsync, VjpOptions } from './types';
 
 export type * from './types';
 export { blockLayers, mmditLayers } from './residency';
 export { loadMmdit, type LoadOptions } from './weights';
 
-/** Every place that takes a LoRA pair, in block order: names are diffusers' module paths. */
-export function loraSites(model: Mmdit): LoraSite[] {
-  return model.blocks.flatMap((block) => blockSites(block).map(({ name, layer }) => ({ name, inFeatures: layer.inFeatures, outFeatures: layer.outFeatures })));
+/** The places that take a LoRA pair, in block order: names are diffusers' module paths. */
+export function loraSites(model: Mmdit, choice: SiteChoice = 'attention'): LoraSite[] {
+  return model.blocks.flatMap((block) => blockSites(block, choice).map(({ name, layer }) => ({ name, inFeatures: layer.inFeatures, outFeatures: layer.outFeatures })));
 }
 
 /** v(x | context, pooled, sigma) [B,h,w,C], with the adapter and rows where given. No tape; the caller disposes the result. */

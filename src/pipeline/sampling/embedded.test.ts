@@ -86,6 +86,18 @@ describe.each(sets.map((set) => [set.name, set] as const))('the sample set %s', 
   });
 });
 
+it('a data set has every shifted copy behind the pictures, and captions once', async () => {
+  const pixels = new Float32Array(base.imageSize ** 2 * 3).map((_, i) => Math.sin(i / 700));
+  const captions = { complete: 'a [V] dog', base: 'a dog', target: '[V] dog' };
+  const recipe = { ...defaultRecipe(), classWord: 'dog', shiftCells: 1 };
+  const dataset = await buildDataset(base, [{ pixels, captions }, { pixels, captions }], recipe);
+  expect([dataset.latents.shape[0], dataset.unshifted, dataset.words.complete!.at.length]).toEqual([36, 4, 2]);
+  const plain = await buildDataset(base, [{ pixels, captions }, { pixels, captions }], { ...recipe, shiftCells: 0 });
+  expect(tf.slice(dataset.latents, 0, 4).dataSync()).toEqual(plain.latents.dataSync());
+  disposeDataset(dataset);
+  disposeDataset(plain);
+});
+
 it('field words are freed', () => {
   const before = tf.memory().numTensors;
   disposeFieldWords(encodeFieldWords(base, ['a [V] dog on a beach', 'a house'], 'night', { kind: 'instance', classWord: 'dog' }));

@@ -1,7 +1,8 @@
 /**
  * What a run trains on: latents of the pictures (and of their mirror images), and their captions encoded once.
  * Text and picture encoders are out of the training loop; after this their weights could be dropped.
- * latents [n,h,w,C] or [2n,h,w,C] (mirrored ones behind); words.<role> has n rows: picture i reads row i mod n.
+ * latents [k·n,h,w,C]: the pictures, mirrored ones behind, then all of these again for each shift; words.<role> has n rows:
+ * picture i reads row i mod n.
  */
 import * as tf from '../../engine/tf';
 import type { Tensor3D, Tensor4D } from '../../engine/tf';
@@ -24,8 +25,30 @@ export interface Dataset {
   latents: Tensor4D;
   /** Pictures given, mirrored ones not counted. */
   pictures: number;
+  /** Latents without those of shifted copies: the first so many. */
+  unshifted: number;
   /** Those the method reads. */
   words: Partial<Record<CaptionRole, EncodedPrompts>>;
+}
+
+/** How a picture is changed before it is encoded: mirrored, then moved right and down by whole cells, the tokens' own grid. */
+export interface Variant { mirrored: boolean; right: number; down: number }
+
+/** Unshifted ones first. */
+export function pictureVariants({ flip, shiftCells }: Pick<Recipe, 'flip' | 'shiftCells'>): Variant[] {
+  const cells = Array.from({ length: 2 * shiftCells + 1 }, (_, i) => i - shiftCells);
+  const shifts = cells.flatMap((down) => cells.map((right) => ({ right, down })));
+  const ordered = [{ right: 0, down: 0 }, ...shifts.filter(({ right, down }) => right !== 0 || down !== 0)];
+  return ordered.flatMap((shift) => (flip ? [false, true] : [false]).map((mirrored) => ({ mirrored, ...shift })));
+}
+
+/** A variant of pixels [1,S,S,3]; what a shift uncovers repeats the edge. */
+export function varied(picture: Tensor4D, { mirrored, right, down }: Variant, cell: number): Tensor4D {
+  const [, height, width] = picture.shape;
+  const seen = mirrored ? tf.reverse<Tensor4D>(picture, 2) : picture;
+  const from = (size: number, by: number) => tf.tensor1d(Array.from({ length: size }, (_, i) => Math.min(size - 1, Math.max(0, i - by * cell))), 'int32');
+  const moved = right === 0 ? seen : tf.gather(seen, from(width, right), 2);
+  return down === 0 ? moved : tf.gather(moved, from(height, down), 1);
 }
 
 /** Encodes pictures one by one. Faults: `too-few-pictures`, `caption-invalid` (subject: the picture's number, from 1). */
@@ -36,20 +59,19 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
     if (problem) throw new Fault('caption-invalid', `Picture ${i + 1}: ${problem}`, 'Edit its captions.', { subject: String(i + 1) });
   });
   const side = base.imageSize;
-  const straight: Tensor4D[] = [];
-  const mirrored: Tensor4D[] = [];
+  const variants = pictureVariants(recipe);
+  const cell = (side / base.latentShape[0]) * base.mmdit.config.patch;
+  const encoded: Tensor4D[][] = variants.map(() => []);
   for (const [i, { pixels }] of items.entries()) {
     tf.tidy(() => {
       const picture = pixels instanceof Float32Array ? tf.tensor4d(pixels, [1, side, side, 3]) : tf.reshape<tf.Rank.R4>(pixels, [1, side, side, 3]);
-      straight.push(tf.keep(encode(base.vae, picture)));
-      if (recipe.flip) mirrored.push(tf.keep(encode(base.vae, tf.reverse(picture, 2))));
+      variants.forEach((variant, n) => encoded[n]!.push(tf.keep(encode(base.vae, tf.tidy(() => varied(picture, variant, cell))))));
     });
     onProgress(i + 1, items.length);
     // A timer, not a frame: frames stop in a hidden tab.
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
-  const encoded = [...straight, ...mirrored];
-  const latents = tf.concat4d(encoded, 0);
+  const latents = tf.concat4d(encoded.flat(), 0);
   tf.dispose(encoded);
   const read = (caption: (captions: Captions) => string) => encodePrompts(base, items.map(({ captions }) => caption(captions)), recipe.classWord);
   const readers: Record<CaptionRole, () => EncodedPrompts> = {
@@ -59,7 +81,8 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
     class: () => read((c) => classCaption(c.target)),
     null: () => pickPrompts(base.null, items.map(() => 0)),
   };
-  return { latents, pictures: items.length, words: Object.fromEntries(roles.map((role) => [role, readers[role]()])) };
+  const unshifted = items.length * (recipe.flip ? 2 : 1);
+  return { latents, pictures: items.length, unshifted, words: Object.fromEntries(roles.map((role) => [role, readers[role]()])) };
 }
 
 export function disposeDataset(dataset: Dataset): void {

@@ -6,7 +6,7 @@ import { tinyBase } from '../../testing/tiny';
 import type { FlowBase } from '../base';
 import { disposeGradients, formOf } from './groups';
 
-const optimizer = { learningRate: 1, weightDecay: 0, clip: null };
+const optimizer = { learningRate: 1, schedule: { shape: 'constant', part: 0 } as const, weightDecay: 0, clip: null };
 let base: FlowBase;
 
 beforeAll(async () => {
@@ -14,7 +14,7 @@ beforeAll(async () => {
   base = await tinyBase();
 });
 
-const adapter = () => formOf({ kind: 'adapter', rank: 1, start: { from: 'noise', stream: 8 }, optimizer }, base);
+const adapter = () => formOf({ kind: 'adapter', rank: 1, sites: 'attention', start: { from: 'noise', stream: 8 }, optimizer }, base);
 const rows = (pooledDelta: boolean) => formOf({ kind: 'rows', pooledDelta, optimizer }, base);
 
 it('adapter and rows lie flat, zeros where there was no gradient, and what was given is freed', () => expectNoLeak(() => {

@@ -14,7 +14,8 @@ import type { Dataset } from './dataset';
 import type { Parameters } from './parameters';
 import { initialRows } from './rowInit';
 
-export interface StartFrom { base: FlowBase; dataset: Dataset; seed: number }
+/** `values`: of a group as it is now. */
+export interface StartFrom { base: FlowBase; dataset: Dataset; seed: number; values(group: string): Promise<Float32Array> }
 
 /** T: the tensors that evaluations take. */
 export interface GroupForm<T> {
@@ -28,11 +29,11 @@ export interface GroupForm<T> {
   nameOf(index: number): string;
 }
 
-function adapterForm({ rank, start }: AdapterGroup, { mmdit }: FlowBase): GroupForm<Adapter> {
-  const layout = loraLayout(loraSites(mmdit), rank);
+function adapterForm({ rank, sites: choice, start }: AdapterGroup, { mmdit }: FlowBase): GroupForm<Adapter> {
+  const layout = loraLayout(loraSites(mmdit, choice), rank);
   return {
     size: layout.size,
-    start: async ({ seed }) => initLora(layout, { seed, purpose: start.stream, step: 0 }),
+    start: async ({ seed, values }) => (start.from === 'group' ? values(start.group) : initLora(layout, { seed, purpose: start.stream, step: 0 })),
     tensors: (values) => toAdapter(layout, values),
     gradient: ({ sites }) => flattenGradients(layout, sites),
     nameOf: (index) => (index < 0 ? 'the norm of the gradient' : `the gradient of ${parameterAt(layout, index)}`),

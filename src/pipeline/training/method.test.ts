@@ -25,7 +25,7 @@ const specialist: Method<SpecialistRecipe> = {
     stages: [{ id: 'specialise', label: '', term: '', steps: 'steps', cost: 1 }], losses: [{ name: 'flow', label: '', term: '' }], unit: null,
   },
   captions: ['null'],
-  groups: ({ rank }) => ({ specialist: { kind: 'adapter', rank, start: { from: 'noise', stream: 40 }, optimizer: { learningRate: 1e-2, weightDecay: 0, clip: null } } }),
+  groups: ({ rank }) => ({ specialist: { kind: 'adapter', rank, sites: 'attention', start: { from: 'noise', stream: 40 }, optimizer: { learningRate: 1e-2, schedule: { shape: 'constant', part: 0 }, weightDecay: 0, clip: null } } }),
   stages: {
     specialise: {
       trains: ['specialist'],
@@ -53,7 +53,7 @@ beforeAll(async () => {
 const bare = (): Dataset => {
   const { latents, pictures, words: { null: empty, ...others } } = tinyDataset();
   tf.dispose(Object.values(others).flatMap(({ context, pooled }) => [context, pooled]));
-  return { latents, pictures, words: { null: empty } };
+  return { latents, pictures, unshifted: pictures, words: { null: empty } };
 };
 const trainerOf = (dataset: Dataset, state?: unknown) => createTrainer({ base, method: specialist as unknown as Method, recipe: recipe as unknown as Recipe, dataset, state });
 
@@ -114,6 +114,9 @@ describe('what the first version stored', () => {
   it('a recipe is read, what it does not name at its default', () => {
     const { version, method, base: id, kind, classWord, eta } = defaultRecipe();
     expect(parseRecipe({ version, method, base: id, kind, classWord, eta })).toEqual(defaultRecipe());
+    expect(parseRecipe({ studentRows: true }).studentRows).toBe('on');
+    expect(parseRecipe({ studentRows: false }).studentRows).toBe('off');
+    expect(() => parseRecipe({ studentRows: 'sometimes' })).toThrow(/must be one of on, off, mixed/);
   });
 
   it('rows of metrics have their figures under their names', () => {
@@ -128,7 +131,7 @@ describe('what the first version stored', () => {
 
 it('no two purposes or adapters draw from the same stream of random numbers', async () => {
   const { purposes } = await import('../random');
-  const streams = Object.values(methods).flatMap((method) => Object.values(method.groups(defaultRecipe())).flatMap((group) => (group.kind === 'adapter' ? [group.start.stream] : [])));
+  const streams = Object.values(methods).flatMap((method) => Object.values(method.groups(defaultRecipe())).flatMap((group) => (group.kind === 'adapter' && group.start.from === 'noise' ? [group.start.stream] : [])));
   const all = [...streams, ...Object.values(purposes)];
   expect(new Set(all).size).toBe(all.length);
 });

@@ -4,6 +4,7 @@
  * On WebGPU engine/kernels/adamW.ts does the same where the numbers are.
  * The global gradient norm is clipped over the LoRA tensors only; concept rows have their own rate, no decay, no clipping.
  */
+import type { RateSchedule } from '../../methods/method';
 import type { Moments } from './checkpoint';
 
 /** PyTorch's defaults, on every backend. */
@@ -20,6 +21,14 @@ export function globalNorm(gradient: Float32Array): number {
 
 /** What a gradient is multiplied by so that its norm does not exceed `limit` (PyTorch's clip_grad_norm_). */
 export const clipFactor = (norm: number, limit: number): number => Math.min(1, limit / (norm + 1e-6));
+
+/** What a stage's rate is multiplied by at a step of it (0, 1, …): 1 up to its last part, then as diffusers' linear and cosine schedules over that part. */
+export function rateFactor({ shape, part }: RateSchedule, step: number, count: number): number {
+  const decaying = Math.round(part * count);
+  const past = step - (count - decaying);
+  if (shape === 'constant' || past <= 0) return 1;
+  return shape === 'linear' ? 1 - past / decaying : 0.5 * (1 + Math.cos((Math.PI * past) / decaying));
+}
 
 export interface AdamWOptions {
   learningRate: number;

@@ -1,6 +1,6 @@
 /**
  * Where the concept rows begin: the base's own text-stream states at [V] (it reads the class word there), one row per
- * block, averaged over all pictures and three noise levels, as recipe/purecc.py does. So step 0 behaves as the class word.
+ * block, averaged over all pictures (shifted copies left out) and three noise levels, as recipe/purecc.py does. So step 0 behaves as the class word.
  */
 import { invariant } from '../../engine/invariant';
 import * as tf from '../../engine/tf';
@@ -15,8 +15,8 @@ const SIGMAS = [0.2, 0.5, 0.8];
 
 /** [depth·hidden], row after row. */
 export async function initialRows(base: FlowBase, dataset: Dataset, seed: number): Promise<Float32Array> {
-  const { latents } = dataset;
-  const count = latents.shape[0];
+  const count = dataset.unshifted;
+  const latents = tf.slice(dataset.latents, 0, count);
   invariant(dataset.words.complete, 'concept rows start from Complete captions');
   const words = pickPrompts(dataset.words.complete, Array.from({ length: count }, (_, i) => i % dataset.pictures));
   const { hidden, depth } = base.mmdit.config;
@@ -33,5 +33,6 @@ export async function initialRows(base: FlowBase, dataset: Dataset, seed: number
     rows.dispose();
   }
   disposePrompts(words);
+  latents.dispose();
   return Float32Array.from(sum);
 }

@@ -21,6 +21,7 @@ import { disposeFigures, figureTensors, nameFigures } from './figures';
 import { disposeGradients, formOf, renew, type TrainedGroup } from './groups';
 import type { Move, Parameters } from './parameters';
 import { cpuParameters } from './parametersCpu';
+import { rateFactor } from './optimizer';
 import { gpuParameters } from './parametersGpu';
 import { RANDOM_VERSION } from '../random';
 import { drawBatch, nameVelocity, notFinite, stepGradients, type StepOutcome } from './trainingStep';
@@ -70,7 +71,8 @@ export async function createTrainer({ base, method, recipe, dataset, state: give
   const groups: Record<string, TrainedGroup> = Object.fromEntries(Object.entries(specs).map(([id, spec]) => [id, formOf(spec, base)]));
   /** Groups trained by then, in the order in which they begin. */
   const begunAt = (done: number): string[] => [...new Set(stages.filter(({ begin }) => begin <= stageAt(done).begin).flatMap(({ id }) => method.stages[id]!.trains))];
-  const start = async (id: string) => freshMoments(await groups[id]!.start({ base, dataset, seed: recipe.seed }));
+  const parameters: Parameters = getKernel('AdamW', getBackend()) ? gpuParameters() : cpuParameters();
+  const start = async (id: string) => freshMoments(await groups[id]!.start({ base, dataset, seed: recipe.seed, values: async (group) => (await parameters.read(group)).values }));
 
   async function freshState(): Promise<TrainState> {
     const moments: TrainState['groups'] = {};
@@ -79,7 +81,6 @@ export async function createTrainer({ base, method, recipe, dataset, state: give
   }
   const expected = { totalSteps, at: (step: number) => ({ stage: stageAt(step).id, sizes: Object.fromEntries(begunAt(step).map((id) => [id, groups[id]!.size])) }) };
   const { groups: moments, ...state } = given === undefined || given === null ? await freshState() : readTrainState(given, expected);
-  const parameters: Parameters = getKernel('AdamW', getBackend()) ? gpuParameters() : cpuParameters();
   const weights: Weights = { adapters: {}, rows: {} };
   const take = (id: string, numbers: TrainState['groups'][string]) => {
     parameters.set(id, numbers);
@@ -120,7 +121,11 @@ export async function createTrainer({ base, method, recipe, dataset, state: give
   async function commit({ parts, gradients, velocities }: StepOutcome): Promise<Omit<TrainerStep, 'sigma' | 'stepMs' | 'totalSteps' | 'lambda'>> {
     const number = state.step + 1;
     const stage = state.stage;
-    const moves = stageOf(stage).trains.map((id): Move => ({ group: id, gradient: groups[id]!.gradient(gradients), ...specs[id]!.optimizer, step: stepsOf(id) }));
+    const { begin, count } = stageAt(state.step);
+    const moves = stageOf(stage).trains.map((id): Move => {
+      const { learningRate, schedule, ...settings } = specs[id]!.optimizer;
+      return { group: id, gradient: groups[id]!.gradient(gradients), learningRate: learningRate * rateFactor(schedule, state.step - begin, count), ...settings, step: stepsOf(id) };
+    });
     disposeGradients(gradients);
     try {
       const { losses, figures } = figureTensors(parts);

@@ -16,7 +16,7 @@ import { disposeStacked, evaluate, stack, type Evaluation } from '../evaluate';
 import { disposeFigures } from './figures';
 import { noised, trainingSigmas } from '../flow';
 import { disposePrompts, pickPrompts } from '../prompts';
-import { integers, normal } from '../random';
+import { integers, normal, uniform } from '../random';
 
 /** Activations above this are recomputed on the way back instead of kept: a quarter of what a tab may hold. */
 const KEEP_ACTIVATIONS_BYTES = 512 * 2 ** 20;
@@ -29,6 +29,8 @@ export interface Batch {
   sigma: number[];
   xSigma: Tensor4D;
   target: Tensor4D;
+  /** In (0,1): the step's own, for evaluations made in a share of steps. */
+  chance: number;
 }
 
 /** The batch of a step (0-based), a pure function of (recipe.seed, step). The caller disposes xSigma and target. */
@@ -42,7 +44,7 @@ export function drawBatch(dataset: Dataset, recipe: Recipe, shift: number, step:
     const x0 = tf.gather(dataset.latents, tf.tensor1d(pictures, 'int32'));
     return noised(x0, tf.tensor4d(normal(shape, { seed, purpose: 'trainingNoise', step }), shape), sigma);
   });
-  return { pictures, sigma, xSigma, target };
+  return { pictures, sigma, xSigma, target, chance: uniform(1, { seed, purpose: 'trainingChance', step })[0]! };
 }
 
 /** Nothing of it has been read. The caller disposes all of it (parts by disposeFigures). */
@@ -63,7 +65,7 @@ function keepsTape(mmdit: Mmdit, rows: number, picture: Tensor4D, text: number):
 export async function stepGradients(
   { base, dataset, stage, recipe, batch, weights, between }: { base: FlowBase; dataset: Dataset; stage: Stage; recipe: Recipe; batch: Batch; weights: Weights; between: Between },
 ): Promise<StepOutcome> {
-  const branches = stage.step.branches(recipe);
+  const branches = stage.step.branches(recipe, batch.chance);
   const evaluation = ({ caption, adapter, rows }: Branch): Evaluation => {
     const words = dataset.words[caption];
     invariant(words, `the data set holds no captions “${caption}”`);

@@ -35,7 +35,7 @@ const recipes: [string, Partial<Recipe>][] = [
   ['detached', { originalSource: 'trainable-detached', lambdaMode: 'fixed', fixedLambda: 2 }],
   ['plain LoRA', { eta: 0, anchor: 0, batchSize: 3, seed: 7 }],
   ['one stage', { stage2Steps: 0, rank: 3 }],
-  ['without rows', { studentRows: false, eta: 0.5, gradientClip: 0.1 }],
+  ['without rows', { studentRows: 'off', eta: 0.5, gradientClip: 0.1 }],
 ];
 
 async function hashes(change: Partial<Recipe>): Promise<Record<string, string>> {

@@ -62,7 +62,7 @@ export async function pureccRows(dir: string, config: FixtureConfig): Promise<Ro
   const sigma = [...(await io.read('sigma'))];
   const words = async (role: string) => ({ context: await tensorOf<tf.Tensor3D>(io, `embeds.${role}`), pooled: await tensorOf<tf.Tensor2D>(io, `pooled.${role}`), at: sigma.map(() => -1) });
   const base = await words('base');
-  const dataset = { latents: xSigma, pictures: sigma.length, words: { complete: await words('concept'), base, target: await words('target'), class: base, null: await words('null') } };
+  const dataset = { latents: xSigma, pictures: sigma.length, unshifted: sigma.length, words: { complete: await words('concept'), base, target: await words('target'), class: base, null: await words('null') } };
   const [, height, width, channels] = xSigma.shape;
   const stage = purecc.stages.student;
   const rows: Row[] = [];
@@ -82,7 +82,7 @@ export async function pureccRows(dir: string, config: FixtureConfig): Promise<Ro
       const conceptRows = { rows: tf.zeros<tf.Rank.R2>([mmdit.config.depth, mmdit.config.hidden]), pooledDelta: null };
       const { parts, gradients, velocities } = await stepGradients({
         base: { mmdit, shift: 1, latentShape: [height, width, channels] }, dataset, stage, recipe, between: async () => {},
-        batch: { pictures: sigma.map((_, i) => i), sigma, xSigma, target }, weights: { adapters: { extractor: {}, student }, rows: { rows: conceptRows } },
+        batch: { pictures: sigma.map((_, i) => i), sigma, xSigma, target, chance: 0.5 }, weights: { adapters: { extractor: {}, student }, rows: { rows: conceptRows } },
       });
       const tensors = figureTensors(parts);
       const figures = joinFlat([...tensors.losses, ...tensors.figures]);

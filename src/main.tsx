@@ -6,13 +6,12 @@
 import { openClient } from './protocol/client';
 import type { BackendName } from './protocol/compute';
 import { isOpen } from './state/run';
-import { createStudio, followFragment } from './state/studio';
+import { createStudio } from './state/studio';
+import { followAddress } from './ui/address';
 import { mount } from './ui/mount';
 import { registerServiceWorker } from './ui/serviceWorker';
 
 const backends: readonly string[] = ['webgpu', 'wasm', 'cpu'] satisfies BackendName[];
-/** A changed recipe is written to the address bar after this pause; browsers refuse more than a few writes a second. */
-const FRAGMENT_MS = 300;
 
 const query = new URLSearchParams(location.search);
 const backend = query.get('backend') ?? 'auto';
@@ -42,15 +41,8 @@ const later = (delayMs: number, run: () => void) => {
 
 const studio = createStudio({ client, read: (path) => fetch(path), memory: pageMemory(), newId: () => crypto.randomUUID(), later });
 
-studio.getState().readLink(location.hash.slice(1));
+followAddress(studio);
 if (query.has('hud')) studio.getState().showHud();
-window.addEventListener('hashchange', () => studio.getState().readLink(location.hash.slice(1)));
-let stopWriting = () => {};
-followFragment(studio, (fragment) => {
-  stopWriting();
-  stopWriting = later(FRAGMENT_MS, () => history.replaceState(null, '', `${location.pathname}${location.search}${fragment === '' ? '' : `#${fragment}`}`));
-});
-
 mount(document.getElementById('root')!, studio);
 void studio.getState().start(() => client.open());
 void registerServiceWorker({

@@ -3,6 +3,7 @@
  * `npm run dev`, with any name of scenes.ts and theme=light or dark; `npm run screens` takes pictures of all. Not part of the built app.
  */
 import { createStudio } from '../../state/studio';
+import { followAddress } from '../../ui/address';
 import { mount } from '../../ui/mount';
 import { fakeClient } from './fakeClient';
 import { compute } from './figures';
@@ -17,9 +18,10 @@ const studio = createStudio({
   later: (delayMs, run) => { const timer = setTimeout(run, delayMs); return () => clearTimeout(timer); },
 });
 const parts = new URLSearchParams(location.search);
+followAddress(studio);
 studio.getState().setTheme(parts.get('theme') === 'light' ? 'light' : 'dark');
 mount(document.getElementById('root')!, studio);
 await studio.getState().start(() => Promise.resolve({ compute }));
 await playScene(parts.get('scene') ?? 'first', client, studio);
-// `npm run screens` waits for this and reads which scenes there are.
-Object.assign(window, { played: Object.keys(scenes) });
+// `npm run screens` and e2e/scenes.test.ts wait for this, read which scenes there are and change them.
+Object.assign(window, { played: Object.keys(scenes), studio, client });

@@ -32,7 +32,7 @@ export function Progress({ run }: { run: RunInfo }) {
   return (
     <div className="progress-block" data-testid={ids.phase} data-phase={run.phase}>
       <div className="row">
-        <h2 role="status">{asked ? askedNames[asked] : phaseNames[run.phase]}</h2>
+        <div role="status"><h2>{asked ? askedNames[asked] : phaseNames[run.phase]}</h2></div>
         <span className="note" data-testid={inline ? ids.timeLeft : undefined}>{run.phase === 'encoding' ? `${encoding?.done ?? 0} of ${encoding?.total ?? '–'}` : statusText(run)}</span>
       </div>
       <Stages run={run} />

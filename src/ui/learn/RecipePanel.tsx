@@ -21,7 +21,7 @@ export function RecipePanel({ open, onClose, locked }: { open: boolean; onClose(
   };
   return (
     <Dialog open={open} onClose={onClose} title="Recipe" shape="side" testId="recipe-panel">
-      <div className="panel-scroll">
+      <div className="panel-scroll" tabIndex={0} role="group" aria-label="Fields of the recipe">
         <p className="note">{locked ? 'What this concept was learned with. A new concept can have another recipe.' : 'Defaults are right for most. Everything here decides what a run computes, and goes with the link.'}</p>
         <Segmented<string> label="Preset" value={preset ?? 'own'} disabled={locked} onChange={(next) => { if (next !== 'own') actions.applyPreset(next); }}
           options={Object.entries(presets).map(([value, { label }]) => ({ value, label, testId: presetId(value) }))} />

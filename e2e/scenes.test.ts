@@ -84,9 +84,9 @@ describe('nothing moves', () => {
       const found = await places(page, left);
       expect(found).toEqual(Object.fromEntries(left.map((id) => [id, before[id]])));
     };
-    await at(fakeRun({ phase: 'student', step: 412, lambda: 0.8, secondsLeft: 130 }), wanted);
+    await at(fakeRun({ phase: 'learning', stage: 'student', step: 412, lambda: 0.8, secondsLeft: 130 }), wanted);
     await at(fakeRun({ phase: 'paused', step: 412, lambda: 0.8 }), wanted);
-    await at(fakeRun({ phase: 'student', step: 413, lambda: 0.8, secondsLeft: 5000 }), wanted);
+    await at(fakeRun({ phase: 'learning', stage: 'student', step: 413, lambda: 0.8, secondsLeft: 5000 }), wanted);
     await at(fakeRun({ phase: 'stopped', step: 413, lambda: 0.8 }), wanted.filter((id) => id !== ids.stop && id !== ids.measure));
   });
 });

@@ -62,8 +62,9 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   stopped: (stage) => run(stage, { phase: 'stopped', step: 212, lambda: 1 }),
   finished: (stage) => run(stage, { phase: 'finished', step: 800 }),
   failed: async (stage) => {
-    await run(stage, { phase: 'failed', step: 212, lambda: 1 });
+    await run(stage, { step: 212, lambda: 1 });
     stage.client.emit('fault', { code: 'not-finite', message: 'At step 213 the loss is not a number.', remedy: 'Lower the learning rate and learn again; step 200 is kept.' });
+    stage.client.emit('run', fakeRun({ phase: 'failed', step: 212 }));
   },
   async measuring(stage) {
     await run(stage, { phase: 'finished', step: 800 });

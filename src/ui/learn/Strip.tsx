@@ -17,9 +17,13 @@ export function Strip() {
   const pinned = useStudio((state) => state.pinnedStep);
   const newest = strip.at(-1)?.step ?? null;
   const row = useRef<HTMLOListElement>(null);
-  // a long strip shows its newest end, unless an older step is being looked at
+  // a long strip shows its newest end, also after its width changed, unless an older step is being looked at
   useEffect(() => {
-    if (pinned === null && row.current) row.current.scrollLeft = row.current.scrollWidth;
+    const target = row.current;
+    if (!target || pinned !== null) return;
+    const toEnd = new ResizeObserver(() => { target.scrollLeft = target.scrollWidth; });
+    toEnd.observe(target);
+    return () => toEnd.disconnect();
   }, [newest, pinned]);
   if (!run) return null;
   const coming = Math.ceil((run.totalSteps - (newest ?? 0)) / run.recipe.previewEvery);

@@ -104,6 +104,8 @@ export interface Method<R = Recipe> {
   /** Captions that any step reads; a method that reads none of a picture's own learns from pictures without captions. */
   captions: readonly CaptionRole[];
   groups(recipe: R): Record<string, ParameterGroup>;
+  /** What is shown as the concept's direction while it is being learned, in units of `meta.unit`; without one it is the result against the base. */
+  goal?(recipe: R): { positive: Evaluated; negative: Evaluated };
   /** By the ids of meta.stages. */
   stages: Record<string, Stage<R>>;
 }

@@ -11,7 +11,13 @@ import type { BaseFiles } from '../models/weightSource';
 import { Fault } from '../protocol/faults';
 
 /** Prompts as the transformer reads them. at[i]: position of [V] in the text stream of row i, −1 where there is none. */
-export interface EncodedPrompts { context: Tensor3D; pooled: Tensor2D; at: number[] }
+export interface EncodedPrompts {
+  context: Tensor3D;
+  pooled: Tensor2D;
+  at: number[];
+  /** The same of concepts that the prompts call [name], by name. */
+  named?: Record<string, number[]>;
+}
 
 /** What flow training and sampling need of a base; the rest encodes and decodes. */
 export type FlowBase = Pick<Base, 'mmdit' | 'shift' | 'latentShape'>;

@@ -43,6 +43,18 @@ export function cloneAdapter(adapter: Adapter): Adapter {
   return Object.fromEntries(Object.entries(adapter).map(([name, { a, b, scale }]) => [name, { a: tf.clone(a), b: tf.clone(b), scale }]));
 }
 
+export interface WeightedAdapter { adapter: Adapter; weight: number }
+
+/** Σ weight · adapter, exactly: ranks side by side, scale and weight folded into b. A site that several have is the sum of theirs. The caller disposes it. */
+export function sumAdapters(adapters: readonly WeightedAdapter[]): Adapter {
+  const names = [...new Set(adapters.flatMap(({ adapter }) => Object.keys(adapter)))];
+  return Object.fromEntries(names.map((name) => {
+    const pairs = adapters.flatMap(({ adapter: { [name]: pair }, weight }) => (pair ? [{ ...pair, scale: pair.scale * weight }] : []));
+    const [a, b] = tf.tidy(() => [tf.concat2d(pairs.map((pair) => pair.a), 1), tf.concat2d(pairs.map((pair) => tf.mul<Tensor2D>(pair.b, pair.scale)), 0)] as const as unknown as tf.Tensor) as unknown as [Tensor2D, Tensor2D];
+    return [name, { a, b, scale: 1 }];
+  }));
+}
+
 export function disposeAdapter(adapter: Adapter | null): void {
   for (const { a, b } of Object.values(adapter ?? {})) tf.dispose([a, b]);
 }

@@ -13,22 +13,27 @@ import type { Base, EncodedPrompts } from './base';
 /** What the encoders read where the concept stands. */
 export const spokenWord = (classWord: string): string => classWord.trim() || STYLE_READING;
 
-/** Encodes prompts, one row each. Fault `prompt-invalid` when [V] lies beyond what the encoder reads. The caller disposes. */
-export function encodePrompts(base: Pick<Base, 'text' | 'tokenizer'>, prompts: readonly string[], classWord: string): EncodedPrompts {
+/** Encodes prompts, one row each. `named`: class words of further concepts, by the name that stands as [name]. Fault `prompt-invalid` when [V] lies beyond what the encoder reads. The caller disposes. */
+export function encodePrompts(base: Pick<Base, 'text' | 'tokenizer'>, prompts: readonly string[], classWord: string, named: Readonly<Record<string, string>> = {}): EncodedPrompts {
   const { tokenizer } = base;
-  const at = prompts.map((prompt) => {
-    const mark = prompt.indexOf(CONCEPT_MARK);
-    if (mark < 0) return -1;
+  const readings = Object.entries({ [CONCEPT_MARK]: classWord, ...Object.fromEntries(Object.entries(named).map(([name, word]) => [`[${name}]`, word])) });
+  const spoken = (text: string) => readings.reduce((all, [mark, word]) => all.replaceAll(mark, spokenWord(word)), text);
+  const placeOf = (prompt: string, mark: string): number => {
+    const found = prompt.indexOf(mark);
+    if (found < 0) return -1;
     // Start and end markers are counted, so the length less one is where the next word would begin.
-    const position = tokenizer.encodeBare(prompt.slice(0, mark)).length - 1;
-    if (position >= tokenizer.maxLength - 1 || tokenizer.count(prompt.slice(0, mark)) > position - 1) {
-      throw new Fault('prompt-invalid', `${CONCEPT_MARK} stands too late in “${prompt}”: this base reads ${tokenizer.maxLength - 2} tokens.`, `Move ${CONCEPT_MARK} nearer to the beginning or shorten the text.`, { subject: prompt });
+    const before = spoken(prompt.slice(0, found));
+    const position = tokenizer.encodeBare(before).length - 1;
+    if (position >= tokenizer.maxLength - 1 || tokenizer.count(before) > position - 1) {
+      throw new Fault('prompt-invalid', `${mark} stands too late in “${prompt}”: this base reads ${tokenizer.maxLength - 2} tokens.`, `Move ${mark} nearer to the beginning or shorten the text.`, { subject: prompt });
     }
     return position;
-  });
-  const encoded = encodeText(base.text, prompts.map((prompt) => tokenizer.encode(prompt.replaceAll(CONCEPT_MARK, spokenWord(classWord)))));
+  };
+  const places = (mark: string) => prompts.map((prompt) => placeOf(prompt, mark));
+  const [at, others] = [places(CONCEPT_MARK), Object.fromEntries(Object.keys(named).map((name) => [name, places(`[${name}]`)]))];
+  const encoded = encodeText(base.text, prompts.map((prompt) => tokenizer.encode(spoken(prompt))));
   encoded.lastNormed.dispose();
-  return { context: encoded.context, pooled: encoded.pooled, at };
+  return { context: encoded.context, pooled: encoded.pooled, at, ...(Object.keys(named).length > 0 && { named: others }) };
 }
 
 export function disposePrompts(words: EncodedPrompts): void {
@@ -39,7 +44,7 @@ export function disposePrompts(words: EncodedPrompts): void {
 /** Rows of encoded prompts by index, in that order, repeats allowed. The caller disposes. */
 export function pickPrompts(words: EncodedPrompts, rows: readonly number[]): EncodedPrompts {
   const index = tf.tensor1d([...rows], 'int32');
-  const picked = { context: tf.gather(words.context, index), pooled: tf.gather(words.pooled, index), at: rows.map((row) => words.at[row]!) };
+  const picked = { context: tf.gather(words.context, index), pooled: tf.gather(words.pooled, index), at: rows.map((row) => words.at[row]!), ...(words.named && { named: Object.fromEntries(Object.entries(words.named).map(([name, at]) => [name, rows.map((row) => at[row]!)])) }) };
   index.dispose();
   return picked;
 }

@@ -9,7 +9,7 @@ export type FromDrafts = { kind: 'draft'; state: 'draft-linear' | 'draft'; bitma
 
 /**
  * Session → draft worker: velocities cached at a fixed point of a trajectory. All arrays are NHWC [h,w,C].
- * v(balance) = vBase + balance·direction; CFG around it: v0 + guidance·(v − v0); x0 = xSigma − sigma·v.
+ * v = vBase + Σ balance·direction, one direction for each concept; CFG around it: v0 + guidance·(v − v0); x0 = xSigma − sigma·v.
  */
 export interface Probe {
   revision: number;
@@ -21,7 +21,7 @@ export interface Probe {
   xSigma: Float32Array;
   vNull: Float32Array;
   vBase: Float32Array;
-  direction: Float32Array;
+  directions: Float32Array[];
 }
 
 export interface DecoderParts { tensors: Record<string, { shape: number[]; data: Float32Array }>; config: unknown; latentToRgb: number[][] }

@@ -48,7 +48,7 @@ export function serveDrafts(wire: Wire, { raster, wasmPaths }: Pick<Platform, 'r
     if (!held || !decoder) return;
     const { probe, of } = held;
     const started = performance.now();
-    const colours = toShown(draftColours(probe, balance, decoder.latentToRgb), probe.width, probe.height);
+    const colours = toShown(draftColours(probe, [balance], decoder.latentToRgb), probe.width, probe.height);
     post({ kind: 'draft', state: 'draft-linear', bitmap: await raster.toBitmap(colours), balance, revision, elapsedMs: performance.now() - started, of });
   }
 

@@ -38,7 +38,7 @@ export function blockForm(kept: Kept): Form {
   const block = randomBlock(config, kept);
   blockLayers(block).forEach(residentLinear);
   const { hidden } = config;
-  const sites = blockSites(block);
+  const sites = blockSites(block, 'attention');
   const pairs = sites.map(({ layer }, i) => ({ a: someTensor<tf.Tensor2D>([layer.inFeatures, RANK], 60 + i), b: someTensor<tf.Tensor2D>([RANK, layer.outFeatures], 80 + i) }));
   const inputs: Record<string, tf.Tensor> = { x: someTensor([1, PICTURE, hidden], 1), y: someTensor([1, TEXT, hidden], 2) };
   const c = someTensor<tf.Tensor2D>([1, hidden], 3);
@@ -50,7 +50,7 @@ export function blockForm(kept: Kept): Form {
     run: () => {
       const { outputs, pullback } = vjpOf(inputs, (given) => {
         const adapter: Adapter = Object.fromEntries(sites.map(({ name }) => [name, { a: given[`${name}.a`] as tf.Tensor2D, b: given[`${name}.b`] as tf.Tensor2D, scale: 1 }]));
-        return blockStep(model, block, { x: given['x'] as tf.Tensor3D, y: given['y'] as tf.Tensor3D, c, row: null, adapter }, null);
+        return blockStep(model, block, { x: given['x'] as tf.Tensor3D, y: given['y'] as tf.Tensor3D, c, row: null, others: [], adapter }, null);
       });
       tf.dispose(Object.values(pullback(dys)).filter((dx) => dx !== null));
       tf.dispose(outputs);

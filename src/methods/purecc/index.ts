@@ -13,7 +13,7 @@ import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
 import type { RecipeOf } from '../../protocol/recipe';
-import type { Branch, LossParts, Method, Stage, StepInput } from '../method';
+import type { Branch, Evaluated, LossParts, Method, Stage, StepInput } from '../method';
 import { pureTerm, squaredDistance } from './loss';
 import { pureccMeta } from './meta';
 
@@ -31,6 +31,12 @@ const of = ({ velocities }: StepInput, name: BranchName): Tensor4D => {
   return velocity;
 };
 
+/** g (Eq. 8): what is taught, and what the slider shows while it is. */
+const conceptGoal = ({ guidanceReference }: Recipe): { positive: Evaluated; negative: Evaluated } => ({
+  positive: { caption: 'target', adapter: 'extractor', rows: 'rows' },
+  negative: guidanceReference === 'null' ? { caption: 'null', adapter: 'extractor', rows: null } : { caption: 'class', adapter: null, rows: null },
+});
+
 function studentBranches(recipe: Recipe, chance: number): Branch[] {
   const pure = recipe.eta > 0;
   const moving = recipe.originalSource !== 'frozen';
@@ -40,12 +46,8 @@ function studentBranches(recipe: Recipe, chance: number): Branch[] {
   }
   if (recipe.anchor > 0 || (pure && !moving)) branches.push({ name: 'baseFrozen', caption: 'base', adapter: null, rows: null, trains: false });
   if (pure) {
-    branches.push({ name: 'target', caption: 'target', adapter: 'extractor', rows: 'rows', trains: false });
-    branches.push(
-      recipe.guidanceReference === 'null'
-        ? { name: 'reference', caption: 'null', adapter: 'extractor', rows: null, trains: false }
-        : { name: 'reference', caption: 'class', adapter: null, rows: null, trains: false },
-    );
+    const { positive, negative } = conceptGoal(recipe);
+    branches.push({ name: 'target', ...positive, trains: false }, { name: 'reference', ...negative, trains: false });
   }
   return branches;
 }
@@ -99,6 +101,7 @@ export const purecc = {
       rows: { kind: 'rows', pooledDelta, optimizer: { learningRate: rowLearningRate, schedule, weightDecay: 0, clip: null } },
     };
   },
+  goal: conceptGoal,
   stages: {
     extractor: {
       trains: ['extractor', 'rows'],

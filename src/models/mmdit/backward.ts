@@ -7,7 +7,7 @@ import { linear } from '../../engine/ops';
 import { add, reshape, stack, tidy, zeros, zerosLike, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import { vjpOf, type NamedVjp } from '../../engine/vjp';
 import { blockSites } from './block';
-import { begin, blockStep, tidyAll, withDelta, type Beginning, type BlockArguments } from './forward';
+import { begin, blockStep, othersAt, tidyAll, withDelta, type Beginning, type BlockArguments } from './forward';
 import { conditioning, embedPatches, projectTokens } from './ends';
 import { whileResident } from './residency';
 import { Hold, type Steps } from './steps';
@@ -81,7 +81,7 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
     const entries: BlockArguments[] = [];
     let { x, y } = start;
     for (const w of model.blocks) {
-      const given = { x, y, c: start.c, row: start.concept?.rows[w.index] ?? null, adapter };
+      const given = { x, y, c: start.c, row: start.concept?.rows[w.index] ?? null, others: othersAt(start, w.index), adapter };
       const taped = w.index >= wanted.from && !options.recompute;
       const [nextX, nextY] = yield* whileResident(model, w.index, () => {
         if (!taped) return tidyAll(() => blockStep(model, w, given, start.concept?.places ?? null));

@@ -19,35 +19,44 @@ export interface Beginning {
   c: Tensor2D;
   /** One row [d] per block, and where they go; null when no sample has a [V]. */
   concept: { rows: Tensor1D[]; places: Places } | null;
+  /** Further concepts' rows likewise. */
+  others: { rows: Tensor1D[]; places: Places }[];
 }
 
 /** pooled [B,p] plus `delta` [p] in the samples that have a [V]. */
 export function withDelta(pooled: Tensor2D, rows: ConceptRows | null, delta: Tensor1D | null): Tensor2D {
-  if (!rows || !delta) return pooled;
-  const has = tensor2d(rows.at.map((at) => (at < 0 ? 0 : 1)), [rows.at.length, 1]);
-  return add(pooled, matMul(has, reshape(delta, [1, delta.size])));
+  const add1 = (sum: Tensor2D, at: readonly number[], each: Tensor1D | null) =>
+    each ? add<Tensor2D>(sum, matMul(tensor2d(at.map((place) => (place < 0 ? 0 : 1)), [at.length, 1]), reshape(each, [1, each.size]))) : sum;
+  return (rows?.others ?? []).reduce((sum, { at, pooledDelta }) => add1(sum, at, pooledDelta), rows ? add1(pooled, rows.at, delta) : pooled);
 }
 
 export function begin(model: Mmdit, input: MmditInput, rows: ConceptRows | null, hold: Hold): Beginning {
   const batch = input.x.shape[0];
   invariant(input.sigma.length === batch && input.context.shape[0] === batch && input.pooled.shape[0] === batch, 'x, sigma, context and pooled differ in batch size');
   invariant(!rows || rows.at.length === batch, 'rows.at and x differ in batch size');
-  const places = rows ? placesOf(rows.at, input.context.shape[1]) : null;
-  if (places) Object.values(places).forEach((mask: Tensor) => hold.add(mask));
+  const tableOf = (table: Omit<ConceptRows, 'others'>) => {
+    const places = placesOf(table.at, input.context.shape[1]);
+    if (!places) return null;
+    Object.values(places).forEach((mask: Tensor) => hold.add(mask));
+    return { rows: (unstack(table.rows) as Tensor1D[]).map((row) => hold.add(row)), places };
+  };
   return {
     x: hold.add(tidy(() => embedPatches(model, input.x))),
     y: hold.add(tidy(() => linear(input.context, model.contextEmbed))),
     c: hold.add(tidy(() => conditioning(model, input.sigma, withDelta(input.pooled, rows, rows?.pooledDelta ?? null)))),
-    concept: rows && places ? { rows: (unstack(rows.rows) as Tensor1D[]).map((row) => hold.add(row)), places } : null,
+    concept: rows && tableOf(rows),
+    others: (rows?.others ?? []).flatMap((other) => tableOf(other) ?? []),
   };
 }
 
 /** Everything that one block computes from and that may have a gradient. */
-export interface BlockArguments { x: Tensor3D; y: Tensor3D; c: Tensor2D; row: Tensor1D | null; adapter: Adapter | null }
+export interface BlockArguments { x: Tensor3D; y: Tensor3D; c: Tensor2D; row: Tensor1D | null; others: readonly { row: Tensor1D; places: Places }[]; adapter: Adapter | null }
+
+export const othersAt = ({ others }: Beginning, index: number): BlockArguments['others'] => others.map(({ rows, places }) => ({ row: rows[index]!, places }));
 
 /** [x, y] after the block, [x] after the last. */
-export function blockStep(model: Mmdit, w: BlockWeights, { x, y, c, row, adapter }: BlockArguments, places: Places | null): Tensor3D[] {
-  const given = row && places ? overwriteRow(y, row, places) : y;
+export function blockStep(model: Mmdit, w: BlockWeights, { x, y, c, row, others, adapter }: BlockArguments, places: Places | null): Tensor3D[] {
+  const given = others.reduce((text, other) => overwriteRow(text, other.row, other.places), row && places ? overwriteRow(y, row, places) : y);
   const after = runBlock(model.config, w, x, given, linear(c, w.x.modulation), linear(c, w.context.modulation), adapter);
   return after.y ? [after.x, after.y] : [after.x];
 }
@@ -59,12 +68,13 @@ export const tidyAll = <T extends Tensor>(run: () => T[]): T[] => tidy(run as un
 export function* forwardSteps(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, visit?: (y: Tensor3D) => void): Steps<Tensor4D> {
   const hold = new Hold();
   try {
-    const { c, concept, ...streams } = begin(model, input, rows, hold);
-    let { x, y } = streams;
+    const start = begin(model, input, rows, hold);
+    const { c, concept } = start;
+    let { x, y } = start;
     for (const w of model.blocks) {
       visit?.(y);
       const row = concept?.rows[w.index] ?? null;
-      const given = { x, y, c, row, adapter };
+      const given = { x, y, c, row, others: othersAt(start, w.index), adapter };
       const [nextX, nextY] = yield* whileResident(model, w.index, () => tidyAll(() => blockStep(model, w, given, concept?.places ?? null)));
       hold.drop(x, y);
       x = hold.add(nextX!);

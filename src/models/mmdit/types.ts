@@ -74,6 +74,8 @@ export interface ConceptRows {
   at: readonly number[];
   /** [pooledWidth], added to `pooled` of the samples that have a [V]; null for none. */
   pooledDelta: Tensor1D | null;
+  /** Further concepts at places of their own; they get no gradients. */
+  others?: readonly Omit<ConceptRows, 'others'>[];
 }
 
 export interface VjpOptions {

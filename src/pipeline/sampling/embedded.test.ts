@@ -44,6 +44,16 @@ describe('prompts', () => {
     disposePrompts(spoken);
   });
 
+  it('read several concepts at places of their own', () => {
+    const words = encodePrompts(base, ['a [cat] and a [V] dog', 'a [V] dog'], 'dog', { cat: 'cat' });
+    expect(words.named).toEqual({ cat: [2, -1] });
+    expect(words.at).toEqual([5, 2]);
+    const spoken = encodePrompts(base, ['a cat and a dog dog', 'a dog dog'], 'dog');
+    same(words.context, spoken.context);
+    disposePrompts(words);
+    disposePrompts(spoken);
+  });
+
   it('refuse a [V] beyond what the encoder reads', () => {
     const long = `${'a red dog and '.repeat(8)}a ${CONCEPT_MARK} dog`;
     expect(() => encodePrompts(base, [long], 'dog')).toThrow(expect.objectContaining({ code: 'prompt-invalid' }));

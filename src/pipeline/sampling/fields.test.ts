@@ -143,7 +143,7 @@ describe('the draft', () => {
       const found = draft(probe, balance);
       expect(tf.tidy(() => furthest(found, expected))).toBeLessThan(ROUNDING * 10);
       // An identity map shows the first three channels of the latent, cut to the range of pixels.
-      const colours = draftColours(probe, balance, [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]]);
+      const colours = draftColours(probe, [balance], [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]]);
       const latent = found.dataSync();
       colours.forEach((value, i) => expect(value).toBeCloseTo(Math.min(1, Math.max(-1, latent[Math.floor(i / 3) * 4 + (i % 3)]!)), 4));
       tf.dispose([start, field, expected, found]);

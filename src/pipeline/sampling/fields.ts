@@ -1,20 +1,23 @@
 /**
- * Velocity fields for sampling: the untouched base, the learned student, the goal while learning, and the balance between.
- * Every field is a weighted sum of evaluations whose weights add up to 1, so classifier-free guidance around it,
- * v0 + s·(v − v0) with v0 from the untouched base, is again one: Σ s·w_i (v_i − v0) added to v0, one fused pass.
- *   learned        v_base(Base) + balance·r,    r = v_student(Complete) − v_base(Base)
- *   while learning v_base(Base) + balance·λ·g,  g = v_extractor(Target) − its reference (recipe.guidanceReference)
- * Evaluations of weight 0 are not made: balance 0 evaluates the base alone, a learned balance 1 the student alone.
+ * Velocity fields for sampling, as lists of guidances:
+ *   v = v0 + s · Σ wᵢ(σ) · Mᵢ ⊙ [vᵢ(c⁺) − vᵢ′(c⁻)]        (GCFG's rule, with both ends of each difference free)
+ * v0 is the untouched base on the negative prompt, s the scale of classifier-free guidance. Each end is an evaluation of its own:
+ * words, adapters with weights, concept rows. Where no mask stands, all of it is one weighted sum of velocities whose weights add
+ * up to 1: evaluations that occur several times are made once, those of weight 0 not at all, and one fused pass adds them up.
+ *   text          Base on nothing, weight 1: the untouched base
+ *   learned       r = v_result(Complete) − v_base(Base), weight balance
+ *   while learning  λ·g, g as the method names it, weight balance
  */
-import { invariant } from '../../engine/invariant';
 import { guidanceFusion } from '../../engine/kernels/guidanceFusion';
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
+import { methodOf } from '../../methods';
+import type { Evaluated } from '../../methods/method';
 import { Fault } from '../../protocol/faults';
 import type { Recipe } from '../../protocol/recipe';
 import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, type LearnedConcept } from '../concept';
-import { evaluate, type Evaluation } from '../evaluate';
+import { evaluate, sameEvaluation, type Evaluation } from '../evaluate';
 import { disposePrompts, encodePrompts, promptRoles } from '../prompts';
 
 export interface Pacing {
@@ -53,20 +56,45 @@ export function disposeFieldWords(words: FieldWords): void {
   for (const encoded of Object.values(words)) disposePrompts(encoded as EncodedPrompts);
 }
 
+export interface Guidance {
+  positive: Evaluation;
+  negative: Evaluation;
+  /** A number, or by the noise level: an interval of it, a ramp. */
+  weight: number | ((sigma: number) => number);
+  /** Where it acts, 0…1, broadcast against [K,h,w,C]; everywhere without one. Stays the caller's. */
+  mask?: Tensor4D;
+}
+
 export interface VelocityField {
   /** K, the rows of x it takes. */
   rows: number;
-  /** v0 + guidance·(v − v0); guidance 1 is v itself and skips v0. The caller disposes. Fault `aborted`. */
+  /** v0 + guidance·(v − v0); guidance 1 is v itself. The caller disposes. Fault `aborted`. */
   evaluate(x: Tensor4D, sigma: number, guidance: number, pacing?: Pacing): Promise<Tensor4D>;
 }
 
-export interface WeightedEvaluation extends Evaluation { weight: number }
+interface Weighted { evaluation: Evaluation; weight: number }
 
-/** A field from evaluations whose weights add up to 1. */
-export function weightedField(base: FlowBase, negative: EncodedPrompts, parts: readonly WeightedEvaluation[]): VelocityField {
-  const used = parts.filter(({ weight }) => weight !== 0);
-  const rows = negative.at.length;
-  invariant(Math.abs(used.reduce((sum, { weight }) => sum + weight, 0) - 1) < 1e-6, 'the weights of a field add up to 1');
+/** A guidance at one noise level. */
+type Now = Omit<Guidance, 'weight'> & { weight: number };
+
+/** Each evaluation once, with its weight in the whole; the first stands for what the others leave of 1. */
+function weightedSum(origin: Evaluation, guidances: readonly Now[]): Weighted[] {
+  const all: Weighted[] = [{ evaluation: origin, weight: 1 }];
+  const add = (evaluation: Evaluation, weight: number) => {
+    const known = all.find((each) => sameEvaluation(each.evaluation, evaluation));
+    if (known) known.weight += weight;
+    else all.push({ evaluation, weight });
+  };
+  for (const { positive, negative, weight } of guidances) {
+    add(positive, weight);
+    add(negative, -weight);
+  }
+  return all.filter(({ weight }) => weight !== 0);
+}
+
+/** A field from a list of guidances around `origin`, v0. Plain data in, velocities out; it owns nothing. */
+export function guidedField(base: FlowBase, origin: Evaluation, guidances: readonly Guidance[]): VelocityField {
+  const rows = origin.words.at.length;
   return {
     rows,
     async evaluate(x, sigma, guidance, { between = async () => {}, signal } = {}) {
@@ -75,50 +103,55 @@ export function weightedField(base: FlowBase, negative: EncodedPrompts, parts: r
         if (signal?.aborted) throw new Fault('aborted', 'Stopped.');
       };
       await paced();
-      const scaled = used.map((part) => ({ ...part, weight: part.weight * guidance }));
-      // The first one stands for v0; what the others leave of 1 is its weight.
-      const [origin, ...others] = guidance === 1 ? used : [{ words: negative, adapter: null, rows: null }, ...scaled];
-      const velocities = await evaluate(base, x, new Array<number>(rows).fill(sigma), [origin!, ...others], paced);
-      const [v0, ...rest] = velocities;
-      const weights = (others as WeightedEvaluation[]).map(({ weight }) => weight);
-      const v = rest.length === 0 ? tf.clone(v0!) : (guidanceFusion(v0!, rest, weights) as Tensor4D);
+      const now = guidances.map((each): Now => ({ ...each, weight: guidance * (typeof each.weight === 'number' ? each.weight : each.weight(sigma)) })).filter(({ weight }) => weight !== 0);
+      const sum = weightedSum(origin, now.filter(({ mask }) => !mask));
+      const masked = now.filter(({ mask }) => mask);
+      const wanted = [...sum.map(({ evaluation }) => evaluation), ...masked.flatMap(({ positive, negative }) => [positive, negative])];
+      const velocities = await evaluate(base, x, new Array<number>(rows).fill(sigma), wanted, paced);
+      const [first, ...rest] = velocities.slice(0, sum.length);
+      const differences = velocities.slice(sum.length);
+      const v = tf.tidy(() => {
+        const plain = rest.length === 0 ? tf.clone(first!) : (guidanceFusion(first!, rest, sum.slice(1).map(({ weight }) => weight)) as Tensor4D);
+        return masked.reduce((all, { mask, weight }, i) => tf.add<Tensor4D>(all, tf.mul(tf.mul(mask!, weight), tf.sub(differences[2 * i]!, differences[2 * i + 1]!))), plain);
+      });
       tf.dispose(velocities);
       return v;
     },
   };
 }
 
-const untouched = (words: EncodedPrompts, weight: number): WeightedEvaluation => ({ words, adapter: null, rows: null, weight });
+/** The base as it is. */
+export const untouched = (words: EncodedPrompts): Evaluation => ({ words, adapter: null, rows: null });
+
+/** Text on nothing, or on what is not wanted: with it alone the field is classifier-free guidance. */
+export const textGuidance = (words: FieldWords, text: Evaluation = untouched(words.base)): Guidance => ({ positive: text, negative: untouched(words.negative), weight: 1 });
 
 /** The untouched base on the Base prompts. */
 export function baseField(base: FlowBase, words: FieldWords): VelocityField {
-  return weightedField(base, words.negative, [untouched(words.base, 1)]);
+  return guidedField(base, untouched(words.negative), [textGuidance(words)]);
 }
 
-/** The concept's direction in units of the balance: r once learned, λ·g while learning; weights add up to 0. */
-export function directionParts(words: FieldWords, concept: LearnedConcept): WeightedEvaluation[] {
-  const { recipe, lambda } = concept;
-  if (concept.learned) return [{ words: words.complete, ...resultOf(concept), weight: 1 }, untouched(words.base, -1)];
-  const extractor = concept.adapters.extractor!;
-  const reference = recipe.guidanceReference === 'null' ? { ...untouched(words.null, -lambda), adapter: extractor } : untouched(words.class, -lambda);
-  return [{ words: words.target, adapter: extractor, rows: concept.rows.rows!, weight: lambda }, reference];
+/** The concept's direction in units of the balance: r once learned, λ·g while the method has a goal to show. */
+export function conceptGuidance(words: FieldWords, concept: LearnedConcept): Guidance & { weight: number } {
+  const goal = concept.learned ? undefined : methodOf(concept.recipe).goal?.(concept.recipe);
+  if (!goal) return { positive: { words: words.complete, ...resultOf(concept) }, negative: untouched(words.base), weight: 1 };
+  const named = ({ caption, adapter, rows }: Evaluated): Evaluation => ({
+    words: words[caption], adapter: adapter === null ? null : concept.adapters[adapter]!, rows: rows === null ? null : concept.rows[rows]!,
+  });
+  return { positive: named(goal.positive), negative: named(goal.negative), weight: concept.lambda };
 }
 
-/** v_base(Base) + balance·direction. */
+/** v_base(Base) + balance·direction; several concepts, each with its own words' [name], adapter and rows, add up likewise. */
 export function balancedField(base: FlowBase, words: FieldWords, concept: LearnedConcept, balance: number): VelocityField {
-  const direction = balance === 0 ? [] : directionParts(words, concept).map((part) => ({ ...part, weight: part.weight * balance }));
-  const original = untouched(words.base, 1);
-  const last = direction.at(-1);
-  // A learned direction subtracts the very evaluation it is added to: one evaluation, weight 1 − balance.
-  if (last?.words === words.base) return weightedField(base, words.negative, [{ ...original, weight: 1 - balance }, direction[0]!]);
-  return weightedField(base, words.negative, [original, ...direction]);
+  const direction = conceptGuidance(words, concept);
+  return guidedField(base, untouched(words.negative), [textGuidance(words), { ...direction, weight: balance * direction.weight }]);
 }
 
 /**
- * The customized model itself, as exported: the student (the extractor in stage 1) on the prompts as they are, Base
- * prompts among them (customBase twins). `rows: false` leaves the concept rows out, as other tools draw it.
+ * The customized model itself, as exported: the concept's result on the prompts as they are, Base prompts among them
+ * (customBase twins). `rows: false` leaves the concept rows out, as other tools draw it.
  */
 export function conceptField(base: FlowBase, words: FieldWords, concept: LearnedConcept, { rows = true }: { rows?: boolean } = {}): VelocityField {
   const result = resultOf(concept);
-  return weightedField(base, words.negative, [{ words: words.complete, adapter: result.adapter, rows: rows ? result.rows : null, weight: 1 }]);
+  return guidedField(base, untouched(words.negative), [textGuidance(words, { words: words.complete, adapter: result.adapter, rows: rows ? result.rows : null })]);
 }

@@ -1,6 +1,6 @@
 /**
  * Why the slider is fast: a probe caches velocities at one fixed point of the base's own trajectory, and a draft is then
- * arithmetic on 4,096 numbers: v = vBase + balance·direction, CFG v0 + s·(v − v0), x0 = xSigma − sigma·v. No model call.
+ * arithmetic on 4,096 numbers: v = vBase + Σ balance·direction (one for each concept), CFG v0 + s·(v − v0), x0 = xSigma − sigma·v. No model call.
  * Drafts are shown at once through a linear map latent → RGB (one colour per latent pixel), then decoded.
  * They are approximate: one step to the end instead of a whole run, and the trajectory up to the probe is the base's.
  */
@@ -11,7 +11,7 @@ import type { Probe } from '../../protocol/drafts';
 import type { FlowBase } from '../base';
 import type { LearnedConcept } from '../concept';
 import { evaluate } from '../evaluate';
-import { baseField, directionParts, type FieldWords, type Pacing } from './fields';
+import { baseField, conceptGuidance, untouched, type FieldWords, type Guidance, type Pacing } from './fields';
 import { cleanLatent, eulerSigmas } from '../flow';
 import { startingNoise } from './sample';
 
@@ -25,6 +25,8 @@ export interface ProbeOptions extends Pacing {
   /** One prompt. */
   words: FieldWords;
   concept: LearnedConcept;
+  /** What the balances move; the concept's own direction unless told. */
+  directions?: readonly (Guidance & { weight: number })[];
   seed: number;
   guidance: number;
   revision: number;
@@ -58,28 +60,28 @@ export async function probePoint({ base, words, seed, guidance, between, signal,
 
 /** Velocities at the probe point; `point` (not disposed) saves running there again. Fault `aborted`. */
 export async function makeProbe(options: ProbeOptions, point?: ProbePoint): Promise<Probe> {
-  const { base, words, concept, guidance, revision, between = async () => {} } = options;
+  const { base, words, concept, directions, guidance, revision, between = async () => {} } = options;
   const { xSigma, sigma } = point ?? (await probePoint(options));
-  const parts = directionParts(words, concept);
-  const plain = { adapter: null, rows: null };
-  const velocities = await evaluate(base, xSigma, [sigma], [{ ...plain, words: words.negative }, { ...plain, words: words.base }, ...parts.map(({ weight: _, ...part }) => part)], between);
-  const [vNull, vBase, ...others] = velocities;
-  const direction = tf.tidy(() => tf.addN(others.map((v, i) => tf.mul(v, parts[i]!.weight))));
+  const guidances = directions ?? [conceptGuidance(words, concept)];
+  const velocities = await evaluate(base, xSigma, [sigma], [untouched(words.negative), untouched(words.base), ...guidances.flatMap(({ positive, negative }) => [positive, negative])], between);
+  const [vNull, vBase, ...ends] = velocities;
+  const differences = guidances.map(({ weight }, i) => tf.tidy(() => tf.add(tf.mul(ends[2 * i]!, weight), tf.mul(ends[2 * i + 1]!, -weight))));
   const read = async (tensor: tf.Tensor) => new Float32Array(await tensor.data<'float32'>());
   const [height, width, channels] = base.latentShape;
-  const probe: Probe = { revision, height, width, channels, sigma, guidance, xSigma: await read(xSigma), vNull: await read(vNull!), vBase: await read(vBase!), direction: await read(direction) };
-  tf.dispose([...velocities, direction]);
+  const probe: Probe = { revision, height, width, channels, sigma, guidance, xSigma: await read(xSigma), vNull: await read(vNull!), vBase: await read(vBase!), directions: await Promise.all(differences.map(read)) };
+  tf.dispose([...velocities, ...differences]);
   if (!point) xSigma.dispose();
   return probe;
 }
 
-/** The draft's clean latent [1,h,w,C] at a balance. The caller disposes. */
-export function draft(probe: Probe, balance: number): Tensor4D {
+/** The draft's clean latent [1,h,w,C] at a balance of each direction. The caller disposes. */
+export function draft(probe: Probe, ...balances: readonly number[]): Tensor4D {
   return tf.tidy(() => {
     const tensor = (numbers: Float32Array) => tf.tensor4d(numbers, [1, probe.height, probe.width, probe.channels]);
     const vBase = tensor(probe.vBase);
-    const full = tf.add<Tensor4D>(vBase, tensor(probe.direction));
-    const v = guidanceFusion(tensor(probe.vNull), [vBase, full], [probe.guidance * (1 - balance), probe.guidance * balance]) as Tensor4D;
+    const full = probe.directions.map((direction) => tf.add<Tensor4D>(vBase, tensor(direction)));
+    const left = balances.reduce((rest, balance) => rest - balance, 1);
+    const v = guidanceFusion(tensor(probe.vNull), [vBase, ...full], [probe.guidance * left, ...full.map((_, i) => probe.guidance * (balances[i] ?? 0))]) as Tensor4D;
     return cleanLatent(tensor(probe.xSigma), v, probe.sigma);
   });
 }
@@ -88,8 +90,8 @@ export function draft(probe: Probe, balance: number): Tensor4D {
 export type LatentToRgb = readonly (readonly number[])[];
 
 /** The draft at once, without tensors: [h·w·3] pixels in −1…1, one per latent pixel. */
-export function draftColours(probe: Probe, balance: number, latentToRgb: LatentToRgb): Float32Array {
-  const { channels, sigma, guidance, xSigma, vNull, vBase, direction } = probe;
+export function draftColours(probe: Probe, balances: readonly number[], latentToRgb: LatentToRgb): Float32Array {
+  const { channels, sigma, guidance, xSigma, vNull, vBase, directions } = probe;
   const places = probe.height * probe.width;
   const out = new Float32Array(places * 3);
   const offset = latentToRgb[channels]!;
@@ -97,7 +99,7 @@ export function draftColours(probe: Probe, balance: number, latentToRgb: LatentT
     let red = offset[0]!, green = offset[1]!, blue = offset[2]!;
     for (let c = 0; c < channels; c++) {
       const i = place * channels + c;
-      const v = vNull[i]! + guidance * (vBase[i]! + balance * direction[i]! - vNull[i]!);
+      const v = vNull[i]! + guidance * (directions.reduce((sum, direction, k) => sum + (balances[k] ?? 0) * direction[i]!, vBase[i]!) - vNull[i]!);
       const x0 = xSigma[i]! - sigma * v;
       const weights = latentToRgb[c]!;
       red += x0 * weights[0]!;

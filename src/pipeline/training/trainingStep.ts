@@ -88,7 +88,7 @@ export async function stepGradients(
   const stacked = stack(batch.xSigma, batch.sigma, trainedEvaluations);
   for (const { words } of [...frozenEvaluations, ...trainedEvaluations]) disposePrompts(words);
   const recompute = !keepsTape(base.mmdit, stacked.input.sigma.length, batch.xSigma, stacked.input.context.shape[1]);
-  const vjp = await velocityVjpAsync(base.mmdit, stacked.input, trainedEvaluations[0]!.adapter, stacked.rows, { recompute, wantRows }, between);
+  const vjp = await velocityVjpAsync(base.mmdit, stacked.input, adapter === null ? null : weights.adapters[adapter]!, stacked.rows, { recompute, wantRows }, between);
   const trainedVelocities = tf.split<Tensor4D>(vjp.velocity, trained.length, 0);
   const velocities: Record<string, Tensor4D> = {};
   frozen.forEach(({ name }, i) => (velocities[name] = frozenVelocities[i]!));

@@ -8,7 +8,7 @@ import { encodeImage, encodeText } from '../../models/clip';
 import { velocity } from '../../models/mmdit';
 import { decode, encode } from '../../models/vae';
 import { disposeBase, loadBase, type EncodedPrompts } from '../../pipeline/base';
-import { weightedField } from '../../pipeline/sampling/fields';
+import { guidedField, untouched } from '../../pipeline/sampling/fields';
 import { sampleAll } from '../../pipeline/sampling/sample';
 import { folderFiles, safetensorsFile } from '../files';
 import { pictureOf, row, tensorOf, values, valuesNchw, worst, type Row } from './rows';
@@ -52,7 +52,7 @@ export async function goldenRows(dir: string, baseDir: string): Promise<Row[]> {
 
   const empty = words(pictures, 1);
   const negative = { context: tf.tile(empty.context, [pictures, 1, 1]), pooled: tf.tile(empty.pooled, [pictures, 1]), at: given.at };
-  const field = weightedField(base, negative, [{ words: given, adapter: null, rows: null, weight: 1 }]);
+  const field = guidedField(base, untouched(negative), [{ positive: untouched(given), negative: untouched(negative), weight: 1 }]);
   const final = await sampleAll({ base, field, seeds: [], noise, steps: Number(steps), guidance: Number(guidance) });
   await check(`latent after ${steps} steps`, await valuesNchw(final), `latent_${steps}`, LATENT);
   await check('pixels', await valuesNchw(decode(base.vae, final)), `pixels_${steps}`, PIXELS);

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type * as tf from '../../engine/tf';
 import { disposeMmdit } from '../../models/mmdit';
-import { weightedField } from '../../pipeline/sampling/fields';
+import { guidedField, untouched } from '../../pipeline/sampling/fields';
 import { eulerSigmas } from '../../pipeline/flow';
 import { sample } from '../../pipeline/sampling/sample';
 import { safetensorsFile } from '../files';
@@ -24,7 +24,8 @@ export async function samplerRows(dir: string, config: FixtureConfig, { shift, s
   const words = async (name: string) => ({ context: await tensorOf<tf.Tensor3D>(io, `${name}.context`), pooled: await tensorOf<tf.Tensor2D>(io, `${name}.pooled`), at: [-1] });
   const [, height, width, channels] = noise.shape;
   const base = { mmdit, shift, latentShape: [height, width, channels] as [number, number, number] };
-  const field = weightedField(base, await words('uncond'), [{ words: await words('cond'), adapter: null, rows: null, weight: 1 }]);
+  const [positive, negative] = [untouched(await words('cond')), untouched(await words('uncond'))];
+  const field = guidedField(base, negative, [{ positive, negative, weight: 1 }]);
   const golden = await io.read('euler.latents');
   const size = golden.length / steps;
   let error = 0;

@@ -1,0 +1,142 @@
+/** Lists of guidances: GCFG's identities (notes of the rule: v = v0 + Σ w·M ⊙ [v⁺ − v⁻]), several concepts, adapters with weights. */
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import * as tf from '../../engine/tf';
+import type { Tensor4D } from '../../engine/tf';
+import type * as Mmdit from '../../models/mmdit';
+import { loraSites, velocity, type Adapter } from '../../models/mmdit';
+import { expectNoLeak, useBackend } from '../../testing/backend';
+import { tinyBase, tinyWords } from '../../testing/tiny';
+import { normal } from '../random';
+import type { EncodedPrompts, FlowBase } from '../base';
+import type { RowTensors } from '../concept';
+import { evaluate, type Evaluation } from '../evaluate';
+import { disposeAdapter, initLora, loraLayout, sumAdapters, toAdapter } from '../lora';
+import { guidedField, untouched, type Guidance } from './fields';
+
+/** Rows of each pass of the transformer. */
+const seen = vi.hoisted(() => [] as number[]);
+vi.mock('../../models/mmdit', async (original) => {
+  const real = await original<typeof Mmdit>();
+  const velocityAsync: typeof real.velocityAsync = (model, input, ...rest) => {
+    seen.push(input.x.shape[0]);
+    return real.velocityAsync(model, input, ...rest);
+  };
+  return { ...real, velocityAsync };
+});
+
+let base: FlowBase;
+let first: Adapter, second: Adapter;
+let rows: RowTensors, otherRows: RowTensors;
+let x: Tensor4D;
+let empty: EncodedPrompts, text: EncodedPrompts, other: EncodedPrompts;
+const sigma = 0.6;
+
+beforeAll(async () => {
+  await useBackend('wasm');
+  base = await tinyBase();
+  const adapter = (rank: number, step: number) => {
+    const layout = loraLayout(loraSites(base.mmdit), rank);
+    return toAdapter(layout, initLora(layout, { seed: 1, purpose: 'test', step }).map((value, i) => value + 0.2 * Math.sin(i + step)));
+  };
+  [first, second] = [adapter(2, 0), adapter(3, 1)];
+  const { depth, hidden } = base.mmdit.config;
+  const table = (step: number): RowTensors => ({ rows: tf.tensor2d(normal([depth * hidden], { seed: 1, purpose: 'test', step }), [depth, hidden]), pooledDelta: null });
+  [rows, otherRows] = [table(70), table(71)];
+  x = tf.randomNormal<tf.Rank.R4>([1, 4, 4, 4], 0, 1, 'float32', 5);
+});
+beforeEach(() => void ([empty, text, other] = [tinyWords(1, false, 1), tinyWords(1, true, 2), tinyWords(1, false, 3)]));
+afterEach(() => tf.dispose([empty, text, other].flatMap(({ context, pooled }) => [context, pooled])));
+
+const plain = (words: EncodedPrompts) => velocity(base.mmdit, { x, sigma: [sigma], context: words.context, pooled: words.pooled }, null, null);
+const on = (words: EncodedPrompts, adapter: Evaluation['adapter'] = null): Evaluation => ({ words, adapter, rows: null });
+const value = (guidances: Guidance[], scale = 1) => guidedField(base, untouched(empty), guidances).evaluate(x, sigma, scale);
+const furthest = (a: tf.Tensor, b: tf.Tensor) => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]!;
+/** float32 rounding of a few sums. */
+const ROUNDING = 5e-5;
+
+describe('GCFG’s identities', () => {
+  it('G1, G2: one guidance of weight w is CFG(w); weight 1 is the conditional alone, all 0 the null alone, bit for bit', async () => {
+    const guidance = { positive: on(text), negative: on(empty) };
+    expect((await value([{ ...guidance, weight: 1 }])).dataSync()).toEqual(plain(text).dataSync());
+    expect((await value([{ ...guidance, weight: 0 }])).dataSync()).toEqual(plain(empty).dataSync());
+    expect((await value([])).dataSync()).toEqual(plain(empty).dataSync());
+    const cfg = tf.add(plain(empty), tf.mul(tf.sub(plain(text), plain(empty)), 4));
+    expect(furthest(await value([{ ...guidance, weight: 4 }]), cfg)).toBeLessThan(ROUNDING);
+    expect((await value([{ ...guidance, weight: 1 }], 4)).dataSync()).toEqual((await value([{ ...guidance, weight: 4 }])).dataSync());
+  });
+
+  it('G3: a specialist of weight 1 and no control is the specialist', async () => {
+    const specialist = (await evaluate(base, x, [sigma], [on(empty, first)], async () => {}))[0]!;
+    expect((await value([{ positive: on(empty, first), negative: on(empty), weight: 1 }, { positive: on(text), negative: on(empty), weight: 0 }])).dataSync()).toEqual(specialist.dataSync());
+  });
+
+  it('G4: a negative prompt is the text at s and what is not wanted at −(s − 1)', async () => {
+    const s = 3;
+    const listed = await value([{ positive: on(text), negative: on(empty), weight: s }, { positive: on(other), negative: on(empty), weight: -(s - 1) }]);
+    const usual = tf.add(plain(other), tf.mul(tf.sub(plain(text), plain(other)), s));
+    expect(furthest(listed, usual)).toBeLessThan(ROUNDING);
+  });
+
+  it('G5: the order of guidances does not matter', async () => {
+    const list: Guidance[] = [{ positive: on(text), negative: on(empty), weight: 2 }, { positive: on(text, first), negative: on(text), weight: 0.7 }, { positive: on(other), negative: on(empty), weight: -0.5 }];
+    expect(furthest(await value(list), await value([...list].reverse()))).toBeLessThan(ROUNDING);
+  });
+
+  it('G8: equal evaluations are made once, those of weight 0 not at all', async () => {
+    seen.length = 0;
+    await value([{ positive: on(text), negative: on(empty), weight: 3 }, { positive: on(text, first), negative: on(text), weight: 0.5 }, { positive: on(other, second), negative: on(other), weight: 0 }]);
+    // the base on two texts in one pass, the adapter on one in another
+    expect(seen.sort()).toEqual([1, 2]);
+    seen.length = 0;
+    (await evaluate(base, x, [sigma], [on(text), on(empty), on(text), { ...on(empty), rows }], async () => {})).forEach((v) => v.dispose());
+    expect(seen).toEqual([2]);
+  });
+
+  it('weights follow the noise level, masks the place', async () => {
+    const early = (at: number) => (at > 0.5 ? 2 : 0);
+    const guidance = { positive: on(text), negative: on(empty) };
+    expect((await value([{ ...guidance, weight: early }])).dataSync()).toEqual((await value([{ ...guidance, weight: 2 }])).dataSync());
+    const late = await guidedField(base, untouched(empty), [{ ...guidance, weight: early }]).evaluate(x, 0.4, 1);
+    expect(late.dataSync()).toEqual(velocity(base.mmdit, { x, sigma: [0.4], context: empty.context, pooled: empty.pooled }, null, null).dataSync());
+    const mask = tf.tensor4d(Array.from({ length: 16 }, (_, i) => (i % 4 < 2 ? 1 : 0)), [1, 4, 4, 1]);
+    const left = await value([{ ...guidance, weight: 2, mask }]);
+    const [whole, none] = [await value([{ ...guidance, weight: 2 }]), plain(empty)];
+    expect(furthest(tf.slice(left, [0, 0, 0, 0], [1, 4, 2, 4]), tf.slice(whole, [0, 0, 0, 0], [1, 4, 2, 4]))).toBeLessThan(ROUNDING);
+    expect(tf.slice(left, [0, 0, 2, 0], [1, 4, 2, 4]).dataSync()).toEqual(tf.slice(none, [0, 0, 2, 0], [1, 4, 2, 4]).dataSync());
+    expect(furthest(left, none)).toBeGreaterThan(0.01);
+  });
+});
+
+describe('several at once', () => {
+  it('adapters with weights are one adapter, the exact sum', () => {
+    const sum = sumAdapters([{ adapter: first, weight: 0.5 }, { adapter: second, weight: -2 }]);
+    for (const { name } of loraSites(base.mmdit)) {
+      const product = ({ a, b, scale }: Adapter[string]) => tf.mul(tf.matMul(a, b), scale);
+      const wanted = tf.add(tf.mul(product(first[name]!), 0.5), tf.mul(product(second[name]!), -2));
+      expect(furthest(product(sum[name]!), wanted), name).toBeLessThan(1e-5);
+    }
+    disposeAdapter(sum);
+  });
+
+  it('an evaluation takes a list of adapters and leaves nothing behind', async () => {
+    const list = [{ adapter: first, weight: 1 }, { adapter: second, weight: 0.5 }];
+    await expectNoLeak(async () => (await evaluate(base, x, [sigma], [on(text, list)], async () => {})).forEach((v) => v.dispose()));
+    const [both, alone, same] = await evaluate(base, x, [sigma], [on(text, list), on(text, first), on(text, [{ adapter: first, weight: 1 }, { adapter: second, weight: 0 }])], async () => {});
+    expect(furthest(both!, alone!)).toBeGreaterThan(1e-3);
+    expect(furthest(same!, alone!)).toBeLessThan(ROUNDING);
+  });
+
+  it('[V] and [name] in one prompt are read from their own rows, each at its own place', async () => {
+    const two = (): EncodedPrompts => ({ ...text, named: { cat: [4] } });
+    const both = { ...on(two()), rows, named: { cat: otherRows } };
+    const swapped = { ...on({ ...text, at: [4], named: { cat: [2] } }), rows: otherRows, named: { cat: rows } };
+    const [v, again, one, name] = await evaluate(base, x, [sigma], [both, swapped, { ...on(text), rows }, { ...on(two()), named: { cat: otherRows } }], async () => {});
+    expect(again!.dataSync()).toEqual(v!.dataSync());
+    expect(furthest(v!, one!)).toBeGreaterThan(1e-3);
+    expect(furthest(v!, name!)).toBeGreaterThan(1e-3);
+    expect(furthest(name!, plain(text))).toBeGreaterThan(1e-3);
+    // a prompt without the second mark ignores its rows
+    const [without] = await evaluate(base, x, [sigma], [{ ...on(text), rows, named: { cat: otherRows } }], async () => {});
+    expect(without!.dataSync()).toEqual(one!.dataSync());
+  });
+});

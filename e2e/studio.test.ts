@@ -9,7 +9,8 @@ import { root } from '../scripts/prepare.mjs';
 import { nearestPicture, parseExample } from '../src/protocol/example';
 import { violations } from './axe';
 import { at, baseReady, full, ids, loadSample, openStage, slide, stepsDone, twin, untilPhase, type Stage } from './studio';
-import { closePrivate, median, slideTimes, tabBytes, untilStep, visitWith, watchShare } from './watch';
+import { median } from '../src/protocol/median';
+import { closePrivate, slideTimes, tabBytes, untilStep, visitWith, watchShare } from './watch';
 
 /** Colours of the linear map at once: one frame of a 60 Hz screen. */
 const LINEAR_MS = 16;
@@ -71,7 +72,7 @@ it('answers the slider with a draft while steps are made', async () => {
   while (!quick() && rounds.length < MOST_ROUNDS) {
     const shareSince = await watchShare(stage);
     const times = await slideTimes(page, 15);
-    rounds.push({ linear: median(times.map(({ linearMs }) => linearMs)), decoded: median(times.map(({ decodedMs }) => decodedMs)), share: await shareSince() });
+    rounds.push({ linear: median(times.map(({ linearMs }) => linearMs))!, decoded: median(times.map(({ decodedMs }) => decodedMs))!, share: await shareSince() });
   }
   await noteMemory();
   const made = (await stepsDone(page)) - from;

@@ -78,8 +78,6 @@ export async function untilStep(page: Page, step: number, timeout = 240_000): Pr
   await page.waitForFunction(([id, least]) => Number(document.querySelector(`[data-testid=${id}]`)?.textContent?.split('/')[0] ?? 0) >= least, [ids.stepText, step] as const, { timeout, polling: 50 });
 }
 
-export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
-
 /** Moves the slider `moves` times; for each, the milliseconds until the twin showed colours and until it showed decoded pixels. */
 export function slideTimes(page: Page, moves: number): Promise<{ linearMs: number; decodedMs: number }[]> {
   return page.evaluate(async ([slider, figure, count]) => {

@@ -8,6 +8,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureBuild, ensurePackages, giveUp, root } from './prepare.mjs';
+import { median } from './growth.mjs';
 
 const { values } = parseArgs({ options: {
   images: { type: 'string', default: join(root, 'public', 'concepts', 'one-eyed-monster') }, class: { type: 'string' }, kind: { type: 'string' }, captions: { type: 'string' },
@@ -60,7 +61,6 @@ async function learnOnce(recipe, name) {
   }
 }
 
-const median = (numbers) => { const sorted = [...numbers].sort((a, b) => a - b); return sorted.length === 0 ? null : sorted[Math.floor(sorted.length / 2)]; };
 const mean = (numbers) => (numbers.length === 0 ? 0 : numbers.reduce((sum, value) => sum + value, 0) / numbers.length);
 
 const { run, compute, rows, measures, sheet, strip, file, secondsTotal, peakBytes } = await learnOnce({}, 'Lamina').catch((error) => giveUp(`The run did not end: ${error.message}`));
@@ -82,7 +82,7 @@ const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'
 const report = {
   version: 1, app: `Lamina ${version}`, set: set.name, recipe: run.recipe, backend: compute.backend, adapter: compute.adapter, threads: compute.threads, steps: rows,
   secondsPerStep: { extractor: secondsOf('extractor'), student: secondsOf('student') }, secondsTotal,
-  lambdaStar: median(last.map(({ lambdaStar }) => mean(lambdaStar))), cosine: median(last.map(({ cosine }) => mean(cosine))), measures, compare, peakTabBytes: peakBytes,
+  lambdaStar: last.length === 0 ? null : median(last.map(({ lambdaStar }) => mean(lambdaStar))), cosine: last.length === 0 ? null : median(last.map(({ cosine }) => mean(cosine))), measures, compare, peakTabBytes: peakBytes,
 };
 await writeFile(join(out, 'run.json'), JSON.stringify(report, null, 1));
 

@@ -5,7 +5,8 @@
  * stage has a second adapter) have levels of their own and one slope: only samples of one part are compared.
  */
 
-const median = (values) => {
+/** The middle of the values, between two the mean of both; 0 of none. The app's own (src/protocol/median.ts) is TypeScript, which Node does not import here. */
+export const median = (values) => {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length === 0 ? 0 : sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;

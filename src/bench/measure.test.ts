@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { measureRow, median, type Timing } from './measure';
+import { measureRow, type Timing } from './measure';
 import type { Form, Row } from './row';
 
 /** A clock that only the forms move, and forms that take a known time. */
@@ -15,13 +15,6 @@ function bench(costs: { ours: number; rival: number }) {
   const timing: Timing = { now: () => clock, sampleMs: 20, budgetMs: 400, minRounds: 3, maxRounds: 5, limitMs: 20_000, flopsPerSecond: 1e9 };
   return { row, timing, log, advance: (ms: number) => { clock += ms; } };
 }
-
-describe('median', () => {
-  it('is the middle, or the mean of the two', () => {
-    expect(median([9, 1, 5])).toBe(5);
-    expect(median([4, 1, 2, 9])).toBe(3);
-  });
-});
 
 describe('a row', () => {
   it('has its times per repetition, ratio and rate', async () => {

@@ -4,6 +4,7 @@
  * same share of whatever else the machine does. On a software adapter a row foreseen, or found, to take over 20 s is
  * skipped, and says so.
  */
+import { median } from '../protocol/median';
 import type { Form, ReportRow, Row } from './row';
 
 export interface Timing {
@@ -25,13 +26,6 @@ export const defaultTiming: Omit<Timing, 'limitMs' | 'flopsPerSecond'> = { now: 
 /** What all repetitions of one sample may hold at a time. */
 const HELD_BYTES = 2 ** 30;
 const MOST_REPETITIONS = 1000;
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
 /** Wall time of `repetitions` in a row, ms each. */
 async function sample(form: Form, repetitions: number, now: () => number): Promise<number> {
   const prepared = Array.from({ length: repetitions }, () => form.prepare?.());
@@ -92,7 +86,7 @@ export async function measureRow(row: Row, timing: Timing): Promise<ReportRow> {
       // who begins changes from round to round
       for (const i of round % 2 === 0 ? order : order.reverse()) times[i]!.push(await sample(forms[i]!, warm[i]!.repetitions, timing.now));
     }
-    const [oursMs, rivalMs] = times.map(median);
+    const [oursMs, rivalMs] = times.map((each) => median(each)!);
     return figures(row, oursMs!, rivalMs === undefined ? null : rivalMs * (row.rivalScale ?? 1));
   } finally {
     forms.forEach((form) => form.dispose());

@@ -68,7 +68,7 @@ export function randomLayer(inputs: number, outputs: number, kept: Kept, seed: n
   for (let i = 0; i < values.length; i++) values[i]! *= scale;
   const bias = someTensor<tf.Tensor1D>([outputs], seed + 1);
   if (kept !== 'tensor') return frozenLinear(values, inputs, outputs, bias, kept);
-  return { inFeatures: inputs, outFeatures: outputs, bias, packed: null, sizeBytes: values.byteLength, weight: tf.tensor2d(values, [inputs, outputs]), transposed: null, products: tfjsProducts };
+  return { name: '', inFeatures: inputs, outFeatures: outputs, bias, packed: null, sizeBytes: values.byteLength, weight: tf.tensor2d(values, [inputs, outputs]), transposed: null, products: tfjsProducts };
 }
 
 /** A joint block in the middle of a transformer, without a second attention; MLP of four times the width. */

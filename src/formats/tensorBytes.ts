@@ -3,6 +3,7 @@
  * 64-bit kinds are rounded to it. It does not know about files: it gets the bytes of one tensor, or of some of its rows.
  */
 import { invariant } from '../engine/invariant';
+import { fromHalf } from '../engine/packed/halves';
 
 /** Bytes one value takes; the kinds this app reads. */
 export const valueBytes: Readonly<Record<string, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1 };
@@ -13,12 +14,7 @@ let halves: Float32Array | null = null;
 function halfTable(): Float32Array {
   if (halves) return halves;
   halves = new Float32Array(65_536);
-  for (let bits = 0; bits < 65_536; bits++) {
-    const sign = bits & 0x8000 ? -1 : 1;
-    const exponent = (bits >> 10) & 31;
-    const fraction = bits & 1023;
-    halves[bits] = sign * (exponent === 0 ? fraction * 2 ** -24 : exponent === 31 ? (fraction ? NaN : Infinity) : (1 + fraction / 1024) * 2 ** (exponent - 15));
-  }
+  for (let bits = 0; bits < 65_536; bits++) halves[bits] = fromHalf(bits);
   return halves;
 }
 

@@ -73,7 +73,9 @@ export class WeightReader {
     const key = `${name}.weight`;
     this.expect(key, [outFeatures, inFeatures]);
     const values = async () => transposed(await this.values(key, [outFeatures, inFeatures]), outFeatures, inFeatures);
-    return make(inFeatures, outFeatures, values, bias ? await this.vector(`${name}.bias`, outFeatures) : null);
+    const layer = await make(inFeatures, outFeatures, values, bias ? await this.vector(`${name}.bias`, outFeatures) : null);
+    layer.name = name;
+    return layer;
   }
 
   /** Marks a tensor as known where only part of it, or nothing, is needed. */

@@ -7,7 +7,8 @@ import type { Events } from '../protocol/messages';
 import type { PictureEvent } from '../protocol/pictures';
 import { closeAll, replaceBitmap } from './bitmaps';
 import { anchorBalances, balanceRange, defaultParams, type DrawingParams } from './params';
-import { FIRST_LIVE_STEP, isMoving } from './run';
+import { FIRST_LIVE_STEP } from '../protocol/limits';
+import { isMoving } from './run';
 import { faultOf, type Slice, type StudioState } from './slice';
 import { askedKey, differences, sameBalance, takesPlace } from './twins';
 

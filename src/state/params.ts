@@ -1,4 +1,5 @@
 /** What a picture is drawn from, with defaults and ranges: the prompt bar, the fragment and the store read the same table. */
+import { GUIDANCE } from '../protocol/limits';
 import { CONCEPT_MARK } from '../protocol/captions';
 import type { DrawParams } from '../protocol/pictures';
 
@@ -14,7 +15,7 @@ export const guidanceRange: Range = { label: 'guidance', min: 1, max: 12, step: 
 /** In units of λ*: 0 the base alone, 1 as exported. */
 export const balanceRange: Range = { label: 'balance', min: 0, max: 2, step: 0.05, why: 'How strongly the concept acts.' };
 
-export const defaultParams: DrawingParams = { prompt: '', negative: '', seed: 42, steps: 20, guidance: 3, balance: 1 };
+export const defaultParams: DrawingParams = { prompt: '', negative: '', seed: 42, steps: 20, guidance: GUIDANCE, balance: 1 };
 
 /** Where idle time draws full pictures for the slider to pass through. */
 export const anchorBalances = [0, 0.5, 1, 1.5, 2];

@@ -9,10 +9,9 @@ import type { Crop, FitCheck, PictureInfo } from '../protocol/pictures';
 import { closeAll, replaceBitmap } from './bitmaps';
 import { cardsAgain, idsWithin, withMoment, type Moment } from './dataHistory';
 import { startPrompt } from './params';
+import { MOST_PICTURES } from '../protocol/limits';
 import { readSample } from './samples';
 import { faultOf, type Slice } from './slice';
-
-export const MOST_PICTURES = 20;
 
 export interface Card {
   pictureId: string;

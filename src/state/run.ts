@@ -10,9 +10,6 @@ import { faultOf, type Slice } from './slice';
 
 export type Unfinished = NonNullable<ResultOf<'unfinishedRun'>>;
 
-/** Drafts exist from this step of stage 1 on. */
-export const FIRST_LIVE_STEP = 25;
-
 export interface RunSlice {
   run: RunInfo | null;
   metrics: readonly StepMetrics[];

@@ -13,6 +13,7 @@ import { promptRoles } from '../pipeline/prompts';
 import { sampleAll } from '../pipeline/sampling/sample';
 import type { Host } from '../protocol/host';
 import type { PictureSlot } from '../protocol/pictures';
+import { GUIDANCE } from '../protocol/limits';
 import type { Recipe } from '../protocol/recipe';
 import { nextRevision } from './drawing';
 import type { Raster } from './platform';
@@ -20,7 +21,6 @@ import { shownBatch, type Shown } from './present';
 
 /** Euler steps of a preview: enough to judge by, cheap enough to be made often. */
 const STEPS = 10;
-const GUIDANCE = 3;
 
 export class Previewing {
   private original: { pixels: Tensor4D; shown: Shown } | null = null;

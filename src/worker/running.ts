@@ -8,6 +8,7 @@ import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
 import { readStepMetrics, type RunInfo } from '../protocol/run';
 import { captionProblem } from '../protocol/captions';
+import { FIRST_LIVE_STEP, GUIDANCE, MOST_PICTURES } from '../protocol/limits';
 import { parseRecipe, stageIdAfter, totalSteps } from '../protocol/recipe';
 import type { RunRecord } from '../storage/db';
 import { holdRun, isRunHeld } from '../storage/locks';
@@ -23,11 +24,6 @@ import type { Turns } from './turns';
 
 /** Work lost at most when the tab dies. */
 const CHECKPOINT_MS = 5000;
-/** From here on the extractor has something to show. */
-const FIRST_LIVE_STEP = 25;
-const MOST_PICTURES = 20;
-/** CFG scale of the drafts until the page asks for another. */
-const GUIDANCE = 3;
 
 /** Stands between the engines of a run that has changed them. */
 const CHANGE = ' → ';

@@ -6,7 +6,8 @@
 import * as tf from '../../engine/tf';
 import type { KernelConfig, TensorInfo } from '../../engine/tf';
 import { someTensor, tensorForm } from '../forms';
-import { measureRow, median, type Timing } from '../measure';
+import { median } from '../../protocol/median';
+import { measureRow, type Timing } from '../measure';
 import type { ReportRow, Row, Survey } from '../row';
 import { embeddedStep, stepForm } from './step';
 
@@ -100,7 +101,7 @@ export function wasmProducts(timing: Timing): Survey {
       const rows: ReportRow[] = [];
       for (const product of recorded.filter(isLarge)) rows.push(await measureRow(largeRow(product), timing));
       const part = (name: string, chosen: Recorded[]): ReportRow => {
-        const [oursMs, stepMs] = [chosen.reduce((sum, { ms }) => sum + ms, 0) / STEPS, median(stepsMs)];
+        const [oursMs, stepMs] = [chosen.reduce((sum, { ms }) => sum + ms, 0) / STEPS, median(stepsMs)!];
         return { name, shape: `${chosen.reduce((sum, { calls }) => sum + calls, 0) / STEPS} calls in a step of the embedded base`, ours_ms: oursMs, rival: 'the whole step', rival_ms: stepMs, ratio: stepMs / oursMs, gflops: null, bytes: null };
       };
       const small = recorded.filter((product) => !isLarge(product));

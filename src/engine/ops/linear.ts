@@ -4,6 +4,7 @@
  * packed (engine/packed) and the whole line is one kernel. Elsewhere W is a tensor while the layer is at work: for ever
  * where it is float32, between residentLinear and evictLinear where it is packed in fewer bits.
  */
+import { invariant } from '../invariant';
 import { loraGradient, loraLow } from '../kernels/lora';
 import { packedLinear, packedLinearGradient } from '../kernels/packedLinear';
 import { disposePacked, packMatrix, unpackMatrix, type OnGpu, type PackedMatrix } from '../packed/packedMatrix';
@@ -12,6 +13,8 @@ import { add, fused, getBackend, keep, matMul, mul, reshape, tensor2d, tidy, tra
 import { withGradient } from './withGradient';
 
 export interface FrozenLinear {
+  /** The checkpoint's name of it, for messages; empty where nobody gave one. */
+  name: string;
   inFeatures: number;
   outFeatures: number;
   bias: Tensor1D | null;
@@ -39,7 +42,8 @@ const scaled = (x: Tensor2D, scale: number): Tensor2D => (scale === 1 ? x : mul(
 const product = (a: Tensor2D, b: Tensor2D, bias?: Tensor1D): Tensor2D => fused.matMul(bias ? { a, b, bias } : { a, b }) as Tensor2D;
 
 /** The weights as a tensor; of a packed layer that is not resident only until the surrounding tidy ends. */
-function weightOf({ weight, packed, inFeatures, outFeatures }: FrozenLinear): Tensor2D {
+function weightOf({ name, weight, packed, inFeatures, outFeatures }: FrozenLinear): Tensor2D {
+  invariant(weight || packed, `the weights of “${name}” are not in place`);
   return weight ?? tensor2d(unpackMatrix(packed as Exclude<PackedMatrix, OnGpu>), [inFeatures, outFeatures]);
 }
 
@@ -122,13 +126,13 @@ export function linear<T extends Tensor>(x: T, w: FrozenLinear, lora: LoraPair |
 /** values [in,out], bias [out]; the bias becomes the layer's own. Float32 unless a packing is given. */
 export function frozenLinear(values: Float32Array, inFeatures: number, outFeatures: number, bias: Tensor1D | null, packing: Packing = { precision: 'f32' }): FrozenLinear {
   if (packing.precision !== 'f32' || getBackend() === 'webgpu') return frozenPacked(packMatrix(values, inFeatures, outFeatures, packing), bias);
-  return { inFeatures, outFeatures, bias, packed: null, sizeBytes: values.byteLength, weight: tensor2d(values, [inFeatures, outFeatures]), transposed: null, products: composed };
+  return { name: '', inFeatures, outFeatures, bias, packed: null, sizeBytes: values.byteLength, weight: tensor2d(values, [inFeatures, outFeatures]), transposed: null, products: composed };
 }
 
 /** A layer of weights that are packed already; matrix and bias become its own. */
 export function frozenPacked(packed: PackedMatrix, bias: Tensor1D | null): FrozenLinear {
   const { inFeatures, outFeatures, sizeBytes } = packed;
-  return { inFeatures, outFeatures, bias, packed, sizeBytes, weight: null, transposed: null, products: packed.place === 'gpu' ? kernels : composed };
+  return { name: '', inFeatures, outFeatures, bias, packed, sizeBytes, weight: null, transposed: null, products: packed.place === 'gpu' ? kernels : composed };
 }
 
 /** Unpacks the weights to a tensor that stays until evictLinear. Nothing to do on WebGPU, or for a float32 layer. */

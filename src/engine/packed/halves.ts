@@ -1,4 +1,4 @@
-/** float16 as bits, both ways; rounds to nearest, ties to even, overflow to ±65504 (a weight is never infinite). */
+/** float16 as bits, both ways: to a half it rounds to nearest, ties to even, overflow to ±65504 (a weight is never infinite). */
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 const LARGEST = 65_504;
@@ -20,6 +20,6 @@ export function toHalf(value: number): number {
 export function fromHalf(half: number): number {
   const exponent = (half >>> 10) & 31;
   const mantissa = half & 1023;
-  const size = exponent === 0 ? mantissa * 2 ** -24 : (1024 + mantissa) * 2 ** (exponent - 25);
+  const size = exponent === 0 ? mantissa * 2 ** -24 : exponent === 31 ? (mantissa ? NaN : Infinity) : (1024 + mantissa) * 2 ** (exponent - 25);
   return half & 0x8000 ? -size : size;
 }

@@ -40,9 +40,9 @@ export async function velocityVjpAsync(model: Mmdit, input: MmditInput, adapter:
 }
 
 /** The text stream [B,T,d] before each block of the untouched base: what concept rows are initialised from. */
-export function textStates(model: Mmdit, input: MmditInput): Tensor3D[] {
+export async function textStates(model: Mmdit, input: MmditInput, between: Between = async () => {}): Promise<Tensor3D[]> {
   const states: Tensor3D[] = [];
-  drain(forwardSteps(model, input, null, null, (y) => states.push(alias(y)))).dispose();
+  (await drainAsync(forwardSteps(model, input, null, null, (y) => states.push(alias(y))), between)).dispose();
   return states;
 }
 

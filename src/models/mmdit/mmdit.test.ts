@@ -53,7 +53,7 @@ describe('mmdit', () => {
   it('puts a concept row where [V] stands and nowhere else', async () => {
     const { input } = await goldenCase();
     const model = await load();
-    const states = textStates(model, input);
+    const states = await textStates(model, input);
     expect(states.map(({ shape }) => shape)).toEqual(Array(6).fill([4, 24, 256]));
     const plain = values(velocity(model, input, null, null));
     const size = plain.length / 4;
@@ -81,7 +81,7 @@ describe('mmdit', () => {
     await expectNoLeak(async () => {
       const model = await load();
       velocity(model, input, null, null).dispose();
-      textStates(model, input).forEach((state) => state.dispose());
+      (await textStates(model, input)).forEach((state) => state.dispose());
       disposeMmdit(model);
     });
   });

@@ -7,7 +7,7 @@ import { tinySource, tinyWords } from '../../testing/tiny';
 import { packedLayer } from '../weights';
 import type { WeightSource } from '../weightSource';
 import { disposeMmdit, loadMmdit, loraSites, velocity, velocityAsync, velocityVjp, velocityVjpAsync, type Adapter, type Mmdit, type MmditInput } from './index';
-import { blockLayers } from './residency';
+import { blockLayers, countedHolders } from './residency';
 
 const int8: Packing = { precision: 'int8' };
 const input = (): MmditInput => ({ ...tinyWords(2, false, 1), x: tf.tensor4d(noise(2 * 64, 5), [2, 4, 4, 4]), sigma: [0.3, 0.7] });
@@ -82,6 +82,40 @@ describe('weights that come asynchronously', () => {
     await run.pullback(run.velocity);
     expect(events).toEqual([0, 1, 2, 2, 1, 0].flatMap((index) => [`enter ${index}`, `leave ${index}`]));
     disposeMmdit(model);
+  });
+
+  it('serve two passes at once: a block is fetched for the first who comes and let go of by the last who leaves', async () => {
+    const { model, events } = await late();
+    model.residency = countedHolders(model.residency!);
+    const given = input();
+    // the second pass begins while the first waits behind block 0, and both are at it when the first goes on
+    const both = await Promise.all([velocityAsync(model, given, null, null, async () => {}), velocityAsync(model, given, null, null, async () => {})]);
+    expect(events.filter((event) => event.startsWith('enter')).length).toBe(events.filter((event) => event.startsWith('leave')).length);
+    for (const index of [0, 1, 2]) expect(events.filter((event) => event === `enter ${index}`), `block ${index}`).toHaveLength(1);
+    expect(numbers(both[0]!)).toEqual(numbers(both[1]!));
+    disposeMmdit(model);
+  });
+
+  it('stay while one of two passes gives up', async () => {
+    const events: string[] = [];
+    const residency = countedHolders({ enter: (index) => void events.push(`enter ${index}`), leave: (index) => void events.push(`leave ${index}`) });
+    await residency.enter(0);
+    await residency.enter(0);
+    residency.leave(0);
+    expect(events).toEqual(['enter 0']);
+    residency.leave(0);
+    expect(events).toEqual(['enter 0', 'leave 0']);
+    await residency.enter(0);
+    expect(events).toEqual(['enter 0', 'leave 0', 'enter 0']);
+  });
+
+  it('are missed by name', async () => {
+    const model = await loadMmdit(tinySource());
+    const layer = model.blocks[1]!.x.attention.q;
+    expect(layer.name).toBe('transformer_blocks.1.attn.to_q');
+    layer.weight!.dispose();
+    layer.weight = null;
+    expect(() => velocity(model, input(), null, null)).toThrow('the weights of “transformer_blocks.1.attn.to_q” are not in place');
   });
 
   it('are let go of when the evaluation is given up', async () => {

@@ -43,7 +43,7 @@ export interface Mmdit {
   residency: Residency | null;
 }
 
-/** Called around each run of a block, forward and backward. `leave` follows each `enter`, also one that failed or was given up. */
+/** Called around each run of a block, forward and backward, also by passes that overlap. `leave` follows each `enter`, also one that failed or was given up. */
 export interface Residency {
   enter(index: number): Promise<void> | void;
   leave(index: number): void;

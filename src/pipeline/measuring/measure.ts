@@ -7,6 +7,7 @@ import * as tf from '../../engine/tf';
 import type { Tensor2D, Tensor4D } from '../../engine/tf';
 import { decode } from '../../models/vae';
 import { CONCEPT_MARK } from '../../protocol/captions';
+import { GUIDANCE } from '../../protocol/limits';
 import type { Recipe } from '../../protocol/recipe';
 import type { Measures, TwinMeasure } from '../../protocol/runReport';
 import type { Base } from '../base';
@@ -22,8 +23,6 @@ const UNRELATED = [
   'three tigers on grass', 'pixel art of a lion in a desert', 'a house in a forest', 'two frogs underwater',
 ];
 const FIRST_SEED = 500;
-/** CFG scale of the reference. */
-const GUIDANCE = 3;
 
 export interface MeasureOptions extends Pacing {
   base: Base;

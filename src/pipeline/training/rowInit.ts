@@ -22,15 +22,15 @@ export async function initialRows(base: FlowBase, dataset: Dataset, seed: number
   const { hidden, depth } = base.mmdit.config;
   const sum = new Float64Array(depth * hidden);
   for (const [level, sigma] of SIGMAS.entries()) {
+    const levels = new Array<number>(count).fill(sigma);
+    const x = tf.tidy(() => noised(latents, tf.tensor4d(normal(latents.shape, { seed, purpose: 'rowInit', step: level }), latents.shape), levels).xSigma);
+    const states = await textStates(base.mmdit, { x, sigma: levels, context: words.context, pooled: words.pooled });
     const rows = tf.tidy(() => {
-      const noise = tf.tensor4d(normal(latents.shape, { seed, purpose: 'rowInit', step: level }), latents.shape);
-      const levels = new Array<number>(count).fill(sigma);
-      const states = textStates(base.mmdit, { x: noised(latents, noise, levels).xSigma, sigma: levels, context: words.context, pooled: words.pooled });
       const here = tf.expandDims(tf.oneHot(tf.tensor1d(words.at, 'int32'), words.context.shape[1]), -1);
       return tf.concat1d(states.map((state) => tf.mean<tf.Tensor1D>(tf.sum(tf.mul(state, tf.cast(here, 'float32')), 1), 0)));
     });
     (await rows.data()).forEach((value, i) => (sum[i]! += value / SIGMAS.length));
-    rows.dispose();
+    tf.dispose([rows, x, ...states]);
   }
   disposePrompts(words);
   latents.dispose();

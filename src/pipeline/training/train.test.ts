@@ -234,14 +234,14 @@ describe('the method inside the run', () => {
     expect(delta.filter((value) => value !== 0).length, 'the pooled delta starts at 0 and moves').toBeGreaterThan(pooledWidth / 2);
     const words = pickPrompts(data.words.complete, [0]);
     const input = { x: tf.slice(data.latents, 0, 1), sigma: [0.5], context: words.context, pooled: words.pooled };
-    const own = textStates(base.mmdit, input).map((y) => tf.reshape<tf.Rank.R2>(tf.slice(y, [0, words.at[0]!, 0], [1, 1, hidden]), [1, hidden]));
+    const own = (await textStates(base.mmdit, input)).map((y) => tf.reshape<tf.Rank.R2>(tf.slice(y, [0, words.at[0]!, 0], [1, 1, hidden]), [1, hidden]));
     const rows = tf.concat2d(own, 0);
     const before = velocity(base.mmdit, input, null, null).dataSync();
     const same = velocity(base.mmdit, input, null, { rows, at: words.at, pooledDelta: null }).dataSync();
     // Overwriting with the very states the base has: float32 slicing only.
     same.forEach((value, i) => expect(Math.abs(value - before[i]!)).toBeLessThan(1e-5));
     // Row 0 stands before any block: the embedded word itself, whatever the noise.
-    expect(close(Array.from(pickRow(start, 0, hidden)), meanOfWords(hidden))).toBe(true);
+    expect(close(Array.from(pickRow(start, 0, hidden)), await meanOfWords(hidden))).toBe(true);
 
     for (let l = 0; l < depth; l++) {
       const zeroed = tf.mul<tf.Tensor2D>(rows, tf.tensor2d(Array.from({ length: depth }, (_, i) => [i === l ? 0 : 1])));
@@ -258,10 +258,10 @@ describe('the method inside the run', () => {
 
   const pickRow = (values: Float32Array, l: number, hidden: number) => values.subarray(l * hidden, (l + 1) * hidden);
   /** Mean over the pictures of the embedded word at [V]. */
-  function meanOfWords(hidden: number): number[] {
+  async function meanOfWords(hidden: number): Promise<number[]> {
     const words = data.words.complete;
     const x = tf.zeros<tf.Rank.R4>([data.pictures, 4, 4, 4]);
-    const [first] = textStates(base.mmdit, { x, sigma: new Array<number>(data.pictures).fill(1), context: words.context, pooled: words.pooled });
+    const [first] = await textStates(base.mmdit, { x, sigma: new Array<number>(data.pictures).fill(1), context: words.context, pooled: words.pooled });
     return Array.from(tf.mean(tf.slice(first!, [0, words.at[0]!, 0], [data.pictures, 1, hidden]), [0, 1]).dataSync());
   }
 });

@@ -1,6 +1,7 @@
 /** The cards: one square a picture, in its crop; a file that could not be read keeps its card with the reason. */
 import { TriangleAlert, X } from 'lucide-react';
-import { MOST_PICTURES, type Card } from '../../state/pictures';
+import { MOST_PICTURES } from '../../protocol/limits';
+import type { Card } from '../../state/pictures';
 import type { Crop } from '../../protocol/pictures';
 import { PictureCanvas } from '../parts/PictureCanvas';
 import { useActions, useStudio } from '../studio';

@@ -2,7 +2,8 @@
 import type { PictureEvent } from '../../protocol/pictures';
 import { isLive } from '../../state/drawing';
 import { secondsUntil } from '../../state/pace';
-import { FIRST_LIVE_STEP, isMoving } from '../../state/run';
+import { FIRST_LIVE_STEP } from '../../protocol/limits';
+import { isMoving } from '../../state/run';
 import type { StudioState } from '../../state/slice';
 import { elapsed, inSentence, roughly } from '../format';
 import { PictureCanvas } from '../parts/PictureCanvas';

@@ -9,6 +9,7 @@ import { makeTokenizer, type Tokenizer } from '../models/tokenizer';
 import { disposeTinyAutoencoder, loadTinyAutoencoder, type TinyAutoencoder } from '../models/vae';
 import type { BaseFiles } from '../models/weightSource';
 import { Fault } from '../protocol/faults';
+import { PromptCache } from './promptCache';
 
 /** Prompts as the transformer reads them. at[i]: position of [V] in the text stream of row i, −1 where there is none. */
 export interface EncodedPrompts {
@@ -29,6 +30,8 @@ export interface Base {
   text: ClipText;
   vision: ClipVision;
   tokenizer: Tokenizer;
+  /** Of encodeFieldWords. */
+  prompts: PromptCache;
   /** Flow shift of the scheduler: 1 on the embedded base, 3 on SD3.5. */
   shift: number;
   /** [h, w, C] of one latent. */
@@ -74,7 +77,7 @@ export async function loadBase(id: string, files: BaseFiles, onProgress: LoadPro
   const empty = encodeText(text, [tokenizer.encode('')]);
   empty.lastNormed.dispose();
   return {
-    id, mmdit, vae, text, vision, tokenizer,
+    id, mmdit, vae, text, vision, tokenizer, prompts: new PromptCache(),
     shift: numberOf(await files.json('scheduler/scheduler_config.json'), 'shift', 'scheduler/scheduler_config.json'),
     latentShape: [side, side, mmdit.config.channels],
     imageSize: side * 2 ** (levels - 1),
@@ -85,6 +88,7 @@ export async function loadBase(id: string, files: BaseFiles, onProgress: LoadPro
 export function disposeBase(base: Base): void {
   disposeMmdit(base.mmdit);
   disposeTinyAutoencoder(base.vae);
+  base.prompts.dispose();
   disposeClipText(base.text);
   disposeClipVision(base.vision);
   base.null.context.dispose();

@@ -108,10 +108,24 @@ it('a data set has every shifted copy behind the pictures, and captions once', a
   disposeDataset(plain);
 });
 
-it('field words are freed', () => {
+it('field words are encoded once, stay right when those handed out are freed, and follow the class word', () => {
+  const kind = 'instance' as const;
+  const words = () => encodeFieldWords(base, ['a [V] dog on a beach', 'a house'], 'night', { kind, classWord: 'dog' });
+  const first = words();
+  const plain = encodePrompts(base, ['a [V] dog on a beach', 'a house'], 'dog');
+  const numbers = plain.context.dataSync();
+  expect(first.complete.context.dataSync()).toEqual(numbers);
+  disposeFieldWords(first);
   const before = tf.memory().numTensors;
-  disposeFieldWords(encodeFieldWords(base, ['a [V] dog on a beach', 'a house'], 'night', { kind: 'instance', classWord: 'dog' }));
+  const again = words();
+  expect(again.complete.context.dataSync()).toEqual(numbers);
+  expect(again.complete.at).toEqual(plain.at);
+  disposeFieldWords(again);
   expect(tf.memory().numTensors).toBe(before);
+  const cat = encodeFieldWords(base, ['a [V] dog on a beach', 'a house'], 'night', { kind, classWord: 'cat' });
+  expect(cat.complete.context.dataSync()).not.toEqual(numbers);
+  disposeFieldWords(cat);
+  disposePrompts(plain);
 });
 
 it('refuses captions without a concept', async () => {

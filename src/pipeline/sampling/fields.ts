@@ -41,7 +41,7 @@ export interface FieldWords {
 /** All roles of K prompts, with or without [V]. The caller disposes (disposeFieldWords). */
 export function encodeFieldWords(base: Base, prompts: readonly string[], negative: string, recipe: Pick<Recipe, 'kind' | 'classWord'>): FieldWords {
   const roles = prompts.map((prompt) => promptRoles(prompt, recipe));
-  const read = (texts: readonly string[]) => encodePrompts(base, texts, recipe.classWord);
+  const read = (texts: readonly string[]) => base.prompts.encoded(texts, [recipe.classWord], () => encodePrompts(base, texts, recipe.classWord));
   return {
     complete: read(roles.map((role) => role.complete)),
     base: read(roles.map((role) => role.base)),

@@ -1,8 +1,8 @@
 /**
- * npm run demo -- [--images DIR] [--class WORD] [--kind instance|style] [--captions FILE] [--steps1 N] [--steps2 N] [--compare lora] [--out DIR]
+ * npm run demo -- [--images DIR] [--class WORD] [--kind instance|style] [--captions FILE] [--steps1 N] [--steps2 N] [--recipe "rank=8 anchor=1"] [--compare lora] [--out DIR]
  * The studio learns a folder of pictures through its real page in headless Chromium, and out/ gets sheet.png (rows: base, customized,
  * customized on the Base prompt, base and customized on unrelated prompts; columns: 8 prompts, same seeds), strip-N.png over training, studio.png,
- * the LoRA and run.json (src/protocol/runReport.ts). --compare lora learns once more with η = 0 and no anchor, and adds its measures.
+ * the LoRA and run.json (src/protocol/runReport.ts). --recipe sets any field of the recipe. --compare lora learns once more with η = 0 and no anchor, and adds its measures.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -12,7 +12,7 @@ import { median } from './growth.mjs';
 
 const { values } = parseArgs({ options: {
   images: { type: 'string', default: join(root, 'public', 'concepts', 'one-eyed-monster') }, class: { type: 'string' }, kind: { type: 'string' }, captions: { type: 'string' },
-  steps1: { type: 'string' }, steps2: { type: 'string' }, seed: { type: 'string' }, compare: { type: 'string' }, backend: { type: 'string' }, threads: { type: 'string' }, out: { type: 'string', default: 'out' },
+  steps1: { type: 'string' }, steps2: { type: 'string' }, seed: { type: 'string' }, recipe: { type: 'string', default: '' }, compare: { type: 'string' }, backend: { type: 'string' }, threads: { type: 'string' }, out: { type: 'string', default: 'out' },
 } });
 if (values.compare && values.compare !== 'lora') giveUp(`--compare takes “lora”; it is “${values.compare}”.`);
 
@@ -25,7 +25,7 @@ if (values.kind) set.kind = values.kind;
 if (set.files.length === 0) giveUp(`There is no picture in ${values.images}.`);
 if (set.kind !== 'style' && !set.classWord) giveUp('Say what the pictures show in general: --class dog');
 
-const steps = { ...(values.steps1 ? { stage1Steps: values.steps1 } : {}), ...(values.steps2 ? { stage2Steps: values.steps2 } : {}), ...(values.seed ? { seed: values.seed } : {}) };
+const steps = { ...(values.steps1 ? { stage1Steps: values.steps1 } : {}), ...(values.steps2 ? { stage2Steps: values.steps2 } : {}), ...(values.seed ? { seed: values.seed } : {}), ...Object.fromEntries(values.recipe.split(/\s+/).filter(Boolean).map((pair) => pair.split('='))) };
 const query = new URLSearchParams({ ...(values.backend ? { backend: values.backend } : {}), ...(values.threads ? { threads: values.threads } : {}) }).toString();
 const out = resolve(values.out);
 await mkdir(out, { recursive: true });

@@ -9,6 +9,8 @@ interface Common {
   /** One line of why, shown under the field. */
   why: string;
   group: string;
+  /** What a recipe means that was written before this field was there; its default unless told. */
+  absent?: unknown;
 }
 export interface NumberField extends Common { type: 'number'; default: number; min: number; max: number; integer?: boolean; unit?: string; scale?: 'log' }
 export interface ChoiceField<T extends string = string> extends Common {

@@ -4,6 +4,10 @@ import { choice, flag, number, type Fields } from './fields';
 export const conceptFields = {
   kind: choice(['instance', 'style'], { default: 'instance', label: 'What is learned', group: 'concept', why: 'A thing has a class word; a style changes everything in the picture.' }),
   classWord: { type: 'text', default: '', maxLength: 40, label: 'Class word', group: 'concept', why: 'What the thing is called in general. The concept starts from what the base knows about it.' },
+  trigger: {
+    type: 'text', default: 'zq', maxLength: 40, absent: '', label: 'Trigger word', term: 'what encoders read at [V]', group: 'concept',
+    why: 'A word the base does not know keeps “a [V] dog” apart from “a dog”. Other tools need it in the prompt. Empty: the class word.',
+  },
 } satisfies Fields;
 
 export const runFields = {

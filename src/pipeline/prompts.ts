@@ -1,7 +1,7 @@
 /**
- * Prompts → what the transformer reads. At [V] the text encoders read the class word ("a dog dog on a beach"); `at` is
- * the position of its first token, where the concept rows later overwrite the text stream. A style without a class word
- * reads "picture". One function derives the Base, Target and class prompts from whatever the user typed.
+ * Prompts → what the transformer reads. At [V] the text encoders read the trigger word ("a zq dog on a beach"), which the base does
+ * not know; `at` is the position of its first token, where the concept rows later overwrite the text stream. Without a trigger word
+ * they read the class word there. One function derives the Base, Target and class prompts from whatever the user typed.
  */
 import * as tf from '../engine/tf';
 import { encodeText } from '../models/clip';
@@ -10,14 +10,14 @@ import { Fault } from '../protocol/faults';
 import type { Recipe } from '../protocol/recipe';
 import type { Base, EncodedPrompts } from './base';
 
-/** What the encoders read where the concept stands. */
-export const spokenWord = (classWord: string): string => classWord.trim() || STYLE_READING;
+/** What the encoders read where the concept stands: its trigger word, else the class word, else STYLE_READING. */
+export const spokenWord = ({ trigger, classWord }: Pick<Recipe, 'trigger' | 'classWord'>): string => trigger.trim() || classWord.trim() || STYLE_READING;
 
-/** Encodes prompts, one row each. `named`: class words of further concepts, by the name that stands as [name]. Fault `prompt-invalid` when [V] lies beyond what the encoder reads. The caller disposes. */
-export function encodePrompts(base: Pick<Base, 'text' | 'tokenizer'>, prompts: readonly string[], classWord: string, named: Readonly<Record<string, string>> = {}): EncodedPrompts {
+/** Encodes prompts, one row each. `read` is what stands for [V], `named` what stands for further concepts, by the name that stands as [name] (spokenWord). Fault `prompt-invalid` when [V] lies beyond what the encoder reads. The caller disposes. */
+export function encodePrompts(base: Pick<Base, 'text' | 'tokenizer'>, prompts: readonly string[], read: string, named: Readonly<Record<string, string>> = {}): EncodedPrompts {
   const { tokenizer } = base;
-  const readings = Object.entries({ [CONCEPT_MARK]: classWord, ...Object.fromEntries(Object.entries(named).map(([name, word]) => [`[${name}]`, word])) });
-  const spoken = (text: string) => readings.reduce((all, [mark, word]) => all.replaceAll(mark, spokenWord(word)), text);
+  const readings = Object.entries({ [CONCEPT_MARK]: read, ...Object.fromEntries(Object.entries(named).map(([name, word]) => [`[${name}]`, word])) });
+  const spoken = (text: string) => readings.reduce((all, [mark, word]) => all.replaceAll(mark, word), text);
   const placeOf = (prompt: string, mark: string): number => {
     const found = prompt.indexOf(mark);
     if (found < 0) return -1;

@@ -7,7 +7,9 @@ import { stageAfter, stagesOf, totalStepsOf, type MethodMeta } from '../methods/
 import { metas, type MethodId } from '../methods/metas';
 import { Fault } from './faults';
 
-export const RECIPE_VERSION = 1;
+/** 2 has the trigger word; recipes of version 1 mean their class word. */
+export const RECIPE_VERSION = 2;
+const READABLE: readonly unknown[] = [1, RECIPE_VERSION];
 
 export type RecipeOf<M extends MethodId> = ValuesOf<(typeof metas)[M]['fields']> & {
   version: typeof RECIPE_VERSION;
@@ -64,11 +66,12 @@ export function defaultRecipe<M extends MethodId = typeof FIRST_METHOD>(preset?:
 export function parseRecipe(value: unknown): Recipe {
   if (typeof value !== 'object' || value === null) throw new Fault('recipe-invalid', 'A recipe must be an object.', 'Use a recipe that Lamina wrote.');
   const { version = RECIPE_VERSION, method = FIRST_METHOD, base = 'embedded', ...rest } = value as Record<string, unknown>;
-  if (version !== RECIPE_VERSION) throw new Fault('recipe-invalid', `The recipe has version ${String(version)}; this app reads ${RECIPE_VERSION}.`, 'Update the app.', { subject: 'version' });
+  if (!READABLE.includes(version)) throw new Fault('recipe-invalid', `The recipe has version ${String(version)}; this app reads ${RECIPE_VERSION}.`, 'Update the app.', { subject: 'version' });
   if (typeof method !== 'string' || !Object.hasOwn(metas, method)) throw new Fault('recipe-invalid', `The recipe asks for the method “${String(method)}”, which this app does not have.`, 'Update the app.', { subject: 'method' });
   if (typeof base !== 'string') throw new Fault('recipe-invalid', 'The recipe names no base model.', 'Use a recipe that Lamina wrote.', { subject: 'base' });
   const recipe: Record<string, unknown> = { ...defaultRecipe(undefined, base, method as MethodId) };
   const { fields }: MethodMeta = metas[method as MethodId];
+  if (version !== RECIPE_VERSION) for (const [key, { absent }] of Object.entries(fields)) if (absent !== undefined) recipe[key] = absent;
   for (const [key, given] of Object.entries(rest)) {
     const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
     if (!field) throw new Fault('recipe-invalid', `The recipe has a field “${key}” that this app does not know.`, 'Remove it or update the app.', { subject: key });

@@ -51,7 +51,7 @@ async function take(latent: tf.Tensor4D, pixels: tf.Tensor4D): Promise<void> {
   colours.push(...c);
 }
 
-const words = encodeFieldWords(base, PROMPTS, '', { kind: 'instance', classWord: '' });
+const words = encodeFieldWords(base, PROMPTS, '', { kind: 'instance', classWord: '', trigger: '' });
 const drawn = await sampleAll({ base, field: baseField(base, words), seeds: PROMPTS.map((_, i) => i), steps: 12, guidance: 3 });
 await take(drawn, decode(base.vae, drawn));
 for (const set of await readdir('public/concepts', { withFileTypes: true })) {

@@ -117,7 +117,7 @@ export class Drawing {
     await this.turns.run(kind, async (between) => {
       if (signal.aborted) throw new Fault('aborted', 'Stopped.');
       const concept = this.current.borrow();
-      const words = encodeFieldWords(base, [params.prompt], params.negative, concept?.recipe ?? { kind: params.kind, classWord: '' });
+      const words = encodeFieldWords(base, [params.prompt], params.negative, concept?.recipe ?? { kind: params.kind, classWord: '', trigger: '' });
       try {
         await work({ base, params, reads: concept?.recipe.kind ?? params.kind, atStep: (concept && this.current.value?.step()) ?? null, signal }, words, concept, between);
       } finally {

@@ -55,11 +55,11 @@ export class Probing {
     try {
       await this.turns.run('probing', async (between) => {
         const { prompt, negative, seed, guidance } = params;
-        const { kind, classWord } = concept.recipe;
+        const { kind, classWord, trigger } = concept.recipe;
         const of = { prompt, negative, seed, guidance, kind, atStep };
         const words = encodeFieldWords(base, [prompt], negative, concept.recipe);
         try {
-          const key = JSON.stringify([prompt, negative, seed, guidance, kind, classWord]);
+          const key = JSON.stringify([prompt, negative, seed, guidance, kind, classWord, trigger]);
           if (this.kept?.key !== key) {
             const point = await probePoint({ base, words, seed, guidance, between, signal });
             this.kept?.point.xSigma.dispose();

@@ -25,7 +25,7 @@ export function summary(entry: ConceptEntry): ConceptSummary {
 }
 
 /** What another tool's prompt has to say: what the text encoder read at [V], and the class behind it. */
-export const triggerOf = ({ kind, classWord }: Recipe): string => (kind === 'style' ? spokenWord('') : `${spokenWord(classWord)} ${classWord.trim()}`);
+export const triggerOf = (recipe: Recipe): string => (recipe.kind === 'style' ? spokenWord(recipe) : `${spokenWord(recipe)} ${recipe.classWord.trim()}`);
 
 /** Concept rows belong to a student that was trained with them: they are taken only where the file has them and its recipe says so. */
 function agreeOnRows({ rows, pooledDelta, ...plain }: StoredTensors, recipe: Recipe | null): { tensors: StoredTensors; studentRows: Recipe['studentRows']; note: string | null } {

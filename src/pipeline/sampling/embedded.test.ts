@@ -110,7 +110,7 @@ it('a data set has every shifted copy behind the pictures, and captions once', a
 
 it('field words are encoded once, stay right when those handed out are freed, and follow the class word', () => {
   const kind = 'instance' as const;
-  const words = () => encodeFieldWords(base, ['a [V] dog on a beach', 'a house'], 'night', { kind, classWord: 'dog' });
+  const words = () => encodeFieldWords(base, ['a [V] dog on a beach', 'a house'], 'night', { kind, classWord: 'dog', trigger: '' });
   const first = words();
   const plain = encodePrompts(base, ['a [V] dog on a beach', 'a house'], 'dog');
   const numbers = plain.context.dataSync();
@@ -122,7 +122,7 @@ it('field words are encoded once, stay right when those handed out are freed, an
   expect(again.complete.at).toEqual(plain.at);
   disposeFieldWords(again);
   expect(tf.memory().numTensors).toBe(before);
-  const cat = encodeFieldWords(base, ['a [V] dog on a beach', 'a house'], 'night', { kind, classWord: 'cat' });
+  const cat = encodeFieldWords(base, ['a [V] dog on a beach', 'a house'], 'night', { kind, classWord: 'cat', trigger: '' });
   expect(cat.complete.context.dataSync()).not.toEqual(numbers);
   disposeFieldWords(cat);
   disposePrompts(plain);

@@ -18,7 +18,7 @@ import type { Recipe } from '../../protocol/recipe';
 import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, type LearnedConcept } from '../concept';
 import { evaluate, sameEvaluation, type Evaluation } from '../evaluate';
-import { disposePrompts, encodePrompts, promptRoles } from '../prompts';
+import { disposePrompts, encodePrompts, promptRoles, spokenWord } from '../prompts';
 
 export interface Pacing {
   /** Awaited between blocks of the transformer. */
@@ -39,9 +39,9 @@ export interface FieldWords {
 }
 
 /** All roles of K prompts, with or without [V]. The caller disposes (disposeFieldWords). */
-export function encodeFieldWords(base: Base, prompts: readonly string[], negative: string, recipe: Pick<Recipe, 'kind' | 'classWord'>): FieldWords {
+export function encodeFieldWords(base: Base, prompts: readonly string[], negative: string, recipe: Pick<Recipe, 'kind' | 'classWord' | 'trigger'>): FieldWords {
   const roles = prompts.map((prompt) => promptRoles(prompt, recipe));
-  const read = (texts: readonly string[]) => base.prompts.encoded(texts, [recipe.classWord], () => encodePrompts(base, texts, recipe.classWord));
+  const read = (texts: readonly string[]) => base.prompts.encoded(texts, [spokenWord(recipe)], () => encodePrompts(base, texts, spokenWord(recipe)));
   return {
     complete: read(roles.map((role) => role.complete)),
     base: read(roles.map((role) => role.base)),

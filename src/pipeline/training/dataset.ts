@@ -13,7 +13,7 @@ import { captionProblem, type Captions } from '../../protocol/captions';
 import { Fault } from '../../protocol/faults';
 import type { Recipe } from '../../protocol/recipe';
 import type { Base, EncodedPrompts } from '../base';
-import { classCaption, disposePrompts, encodePrompts, pickPrompts } from '../prompts';
+import { classCaption, disposePrompts, encodePrompts, pickPrompts, spokenWord } from '../prompts';
 
 export interface DatasetItem {
   /** [S,S,3], −1…1, S the base's picture size. */
@@ -73,7 +73,7 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
   }
   const latents = tf.concat4d(encoded.flat(), 0);
   tf.dispose(encoded);
-  const read = (caption: (captions: Captions) => string) => encodePrompts(base, items.map(({ captions }) => caption(captions)), recipe.classWord);
+  const read = (caption: (captions: Captions) => string) => encodePrompts(base, items.map(({ captions }) => caption(captions)), spokenWord(recipe));
   const readers: Record<CaptionRole, () => EncodedPrompts> = {
     complete: () => read((c) => c.complete),
     base: () => read((c) => c.base),

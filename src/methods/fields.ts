@@ -10,7 +10,7 @@ interface Common {
   why: string;
   group: string;
   /** What a recipe means that was written before this field was there; its default unless told. */
-  absent?: unknown;
+  absent?: string | number | boolean | { sameAs: string };
 }
 export interface NumberField extends Common { type: 'number'; default: number; min: number; max: number; integer?: boolean; unit?: string; scale?: 'log' }
 export interface ChoiceField<T extends string = string> extends Common {

@@ -7,8 +7,10 @@ import type { Tensor1D, Tensor4D } from '../engine/tf';
 import type { Recipe } from '../protocol/recipe';
 import type { MethodMeta } from './meta';
 
-/** Texts that belong to a picture; `null` is the empty prompt, which needs none. */
-export type CaptionRole = 'complete' | 'base' | 'target' | 'class' | 'null';
+/** Texts that belong to a picture; `null` is the empty prompt, `prior` one of the base's own captions, drawn for each sample: neither needs a picture. */
+export type CaptionRole = WrittenRole | 'prior';
+/** Those that a prompt has, too. */
+export type WrittenRole = 'complete' | 'base' | 'target' | 'class' | 'null';
 
 /** The rate over a stage: full up to its last part (0…1 of its steps), then down to near 0 in a line or half a cosine, as diffusers' schedulers go. */
 export interface RateSchedule { shape: 'constant' | 'linear' | 'cosine'; part: number }
@@ -42,8 +44,8 @@ export interface RowsGroup {
 export type ParameterGroup = AdapterGroup | RowsGroup;
 
 /** One evaluation v(x_sigma | caption; adapter, rows), in names: ids of groups, or null for the base as it is. */
-export interface Evaluated {
-  caption: CaptionRole;
+export interface Evaluated<C extends CaptionRole = CaptionRole> {
+  caption: C;
   adapter: string | null;
   /** Group whose rows overwrite [V] (only where the caption has one). */
   rows: string | null;
@@ -79,11 +81,14 @@ export interface LossParts extends LossFigures {
   gradients: Record<string, Tensor4D>;
 }
 
+/** Independent of each other and of the step's noise. */
+export type Chances = readonly [number, number];
+
 /** A step whose evaluations all stand at one noised point: branches, then a loss over their velocities. */
 export interface PointStep<R> {
   kind: 'point';
-  /** `chance`: a number in (0,1) of this step's own, for evaluations that are made in a share of steps only. */
-  branches(recipe: R, chance: number): Branch[];
+  /** `chances`: numbers in (0,1) of this step's own, for evaluations that are made in a share of steps only. */
+  branches(recipe: R, chances: Chances): Branch[];
   /** Reads nothing back. */
   loss(input: StepInput, recipe: R): LossParts;
 }
@@ -105,7 +110,7 @@ export interface Method<R = Recipe> {
   captions: readonly CaptionRole[];
   groups(recipe: R): Record<string, ParameterGroup>;
   /** What is shown as the concept's direction while it is being learned, in units of `meta.unit`; without one it is the result against the base. */
-  goal?(recipe: R): { positive: Evaluated; negative: Evaluated };
+  goal?(recipe: R): { positive: Evaluated<WrittenRole>; negative: Evaluated<WrittenRole> };
   /** By the ids of meta.stages. */
   stages: Record<string, Stage<R>>;
 }

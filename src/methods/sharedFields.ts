@@ -13,7 +13,7 @@ export const conceptFields = {
 export const runFields = {
   seed: number({ default: 0, min: 0, max: 4294967295, integer: true, label: 'Seed', group: 'run', why: 'Same recipe and seed on the same backend give the same weights.' }),
   batchSize: number({ default: 2, min: 1, max: 8, integer: true, unit: 'pictures', label: 'Batch', group: 'run', why: 'More is smoother and slower.' }),
-  flip: flag({ default: true, label: 'Mirror pictures', group: 'run', why: 'Doubles few pictures; off for things with a side, such as text.' }),
+  flip: flag({ default: false, label: 'Mirror pictures', group: 'run', why: 'Doubles few pictures. Leave it off for what has a side: mirrored pictures teach a dog with a head at both ends.' }),
   shiftCells: number({ default: 0, min: 0, max: 2, integer: true, unit: 'cells', label: 'Shift pictures', group: 'run', why: 'Also learns from copies shifted by up to so many cells of 16 pixels, edges drawn out, so that places are not learned by heart.' }),
   previewEvery: number({ default: 50, min: 5, max: 1000, integer: true, unit: 'steps', label: 'Preview every', group: 'run', why: 'Each preview costs a few seconds.' }),
 } satisfies Fields;

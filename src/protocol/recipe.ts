@@ -7,7 +7,7 @@ import { stageAfter, stagesOf, totalStepsOf, type MethodMeta } from '../methods/
 import { metas, type MethodId } from '../methods/metas';
 import { Fault } from './faults';
 
-/** 2 has the trigger word; recipes of version 1 mean their class word. */
+/** Fields that came with version 2 say what their absence meant (`absent`): the trigger word was the class word. */
 export const RECIPE_VERSION = 2;
 const READABLE: readonly unknown[] = [1, RECIPE_VERSION];
 
@@ -71,7 +71,6 @@ export function parseRecipe(value: unknown): Recipe {
   if (typeof base !== 'string') throw new Fault('recipe-invalid', 'The recipe names no base model.', 'Use a recipe that Lamina wrote.', { subject: 'base' });
   const recipe: Record<string, unknown> = { ...defaultRecipe(undefined, base, method as MethodId) };
   const { fields }: MethodMeta = metas[method as MethodId];
-  if (version !== RECIPE_VERSION) for (const [key, { absent }] of Object.entries(fields)) if (absent !== undefined) recipe[key] = absent;
   for (const [key, given] of Object.entries(rest)) {
     const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
     if (!field) throw new Fault('recipe-invalid', `The recipe has a field “${key}” that this app does not know.`, 'Remove it or update the app.', { subject: key });
@@ -79,6 +78,11 @@ export function parseRecipe(value: unknown): Recipe {
     const wrong = problem(field, read);
     if (wrong) throw new Fault('recipe-invalid', `${field.label} (${key}) ${wrong}; it is ${JSON.stringify(given)}.`, 'Change the value.', { subject: key });
     recipe[key] = read;
+  }
+  if (version !== RECIPE_VERSION) {
+    for (const [key, { absent }] of Object.entries(fields)) {
+      if (absent !== undefined && !Object.hasOwn(rest, key)) recipe[key] = typeof absent === 'object' ? recipe[absent.sameAs] : absent;
+    }
   }
   return recipe as unknown as Recipe;
 }

@@ -82,10 +82,13 @@ export function tinyDataset(pictures = 3): Dataset & { words: Required<Dataset['
     latents: tf.tensor4d(normal(shape, { seed: 4, purpose: 'test', step: 0 }), shape),
     pictures,
     unshifted: pictures,
-    words: { complete: tinyWords(pictures, true, 1), base: tinyWords(pictures, false, 2), target: tinyWords(pictures, true, 3), class: tinyWords(pictures, false, 4), null: tinyWords(pictures, false, 5) },
+    words: { complete: tinyWords(pictures, true, 1), base: tinyWords(pictures, false, 2), target: tinyWords(pictures, true, 3), class: tinyWords(pictures, false, 4), null: tinyWords(pictures, false, 5), prior: tinyWords(5, false, 6) },
   };
 }
 
+/** Plain values, so that a test varies one thing: the product's defaults are tuned on real pictures and may move. */
+const neutral = { learningRate: 1e-2, studentLearningRate: 1e-2, rowLearningRate: 1e-2, flip: true, lrScheduler: 'constant', lrDecayRatio: 0.3, eta: 1, anchor: 2, priorShare: 0, studentStart: 'fresh', studentRows: 'on', trigger: '' } satisfies Partial<Recipe>;
+
 export function tinyRecipe(change: Partial<Recipe> = {}): Recipe {
-  return { ...defaultRecipe('lamina'), classWord: 'dog', stage1Steps: 4, stage2Steps: 4, rank: 2, learningRate: 1e-2, rowLearningRate: 1e-2, ...change };
+  return { ...defaultRecipe('lamina'), ...neutral, classWord: 'dog', stage1Steps: 4, stage2Steps: 4, rank: 2, ...change };
 }

@@ -7,23 +7,26 @@
  *   reference   extractor on null, or base on the class    g's second half
  *   baseFrozen  base on Base                               vOriginal (frozen), and what the anchor holds to
  *   baseStudent student on Base                            vOriginal (trainable), and what the anchor holds
+ *   priorStudent, priorFrozen   the same two on other captions, which the anchor holds instead in a share of steps
  */
 import { weightedLoss } from '../../engine/kernels/weightedLoss';
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
 import type { RecipeOf } from '../../protocol/recipe';
-import type { Branch, Evaluated, LossParts, Method, Stage, StepInput } from '../method';
+import type { Branch, Chances, Evaluated, LossParts, Method, Stage, StepInput, WrittenRole } from '../method';
 import { pureTerm, squaredDistance } from './loss';
 import { pureccMeta } from './meta';
 
 type Recipe = RecipeOf<'purecc'>;
 /** Whether the student sees the concept rows in a step. */
-const readsRows = ({ studentRows, rowDropout }: Recipe, chance: number): boolean => studentRows === 'on' || (studentRows === 'mixed' && chance >= rowDropout);
+const readsRows = ({ studentRows, rowDropout }: Recipe, [chance]: Chances): boolean => studentRows === 'on' || (studentRows === 'mixed' && chance >= rowDropout);
+/** Whether the anchor holds another caption than Base in a step. */
+const holdsPrior = ({ anchor, priorShare }: Recipe, [, chance]: Chances): boolean => anchor > 0 && chance < priorShare;
 /** Streams of random numbers that adapters start from. Never renumber: a recipe and seed give the same weights by them. */
 export const streams = { extractor: 4, student: 5 } as const;
 
-type BranchName = 'complete' | 'target' | 'reference' | 'baseFrozen' | 'baseStudent';
+type BranchName = 'complete' | 'target' | 'reference' | 'baseFrozen' | 'baseStudent' | 'priorFrozen' | 'priorStudent';
 
 const of = ({ velocities }: StepInput, name: BranchName): Tensor4D => {
   const velocity = velocities[name];
@@ -32,19 +35,22 @@ const of = ({ velocities }: StepInput, name: BranchName): Tensor4D => {
 };
 
 /** g (Eq. 8): what is taught, and what the slider shows while it is. */
-const conceptGoal = ({ guidanceReference }: Recipe): { positive: Evaluated; negative: Evaluated } => ({
+const conceptGoal = ({ guidanceReference }: Recipe): { positive: Evaluated<WrittenRole>; negative: Evaluated<WrittenRole> } => ({
   positive: { caption: 'target', adapter: 'extractor', rows: 'rows' },
   negative: guidanceReference === 'null' ? { caption: 'null', adapter: 'extractor', rows: null } : { caption: 'class', adapter: null, rows: null },
 });
 
-function studentBranches(recipe: Recipe, chance: number): Branch[] {
+function studentBranches(recipe: Recipe, chances: Chances): Branch[] {
   const pure = recipe.eta > 0;
+  const prior = holdsPrior(recipe, chances);
+  const held = recipe.anchor > 0 && !prior;
   const moving = recipe.originalSource !== 'frozen';
-  const branches: Branch[] = [{ name: 'complete', caption: 'complete', adapter: 'student', rows: readsRows(recipe, chance) ? 'rows' : null, trains: true }];
-  if (recipe.anchor > 0 || (pure && moving)) {
-    branches.push({ name: 'baseStudent', caption: 'base', adapter: 'student', rows: null, trains: recipe.anchor > 0 || recipe.originalSource === 'trainable' });
+  const branches: Branch[] = [{ name: 'complete', caption: 'complete', adapter: 'student', rows: readsRows(recipe, chances) ? 'rows' : null, trains: true }];
+  if (held || (pure && moving)) branches.push({ name: 'baseStudent', caption: 'base', adapter: 'student', rows: null, trains: held || recipe.originalSource === 'trainable' });
+  if (prior) {
+    branches.push({ name: 'priorStudent', caption: 'prior', adapter: 'student', rows: null, trains: true }, { name: 'priorFrozen', caption: 'prior', adapter: null, rows: null, trains: false });
   }
-  if (recipe.anchor > 0 || (pure && !moving)) branches.push({ name: 'baseFrozen', caption: 'base', adapter: null, rows: null, trains: false });
+  if (held || (pure && !moving)) branches.push({ name: 'baseFrozen', caption: 'base', adapter: null, rows: null, trains: false });
   if (pure) {
     const { positive, negative } = conceptGoal(recipe);
     branches.push({ name: 'target', ...positive, trains: false }, { name: 'reference', ...negative, trains: false });
@@ -75,7 +81,8 @@ function studentLoss(input: StepInput, recipe: Recipe): LossParts {
       if (originalSource === 'trainable') atBase.push({ ...pure, weight: -eta });
       figures = { lambdaStar: lambda, cosine, floorHit };
     }
-    if (anchor > 0) atBase.push({ ...squaredDistance(of(input, 'baseStudent'), of(input, 'baseFrozen')), weight: anchor });
+    const prior = input.velocities.priorStudent;
+    if (anchor > 0 && !prior) atBase.push({ ...squaredDistance(of(input, 'baseStudent'), of(input, 'baseFrozen')), weight: anchor });
 
     const { means: [flow, pure], gradient } = weightedLoss(atComplete);
     const terms: LossParts['terms'] = { flow: { perSample: flow!, weight: 1 }, ...(pure && { pure: { perSample: pure, weight: eta } }) };
@@ -83,7 +90,12 @@ function studentLoss(input: StepInput, recipe: Recipe): LossParts {
     if (atBase.length > 0) {
       const base = weightedLoss(atBase);
       gradients.baseStudent = base.gradient;
-      if (anchor > 0) terms.anchor = { perSample: base.means.at(-1)!, weight: anchor };
+      if (anchor > 0 && !prior) terms.anchor = { perSample: base.means.at(-1)!, weight: anchor };
+    }
+    if (prior) {
+      const { means: [held], gradient: atPrior } = weightedLoss([{ ...squaredDistance(prior, of(input, 'priorFrozen')), weight: anchor }]);
+      gradients.priorStudent = atPrior;
+      terms.anchor = { perSample: held!, weight: anchor };
     }
     return { terms, figures, gradients };
   });
@@ -91,13 +103,13 @@ function studentLoss(input: StepInput, recipe: Recipe): LossParts {
 
 export const purecc = {
   meta: pureccMeta,
-  captions: ['complete', 'base', 'target', 'class', 'null'],
-  groups({ rank, sites, studentStart, pooledDelta, learningRate, rowLearningRate, lrScheduler, lrDecayRatio, weightDecay, gradientClip }) {
+  captions: ['complete', 'base', 'target', 'class', 'null', 'prior'],
+  groups({ rank, sites, studentStart, pooledDelta, learningRate, studentLearningRate, rowLearningRate, lrScheduler, lrDecayRatio, weightDecay, gradientClip }) {
     const schedule = { shape: lrScheduler, part: lrDecayRatio };
     const optimizer = { learningRate, schedule, weightDecay, clip: gradientClip };
     return {
       extractor: { kind: 'adapter', rank, sites, start: { from: 'noise', stream: streams.extractor }, optimizer },
-      student: { kind: 'adapter', rank, sites, start: studentStart === 'extractor' ? { from: 'group', group: 'extractor' } : { from: 'noise', stream: streams.student }, optimizer },
+      student: { kind: 'adapter', rank, sites, start: studentStart === 'extractor' ? { from: 'group', group: 'extractor' } : { from: 'noise', stream: streams.student }, optimizer: { ...optimizer, learningRate: studentLearningRate } },
       rows: { kind: 'rows', pooledDelta, optimizer: { learningRate: rowLearningRate, schedule, weightDecay: 0, clip: null } },
     };
   },

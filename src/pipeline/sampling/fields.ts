@@ -12,7 +12,7 @@ import { guidanceFusion } from '../../engine/kernels/guidanceFusion';
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import { methodOf } from '../../methods';
-import type { Evaluated } from '../../methods/method';
+import type { Evaluated, WrittenRole } from '../../methods/method';
 import { Fault } from '../../protocol/faults';
 import type { Recipe } from '../../protocol/recipe';
 import type { Base, EncodedPrompts, FlowBase } from '../base';
@@ -135,7 +135,7 @@ export function baseField(base: FlowBase, words: FieldWords): VelocityField {
 export function conceptGuidance(words: FieldWords, concept: LearnedConcept): Guidance & { weight: number } {
   const goal = concept.learned ? undefined : methodOf(concept.recipe).goal?.(concept.recipe);
   if (!goal) return { positive: { words: words.complete, ...resultOf(concept) }, negative: untouched(words.base), weight: 1 };
-  const named = ({ caption, adapter, rows }: Evaluated): Evaluation => ({
+  const named = ({ caption, adapter, rows }: Evaluated<WrittenRole>): Evaluation => ({
     words: words[caption], adapter: adapter === null ? null : concept.adapters[adapter]!, rows: rows === null ? null : concept.rows[rows]!,
   });
   return { positive: named(goal.positive), negative: named(goal.negative), weight: concept.lambda };

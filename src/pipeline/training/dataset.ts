@@ -2,7 +2,7 @@
  * What a run trains on: latents of the pictures (and of their mirror images), and their captions encoded once.
  * Text and picture encoders are out of the training loop; after this their weights could be dropped.
  * latents [k·n,h,w,C]: the pictures, mirrored ones behind, then all of these again for each shift; words.<role> has n rows:
- * picture i reads row i mod n.
+ * picture i reads row i mod n. Prior captions are no picture's: their rows are drawn by themselves.
  */
 import * as tf from '../../engine/tf';
 import type { Tensor3D, Tensor4D } from '../../engine/tf';
@@ -13,6 +13,7 @@ import { captionProblem, type Captions } from '../../protocol/captions';
 import { Fault } from '../../protocol/faults';
 import type { Recipe } from '../../protocol/recipe';
 import type { Base, EncodedPrompts } from '../base';
+import { priorCaptions } from './priorCaptions';
 import { classCaption, disposePrompts, encodePrompts, pickPrompts, spokenWord } from '../prompts';
 
 export interface DatasetItem {
@@ -80,6 +81,7 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
     target: () => read((c) => c.target),
     class: () => read((c) => classCaption(c.target)),
     null: () => pickPrompts(base.null, items.map(() => 0)),
+    prior: () => encodePrompts(base, priorCaptions, ''),
   };
   const unshifted = items.length * (recipe.flip ? 2 : 1);
   return { latents, pictures: items.length, unshifted, words: Object.fromEntries(roles.map((role) => [role, readers[role]()])) };

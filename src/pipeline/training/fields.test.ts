@@ -10,8 +10,10 @@ import type { FlowBase } from '../base';
 import { initLora, loraLayout, toAdapter } from '../lora';
 import type { TrainState } from './checkpoint';
 import { disposeDataset, pictureVariants, varied } from './dataset';
+import { normal } from '../random';
 import { rateFactor } from './optimizer';
 import { createTrainer } from './train';
+import { drawBatch } from './trainingStep';
 
 let base: FlowBase;
 beforeAll(async () => {
@@ -47,7 +49,7 @@ describe('mixed rows', () => {
   it('are dropped in the share that was asked for, by the step alone', () => {
     const recipe = tinyRecipe({ studentRows: 'mixed', rowDropout: 0.3 });
     const { branches } = methods.purecc.stages.student.step;
-    const rows = Array.from({ length: 1000 }, (_, i) => branches(recipe, (i + 0.5) / 1000).find(({ name }) => name === 'complete')!.rows);
+    const rows = Array.from({ length: 1000 }, (_, i) => branches(recipe, [(i + 0.5) / 1000, 0.5]).find(({ name }) => name === 'complete')!.rows);
     expect(rows.filter((id) => id === null)).toHaveLength(300);
     expect(methods.purecc.stages.student.result(recipe).rows).toBe('rows');
   });
@@ -143,5 +145,39 @@ describe('shifted copies', () => {
     expect(firstChannel({ mirrored: false, right: 1, down: 0 })).toEqual([0, 0, 0, 1, 4, 4, 4, 5, 8, 8, 8, 9, 12, 12, 12, 13]);
     expect(firstChannel({ mirrored: false, right: 0, down: -1 })).toEqual([8, 9, 10, 11, 12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15]);
     expect(firstChannel({ mirrored: true, right: 0, down: 0 })).toEqual([3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12]);
+  });
+});
+
+describe('the hold on other captions', () => {
+  const { branches } = methods.purecc.stages.student.step;
+  const names = (recipe: ReturnType<typeof tinyRecipe>, second: number) => branches(recipe, [0.5, second]).map(({ name }) => name);
+
+  it('takes the place of the hold on Base in its share of steps, and leaves vOriginal where it was', () => {
+    const recipe = tinyRecipe({ priorShare: 0.25 });
+    expect(names(recipe, 0.3)).toEqual(names(tinyRecipe(), 0.3));
+    expect(names(recipe, 0.2)).toEqual(['complete', 'priorStudent', 'priorFrozen', 'baseFrozen', 'target', 'reference']);
+    expect(names(tinyRecipe({ priorShare: 1, anchor: 0 }), 0.2)).toEqual(names(tinyRecipe({ anchor: 0 }), 0.2));
+    expect(names(tinyRecipe({ priorShare: 1, originalSource: 'trainable' }), 0.2)).toContain('baseStudent');
+  });
+
+  it('pulls the student on them to the base on them, with the anchor’s weight', () => {
+    const shape: [number, number, number, number] = [2, 4, 4, 3];
+    const v = (step: number) => tf.tensor4d(normal(shape, { seed: 9, purpose: 'test', step }), shape);
+    const recipe = tinyRecipe({ priorShare: 1, anchor: 3 });
+    const velocities = Object.fromEntries(names(recipe, 0).map((name, i) => [name, v(i)]));
+    const { gradients, terms } = methods.purecc.stages.student.step.loss({ target: v(20), sigma: tf.tensor1d([0.5, 0.5]), velocities }, recipe);
+    const expected = tf.mul(tf.sub(velocities.priorStudent!, velocities.priorFrozen!), (2 * 3) / (4 * 4 * 3 * 2));
+    expect(tf.max(tf.abs(tf.sub(gradients.priorStudent!, expected))).dataSync()[0]).toBeLessThan(1e-6);
+    expect(terms.anchor!.weight).toBe(3);
+    expect(gradients.baseStudent).toBeUndefined();
+  });
+
+  it('draws one for each sample, the same for the same seed and step', () => {
+    const dataset = tinyDataset();
+    const draw = (step: number) => drawBatch(dataset, tinyRecipe({ batchSize: 4 }), 1, step);
+    const rows = Array.from({ length: 40 }, (_, step) => draw(step).priors);
+    expect(new Set(rows.flat())).toEqual(new Set([0, 1, 2, 3, 4]));
+    expect(draw(7).priors).toEqual(rows[7]);
+    disposeDataset(dataset);
   });
 });

@@ -58,7 +58,7 @@ describe.each(Object.entries(variants))('released code, λ %s', (variant, expect
   it('P7: gives its losses, λ, gradients and parameters when the extractor has no LoRA', async () => {
     const recipe = tinyRecipe({ eta: 2, anchor: 0, guidanceReference: 'null', originalSource: 'trainable', lambdaClamp: 'off', studentRows: 'off', fixedLambda: 1, lambdaMode: expected.lambda_mode === 'adaptive' ? 'adaptive' : 'fixed', learningRate: 1e-4, weightDecay: 1e-4, gradientClip: expected.max_grad_norm });
     const dataset: Dataset = { latents: await picture('x0'), pictures: 2, unshifted: 2, words: { complete: await words('concept'), base: await words('base'), target: await words('target'), class: await words('base'), null: await words('null') } };
-    const batch = { pictures: [0, 1], sigma: Array.from(await io.read('sigma')), xSigma: await picture('noisy'), target: await picture('target'), chance: 0.5 };
+    const batch = { pictures: [0, 1], sigma: Array.from(await io.read('sigma')), xSigma: await picture('noisy'), target: await picture('target'), chances: [0.5, 0.5] as const, priors: [] };
     const stage = methods.purecc.stages.student;
     const depth = base.mmdit.config.depth;
     const rows = { rows: tf.zeros<tf.Rank.R2>([depth, base.mmdit.config.hidden]), pooledDelta: null };

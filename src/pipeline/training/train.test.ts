@@ -212,12 +212,12 @@ describe('the method inside the run', () => {
   });
 
   it('P14: with a frozen original nothing walks back through it; trainable pulls the student on Base', async () => {
-    const frozen = method.stages.student.step.branches(tinyRecipe({ anchor: 0 }), 0.5);
+    const frozen = method.stages.student.step.branches(tinyRecipe({ anchor: 0 }), [0.5, 0.5]);
     expect(frozen.filter((branch) => branch.trains).map((branch) => branch.name)).toEqual(['complete']);
     expect(frozen.find((branch) => branch.caption === 'base')).toMatchObject({ adapter: null, trains: false });
-    const trainable = method.stages.student.step.branches(tinyRecipe({ anchor: 0, originalSource: 'trainable' }), 0.5);
+    const trainable = method.stages.student.step.branches(tinyRecipe({ anchor: 0, originalSource: 'trainable' }), [0.5, 0.5]);
     expect(trainable.find((branch) => branch.caption === 'base')).toMatchObject({ adapter: 'student', trains: true });
-    const detached = method.stages.student.step.branches(tinyRecipe({ anchor: 0, originalSource: 'trainable-detached' }), 0.5);
+    const detached = method.stages.student.step.branches(tinyRecipe({ anchor: 0, originalSource: 'trainable-detached' }), [0.5, 0.5]);
     expect(detached.find((branch) => branch.caption === 'base')).toMatchObject({ adapter: 'student', trains: false });
   });
 

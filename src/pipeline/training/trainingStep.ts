@@ -5,7 +5,7 @@
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
-import type { Branch, LossFigures, Stage } from '../../methods/method';
+import type { Branch, Chances, LossFigures, Stage } from '../../methods/method';
 import { velocityVjpAsync, type Between, type Mmdit, type VelocityGradients } from '../../models/mmdit';
 import { Fault } from '../../protocol/faults';
 import type { Recipe } from '../../protocol/recipe';
@@ -30,7 +30,9 @@ export interface Batch {
   xSigma: Tensor4D;
   target: Tensor4D;
   /** In (0,1): the step's own, for evaluations made in a share of steps. */
-  chance: number;
+  chances: Chances;
+  /** Rows of the data set's prior captions, one for each sample; none where it has no such captions. */
+  priors: number[];
 }
 
 /** The batch of a step (0-based), a pure function of (recipe.seed, step). The caller disposes xSigma and target. */
@@ -44,7 +46,10 @@ export function drawBatch(dataset: Dataset, recipe: Recipe, shift: number, step:
     const x0 = tf.gather(dataset.latents, tf.tensor1d(pictures, 'int32'));
     return noised(x0, tf.tensor4d(normal(shape, { seed, purpose: 'trainingNoise', step }), shape), sigma);
   });
-  return { pictures, sigma, xSigma, target, chance: uniform(1, { seed, purpose: 'trainingChance', step })[0]! };
+  const [first, second] = uniform(2, { seed, purpose: 'trainingChance', step });
+  const captions = dataset.words.prior?.at.length ?? 0;
+  const priors = captions === 0 ? [] : integers(batchSize, captions, { seed, purpose: 'priorCaption', step });
+  return { pictures, sigma, xSigma, target, chances: [first!, second!], priors };
 }
 
 /** Nothing of it has been read. The caller disposes all of it (parts by disposeFigures). */
@@ -65,13 +70,13 @@ function keepsTape(mmdit: Mmdit, rows: number, picture: Tensor4D, text: number):
 export async function stepGradients(
   { base, dataset, stage, recipe, batch, weights, between }: { base: FlowBase; dataset: Dataset; stage: Stage; recipe: Recipe; batch: Batch; weights: Weights; between: Between },
 ): Promise<StepOutcome> {
-  const branches = stage.step.branches(recipe, batch.chance);
+  const branches = stage.step.branches(recipe, batch.chances);
   const evaluation = ({ caption, adapter, rows }: Branch): Evaluation => {
     const words = dataset.words[caption];
     invariant(words, `the data set holds no captions “${caption}”`);
     invariant(adapter === null || weights.adapters[adapter], `the adapter “${adapter}” has not begun`);
     return {
-      words: pickPrompts(words, batch.pictures.map((picture) => picture % dataset.pictures)),
+      words: pickPrompts(words, caption === 'prior' ? batch.priors : batch.pictures.map((picture) => picture % dataset.pictures)),
       adapter: adapter === null ? null : weights.adapters[adapter]!,
       rows: rows === null ? null : weights.rows[rows]!,
     };

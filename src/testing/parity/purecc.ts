@@ -82,7 +82,7 @@ export async function pureccRows(dir: string, config: FixtureConfig): Promise<Ro
       const conceptRows = { rows: tf.zeros<tf.Rank.R2>([mmdit.config.depth, mmdit.config.hidden]), pooledDelta: null };
       const { parts, gradients, velocities } = await stepGradients({
         base: { mmdit, shift: 1, latentShape: [height, width, channels] }, dataset, stage, recipe, between: async () => {},
-        batch: { pictures: sigma.map((_, i) => i), sigma, xSigma, target, chance: 0.5 }, weights: { adapters: { extractor: {}, student }, rows: { rows: conceptRows } },
+        batch: { pictures: sigma.map((_, i) => i), sigma, xSigma, target, chances: [0.5, 0.5] as const, priors: [] }, weights: { adapters: { extractor: {}, student }, rows: { rows: conceptRows } },
       });
       const tensors = figureTensors(parts);
       const figures = joinFlat([...tensors.losses, ...tensors.figures]);

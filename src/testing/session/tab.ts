@@ -84,7 +84,7 @@ export async function openTab({ locks, platform: changes, fragment = '' }: TabOp
   const now = studio.getState;
   followDataSet(studio, env);
   now().readLink(fragment);
-  const until: Tab['until'] = (what, is, timeoutMs = 30_000) => new Promise((resolve, reject) => {
+  const until: Tab['until'] = (what, is, timeoutMs = 90_000) => new Promise((resolve, reject) => {
     let stop = () => {};
     const late = setTimeout(() => {
       stop();

@@ -55,7 +55,8 @@ it('draws the base as often as the concept, whatever stood there before', async 
   const { base, concept } = now().twins;
   for (const key of ['steps', 'seed', 'guidance', 'negative', 'prompt', 'kind'] as const) expect(base?.[key]).toBe(concept?.[key]);
   now().setBalance(0);
-  await until('drawn at 0', ({ drawing, twins }) => !drawing && twins.concept?.state === 'full' && twins.concept.balance === 0);
+  await now().draw();
+  expect(now().twins.concept).toMatchObject({ state: 'full', balance: 0 });
   expect(pixelsOf(now().twins.concept?.bitmap)).toBe(pixelsOf(now().twins.base?.bitmap));
 });
 

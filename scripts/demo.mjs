@@ -76,7 +76,7 @@ if (values.compare) {
 }
 
 const last = rows.filter(({ stage }) => stage === 'student').slice(-100).map(({ figures }) => figures);
-const secondsOf = (stage) => mean(rows.filter((row) => row.stage === stage).map(({ stepMs }) => stepMs / 1000));
+const secondsOf = (stage) => median(rows.filter((row) => row.stage === stage).map(({ stepMs }) => stepMs / 1000));
 const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 /** @type {import('../src/protocol/runReport').RunReport} */
 const report = {

@@ -5,8 +5,10 @@
  */
 import { openClient } from './protocol/client';
 import type { BackendName } from './protocol/compute';
+import { followDataSet } from './state/dataSet';
 import { isOpen } from './state/run';
 import { createStudio } from './state/studio';
+import { askPersistence } from './storage/quota';
 import { followAddress } from './ui/address';
 import { mount } from './ui/mount';
 import { registerServiceWorker } from './ui/serviceWorker';
@@ -39,10 +41,11 @@ const later = (delayMs: number, run: () => void) => {
   return () => clearTimeout(timer);
 };
 
-const studio = createStudio({ client, read: (path) => fetch(path), memory: pageMemory(), newId: () => crypto.randomUUID(), later });
+const studio = createStudio({ client, read: (path) => fetch(path), memory: pageMemory(), persist: () => askPersistence(), newId: () => crypto.randomUUID(), later });
 
 followAddress(studio);
 if (query.has('hud')) studio.getState().showHud();
+followDataSet(studio, { client, later });
 mount(document.getElementById('root')!, studio);
 void studio.getState().start(() => client.open());
 void registerServiceWorker({

@@ -42,8 +42,6 @@ export interface Base {
   null: EncodedPrompts;
 }
 
-export type LoadProgress = (done: { part: string; index: number; parts: number }) => void;
-
 /** A number of a config file. Fault `base-incomplete` names the file and the field. */
 function numberOf(config: unknown, key: string, path: string): number {
   const value = (config as Record<string, unknown> | null)?.[key];
@@ -52,23 +50,16 @@ function numberOf(config: unknown, key: string, path: string): number {
 }
 
 /** Loads the networks one after another, so that no two files are in memory as raw bytes at once. */
-export async function loadBase(id: string, files: BaseFiles, onProgress: LoadProgress = () => {}): Promise<Base> {
-  const parts = ['tokenizer', 'text_encoder', 'image_encoder', 'vae', 'transformer'];
-  const begin = (part: string) => onProgress({ part, index: parts.indexOf(part), parts: parts.length });
+export async function loadBase(id: string, files: BaseFiles): Promise<Base> {
   const network = async (folder: string) => ({ source: await files.weights(folder), config: await files.json(`${folder}/config.json`) });
 
-  begin('tokenizer');
   const textConfig = await files.json('text_encoder/config.json');
   const tokenizer = makeTokenizer({ merges: await files.text('tokenizer/merges.txt'), maxLength: numberOf(textConfig, 'max_position_embeddings', 'text_encoder/config.json') });
-  begin('text_encoder');
   const text = await loadClipText(await files.weights('text_encoder'), textConfig);
-  begin('image_encoder');
   const seen = await network('image_encoder');
   const vision = await loadClipVision(seen.source, seen.config);
-  begin('vae');
   const pictures = await network('vae');
   const vae = await loadTinyAutoencoder(pictures.source, pictures.config);
-  begin('transformer');
   const transformer = await network('transformer');
   const mmdit = await loadMmdit(transformer.source, transformer.config);
 

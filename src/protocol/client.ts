@@ -39,7 +39,6 @@ const isMoving = (run: RunInfo | null) => run !== null && (run.phase === 'encodi
 export function openClient(options: ClientOptions): Client {
   const listeners = new Map<EventName, Set<(data: never) => void>>();
   const asking = new Asking();
-  const clientId = crypto.randomUUID();
   const restarts = new Restarts();
   const holding = new Holding();
   let stopWatching = () => {};
@@ -86,7 +85,7 @@ export function openClient(options: ClientOptions): Client {
     });
     stopWatching = watchWorker(started, (why) => died(why === 'ended' ? 'The browser ended the worker.' : 'The worker did not answer for a minute.'));
     const { backend, threads, baseUrl } = options;
-    const found = await ask('open', { backend, threads, baseUrl, clientId, port: lane.connect(), before: compute, avoid });
+    const found = await ask('open', { backend, threads, baseUrl, port: lane.connect(), before: compute, avoid });
     // once left, WebGPU is not taken up again by this page: every change costs the last digits
     if (compute?.backend === 'webgpu' && found.compute.backend !== 'webgpu') avoid = found.compute.reason;
     compute = found.compute;

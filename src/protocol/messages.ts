@@ -5,21 +5,25 @@
  */
 import type { BackendName, Compute, StorageReport, Memory, TraceReport } from './compute';
 import type { ConceptSummary, ExportOptions, Vocabulary, Dropped, DropPurpose } from './concepts';
+import type { DataSet, FoundDataSet } from './dataSet';
 import type { FaultData } from './faults';
 import type { Crop, FitCheck, TrainingPicture, PictureEvent, DrawParams } from './pictures';
 import type { Recipe } from './recipe';
-import type { RunInfo, StepMetrics } from './run';
+import type { Changed, RunInfo, StepMetrics, StoredRun } from './run';
 import type { Measures } from './runReport';
 
 export interface Requests {
   /** Chooses the backend and begins loading the base; resolves before the weights are in. Progress comes as `loading` events, then `ready`. */
-  open: { params: { backend: BackendName | 'auto'; threads: number | null; baseUrl: string; clientId: string; port: MessagePort; /** What the worker before this one computed on. */ before: Compute | null; /** Why WebGPU is not to be tried again, in words; empty where it may be. */ avoid: string }; result: { compute: Compute } };
+  open: { params: { backend: BackendName | 'auto'; threads: number | null; baseUrl: string; port: MessagePort; /** What the worker before this one computed on. */ before: Compute | null; /** Why WebGPU is not to be tried again, in words; empty where it may be. */ avoid: string }; result: { compute: Compute } };
   /** The other end of this port is a new draft worker, which has nothing yet. */
   attachDrafts: { params: { port: MessagePort }; result: void };
   /** Decodes a file the user gave; a picture that carries parameters, or a LoRA, is recognised. Faults name what is wrong with it. */
   drop: { params: { file: Blob; name: string; pictureId: string; purpose: DropPurpose }; result: Dropped };
   fitCheck: { params: { pictureId: string; crop: Crop }; result: FitCheck };
   forgetPicture: { params: { pictureId: string }; result: void };
+  /** Keeps the data set over a reload; null once there is none. Files go once, whatever else changes. */
+  keepDataSet: { params: DataSet | null; result: void };
+  dataSet: { params: void; result: FoundDataSet | null };
   vocabulary: { params: void; result: Vocabulary };
   /** Starts a run; resolves when it has been stored and begun. */
   learn: { params: { runId: string; name: string; recipe: Recipe; pictures: TrainingPicture[]; prompt: string; seed: number }; result: RunInfo };
@@ -30,8 +34,13 @@ export interface Requests {
   /** Ends the run; what has been learned is kept. */
   stop: { params: void; result: void };
   /** The newest unfinished run, if any, with its pictures for the cards. */
-  unfinishedRun: { params: void; result: { run: RunInfo; pictures: (TrainingPicture & { name: string; width: number; height: number; bitmap: ImageBitmap })[]; metrics: StepMetrics[]; ownedElsewhere: boolean } | null };
-  continueRun: { params: { runId: string; takeOver: boolean; wish?: 'go' | 'pause' | 'stop' }; result: RunInfo };
+  unfinishedRun: { params: void; result: (StoredRun & { pictures: (TrainingPicture & { name: string; width: number; height: number; bitmap: ImageBitmap })[] }) | null };
+  /** A run as another tab has stored it: rows and previews of the steps after `after`. */
+  storedRun: { params: { runId: string; after: number }; result: StoredRun };
+  /** Puts the present run or concept away. A run that was not kept is then the unfinished one. */
+  leave: { params: void; result: void };
+  /** Goes on with a stored or stopped run; with `more`, also with a finished one: its recipe grows by so many steps. */
+  continueRun: { params: { runId: string; takeOver: boolean; wish?: 'go' | 'pause' | 'stop'; more?: number }; result: RunInfo };
   discardRun: { params: { runId: string }; result: void };
   /** What the drafts show: recomputes the probe for a prompt and seed. Latest wins. */
   probe: { params: { prompt: string; negative: string; seed: number; guidance: number }; result: void };
@@ -79,7 +88,7 @@ export interface Events {
   drawing: { step: number; steps: number };
   measuring: { done: number; total: number };
   /** After each preview: likeness and drift of the preview twins, as far as they go. */
-  changed: { runId: string; step: number; likeness: number; drift: number };
+  changed: Changed;
   probed: { revision: number };
   trace: TraceReport;
   fault: FaultData;

@@ -1,5 +1,7 @@
 /** A training run and its steps, as the page hears of them. */
+import type { PictureEvent } from './pictures';
 import type { Recipe } from './recipe';
+import type { Measures } from './runReport';
 
 export type RunPhase = 'encoding' | 'learning' | 'paused' | 'stopped' | 'finished' | 'failed';
 
@@ -41,4 +43,21 @@ export interface StepMetrics {
 export function readStepMetrics(stored: unknown): StepMetrics {
   const { lambdaStar, cosine, floorHits: _, ...row } = stored as StepMetrics & { lambdaStar?: number[]; cosine?: number[]; floorHits?: number };
   return { ...row, figures: row.figures ?? { ...(lambdaStar?.length ? { lambdaStar } : {}), ...(cosine?.length ? { cosine } : {}) } };
+}
+
+/** Likeness and drift of the preview twins of a step, as far as they go. */
+export interface Changed { runId: string; step: number; likeness: number; drift: number }
+
+/** A run as it lies in the database, up to its newest checkpoint. */
+export interface StoredRun {
+  run: RunInfo;
+  metrics: StepMetrics[];
+  /** Its previews, and the untouched base's twin of them. */
+  strip: PictureEvent[];
+  changed: Changed | null;
+  measures: Measures | null;
+  /** Prompt and seed of the previews. */
+  prompt: string;
+  seed: number;
+  ownedElsewhere: boolean;
 }

@@ -46,7 +46,7 @@ export interface RunReport {
   adapter: string;
   threads: number;
   steps: StepMetrics[];
-  /** By stage. */
+  /** Median of a stage's steps, by stage; whoever writes the report. */
   secondsPerStep: Record<string, number>;
   secondsTotal: number;
   lambdaStar: number | null;

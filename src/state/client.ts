@@ -20,6 +20,8 @@ export interface Environment {
   read(path: string): Promise<Response>;
   /** Where preferences are remembered; null where the browser refuses. */
   memory: Pick<Storage, 'getItem' | 'setItem'> | null;
+  /** Asks the browser to keep what this page stores when disk space is short; whether it will. Some browsers ask the user. */
+  persist(): Promise<boolean>;
   newId(): string;
   /** Runs once after a delay in ms; returns the function that cancels it. */
   later(delayMs: number, run: () => void): () => void;

@@ -29,6 +29,8 @@ export interface DeviceSlice {
   /** Waits for the worker and asks what it runs on; `open` is the client's own handshake. */
   start(open: () => Promise<{ compute: Compute }>): Promise<void>;
   refreshStorage(): Promise<void>;
+  /** Asks once, when there is something worth keeping, that it be kept, and says what the browser answered. */
+  askToPersist(): Promise<void>;
   notify(text: string, tone?: Notice['tone'], offer?: NoticeOffer | null): void;
   offerUpdate(apply: () => void): void;
 }
@@ -39,6 +41,7 @@ const ofDevice: ReadonlySet<FaultCode> = new Set<FaultCode>(['network', 'base-in
 const names = { webgpu: 'WebGPU', wasm: 'WebAssembly', cpu: 'JavaScript' } as const;
 
 export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
+  let persistAsked = false;
   env.client.on('loading', (loading) => set({ loading }));
   env.client.on('ready', (ready) => {
     set({ ready, loading: null, deviceFault: null });
@@ -65,7 +68,7 @@ export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
   env.client.on('fault', (fault) => {
     const { run, ready } = get();
     // The other tab's steps are not seen here: what is shown stands still until the run is taken back.
-    if (fault.code === 'run-elsewhere') set({ deviceFault: fault, ...(run ? { run: { ...run, phase: 'paused' as const, secondsLeft: null } } : {}) });
+    if (fault.code === 'run-elsewhere') set({ elsewhere: fault.message, runAsked: null, ...(run ? { run: { ...run, phase: 'paused' as const, secondsLeft: null } } : {}) });
     else if (!ready || ofDevice.has(fault.code)) set({ deviceFault: fault });
     // What ended a run stands beside it; the rest passes, and has no place.
     else if (isMoving(run)) set({ runFault: fault });
@@ -83,7 +86,19 @@ export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
         set({ deviceFault: faultOf(error) });
         return;
       }
-      await Promise.all([get().findUnfinished(), get().refreshStorage()]).catch((error: unknown) => set({ deviceFault: faultOf(error) }));
+      await Promise.all([get().findUnfinished().then(() => get().restoreDataSet()), get().refreshStorage()]).catch((error: unknown) => set({ deviceFault: faultOf(error) }));
+    },
+
+    async askToPersist() {
+      if (persistAsked || get().storage?.persisted) return;
+      persistAsked = true;
+      try {
+        const granted = await env.persist();
+        get().notify(granted ? 'The browser keeps what is stored here until you delete it.' : 'The browser may delete what is stored here when disk space is short: export what you want to be sure of.');
+        await get().refreshStorage();
+      } catch (error) {
+        get().notify(`The browser was asked to keep what is stored here, and failed: ${faultOf(error)?.message ?? ''}`, 'bad');
+      }
     },
 
     async refreshStorage() {

@@ -44,6 +44,8 @@ export interface DrawingSlice extends DrawingParams {
   pin(step: number | null): void;
   setStripSide(side: 'concept' | 'customBase'): void;
   clearTwins(): void;
+  /** Puts a picture where it belongs. */
+  showPicture(picture: PictureEvent): void;
   /** Training has ended: drafts and pictures are of the finished student from here on. */
   settle(): void;
 }
@@ -193,6 +195,8 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
 
     pin: (pinnedStep) => set({ pinnedStep }),
     setStripSide: (stripSide) => set({ stripSide }),
+
+    showPicture: (picture) => place[picture.slot.kind](picture),
 
     clearTwins() {
       stopRest();

@@ -28,17 +28,23 @@ export const measuringSlice: Slice<MeasuringSlice> = ({ set, get, env }) => {
     measures: null, sheet: null, measuring: null, measureFault: null,
     async measure() {
       if (get().measuring) return;
-      asked = new AbortController();
+      const mine = (asked = new AbortController());
       began = performance.now();
       set({ measuring: { done: 0, total: 0, secondsLeft: null }, measureFault: null });
       try {
-        set(await env.client.request('measure', { sheets: true, steps: MEASURE_STEPS }, { signal: asked.signal }));
+        const result = await env.client.request('measure', { sheets: true, steps: MEASURE_STEPS }, { signal: mine.signal });
+        // what was measured may have been put away meanwhile
+        if (!mine.signal.aborted) set(result);
+        if (!mine.signal.aborted && get().kept) await get().refreshShelf();
       } catch (error) {
-        set({ measureFault: faultOf(error) });
+        if (!mine.signal.aborted) set({ measureFault: faultOf(error) });
       } finally {
-        set({ measuring: null });
+        if (asked === mine) set({ measuring: null });
       }
     },
-    cancelMeasure: () => asked.abort(),
+    cancelMeasure() {
+      asked.abort();
+      set({ measuring: null });
+    },
   };
 };

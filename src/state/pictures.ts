@@ -56,6 +56,10 @@ export interface PicturesSlice {
   clearPictures(): void;
   /** Takes the last change back, while nothing is being learned or open. */
   undo(): void;
+  /** Name and prompt that follow from kind and class word, as far as the user has not written them. */
+  suggestPrompt(): void;
+  /** Cards of pictures that the worker has, in place of those that were there. */
+  showCards(pictures: readonly (PictureInfo & { captions: Captions })[]): void;
 }
 
 /** A card of a stored run: the picture is read already and its captions are as they were learned. */
@@ -247,6 +251,21 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
       get().setField('classWord', '');
       refreshNames();
       get().notify('The pictures are put away.', 'plain', { label: 'Undo', accept: get().undo });
+    },
+
+    suggestPrompt: refreshNames,
+
+    showCards(pictures) {
+      const before = get().cards;
+      park(before);
+      for (const { pictureId } of pictures) {
+        const card = parked.get(pictureId);
+        // the worker keeps what it has read anew
+        if (card) closeAll([card.info, card.fit]);
+        parked.delete(pictureId);
+      }
+      set({ cards: pictures.map(defaultCard), history: [], captioned: null, selectedId: pictures[0]?.pictureId ?? null, inputFault: null });
+      forgetLost();
     },
 
     clearPictures() {

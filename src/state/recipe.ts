@@ -11,6 +11,8 @@ export interface RecipeSlice {
   recipeProblems: Partial<Record<RecipeKey, string>>;
   /** A link that could not be read. */
   linkFault: FaultData | null;
+  /** Whether the recipe came with a link, which then wins over what an earlier visit left. */
+  linkedRecipe: boolean;
   setField(key: RecipeKey, value: unknown): void;
   applyPreset(preset: string): void;
   resetRecipe(): void;
@@ -23,6 +25,7 @@ export const recipeSlice: Slice<RecipeSlice> = ({ set, get }) => ({
   recipe: defaultRecipe(),
   recipeProblems: {},
   linkFault: null,
+  linkedRecipe: false,
 
   setField(key, value) {
     const problem = fieldProblem(get().recipe, key, value);
@@ -42,7 +45,7 @@ export const recipeSlice: Slice<RecipeSlice> = ({ set, get }) => ({
     if (fragment === '') return;
     try {
       const { recipe, params } = decodeFragment(fragment);
-      if (recipe) set({ recipe });
+      if (recipe) set({ recipe, linkedRecipe: true });
       get().setParams(params);
       if (recipe && !get().promptWritten) get().setParams({ prompt: startPrompt(recipe.kind, recipe.classWord) }, false);
       set({ linkFault: null });

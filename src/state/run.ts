@@ -1,11 +1,12 @@
 /** One training run as the page sees it: where it stands, its figures, and the ways to hold, end or take it up again. */
-import type { FaultData } from '../protocol/faults';
+import { Fault, type FaultData } from '../protocol/faults';
 import type { Events, ResultOf } from '../protocol/messages';
 import type { RunInfo, StepMetrics } from '../protocol/run';
 import { stageIdAfter, totalSteps } from '../protocol/recipe';
+import { closeAll } from './bitmaps';
 import { rememberPace, rememberedPace } from './pace';
 import { defaultParams, startPrompt } from './params';
-import { defaultCard, picturesProblem } from './pictures';
+import { picturesProblem } from './pictures';
 import { faultOf, type Slice } from './slice';
 
 export type Unfinished = NonNullable<ResultOf<'unfinishedRun'>>;
@@ -21,6 +22,8 @@ export interface RunSlice {
   runAsked: 'pause' | 'resume' | 'stop' | null;
   runFault: FaultData | null;
   unfinished: Unfinished | null;
+  /** Why the run that is shown can only be looked at: it is another tab's. */
+  elsewhere: string | null;
   learn(): Promise<void>;
   pause(): Promise<void>;
   resume(): Promise<void>;
@@ -28,12 +31,19 @@ export interface RunSlice {
   stop(): Promise<void>;
   findUnfinished(): Promise<void>;
   continueRun(): Promise<void>;
+  /** Goes on with a run that was stopped, or by `more` steps with one that has made all of its own. */
+  goOn(more?: number): Promise<void>;
   discardRun(): Promise<void>;
-  /** After another tab took the run over: takes it up here again. */
+  /** Takes a run up here that another tab has. */
   takeBack(): Promise<void>;
-  /** Leaves the present concept and starts with empty hands. */
+  /** Puts the present concept away and starts with empty hands. A run that was not kept waits as the unfinished one. */
   newConcept(): void;
+  /** What `newConcept` does on the page alone, where the worker has something else in hand already. */
+  clearConcept(): void;
 }
+
+/** Time between two looks at a run of another tab; it stores what it has every five seconds. */
+const LOOK_MS = 5000;
 
 const movingPhases = new Set(['encoding', 'learning']);
 /** Whether steps are being made right now. */
@@ -46,6 +56,7 @@ const answered = { pause: (run: RunInfo) => !isMoving(run), resume: isMoving, st
 
 export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
   env.client.on('run', (run) => {
+    if (get().elsewhere !== null) return;
     if (get().run !== null && get().run?.runId !== run.runId && !isMoving(run)) return;
     const ended = isOpen(get().run) && !isOpen(run);
     const { runAsked } = get();
@@ -81,19 +92,57 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
   };
   const fresh = { metrics: [], encoding: null, changed: null, measures: null, sheet: null, runFault: null };
 
+  /** Its pictures belong to whoever shows them, and to nobody once it is let go. */
+  const closeUnfinished = () => {
+    const { unfinished } = get();
+    if (unfinished) closeAll([...unfinished.pictures, ...unfinished.strip]);
+  };
+
+  /** Puts a stored run on the page, with its pictures, figures and strip. */
+  const show = (found: Unfinished, run: RunInfo) => {
+    const { changed, measures, metrics, strip, pictures } = found;
+    get().cancelMeasure();
+    get().showCards(pictures);
+    get().clearTwins();
+    set({ ...fresh, run, metrics, changed, measures, recipe: run.recipe, opened: null, kept: null, unfinished: null, elsewhere: null, conceptName: run.name, conceptNamed: true });
+    if (get().prompt === '') get().setParams({ prompt: found.prompt, seed: found.seed }, false);
+    for (const picture of strip) get().showPicture(picture);
+    for (const { pictureId } of pictures) void get().checkFit(pictureId);
+  };
+
+  /** Follows a run of another tab by what that one stores, and offers it once it is let go. */
+  const look = (): void => void env.later(LOOK_MS, () => {
+    const { run, metrics, elsewhere } = get();
+    if (!run || elsewhere === null) return;
+    env.client.request('storedRun', { runId: run.runId, after: run.step }).then((found) => {
+      if (get().elsewhere !== elsewhere || get().run?.runId !== run.runId) return closeAll(found.strip);
+      if (!found.ownedElsewhere) {
+        closeAll(found.strip);
+        get().clearConcept();
+        return get().findUnfinished();
+      }
+      set({ run: { ...found.run, phase: 'paused' }, metrics: [...metrics, ...found.metrics], ...(found.changed ? { changed: found.changed } : {}) });
+      for (const picture of found.strip) get().showPicture(picture);
+      look();
+    }).catch((error: unknown) => set({ runFault: faultOf(error) }));
+  });
+
   return {
-    run: null, metrics: [], encoding: null, changed: null, runBusy: false, runAsked: null, runFault: null, unfinished: null,
+    run: null, metrics: [], encoding: null, changed: null, runBusy: false, runAsked: null, runFault: null, unfinished: null, elsewhere: null,
 
     learn: () => ask(async () => {
       const { recipe, cards, conceptName, prompt, seed } = get();
       const problem = picturesProblem(get());
       if (problem) return set({ runFault: { code: 'too-few-pictures', message: problem, remedy: '' } });
       const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, captions }] : []));
+      void get().askToPersist();
       const [runId, name] = [env.newId(), conceptName || 'My concept'];
+      get().cancelMeasure();
       get().clearTwins();
+      closeUnfinished();
       // shown at once: the worker answers when it has read the pictures
       const begun: RunInfo = { runId, name, phase: 'encoding', stage: stageIdAfter(recipe, 0), recipe, step: 0, totalSteps: totalSteps(recipe), secondsLeft: null, lambda: 1, notIdentical: '', startedAt: '' };
-      set({ ...fresh, opened: null, kept: null, unfinished: null, balance: 1, run: begun });
+      set({ ...fresh, opened: null, kept: null, unfinished: null, elsewhere: null, balance: 1, run: begun });
       try {
         const run = await env.client.request('learn', { runId, name, recipe, pictures, prompt: prompt.trim() || startPrompt(recipe.kind, recipe.classWord), seed });
         // a step may have been heard of before this answer
@@ -109,40 +158,72 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
     singleStep: () => ask(() => env.client.request('singleStep', undefined)),
     stop: () => wish('stop', () => env.client.request('stop', undefined)),
 
-    findUnfinished: () => ask(async () => set({ unfinished: await env.client.request('unfinishedRun', undefined) })),
+    findUnfinished: () => ask(async () => {
+      const found = await env.client.request('unfinishedRun', undefined);
+      closeUnfinished();
+      const empty = get().run === null && get().opened === null && get().cards.length === 0;
+      if (!found?.ownedElsewhere || !empty) return set({ unfinished: found });
+      show(found, { ...found.run, phase: 'paused' });
+      set({ elsewhere: `“${found.run.name}” is being learned in another tab.` });
+      look();
+    }),
 
     continueRun: () => ask(async () => {
       const found = get().unfinished;
       if (!found) return;
       const run = await env.client.request('continueRun', { runId: found.run.runId, takeOver: found.ownedElsewhere });
-      get().clearPictures();
-      get().clearTwins();
-      set({
-        ...fresh, run, metrics: found.metrics, recipe: run.recipe, opened: null, kept: null, unfinished: null, conceptName: run.name, conceptNamed: true,
-        cards: found.pictures.map(defaultCard), selectedId: found.pictures[0]?.pictureId ?? null,
-      });
-      if (get().prompt === '') get().setParams({ prompt: startPrompt(run.recipe.kind, run.recipe.classWord) }, false);
-      for (const { pictureId } of found.pictures) void get().checkFit(pictureId);
+      show(found, run);
+      if (!isOpen(run)) get().settle();
+    }),
+
+    goOn: (more = 0) => ask(async () => {
+      const { run } = get();
+      if (!run) return;
+      get().cancelMeasure();
+      // the worker reads the pictures anew for a longer run
+      if (more > 0) set({ run: { ...run, phase: 'encoding' } });
+      try {
+        const next = await env.client.request('continueRun', { runId: run.runId, takeOver: false, ...(more > 0 ? { more } : {}) });
+        if ((get().run?.step ?? 0) <= next.step) set({ run: next });
+        if (more > 0) set({ recipe: next.recipe, kept: null, measures: null, sheet: null });
+      } catch (error) {
+        set({ run });
+        throw error;
+      }
     }),
 
     discardRun: () => ask(async () => {
       const found = get().unfinished;
       if (found) await env.client.request('discardRun', { runId: found.run.runId });
+      closeUnfinished();
       set({ unfinished: null });
     }),
 
-    async takeBack() {
-      set({ deviceFault: null, run: null });
-      await get().findUnfinished();
-      await get().continueRun();
-    },
+    takeBack: () => ask(async () => {
+      const { run: before } = get();
+      const found = await env.client.request('unfinishedRun', undefined);
+      if (!found) throw new Fault('run-missing', `“${before?.name ?? 'This run'}” is no longer there to be taken up.`, 'It may have been kept or discarded in the other tab: look on the Shelf.');
+      const run = await env.client.request('continueRun', { runId: found.run.runId, takeOver: true });
+      show(found, run);
+    }),
 
     newConcept() {
+      const { run, opened, elsewhere } = get();
+      get().clearConcept();
+      if (!opened && (!run || elsewhere !== null)) return;
+      void ask(() => env.client.request('leave', undefined)).then(async () => {
+        await get().findUnfinished();
+        if (opened) await get().restoreDataSet();
+      });
+    },
+
+    clearConcept() {
       if (get().drawing) get().cancelDraw();
+      get().cancelMeasure();
       get().clearPictures();
       get().clearTwins();
       const { recipe } = get();
-      set({ ...fresh, run: null, runAsked: null, opened: null, kept: null, promptWritten: false, recipe: { ...recipe, classWord: '' } });
+      set({ ...fresh, run: null, runAsked: null, elsewhere: null, opened: null, kept: null, promptWritten: false, recipe: { ...recipe, classWord: '' } });
       get().setParams({ ...defaultParams }, false);
     },
   };

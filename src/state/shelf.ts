@@ -3,6 +3,7 @@ import type { FaultData } from '../protocol/faults';
 import type { ConceptSummary, Dropped, ExportOptions } from '../protocol/concepts';
 import type { ResultOf } from '../protocol/messages';
 import { startPrompt } from './params';
+import { isOpen } from './run';
 import { faultOf, type Slice } from './slice';
 
 export interface ShelfSlice {
@@ -46,6 +47,7 @@ export const shelfSlice: Slice<ShelfSlice> = ({ set, get, env }) => {
     },
 
     async keep() {
+      void get().askToPersist();
       set({ runBusy: true, runFault: null });
       try {
         const kept = await env.client.request('keep', { name: get().conceptName || 'My concept' });
@@ -62,10 +64,15 @@ export const shelfSlice: Slice<ShelfSlice> = ({ set, get, env }) => {
     async openConcept(conceptId) {
       await ask(conceptId, async () => {
         const opened = await env.client.request('openConcept', { conceptId });
-        get().newConcept();
+        const { run, kept } = get();
+        const left = kept ? null : run;
+        get().clearConcept();
         set({ opened, tab: 'learn', measures: opened.measures, recipe: opened.recipe, conceptName: opened.name, conceptNamed: true });
         get().setParams({ prompt: startPrompt(opened.kind, opened.classWord) }, false);
         void get().draw();
+        if (!left) return;
+        get().notify(`“${left.name}” waits ${isOpen(left) ? `at step ${left.step}, to be continued` : 'to be kept'}.`);
+        await get().findUnfinished();
       });
     },
 

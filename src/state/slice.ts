@@ -2,6 +2,7 @@
 import type { StoreApi } from 'zustand/vanilla';
 import { serializeFault, type FaultData } from '../protocol/faults';
 import type { Environment } from './client';
+import type { DataSetSlice } from './dataSet';
 import type { DeviceSlice } from './device';
 import type { DrawingSlice } from './drawing';
 import type { HudSlice } from './hud';
@@ -12,7 +13,7 @@ import type { RecipeSlice } from './recipe';
 import type { RunSlice } from './run';
 import type { ShelfSlice } from './shelf';
 
-export type StudioState = DeviceSlice & PreferencesSlice & RecipeSlice & PicturesSlice & RunSlice & MeasuringSlice & DrawingSlice & ShelfSlice & HudSlice;
+export type StudioState = DeviceSlice & PreferencesSlice & RecipeSlice & PicturesSlice & RunSlice & MeasuringSlice & DrawingSlice & ShelfSlice & HudSlice & DataSetSlice;
 export type Studio = StoreApi<StudioState>;
 
 export interface Wiring {

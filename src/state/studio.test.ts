@@ -3,18 +3,20 @@ import type { PictureEvent } from '../protocol/pictures';
 import type { StepMetrics } from '../protocol/run';
 import { Fault } from '../protocol/faults';
 import { fakeClient, fakeRun, type FakeClient } from '../testing/studio/fakeClient';
+import type { Environment } from './client';
 import { createStudio, followFragment } from './studio';
 
 const bitmap = () => ({ width: 8, height: 8, close: vi.fn() }) as unknown as ImageBitmap & { close: ReturnType<typeof vi.fn> };
 const picture = (slot: PictureEvent['slot'], changes: Partial<PictureEvent> = {}): PictureEvent =>
   ({ slot, revision: 1, bitmap: bitmap(), state: 'full', step: 20, steps: 20, elapsedMs: 9, prompt: 'a [V] dog', negative: '', seed: 42, guidance: 3, kind: 'instance', balance: 1, atStep: 30, ...changes });
 
-function studioOver(client: FakeClient) {
+function studioOver(client: FakeClient, changes: Partial<Environment> = {}) {
   let count = 0;
   const timers: (() => void)[] = [];
   const studio = createStudio({
-    client, read: async () => new Response('{}'), memory: null, newId: () => `id-${count++}`,
+    client, read: async () => new Response('{}'), memory: null, persist: async () => true, newId: () => `id-${count++}`,
     later: (_ms, run) => { timers.push(run); return () => { const at = timers.indexOf(run); if (at >= 0) timers.splice(at, 1); }; },
+    ...changes,
   });
   return { studio, timers, now: studio.getState };
 }
@@ -317,7 +319,7 @@ describe('the run', () => {
 
   it('brings a stored run back with its pictures and figures', async () => {
     const run = fakeRun({ phase: 'paused', step: 212 });
-    const client = fakeClient({ continueRun: () => run, unfinishedRun: () => ({ run, metrics: [row(211), row(212)], ownedElsewhere: false, pictures: [{ pictureId: 'p', name: 'a.png', width: 1600, height: 900, crop: { x: 0, y: 0, size: 8 }, captions: { complete: 'a [V] dog', base: 'a dog', target: '[V] dog' }, bitmap: bitmap() }] }) });
+    const client = fakeClient({ continueRun: () => run, unfinishedRun: () => ({ run, metrics: [row(211), row(212)], strip: [], changed: null, measures: null, prompt: 'a [V] dog in the snow', seed: 42, ownedElsewhere: false, pictures: [{ pictureId: 'p', name: 'a.png', width: 1600, height: 900, crop: { x: 0, y: 0, size: 8 }, captions: { complete: 'a [V] dog', base: 'a dog', target: '[V] dog' }, bitmap: bitmap() }] }) });
     const { now } = studioOver(client);
     await now().findUnfinished();
     await now().continueRun();
@@ -533,5 +535,27 @@ describe('the engine’s figures', () => {
     now().showHud();
     client.emit('ready', ready);
     expect(asked(client)).toEqual([{ name: 'trace', params: { on: true } }, { name: 'trace', params: { on: true } }]);
+  });
+});
+
+describe('room on the device', () => {
+  const asking = (answer: boolean) => {
+    const client = fakeClient({ learn: () => fakeRun(), keep: () => ({ name: 'Rex' }) as never });
+    client.answers.storage = () => ({ usageBytes: 1, quotaBytes: 2, persisted: false, baseBytes: 1, conceptBytes: 0 });
+    reading(client);
+    const persist = vi.fn(async () => answer);
+    const { now } = studioOver(client, { persist });
+    return { persist, now };
+  };
+
+  it.each([[true, /keeps what is stored here/], [false, /may delete what is stored here/]] as const)('is asked for at the first Learn or Keep, once, and the answer %s is said', async (answer, words) => {
+    const { persist, now } = asking(answer);
+    await now().addFiles([file('a.png')]);
+    now().setClassWord('dog');
+    expect(persist).not.toHaveBeenCalled();
+    await now().learn();
+    await now().keep();
+    await vi.waitFor(() => expect(now().notices.map(({ text }) => text)).toContainEqual(expect.stringMatching(words)));
+    expect(persist).toHaveBeenCalledOnce();
   });
 });

@@ -1,6 +1,7 @@
-/** The store: nine slices over one client. Created once in main.tsx; tests create their own over a fake client. */
+/** The store: ten slices over one client. Created once in main.tsx; tests create their own over a fake client. */
 import { createStore } from 'zustand/vanilla';
 import type { Environment } from './client';
+import { dataSetSlice } from './dataSet';
 import { deviceSlice } from './device';
 import { drawingSlice } from './drawing';
 import { encodeFragment } from './fragment';
@@ -18,7 +19,7 @@ export function createStudio(env: Environment): Studio {
     const wiring = { set: set as Studio['setState'], get, env };
     return {
       ...deviceSlice(wiring), ...preferencesSlice(wiring), ...recipeSlice(wiring), ...picturesSlice(wiring),
-      ...runSlice(wiring), ...measuringSlice(wiring), ...drawingSlice(wiring), ...shelfSlice(wiring), ...hudSlice(wiring),
+      ...runSlice(wiring), ...measuringSlice(wiring), ...drawingSlice(wiring), ...shelfSlice(wiring), ...hudSlice(wiring), ...dataSetSlice(wiring),
     };
   });
 }

@@ -6,7 +6,7 @@ import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
 import { Fault } from '../protocol/faults';
 
 export const DB_NAME = 'lamina';
-export const DB_VERSION = 1;
+export const DB_VERSION = 2;
 export const CHUNK_BYTES = 8 * 1024 * 1024;
 
 export interface ChunkEntry { n: number; offset: number; sizeBytes: number; sha256: string }
@@ -32,6 +32,8 @@ export interface RunRecord {
   seed: number;
   /** Which backend, adapter and kernel variants it began on; see Checkpoint. */
   engine: string;
+  /** What was measured of it, if anything was. */
+  measures?: unknown;
   pictures: { pictureId: string; name: string; crop: { x: number; y: number; size: number }; captions: { complete: string; base: string; target: string }; file: Blob }[];
 }
 /** Two alternating slots a run; the newer complete one wins. */
@@ -47,6 +49,8 @@ export interface CheckpointRecord {
   writtenAt: string;
 }
 export interface MetricsRecord { runId: string; fromStep: number; rows: unknown[] }
+/** The twins of one step of a run as PNG, and their figures; step 0 is the untouched base's picture. */
+export interface PreviewRecord { runId: string; step: number; elapsedMs: number; concept: Blob; customBase: Blob | null; likeness: number | null; drift: number | null }
 export interface ConceptRecord {
   conceptId: string;
   name: string;
@@ -70,6 +74,7 @@ export interface LaminaSchema extends DBSchema {
   runs: { key: string; value: RunRecord; indexes: { updatedAt: string } };
   checkpoints: { key: [string, number]; value: CheckpointRecord };
   metrics: { key: [string, number]; value: MetricsRecord };
+  previews: { key: [string, number]; value: PreviewRecord };
   concepts: { key: string; value: ConceptRecord };
   settings: { key: string; value: unknown };
 }
@@ -90,6 +95,7 @@ export async function openDatabase(name = DB_NAME): Promise<Database> {
           db.createObjectStore('concepts', { keyPath: 'conceptId' });
           db.createObjectStore('settings');
         }
+        if (oldVersion < 2) db.createObjectStore('previews', { keyPath: ['runId', 'step'] });
       },
     });
   } catch (cause) {

@@ -13,7 +13,7 @@ const megabytes = (bytes: number) => `${(bytes / 1e6).toLocaleString('en', { max
 
 /**
  * Asks that this page's storage survive a lack of disk space. True if it does. Browsers offer the question in windows only, so
- * a worker merely learns the answer; it is asked once it is worth something to the user, since Firefox shows a prompt.
+ * a worker merely learns the answer; the page asks, once it is worth something to the user, since Firefox shows a prompt.
  */
 export async function askPersistence(room = ownRoom()): Promise<boolean> {
   if (await room.persisted?.()) return true;

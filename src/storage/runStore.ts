@@ -5,7 +5,7 @@
  */
 import { Fault } from '../protocol/faults';
 import { invariant } from '../engine/invariant';
-import type { CheckpointRecord, Database, RunRecord } from './db';
+import type { CheckpointRecord, Database, PreviewRecord, RunRecord } from './db';
 import { withRoom } from './quota';
 
 /** Finished runs kept for their charts; older ones go when a new run begins. */
@@ -21,6 +21,16 @@ export async function getRun(db: Database, runId: string): Promise<RunRecord> {
   const run = await db.get('runs', runId);
   if (!run) throw new Fault('run-missing', 'This run is no longer stored on this device.', 'Start it again.', { subject: runId });
   return run;
+}
+
+/** Changes some of a run's fields in one transaction; a run that is gone stays gone. */
+export async function updateRun(db: Database, runId: string, change: Partial<Omit<RunRecord, 'runId'>>): Promise<void> {
+  await withRoom('this run', async () => {
+    const transaction = db.transaction('runs', 'readwrite');
+    const run = await transaction.store.get(runId);
+    if (run) await transaction.store.put({ ...run, ...change });
+    await transaction.done;
+  });
 }
 
 /** The run that was worked on last and is not finished, or null. */
@@ -54,11 +64,12 @@ function rememberNewest(db: Database, runId: string, slot: 0 | 1 | undefined): v
 
 /** Removes a run and all that belongs to it, at once. */
 export async function deleteRun(db: Database, runId: string): Promise<void> {
-  const transaction = db.transaction(['runs', 'checkpoints', 'metrics'], 'readwrite');
+  const transaction = db.transaction(['runs', 'checkpoints', 'metrics', 'previews'], 'readwrite');
   await Promise.all([
     transaction.objectStore('runs').delete(runId),
     transaction.objectStore('checkpoints').delete(runParts(runId)),
     transaction.objectStore('metrics').delete(runParts(runId)),
+    transaction.objectStore('previews').delete(runParts(runId)),
     transaction.done,
   ]);
 }
@@ -99,6 +110,14 @@ export async function writeCheckpoint(db: Database, { runId, step, engine, state
   });
   rememberNewest(db, runId, slot);
 }
+
+/** Stores the twins of a step; made again, they replace the earlier ones. Faults: `storage-full`. */
+export async function putPreview(db: Database, preview: PreviewRecord): Promise<void> {
+  await withRoom('this run’s previews', () => db.put('previews', preview));
+}
+
+/** In order of steps, those of `from` and later. */
+export const readPreviews = (db: Database, runId: string, from = 0): Promise<PreviewRecord[]> => db.getAll('previews', IDBKeyRange.bound([runId, from], [runId, Infinity]));
 
 /** Adds rows of consecutive steps, the first being `fromStep`; a batch from the same step replaces the earlier one. Faults: `storage-full`. */
 export async function addMetrics(db: Database, runId: string, fromStep: number, rows: readonly unknown[]): Promise<void> {

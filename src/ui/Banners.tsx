@@ -1,5 +1,6 @@
 /** What lies over the lower edge, so that nothing moves when it comes or goes: an unfinished run, a newer version, a link that cannot be read, a base that does not load. */
-import type { ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
+import { DiscardDialog } from './DiscardDialog';
 import { isOpen } from '../state/run';
 import { usePrimary } from './learn/primary';
 import { useActions, useStudio } from './studio';
@@ -16,14 +17,20 @@ export function Banners() {
   const device = useStudio((state) => state.deviceFault);
   const restarting = useStudio((state) => state.restarting);
   const run = useStudio((state) => state.run);
+  const elsewhere = useStudio((state) => state.elsewhere);
+  const busy = useStudio((state) => state.runBusy);
   return (
     <div className="banners">
       {device && (
         <Banner testId={ids.fault} tone="bad">
           <p>{device.message} <span className="muted">{device.remedy}</span></p>
-          {device.code === 'run-elsewhere'
-            ? <button type="button" className="button small" data-testid={ids.resumeTakeOver} onClick={() => void actions.takeBack()}>Take it back</button>
-            : <button type="button" className="button small" onClick={() => location.reload()}>Reload</button>}
+          <button type="button" className="button small" onClick={() => location.reload()}>Reload</button>
+        </Banner>
+      )}
+      {elsewhere !== null && (
+        <Banner testId={ids.runElsewhere}>
+          <p>{elsewhere} <span className="muted">Here it can only be looked at.</span></p>
+          <button type="button" className="button small" data-testid={ids.resumeTakeOver} disabled={busy} onClick={() => void actions.takeBack()}>Go on with it here</button>
         </Banner>
       )}
       {restarting !== null && (
@@ -54,6 +61,7 @@ function ResumeBanner() {
   const running = useStudio((state) => state.run !== null);
   const busy = useStudio((state) => state.runBusy);
   const primary = usePrimary('continue');
+  const [asking, setAsking] = useState(false);
   if (!found || running) return null;
   const { run, ownedElsewhere } = found;
   const learned = run.step >= run.totalSteps;
@@ -61,7 +69,7 @@ function ResumeBanner() {
     <Banner testId={ids.resumeBanner}>
       <p>
         {ownedElsewhere
-          ? <>“{run.name}” is being learned in another tab, at step {run.step} of {run.totalSteps}. Here it can only be looked at.</>
+          ? <>“{run.name}” is being learned in another tab, at step {run.step} of {run.totalSteps}.</>
           : learned ? <>“{run.name}” is learned and not kept yet.</>
           : <>“{run.name}” stopped at step {run.step} of {run.totalSteps}. Everything up to there is kept.</>}
       </p>
@@ -69,10 +77,11 @@ function ResumeBanner() {
         {ownedElsewhere
           ? <button type="button" className="button small" data-testid={ids.resumeTakeOver} disabled={busy} onClick={() => void actions.continueRun()}>Take over</button>
           : <>
-              <button type="button" className="button small" data-testid={ids.resumeDiscard} disabled={busy} onClick={() => void actions.discardRun()}>Discard</button>
+              <button type="button" className="button small" data-testid={ids.resumeDiscard} disabled={busy} onClick={() => setAsking(true)}>Discard</button>
               <button type="button" className={`button small ${primary}`} data-testid={ids.resumeContinue} disabled={busy} onClick={() => void actions.continueRun()}>{learned ? 'Open' : 'Continue'}</button>
             </>}
       </div>
+      {asking && <DiscardDialog run={run} onClose={() => setAsking(false)} />}
     </Banner>
   );
 }

@@ -7,13 +7,13 @@
  * Out     twin-base, twin-concept (figures; each holds one <canvas>, readable by toDataURL, and a badge), badge-base, badge-concept
  *         (texts: "draft", "12 of 20 steps", "20 steps · 1.4 s", "recorded example"), prompt, seed, draw, cancel-draw, more,
  *         negative, steps, guidance, balance (an <input type=range>: its value, its arrow keys), balance-value, lambda, strip-<step> (buttons with a canvas), save-picture
- * Run     progress, step-text ("212 / 800" over both stages), time-left, pause, resume, stop, step, phase (text of the run's state),
+ * Run     progress, step-text ("212 / 800" over both stages), time-left, pause, resume, stop, step, go-on (after Stop), more-steps and learn-more (after the last step), phase (text of the run's state),
  *         measure, cancel-measure, verdict, elsewhere, save-sheet, save-report, likeness, drift, chart-loss, chart-lambda, chart-sigma (with charts-by-step, charts-by-sigma), recipe (opens the panel), recipe-<key> (every recipe
  *         field by its key: recipe-stage1Steps …), preset-lamina, preset-paper, keep, concept-name, new-concept
  * Shelf   tab-learn, tab-shelf, shelf, concept-<n>, concept-open-<n>, concept-rename-<n>, concept-delete-<n>, concept-export-<n>, confirm-delete,
  *         export-dialog, export-rows, export-captions, export-save, export-states, likeness-without-rows, import-input
  * Device  base-status (data-ready="true" once the base is in), compute (data-backend="wasm"), loading-bar, fault (any error text), restarting,
- *         resume-banner, resume-continue, resume-discard, resume-take-over, update-prompt
+ *         resume-banner, resume-continue, resume-discard, confirm-discard, run-elsewhere, resume-take-over, update-prompt
  * Engine  hud (only with ?hud), hud-<figure> (hud-step, hud-kernels, hud-tensors, hud-bytes, hud-gpu, hud-heap), hud-top (the longest kernels)
  */
 export const ids = {
@@ -31,7 +31,7 @@ export const ids = {
   exportDialog: 'export-dialog', exportRows: 'export-rows', exportCaptions: 'export-captions', exportSave: 'export-save', exportStates: 'export-states',
   likenessWithoutRows: 'likeness-without-rows', importInput: 'import-input',
   baseStatus: 'base-status', compute: 'compute', loadingBar: 'loading-bar', fault: 'fault', restarting: 'restarting',
-  resumeBanner: 'resume-banner', resumeContinue: 'resume-continue', resumeDiscard: 'resume-discard', resumeTakeOver: 'resume-take-over', updatePrompt: 'update-prompt',
+  resumeBanner: 'resume-banner', resumeContinue: 'resume-continue', resumeDiscard: 'resume-discard', resumeTakeOver: 'resume-take-over', runElsewhere: 'run-elsewhere', confirmDiscard: 'confirm-discard', goOn: 'go-on', learnMore: 'learn-more', moreSteps: 'more-steps', updatePrompt: 'update-prompt',
   hud: 'hud', hudTop: 'hud-top',
 } as const;
 

@@ -6,6 +6,7 @@ import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
 import { updateConcept } from '../storage/conceptStore';
+import { updateRun } from '../storage/runStore';
 import type { Current } from './current';
 import type { Opening } from './opening';
 import { sheet, toShown } from './present';
@@ -26,6 +27,7 @@ export class Measuring {
       const result = await this.turns.run('measuring', (between) =>
         measure({ base, concept: { ...concept, learned: true }, pictures, steps, keepPixels: sheets, withoutRows: true, between, signal }, (done, total) => this.host.emit('measuring', { done, total })));
       value.measures = result.measures;
+      if (value.runId) await updateRun(await this.opening.db(), value.runId, { measures: result.measures });
       if (value.conceptId) await updateConcept(await this.opening.db(), value.conceptId, { measures: result.measures });
       if (!result.sheet) return { measures: result.measures, sheet: null };
       const { pixels, size, columns, rows } = result.sheet;

@@ -1,6 +1,7 @@
 /**
  * The pictures along a run, with a fixed prompt and seed: the customized model on the Complete and on the Base prompt,
- * the untouched base once. From the same twins come the live figures: likeness to the set and drift from the base.
+ * the untouched base once. From the same twins come the live figures: likeness to the set and drift from the base. All of
+ * them are stored with the run, so that it has its strip and figures again when it is continued.
  */
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
@@ -15,6 +16,7 @@ import type { Host } from '../protocol/host';
 import type { PictureSlot } from '../protocol/pictures';
 import { GUIDANCE } from '../protocol/limits';
 import type { Recipe } from '../protocol/recipe';
+import type { PreviewRecord } from '../storage/db';
 import { nextRevision } from './drawing';
 import type { Raster } from './platform';
 import { shownBatch, type Shown } from './present';
@@ -22,16 +24,24 @@ import { shownBatch, type Shown } from './present';
 /** Euler steps of a preview: enough to judge by, cheap enough to be made often. */
 const STEPS = 10;
 
+/** Complete and Base prompt of a run's previews. */
+export const previewPrompts = (prompt: string, recipe: Recipe): [string, string] => [prompt, promptRoles(prompt, recipe).base];
+/** What all previews of a run are drawn from, but for the prompt. */
+export const previewKey = (seed: number, { kind }: Recipe) => ({ negative: '', seed, guidance: GUIDANCE, steps: STEPS, kind });
+
+export interface PreviewedRun { runId: string; prompt: string; seed: number; recipe: Recipe; pictures: Tensor4D; keep(preview: PreviewRecord): Promise<void> }
+
 export class Previewing {
   private original: { pixels: Tensor4D; shown: Shown } | null = null;
   private readonly prompts: [string, string];
 
-  constructor(private readonly host: Host, private readonly raster: Raster, private readonly base: Base, private readonly run: { runId: string; prompt: string; seed: number; recipe: Recipe; pictures: Tensor4D }) {
-    this.prompts = [run.prompt, promptRoles(run.prompt, run.recipe).base];
+  constructor(private readonly host: Host, private readonly raster: Raster, private readonly base: Base, private readonly run: PreviewedRun) {
+    this.prompts = previewPrompts(run.prompt, run.recipe);
   }
 
   /** Twins of the concept as it is; takes the borrowed concept and gives it back. Returns the customized picture. */
   async preview(concept: LearnedConcept, step: number, between: () => Promise<void>): Promise<Shown> {
+    const { runId } = this.run;
     const started = performance.now();
     try {
       this.original ??= await this.drawOriginal(between);
@@ -39,13 +49,14 @@ export class Previewing {
       const [complete, onBase] = tf.split(custom, 2, 0) as [Tensor4D, Tensor4D];
       const [shown, shownBase] = await shownBatch(custom);
       const elapsedMs = performance.now() - started;
-      await this.show({ kind: 'strip', runId: this.run.runId, step, side: 'concept' }, shown!, 0, step, elapsedMs);
-      await this.show({ kind: 'strip', runId: this.run.runId, step, side: 'customBase' }, shownBase!, 1, step, elapsedMs);
+      await this.show({ kind: 'strip', runId, step, side: 'concept' }, shown!, 0, step, elapsedMs);
+      await this.show({ kind: 'strip', runId, step, side: 'customBase' }, shownBase!, 1, step, elapsedMs);
       const [seen, set] = [embedPictures(this.base, complete), embedPictures(this.base, this.run.pictures)];
       const likeness = mean(await nearnessTo(seen, set));
       const drift = mean(await drifts(onBase, this.original.pixels));
       tf.dispose([custom, complete, onBase, seen, set]);
-      this.host.emit('changed', { runId: this.run.runId, step, likeness, drift });
+      this.host.emit('changed', { runId, step, likeness, drift });
+      await this.run.keep({ runId, step, elapsedMs, concept: await this.raster.toPng(shown!), customBase: await this.raster.toPng(shownBase!), likeness, drift });
       return shown!;
     } finally {
       disposeConcept(concept);
@@ -54,9 +65,12 @@ export class Previewing {
 
   /** The untouched base's twin; drawn before the first step, so that there is something to see. */
   async begin(between: () => Promise<void>): Promise<void> {
+    const { runId } = this.run;
     const started = performance.now();
     this.original ??= await this.drawOriginal(between);
-    await this.show({ kind: 'original', runId: this.run.runId }, this.original.shown, 0, null, performance.now() - started);
+    const elapsedMs = performance.now() - started;
+    await this.show({ kind: 'original', runId }, this.original.shown, 0, null, elapsedMs);
+    await this.run.keep({ runId, step: 0, elapsedMs, concept: await this.raster.toPng(this.original.shown), customBase: null, likeness: null, drift: null });
   }
 
   dispose(): void {
@@ -83,6 +97,7 @@ export class Previewing {
   }
 
   private async show(slot: PictureSlot, shown: Shown, prompt: 0 | 1, atStep: number | null, elapsedMs: number): Promise<void> {
-    this.host.emit('picture', { slot, revision: nextRevision(), bitmap: await this.raster.toBitmap(shown), state: 'full', step: STEPS, steps: STEPS, elapsedMs, prompt: this.prompts[prompt], negative: '', seed: this.run.seed, guidance: GUIDANCE, kind: this.run.recipe.kind, balance: atStep === null ? 0 : 1, atStep });
+    const { seed, recipe } = this.run;
+    this.host.emit('picture', { ...previewKey(seed, recipe), slot, revision: nextRevision(), bitmap: await this.raster.toBitmap(shown), state: 'full', step: STEPS, elapsedMs, prompt: this.prompts[prompt], balance: atStep === null ? 0 : 1, atStep });
   }
 }

@@ -87,3 +87,9 @@ export function disposeRun(run: Run): void {
   run.pictures.dispose();
   run.hold.release();
 }
+
+/** The recipe of a run that goes on beyond its end: the last of its stages that has steps becomes longer. Fault `recipe-invalid` where that is too long. */
+export function grow(recipe: Recipe, more: number): Recipe {
+  const last = stagesOfRecipe(recipe).at(-1)!;
+  return parseRecipe({ ...recipe, [last.steps]: last.count + more });
+}

@@ -6,20 +6,22 @@
 import { Fault, serializeFault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
-import { readStepMetrics, type RunInfo } from '../protocol/run';
+import type { RunInfo, StoredRun } from '../protocol/run';
 import { captionProblem } from '../protocol/captions';
 import { FIRST_LIVE_STEP, GUIDANCE, MOST_PICTURES } from '../protocol/limits';
-import { parseRecipe, stageIdAfter, totalSteps } from '../protocol/recipe';
-import type { RunRecord } from '../storage/db';
-import { holdRun, isRunHeld } from '../storage/locks';
-import { addMetrics, deleteRun, dropMetricsAfter, getRun, newestUnfinished, putRun, readCheckpoints, readMetrics, removeOldRuns, writeCheckpoint } from '../storage/runStore';
+import { parseRecipe } from '../protocol/recipe';
+import type { Measures } from '../protocol/runReport';
+import type { PreviewRecord, RunRecord } from '../storage/db';
+import { holdRun } from '../storage/locks';
+import { addMetrics, deleteRun, dropMetricsAfter, getRun, newestUnfinished, putPreview, putRun, readCheckpoints, removeOldRuns, writeCheckpoint } from '../storage/runStore';
 import type { Current } from './current';
 import type { Drawing } from './drawing';
 import type { Opening } from './opening';
 import type { Pictures } from './pictures';
 import { Previewing } from './previewing';
 import type { Probing } from './probing';
-import { beginRun, disposeRun, noteStep, runInfo, type Run } from './run';
+import { beginRun, disposeRun, grow, noteStep, runInfo, type Run } from './run';
+import { readStoredRun } from './stored';
 import type { Turns } from './turns';
 
 /** Work lost at most when the tab dies. */
@@ -29,9 +31,13 @@ const CHECKPOINT_MS = 5000;
 const CHANGE = ' → ';
 
 type Wish = 'go' | 'pause' | 'one' | 'stop' | 'leave';
+interface Beginning { steal: boolean; wish: 'go' | 'pause' | 'stop'; conceptId: string | null }
+
+const hasEnded = ({ phase }: Run) => ['finished', 'stopped', 'failed'].includes(phase);
 
 export class Running {
   private run: Run | null = null;
+  private previewing: Previewing | null = null;
   private wish: Wish = 'go';
   private wake = (): void => {};
   private loop: Promise<void> = Promise.resolve();
@@ -57,32 +63,42 @@ export class Running {
     };
     await removeOldRuns(db);
     await putRun(db, record);
-    return this.begin(record, { steal: false, wish: 'go' });
+    return this.begin(record, { steal: false, wish: 'go', conceptId: null });
   }
 
-  async continueRun({ runId, takeOver, wish = 'go' }: ParamsOf<'continueRun'>): Promise<RunInfo> {
-    if (this.run?.record.runId === runId && this.run.phase !== 'failed') return runInfo(this.run);
-    const record = await getRun(await this.opening.db(), runId);
-    if (record.finished) throw new Fault('run-missing', `“${record.name}” is learned and kept; there is nothing to continue.`, 'Open it on the Shelf.', { subject: runId });
+  async continueRun({ runId, takeOver, wish = 'go', more = 0 }: ParamsOf<'continueRun'>): Promise<RunInfo> {
+    const mine = this.mine(runId);
+    if (mine && more === 0 && mine.phase !== 'failed') {
+      if (mine.phase === 'stopped' && wish !== 'stop') this.setOff(mine, wish);
+      return runInfo(mine);
+    }
+    const db = await this.opening.db();
+    const stored = await getRun(db, runId);
+    if (stored.finished && !mine) throw new Fault('run-missing', `“${stored.name}” is learned and kept; there is nothing to continue.`, 'Open it on the Shelf.', { subject: runId });
+    const record: RunRecord = more === 0 ? stored : { ...stored, recipe: grow(parseRecipe(stored.recipe), more), finished: false };
+    const conceptId = mine ? (this.current.value?.conceptId ?? null) : null;
+    // a kept run has no checkpoint any more
+    const state = mine && more > 0 ? await mine.trainer.exportState() : null;
     await this.leave();
+    if (more > 0) await putRun(db, record);
+    if (mine && state) await writeCheckpoint(db, { runId, step: state.step, engine: mine.engine, state });
     for (const picture of record.pictures) this.pictures.keep(picture);
-    return this.begin(record, { steal: takeOver, wish });
+    // its own lock may not have been freed yet
+    return this.begin(record, { steal: takeOver || mine !== null, wish, conceptId });
   }
 
   async unfinished(): Promise<ResultOf<'unfinishedRun'>> {
     const db = await this.opening.db();
     const record = await newestUnfinished(db);
-    if (!record || this.run?.record.runId === record.runId) return null;
-    const [checkpoint] = await readCheckpoints(db, record.runId);
-    const recipe = parseRecipe(record.recipe);
-    const step = checkpoint?.step ?? 0;
-    const total = totalSteps(recipe);
-    const metrics = (await readMetrics(db, record.runId)).map(readStepMetrics).filter((row) => row.step <= step);
+    if (!record || this.mine(record.runId)) return null;
     const pictures: NonNullable<ResultOf<'unfinishedRun'>>['pictures'] = [];
     for (const { pictureId, crop, captions, name, file } of record.pictures) pictures.push({ ...(await this.pictures.add(file, name, pictureId)), crop, captions });
-    const phase = step >= total ? 'finished' : 'paused';
-    const run: RunInfo = { runId: record.runId, name: record.name, phase, stage: stageIdAfter(recipe, step), recipe, step, totalSteps: total, secondsLeft: null, lambda: 1, notIdentical: '', startedAt: record.createdAt };
-    return { run, pictures, metrics, ownedElsewhere: await isRunHeld(record.runId, this.opening.platform.locks) };
+    return { ...(await readStoredRun(db, this.opening.platform, record)), pictures };
+  }
+
+  async stored({ runId, after }: ParamsOf<'storedRun'>): Promise<StoredRun> {
+    const db = await this.opening.db();
+    return readStoredRun(db, this.opening.platform, await getRun(db, runId), after);
   }
 
   async discard(runId: string): Promise<void> {
@@ -108,24 +124,34 @@ export class Running {
   }
 
   private ask(wish: Wish): void {
-    if (!this.run || ['finished', 'stopped', 'failed'].includes(this.run.phase)) throw new Fault('busy', 'No run is going on.', 'Start one first.');
+    if (!this.run || hasEnded(this.run)) throw new Fault('busy', 'No run is going on.', 'Start one first.');
     this.wish = wish;
     this.wake();
+  }
+
+  /** The run if it is at work, or was ended, in this tab; one that another tab has taken is not ours any more. */
+  private mine(runId: string): Run | null {
+    return this.run?.record.runId === runId && !this.run.hold.lost.aborted ? this.run : null;
+  }
+
+  private setOff(run: Run, wish: Wish): void {
+    this.wish = wish;
+    this.loop = this.work(run, this.previewing!);
   }
 
   /** Ends the present run, if any, keeping its checkpoint; frees what it holds. */
   async leave(): Promise<void> {
     this.drawing.clear();
-    if (this.run && !['finished', 'stopped', 'failed'].includes(this.run.phase)) {
+    if (this.run && !hasEnded(this.run)) {
       this.wish = 'leave';
       this.wake();
       await this.loop;
     }
-    this.run = null;
+    this.run = this.previewing = null;
     this.current.set(null);
   }
 
-  private async begin(record: RunRecord, { steal, wish }: { steal: boolean; wish: 'go' | 'pause' | 'stop' }): Promise<RunInfo> {
+  private async begin(record: RunRecord, { steal, wish, conceptId }: Beginning): Promise<RunInfo> {
     const db = await this.opening.db();
     const base = await this.opening.base();
     const hold = await holdRun(record.runId, { steal, locks: this.opening.platform.locks });
@@ -134,10 +160,11 @@ export class Running {
       const run = await this.restore(record, hold);
       await dropMetricsAfter(db, record.runId, run.trainer.step);
       this.run = run;
-      this.wish = wish;
-      const previewing = new Previewing(this.host, this.opening.platform.raster, base, { runId: record.runId, prompt: record.prompt, seed: record.seed, recipe: run.recipe, pictures: run.pictures });
+      const keep = async (preview: PreviewRecord) => { if (!hold.lost.aborted && !this.opening.lost) await putPreview(db, preview); };
+      const previewing = new Previewing(this.host, this.opening.platform.raster, base, { runId: record.runId, prompt: record.prompt, seed: record.seed, recipe: run.recipe, pictures: run.pictures, keep });
+      this.previewing = previewing;
       this.current.set({
-        name: record.name, recipe: run.recipe, conceptId: null, runId: record.runId, captions: record.pictures.map(({ captions }) => captions.complete), pictures: run.pictures, measures: null,
+        name: record.name, recipe: run.recipe, conceptId, runId: record.runId, captions: record.pictures.map(({ captions }) => captions.complete), pictures: run.pictures, measures: (record.measures ?? null) as Measures | null,
         live: () => run.trainer.step >= Math.min(FIRST_LIVE_STEP, run.trainer.totalSteps) || run.phase === 'stopped',
         step: () => run.trainer.step,
         borrow: () => run.trainer.concept({ final: run.phase === 'stopped' }),
@@ -148,7 +175,7 @@ export class Running {
       });
       this.probing.suggest({ prompt: record.prompt, negative: '', seed: record.seed, guidance: GUIDANCE });
       hold.lost.addEventListener('abort', () => this.lost(run));
-      this.loop = this.work(run, previewing);
+      this.setOff(run, wish);
       return runInfo(run);
     } catch (error) {
       hold.release();
@@ -199,6 +226,8 @@ export class Running {
       this.set(run, this.wish === 'pause' ? 'paused' : ended() ? 'finished' : 'learning');
       // a run too short for previews begins at once
       if (recipe.previewEvery <= trainer.totalSteps) await this.turns.run('training', (between) => previewing.begin(between));
+      // one that is taken up again has something to show at once
+      if (trainer.step > 0 && !ended()) void this.probing.refresh().catch(() => undefined);
       while (!ended()) {
         if (this.wish === 'pause') {
           await this.save(run);

@@ -7,6 +7,7 @@ import type { Host } from '../protocol/host';
 import type { Handlers } from '../protocol/messages';
 import { storageReport } from '../storage/quota';
 import { Current } from './current';
+import { findDataSet, keepDataSet } from './dataSets';
 import { Drawing } from './drawing';
 import { recogniseFile } from './dropping';
 import { checkFit } from './fit';
@@ -16,6 +17,7 @@ import { Pictures } from './pictures';
 import type { Platform } from './platform';
 import { toShown } from './present';
 import { Probing } from './probing';
+import { makeQueue } from './queue';
 import { Running } from './running';
 import { Shelf } from './shelf';
 import { Tracing } from './tracing';
@@ -23,6 +25,7 @@ import { Turns } from './turns';
 
 export function makeSession(wire: Host, platform: Platform): Handlers {
   const turns = new Turns();
+  const inTurn = makeQueue();
   const tracing = new Tracing(wire, turns);
   const { host } = tracing;
   const opening = new Opening(host, platform);
@@ -47,17 +50,21 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
       const { pixels, psnr, outside } = await turns.run('drawing', () => checkFit(base, given));
       return { pictureId, bitmap: await platform.raster.toBitmap(toShown(pixels, base.imageSize, base.imageSize)), psnr, outside };
     },
+    keepDataSet: async (dataSet) => keepDataSet(await opening.db(), pictures, dataSet),
+    dataSet: async () => findDataSet(await opening.db(), pictures),
     forgetPicture: async ({ pictureId }) => pictures.forget(pictureId),
     vocabulary: async () => ({ words: (await opening.base()).tokenizer.words() }),
 
-    learn: (params) => running.learn(params),
+    learn: (params) => inTurn(() => running.learn(params)),
     pause: async () => running.pause(),
     resume: async () => running.resume(),
     singleStep: async () => running.singleStep(),
     stop: () => running.stop(),
-    unfinishedRun: () => running.unfinished(),
-    continueRun: (params) => running.continueRun(params),
-    discardRun: ({ runId }) => running.discard(runId),
+    storedRun: (params) => running.stored(params),
+    unfinishedRun: () => inTurn(() => running.unfinished()),
+    continueRun: (params) => inTurn(() => running.continueRun(params)),
+    discardRun: ({ runId }) => inTurn(() => running.discard(runId)),
+    leave: () => inTurn(() => running.leave()),
 
     async probe(params) {
       drawing.cancelIdle();
@@ -69,9 +76,9 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
     pictureFile: (params) => drawing.pictureFile(params),
     measure: (params, signal) => measuring.measure(params, signal),
 
-    keep: ({ name }) => shelf.keep(name),
+    keep: ({ name }) => inTurn(() => shelf.keep(name)),
     concepts: () => shelf.list(),
-    openConcept: ({ conceptId }) => shelf.open(conceptId),
+    openConcept: ({ conceptId }) => inTurn(() => shelf.open(conceptId)),
     renameConcept: ({ conceptId, name }) => shelf.rename(conceptId, name),
     deleteConcept: ({ conceptId }) => shelf.delete(conceptId),
     exportConcept: ({ conceptId, options }) => shelf.export(conceptId, options),

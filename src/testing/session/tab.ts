@@ -9,6 +9,8 @@ import { serve } from '../../protocol/host';
 import type { PictureEvent } from '../../protocol/pictures';
 import type { RequestName } from '../../protocol/messages';
 import type { Wire, WorkerLike } from '../../protocol/wire';
+import type { Environment } from '../../state/client';
+import { followDataSet } from '../../state/dataSet';
 import { createStudio } from '../../state/studio';
 import type { StudioState } from '../../state/slice';
 import { serveDrafts } from '../../worker/drafting';
@@ -27,7 +29,8 @@ export interface Tab {
   bitmaps: OpenBitmaps;
   /** Waits until the store says so. */
   until(what: string, is: (state: StudioState) => boolean, timeoutMs?: number): Promise<StudioState>;
-  close(): void;
+  /** Puts what the session does to an end, as the end of its thread would. */
+  close(): Promise<void>;
 }
 export interface TabOptions { locks?: LockManager; platform?: Partial<Platform>; fragment?: string }
 
@@ -69,17 +72,19 @@ export async function openTab({ locks, platform: changes, fragment = '' }: TabOp
     asked.push({ name, params });
     return client.request(name, params, options);
   };
-  const studio = createStudio({
-    client: { ...client, request }, read: async (path) => new Response(new Uint8Array(await readFile(`public/${path}`))), memory: null, newId: () => `id-${++ids}`,
+  const env: Environment = {
+    client: { ...client, request }, read: async (path) => new Response(new Uint8Array(await readFile(`public/${path}`))), memory: null, persist: async () => true, newId: () => `id-${++ids}`,
     later(delayMs, run) {
       const timer = setTimeout(run, delayMs);
       timers.add(timer);
       return () => clearTimeout(timer);
     },
-  });
+  };
+  const studio = createStudio(env);
   const now = studio.getState;
+  followDataSet(studio, env);
   now().readLink(fragment);
-  const until: Tab['until'] = (what, is, timeoutMs = 30_000) => new Promise((resolve, reject) => {
+  const until: Tab['until'] = (what, is, timeoutMs = 90_000) => new Promise((resolve, reject) => {
     let stop = () => {};
     const late = setTimeout(() => {
       stop();
@@ -99,7 +104,8 @@ export async function openTab({ locks, platform: changes, fragment = '' }: TabOp
   await until('the base is in', ({ ready, words }) => ready !== null && words.length > 0);
   return {
     now, pictures, asked, bitmaps, until,
-    close() {
+    async close() {
+      await client.request('leave', undefined);
       client.close();
       for (const timer of timers) clearTimeout(timer);
       for (const port of ports) port.close();

@@ -13,7 +13,7 @@ const client = fakeClient();
 const studio = createStudio({
   client,
   read: (path) => fetch(`/${path}`),
-  memory: null,
+  memory: null, persist: async () => true,
   newId: () => crypto.randomUUID(),
   later: (delayMs, run) => { const timer = setTimeout(run, delayMs); return () => clearTimeout(timer); },
 });

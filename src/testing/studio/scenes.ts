@@ -87,7 +87,7 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   export: async (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); await painted(); press('concept-export-0'); },
   shelf: (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); },
   'shelf-empty': (stage) => { stage.client.answers.concepts = () => []; ready(stage); stage.studio.getState().setTab('shelf'); },
-  resume: (stage) => { ready(stage); stage.studio.setState({ unfinished: { run: fakeRun({ step: 212 }), pictures: [], metrics: [], ownedElsewhere: false } }); },
+  resume: (stage) => { ready(stage); stage.studio.setState({ unfinished: { run: fakeRun({ step: 212 }), pictures: [], metrics: [], strip: [], changed: null, measures: null, prompt: '', seed: 42, ownedElsewhere: false } }); },
   'no-base': ({ client }) => client.emit('fault', { code: 'network', message: 'The base could not be fetched: the network gave no answer for transformer.safetensors.', remedy: 'Reload when there is a network; what has arrived is kept.' }),
   restarting: async (stage) => { await run(stage, { phase: 'learning', stage: 'student', step: 612 }); stage.client.emit('restarting', { message: 'The browser ended the worker.' }); },
 };

@@ -23,7 +23,8 @@ export function InColumn() {
   const narrow = useNarrow();
   const empty = cards.length === 0;
   const before = run === null && !opened;
-  const ended = !before && !isOpen(run);
+  const elsewhere = useStudio((state) => state.elsewhere !== null);
+  const ended = !before && (!isOpen(run) || elsewhere);
 
   return (
     <section className="column in" aria-label="What goes in">

@@ -8,6 +8,7 @@ import { useNarrow } from '../narrow';
 import { FaultNote } from '../parts/FaultNote';
 import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';
+import { GoOn } from './GoOn';
 import { usePrimary } from './primary';
 
 const phaseNames: Record<RunPhase, string> = {
@@ -57,10 +58,11 @@ export function Stages({ run }: { run: RunInfo }) {
 export function RunButtons({ run }: { run: RunInfo }) {
   const actions = useActions();
   const busy = useStudio((state) => state.runBusy || state.runAsked !== null || state.run?.phase === 'encoding');
-  const elsewhere = useStudio((state) => state.deviceFault?.code === 'run-elsewhere');
+  const elsewhere = useStudio((state) => state.elsewhere !== null);
   const primary = usePrimary('resume');
   const paused = run.phase === 'paused';
-  if (!isOpen(run) || elsewhere) return <p className="note run-buttons">{run.phase === 'failed' ? 'Everything up to the last checkpoint is kept.' : 'Everything up to here is kept.'}</p>;
+  if (elsewhere) return <p className="note run-buttons">Another tab goes on with it.</p>;
+  if (!isOpen(run)) return <GoOn run={run} />;
   return (
     <div className="buttons run-buttons">
       {paused

@@ -33,6 +33,9 @@ function MeasureButton() {
   const measuring = useStudio((state) => state.measuring);
   const measured = useStudio((state) => state.measures !== null);
   const moving = useStudio((state) => isMoving(state.run));
+  const here = useStudio((state) => state.run !== null && state.elsewhere === null);
+  // a concept of the Shelf has no pictures to be measured against
+  if (!here) return null;
   if (!measuring) return <button type="button" className="link" data-testid={ids.measure} disabled={moving} title={moving ? 'Pause first' : 'Draws twins on 8 Base and 8 unrelated prompts'} onClick={() => void actions.measure()}>{measured ? 'Measure again' : 'Measure'}</button>;
   return (
     <span className="note">
@@ -49,7 +52,7 @@ function Finding() {
   const sheet = useStudio((state) => state.sheet);
   const hasRun = useStudio((state) => state.run !== null);
   const now = useStudioNow();
-  if (!measures) return <p className="note">{changed ? `From the preview twins at step ${changed.step}. Measure to see whether it is learned.` : hasRun ? 'Comes with the first preview.' : 'Not measured yet.'}</p>;
+  if (!measures) return <p className="note">{changed ? `From the preview twins at step ${changed.step}. Measure to see whether it is learned.` : hasRun ? 'Comes with the first preview.' : 'Not measured. Likeness takes the pictures, which stay with the run: measure before you leave it.'}</p>;
   const { nearer, prompts, likeness, likenessBase, likenessWithoutRows } = measures;
   const saveReport = () => {
     const report = runReport(now());

@@ -1,0 +1,62 @@
+/** The data set before Learn survives a reload: what the cards, captions and recipe say is kept after a pause, and shown again at the start. */
+import type { DataSet } from '../protocol/dataSet';
+import type { Environment } from './client';
+import { faultOf, type Slice, type Studio, type StudioState } from './slice';
+
+/** A pause in editing this long stores what was edited. */
+const KEEP_MS = 500;
+
+export interface DataSetSlice {
+  /** Whether what an earlier visit left has been looked for; nothing is stored over it before. */
+  dataSetRead: boolean;
+  restoreDataSet(): Promise<void>;
+}
+
+export const dataSetSlice: Slice<DataSetSlice> = ({ set, get, env }) => ({
+  dataSetRead: false,
+  async restoreDataSet() {
+    try {
+      const found = get().run === null && get().opened === null && get().cards.length === 0 ? await env.client.request('dataSet', undefined) : null;
+      // somebody may have been quicker
+      if (!found || found.pictures.length === 0 || get().run || get().cards.length > 0) return found?.pictures.forEach(({ bitmap }) => bitmap.close());
+      const linked = get().linkedRecipe;
+      get().showCards(found.pictures);
+      const files = new Map(found.pictures.map(({ pictureId, file }) => [pictureId, file]));
+      set({
+        conceptName: found.name, conceptNamed: found.named, captioned: found.captioned, ...(linked ? {} : { recipe: found.recipe }),
+        cards: get().cards.map((card) => ({ ...card, file: files.get(card.pictureId)! })),
+      });
+      get().suggestPrompt();
+      for (const { pictureId } of found.pictures) void get().checkFit(pictureId);
+    } catch (error) {
+      set({ inputFault: faultOf(error) });
+    } finally {
+      set({ dataSetRead: true });
+    }
+  },
+});
+
+/** Null where a run or a concept of the Shelf is in hand, or no picture is ready. */
+function dataSetOf({ cards, recipe, conceptName, conceptNamed, captioned }: StudioState): DataSet | null {
+  const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, captions }] : []));
+  return pictures.length === 0 ? null : { name: conceptName, named: conceptNamed, recipe, captioned, pictures };
+}
+
+/** Stores what is being put together whenever it has changed. Returns the function that ends it. */
+export function followDataSet(studio: Studio, { client, later }: Pick<Environment, 'client' | 'later'>): () => void {
+  let last: unknown[] = [];
+  let stopWaiting = () => {};
+  const keep = () => {
+    const state = studio.getState();
+    // under a concept of the Shelf it waits as it is; a run has its pictures itself
+    if (state.opened) return;
+    client.request('keepDataSet', state.run ? null : dataSetOf(state)).catch((error: unknown) => studio.setState({ inputFault: faultOf(error) }));
+  };
+  return studio.subscribe(({ cards, recipe, conceptName, run, opened, dataSetRead }) => {
+    const now = [cards, recipe, conceptName, run === null, opened === null];
+    if (!dataSetRead || now.every((value, i) => value === last[i])) return;
+    last = now;
+    stopWaiting();
+    stopWaiting = later(KEEP_MS, keep);
+  });
+}

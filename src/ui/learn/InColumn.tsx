@@ -41,9 +41,9 @@ export function InColumn() {
             <div className="row title-row">
               <input className="name" aria-label="Name of the concept" data-testid={ids.conceptName} value={name} placeholder="Name this concept" maxLength={60} spellCheck={false}
                 readOnly={opened !== null} onChange={(event) => actions.setConceptName(event.target.value)} />
+              {before && <UndoButton />}
               {!empty && <span className="note">{plural(cards.length, 'picture')}</span>}
               {before && <button type="button" className="link" data-testid={ids.newConcept} title="Puts these pictures away and begins anew" onClick={actions.startOver}>Start over</button>}
-              {before && <UndoButton />}
             </div>
             {opened ? <p className="muted">This concept is on the Shelf. Write a prompt with [V] where it should stand, or move the balance.</p> : (
               <>

@@ -7,5 +7,5 @@ export function UndoButton() {
   const actions = useActions();
   const last = useStudio((state) => state.history.at(-1)?.label ?? null);
   if (last === null) return null;
-  return <button type="button" className="button small quiet" data-testid={ids.undo} title={`Undo: ${last}`} aria-label={`Undo: ${last}`} onClick={actions.undo}><Undo2 className="icon" aria-hidden /></button>;
+  return <button type="button" className="bare" data-testid={ids.undo} title={`Undo: ${last}`} aria-label={`Undo: ${last}`} onClick={actions.undo}><Undo2 className="icon" aria-hidden /></button>;
 }

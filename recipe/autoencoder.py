@@ -1,4 +1,6 @@
-"""The stage that trains the autoencoder, from scratch or on from an earlier one whose latents it keeps near."""
+"""The stage that trains the autoencoder, from scratch or on from an earlier one whose latents it keeps near.
+
+Resumable (work/vae.pt)."""
 import copy
 import math
 import time
@@ -16,8 +18,8 @@ CROP = 64  # training sees crops: four times the pictures at the same cost
 
 def vae(a):
     folder = a.work / 'base/vae'
-    if a.start or (a.resume and folder.exists()):
-        m = M.load(M.TinyAutoencoder, folder if a.resume and folder.exists() else a.start / 'vae').float()
+    if a.start:
+        m = M.load(M.TinyAutoencoder, a.start / 'vae').float()
     else:
         m = M.TinyAutoencoder(SIZES[a.size]['vae'], LATENT, (0, 1, 2, 3), (3, 2, 1, 0))
     m.to(a.device).to(memory_format=torch.channels_last)
@@ -26,12 +28,17 @@ def vae(a):
     lr = 6e-4 if a.start else 1.5e-3
     opt = torch.optim.AdamW(m.parameters(), lr, betas=(.9, .98), weight_decay=0)
     people = np.flatnonzero(squares[:-HELD, :2, 0].max(1) > len(W.NOUNS))  # small features: eyes, mouths
-    minutes = .3 if a.smoke else a.minutes
+    goal = 20 if a.smoke else a.steps
     start, step, r = time.time(), 0, np.random.default_rng(int(time.time()))
+    if a.resume and (a.work / 'vae.pt').exists():
+        saved = torch.load(a.work / 'vae.pt', map_location=a.device)
+        m.load_state_dict(saved['model']), opt.load_state_dict(saved['opt'])
+        step = saved['step']
+    first = step
     dx, dy = (lambda t: t[..., 1:] - t[..., :-1]), (lambda t: t[..., 1:, :] - t[..., :-1, :])
-    while (done := (time.time() - start) / (minutes * 60)) < 1:
+    while step < goal:
         for g in opt.param_groups:
-            g['lr'] = lr * min(1, step / 100) * max(.02, 1 - done)
+            g['lr'] = lr * min(1, step / 100) * max(.02, 1 - step / goal)
         pick = np.concatenate([r.integers(0, len(pixels) - HELD, a.batch // 2), r.choice(people, a.batch - a.batch // 2)])
         crops = []
         for k, i in enumerate(pick):
@@ -57,8 +64,11 @@ def vae(a):
         torch.nn.utils.clip_grad_norm_(m.parameters(), 1.)
         opt.step()
         step += 1
-        if step % 100 == 0:
+        if step % 50 == 0:
             moved = F.mse_loss(z, before).item() / before.var().item() if old is not None else 0
             print(f'vae {step} {time.time() - start:.0f}s loss {loss.item():.4f} psnr {10 * math.log10(4 / (out - img).pow(2).mean().item()):.2f} z {z.std().item():.2f} moved {moved:.3f}', flush=True)
+            torch.save(dict(model=m.state_dict(), opt=opt.state_dict(), step=step), a.work / 'vae.tmp')
+            (a.work / 'vae.tmp').replace(a.work / 'vae.pt')
             M.save(m, folder)
     M.save(m, folder)
+    print(f'{(step - first) / (time.time() - start):.2f} steps a second')

@@ -13,7 +13,7 @@ import torch
 import models as M
 import tokenizer as tok
 import world as W
-from settings import CAPTIONS, GRID, LATENT
+from settings import CAPTIONS, GRID, HELD, LATENT
 
 
 def render(job):
@@ -41,6 +41,7 @@ def data(a):
     n = 1500 if a.smoke else a.count
     for name, kind, shape in (('pixels', np.uint8, (n, W.SIZE, W.SIZE, 3)), ('squares', np.int16, (n, 4, 4)), ('facts', np.int16, (n, len(W.FACTS)))):
         np.lib.format.open_memmap(a.work / f'{name}.npy', mode='w+', dtype=kind, shape=shape).flush()
+    (a.work / 'encoded.json').unlink(missing_ok=True)
     world = dict(old_weight=a.old_weight, backgrounds_each=8 if a.smoke else 60)
     jobs = [(a.work, s, min(1000, n - s), a.seed + s, world) for s in range(0, n, 1000)]
     with Pool(a.threads) as pool:
@@ -55,18 +56,32 @@ def data(a):
     print(len(texts), 'scenes,', len(tk.ids), 'tokens,', len(known), 'merges known before')
 
 
+def encoded(work):
+    """How many scenes, from the first, have latents."""
+    path = work / 'encoded.json'
+    return json.loads(path.read_text()) if path.exists() else 0
+
+
 @torch.no_grad()
 def encode(a):
+    """Goes on where an earlier run ended; --limit ends it early, and the flow then learns from what there is. The validation scenes come first."""
     m = M.load(M.TinyAutoencoder, a.work / 'base/vae').to(a.device).to(memory_format=torch.channels_last)
-    pixels = np.load(a.work / 'pixels.npy', mmap_mode='r')
-    out = np.lib.format.open_memmap(a.work / 'latents.npy', mode='w+', dtype=np.float16, shape=(len(pixels), LATENT, GRID, GRID))
+    pixels, first = np.load(a.work / 'pixels.npy', mmap_mode='r'), encoded(a.work)
+    shape = (len(pixels), LATENT, GRID, GRID)
+    out = np.lib.format.open_memmap(a.work / 'latents.npy', mode='r+' if first else 'w+', **({} if first else dict(dtype=np.float16, shape=shape)))
+    end = min(len(pixels) - HELD, a.limit or len(pixels))
     size = 32 if a.device == 'cpu' else 512  # on a CPU small batches stay in the cache
-    for i in range(0, len(pixels), size):
-        img = torch.from_numpy(pixels[i:i + size]).to(a.device).permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
+    for i in ([] if first else list(range(len(pixels) - HELD, len(pixels), size))) + list(range(first, end, size)):
+        rows = pixels[i:min(i + size, len(pixels))]
+        img = torch.from_numpy(np.array(rows)).to(a.device).permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
         with torch.autocast(a.device, dtype=torch.bfloat16):
-            out[i:i + size] = m.encode(img).float().cpu().numpy()
-    z = out[:4096].astype(np.float32)
+            out[i:i + len(rows)] = m.encode(img).float().cpu().numpy()
+        if i < len(pixels) - HELD and i % (size * 64) == 0:
+            out.flush()
+            (a.work / 'encoded.json').write_text(json.dumps(i + size))
+    (a.work / 'encoded.json').write_text(json.dumps(end))
+    z = out[-HELD:].astype(np.float32)
     if not a.start:  # a base that is trained on keeps its scaling: its transformer knows no other
         m.config.update(scaling_factor=float(1 / z.std()), shift_factor=float(z.mean()))
         M.save(m, a.work / 'base/vae')
-    print('latent std per channel', z.std((0, 2, 3)).round(2), 'mean', z.mean((0, 2, 3)).round(2))
+    print(end, 'scenes; latent std per channel', z.std((0, 2, 3)).round(2), 'mean', z.mean((0, 2, 3)).round(2))

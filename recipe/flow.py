@@ -16,7 +16,7 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 import models as M
 import tokenizer as tok
 import world as W
-from data import load_tokenizer
+from data import encoded, load_tokenizer
 from optim import Muon
 from settings import GRID, HELD, LATENT, SIZES
 
@@ -112,7 +112,7 @@ def flow(a):
     latents, ids = np.load(a.work / 'latents.npy', mmap_mode='r'), np.load(a.work / 'ids.npy')
     squares, facts = np.load(a.work / 'squares.npy'), np.load(a.work / 'facts.npy', mmap_mode='r')
     here = torch.from_numpy(np.asarray(latents)).to(a.device) if a.device != 'cpu' else None  # a GPU holds them all
-    null, n = np.array(tk(''), np.int16), len(latents) - HELD
+    null, n, held = np.array(tk(''), np.int16), encoded(a.work), len(latents) - HELD
     batch, goal = (16 if a.smoke else a.batch), (seen + 160 if a.smoke else a.pictures)
     r, start, step, log, first = np.random.default_rng(seen), time.time(), 0, [], seen
 
@@ -132,12 +132,12 @@ def flow(a):
     def validate():
         opt.use(opt.ema)
         g, out = torch.Generator().manual_seed(9), []
-        for i in range(n, n + (128 if a.smoke else HELD), 128):
+        for i in range(held, held + (128 if a.smoke else HELD), 128):
             sigma = ((torch.arange(128) * 37 % 128 + .5) / 128).to(a.device)  # every sigma once in each 128, in no order that the groups could follow
             out.append(losses(np.arange(i, i + 128), np.zeros(128, int), sigma, torch.randn(128, LATENT, GRID, GRID, generator=g).to(a.device), np.zeros(128, bool))[0].cpu())
         opt.use(opt.master)
         each = torch.cat(out).numpy()
-        return dict(validation=float(each.mean()), **{k: float(each[rows[:len(each)]].mean()) for k, rows in groups(facts[n:]).items()})
+        return dict(validation=float(each.mean()), **{k: float(each[rows[:len(each)]].mean()) for k, rows in groups(facts[held:]).items()})
 
     def save():
         torch.save(dict(opt=opt.state(), seen=seen), a.work / 'flow.tmp')

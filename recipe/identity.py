@@ -58,10 +58,10 @@ class Residual(nn.Module):
     def __init__(self, i, o):
         super().__init__()
         self.a, self.b = nn.Conv2d(i, o, 3, 2, 1), nn.Conv2d(o, o, 3, 1, 1)
-        self.na, self.nb, self.skip = nn.GroupNorm(8, o), nn.GroupNorm(8, o), nn.Conv2d(i, o, 1, 2)
+        self.na, self.nb, self.skip = nn.GroupNorm(8, o), nn.GroupNorm(8, o), nn.Conv2d(i, o, 1)
 
     def forward(self, x):
-        return F.silu(self.nb(self.b(F.silu(self.na(self.a(x))))) + self.skip(x))
+        return F.silu(self.nb(self.b(F.silu(self.na(self.a(x))))) + self.skip(F.avg_pool2d(x, 2)))
 
 
 class Encoder(nn.Module):

@@ -13,6 +13,7 @@ import world as W
 from data import load_tokenizer
 from flow import condition
 from settings import GRID, LATENT
+from words import article
 
 OLD_PROMPTS = [  # version 2's own sheet
     'a dog on a beach', 'a big red cat in a city', 'a pizza on a checkerboard', 'a small rocket at the top in the night sky',
@@ -94,7 +95,7 @@ def sheet(a):
     """work/sheet-*.png: fixed prompts of old nouns, new nouns, people; every noun once, on backgrounds in turn."""
     base = Base(a.start or a.work / 'base', a.device)
     backgrounds = ['on a beach', 'in a forest', 'on a white background', 'in a room']
-    sets = {'old': OLD_PROMPTS, 'new': NEW_PROMPTS, 'faces': FACES, 'nouns': [f'{W.article("big " + n, n)} {backgrounds[i % 4]}' for i, n in enumerate(W.NOUNS)]}
+    sets = {'old': OLD_PROMPTS, 'new': NEW_PROMPTS, 'faces': FACES, 'nouns': [f'{article("big " + n, n)} {backgrounds[i % 4]}' for i, n in enumerate(W.NOUNS)]}
     for name in (['old'] if a.smoke else a.sheets.split(',')):
         grid(base.draw(sets[name][:8] if a.smoke else sets[name], 4 if a.smoke else 20), a.work / f'sheet-{name}.png', 12 if name == 'nouns' else 8)
         print(a.work / f'sheet-{name}.png')

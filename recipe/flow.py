@@ -46,7 +46,8 @@ def grown(text, known, tk):
         new[tk.ids[piece]] = old[i]
     config = copy.deepcopy(text.config)
     config.vocab_size, config.bos_token_id, config.eos_token_id, config.pad_token_id = len(tk.ids), tk.bos, tk.eos, tk.eos
-    out = CLIPTextModelWithProjection(config)
+    config.dtype = torch.float32  # a shipped base says float16
+    out = CLIPTextModelWithProjection(config).float()
     state = text.state_dict()
     state[next(k for k in state if k.endswith('token_embedding.weight'))] = new
     out.load_state_dict(state)

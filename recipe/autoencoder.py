@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 import models as M
 import world as W
-from settings import HELD, LATENT, SIZES
+from data import HELD, LATENT, SIZES
 
 CROP = 64  # training sees crops: four times the pictures at the same cost
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from transformers import CLIPTextModelWithProjection, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 import world as W
-from settings import CAPTIONS, HELD, SIZES
+from data import CAPTIONS, HELD, SIZES
 
 ASKED = [k for k in W.FACTS if k not in ('noun', 'second', 'identity')]  # each has a head; nouns have one together, for a picture may show several
 

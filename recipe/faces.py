@@ -2,76 +2,14 @@
 
 Flat shapes with soft shading, drawn large and scaled down. Coordinates are hundredths of the square; the head's centre line is x = 50.
 """
-import math
-
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 import people as P
+from hair import SHAPES, hair_back, hair_front
+from pen import Pen, shade
 
 DRAWN = 384  # side of the drawing before it is scaled down
-# half widths of the face at forehead, cheeks, jaw and chin, and the height of the chin
-SHAPES = {'round': (19.5, 22, 18.5, 9.5, 69), 'oval': (19, 20.5, 16, 7.5, 71), 'square': (20, 21, 19, 11.5, 70), 'heart': (20.5, 21, 14.5, 5.5, 71), 'long': (18, 19, 15.5, 8, 74)}
-
-
-def shade(c, k):
-    """Darker (k < 1) or lighter (k > 1) by mixing with a warm dark or white."""
-    return tuple(int(x * k + (1 - k) * d) for x, d in zip(c, (50, 16, 30))) if k < 1 else tuple(int(x + (255 - x) * (k - 1)) for x in c)
-
-
-def smooth(points, n=8):
-    """A closed curve through the points (Catmull-Rom)."""
-    p, out = np.array(points, float), []
-    for i in range(len(p)):
-        a, b, c, d = (p[(i + k) % len(p)] for k in (-1, 0, 1, 2))
-        for t in np.arange(n) / n:
-            out.append(.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t * t + (3 * b - a - 3 * c + d) * t ** 3))
-    return [tuple(x) for x in out]
-
-
-class Pen:
-    """Draws in hundredths of the square, moved and scaled."""
-
-    def __init__(self, image, scale=1., dx=0., dy=0.):
-        self.image, self.d, self.k, self.dx, self.dy = image, ImageDraw.Draw(image), image.width / 100 * scale, dx * image.width / 100, dy * image.width / 100
-
-    def at(self, points):
-        return [(x * self.k + self.dx, y * self.k + self.dy) for x, y in points]
-
-    def blob(self, points, fill):
-        pts = self.at(smooth(points))
-        self.filled(fill, lambda d, c: d.polygon(pts, fill=c))
-
-    def filled(self, fill, draw):
-        """A translucent fill blends with what lies beneath; PIL's own would replace it."""
-        if len(fill) == 3:
-            return draw(self.d, fill)
-        above = Image.new('RGBA', self.image.size, (0, 0, 0, 0))
-        draw(ImageDraw.Draw(above), fill)
-        self.image.alpha_composite(above)
-
-    def poly(self, points, fill):
-        self.d.polygon(self.at(points), fill=fill)
-
-    def oval(self, x, y, rx, ry, fill, outline=None, width=0.):
-        where = sum(self.at([(x - rx, y - ry), (x + rx, y + ry)]), ())
-        self.filled(fill, lambda d, c: d.ellipse(where, fill=c))
-        if outline:
-            self.d.ellipse(where, outline=outline, width=max(1, int(width * self.k)))
-
-    def line(self, points, fill, width):
-        pts, w = self.at(points), max(1, round(width * self.k))
-        self.d.line(pts, fill=fill, width=w, joint='curve')
-        for x, y in (pts[0], pts[-1]):
-            self.d.ellipse([x - w / 2, y - w / 2, x + w / 2, y + w / 2], fill=fill)
-
-    def bend(self, x0, y0, x1, y1, sag, fill, width):
-        """A line from one point to another that sags in its middle."""
-        t = np.linspace(0, 1, 13)
-        self.line(list(zip(x0 + (x1 - x0) * t, y0 + (y1 - y0) * t + 4 * sag * t * (1 - t))), fill, width)
-
-    def box(self, x0, y0, x1, y1, radius, fill):
-        self.d.rounded_rectangle(sum(self.at([(x0, y0), (x1, y1)]), ()), radius * self.k, fill=fill)
 
 
 def head_outline(who):
@@ -79,77 +17,6 @@ def head_outline(who):
     w = who.width
     right = [(f * w * .62, 21), (f * w, 31), (c * w, 45), (j * w, 59), (h * w, chin - 3)]
     return [(50, 18.5), *[(50 + x, y) for x, y in right], (50, chin), *[(50 - x, y) for x, y in reversed(right)]]
-
-
-def hair_back(p, who, colour):
-    w, dark = who.width * SHAPES[who.shape][1], shade(colour, .82)
-    if who.hair in ('long', 'wavy'):
-        waves = 2.2 if who.hair == 'wavy' else 0
-        side = [(w + 4, 34), (w + 5.5 + waves, 48), (w + 5 - waves, 60), (w + 6.5 + waves, 72), (w + 4.5 - waves, 84), (w - 3, 90)]
-        p.blob([(50, 10), *[(50 + x, y) for x, y in side], (50, 84), *[(50 - x, y) for x, y in reversed(side)]], dark)
-    elif who.hair == 'bob':
-        side = [(w + 4.5, 34), (w + 6.5, 52), (w + 6, 66), (w - 2, 71)]
-        p.blob([(50, 10), *[(50 + x, y) for x, y in side], (50, 66), *[(50 - x, y) for x, y in reversed(side)]], dark)
-    elif who.hair == 'afro':
-        for k in range(14):
-            a = math.pi * (.86 + 1.28 * k / 13)
-            p.oval(50 + math.cos(a) * (w + 5), 38 + math.sin(a) * 23, 9.5, 9.5, dark)
-        p.oval(50, 34, w + 8, 26, dark)
-    elif who.hair == 'curly':
-        for k in range(15):
-            a = math.pi * (.78 + 1.44 * k / 14)
-            p.oval(50 + math.cos(a) * (w + 3), 41 + math.sin(a) * 25, 6.4, 6.4, dark if k % 2 else shade(colour, .92))
-        p.oval(50, 36, w + 3, 23, dark)
-    elif who.hair == 'ponytail':
-        s = who.part
-        p.blob([(50 + s * (w - 4), 24), (50 + s * (w + 10), 26), (50 + s * (w + 14), 42), (50 + s * (w + 10), 62), (50 + s * (w + 5), 70), (50 + s * (w + 4), 54), (50 + s * (w + 2), 40)], dark)
-    elif who.hair == 'bun':
-        p.oval(50, 9.5, 9, 8.5, dark)
-    elif who.hair == 'braids':
-        for s in (-1, 1):
-            for k in range(6):
-                p.oval(50 + s * (w + 2.5 + k * .5), 52 + 6.4 * k, 4.6 - .25 * k, 4.4, dark if k % 2 else shade(colour, .92))
-            p.oval(50 + s * (w + 5.4), 90, 2.6, 3.4, (228, 92, 120))
-
-
-def hair_front(p, who, colour):
-    f, w, part, light = SHAPES[who.shape][0] * who.width, SHAPES[who.shape][1] * who.width, who.part, shade(colour, 1.16)
-    top = lambda m: [(-w - m * .7, 43), (-w - m, 32), (-f * .8 - m * .6, 20.5 - m * .8), (0, 15.5 - m), (f * .8 + m * .6, 20.5 - m * .8), (w + m, 32), (w + m * .7, 43)]
-    cap = lambda m, fringe, fill=colour: p.blob([(50 + x, y) for x, y in [*top(m), *fringe]], fill)
-    form = who.hair
-    if form == 'bald':
-        p.oval(50 - part * 7, 25, 5, 2.6, (255, 255, 255, 70))
-        return
-    if form == 'buzz':
-        cap(.9, [(f - 1, 31), (f * .5, 26), (0, 25), (-f * .5, 26), (1 - f, 31)], (*shade(colour, .95), 225))
-        return
-    if form in ('short', 'bob'):
-        low = 33 if form == 'bob' else 30
-        cap(2.4, [(f - .5, 36), (f * .7, low), (0, low - 1), (-f * .7, low), (.5 - f, 36)])
-    elif form == 'spiky':
-        cap(1.5, [(f - .5, 35), (f * .5, 28), (0, 27), (-f * .5, 28), (.5 - f, 35)])
-        for k in range(7):
-            x = -f - 1 + k * (2 * f + 2) / 6
-            h = 11 - 1.1 * abs(k - 3) ** 1.3
-            base = 20 + .012 * x * x * 1.6
-            p.poly([(50 + x - 5.4, base + 5), (50 + x + part * 2.5, base - h), (50 + x + 5.4, base + 5)], colour)
-    elif form in ('curly', 'afro'):
-        for k in range(7):
-            x = -f + k * 2 * f / 6
-            p.oval(50 + x, 24 + .011 * x * x * 2, 5.4, 5.2, colour if k % 2 else light)
-        p.blob([(50 + x, y) for x, y in [*top(2)[1:-1], (f * .8, 25), (0, 23), (-f * .8, 25)]], colour)
-    else:  # long, wavy, bun, ponytail, braids, side: swept from a parting
-        m = 3.4 if form == 'side' else 2.4
-        fringe = [(w - 1.5, 44), (f - 2, 35), (f * .35, 27), (-f * .3, 23), (-f * .7, 27), (-f + 1, 35), (1.5 - w, 44)]
-        if form in ('long', 'wavy'):
-            fringe = [(w + .5, 60), (w - 2.5, 46), *fringe[1:-1], (2.5 - w, 46), (-w - .5, 60)]
-        elif form in ('bun', 'braids'):
-            fringe = [(w - 1, 42), (f - 1, 33), (f * .5, 26), (0, 23), (-f * .5, 26), (1 - f, 33), (1 - w, 42)]
-        p.blob([(50 + part * x, y) for x, y in [*top(m), *fringe]], colour)
-        if form in ('bun', 'braids'):
-            p.line([(50, 13.5), (50, 23)], shade(colour, .8), .7)
-    x = 50 - part * f * .42
-    p.bend(x - 6, 20.5, x + 6, 19, -1.6, light, 1.5)
 
 
 def eye(p, who, look, side, skin):

@@ -16,9 +16,8 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 import models as M
 import tokenizer as tok
 import world as W
-from data import encoded, load_tokenizer
+from data import GRID, HELD, LATENT, SIZES, encoded, load_tokenizer
 from optim import Muon
-from settings import GRID, HELD, LATENT, SIZES
 
 EMBEDDING_STD = .3  # of a new word's row
 

@@ -16,8 +16,8 @@ from PIL import Image, ImageFilter
 
 import models as M
 import world as W
+from data import HELD
 from identity import Residual
-from settings import HELD
 
 CHANNELS = [32, 64, 128, 192, 256]
 READ = [k for k in W.FACTS if k not in ('noun', 'second', 'identity')]

@@ -10,9 +10,8 @@ from transformers import CLIPTextModelWithProjection
 
 import models as M
 import world as W
-from data import load_tokenizer
+from data import GRID, LATENT, load_tokenizer
 from flow import condition
-from settings import GRID, LATENT
 from words import article
 
 OLD_PROMPTS = [  # version 2's own sheet

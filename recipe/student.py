@@ -15,8 +15,8 @@ import torch.nn as nn
 from safetensors.torch import load_file, save_file
 
 import world as W
+from data import GRID, LATENT
 from sampling import Base, grid
-from settings import GRID, LATENT
 
 STEPS, FINE, GUIDANCE, RANK = 4, 6, 3., 16  # the student's steps; the teacher's for each of them; guidance; rank of the LoRA
 SITES = ('to_q', 'to_k', 'to_v', 'add_q_proj', 'add_k_proj', 'add_v_proj', 'to_add_out', 'to_out.0', 'net.0.proj', 'net.2', 'norm1.linear')

@@ -139,14 +139,17 @@ def flow(a):
         each = torch.cat(out).numpy()
         return dict(validation=float(each.mean()), **{k: float(each[rows[:len(each)]].mean()) for k, rows in groups(facts[held:]).items()})
 
+    def averaged(model, i):
+        """A copy in float32 with the averages of its weights, which bf16 would round."""
+        out = copy.deepcopy(model).float()
+        out.load_state_dict({k.partition('.')[2]: v for k, v in opt.ema.items() if k.startswith(f'{i}.')}, strict=False)
+        return out
+
     def save():
         torch.save(dict(opt=opt.state(), seen=seen), a.work / 'flow.tmp')
         (a.work / 'flow.tmp').replace(a.work / 'flow.pt')
-        opt.use(opt.ema)
-        if not a.freeze_text or a.start:
-            text.save_pretrained(a.work / 'base/text_encoder')
-        M.save(dit, a.work / 'base/transformer')
-        opt.use(opt.master)
+        averaged(text, 2).save_pretrained(a.work / 'base/text_encoder')
+        M.save(averaged(dit, 0), a.work / 'base/transformer')
         line = dict(seen=seen, seconds=round(time.time() - start), loss=float(np.mean(log[-200:])) if log else None, **validate())
         with open(a.work / 'flow.jsonl', 'a') as f:
             f.write(json.dumps(line) + '\n')

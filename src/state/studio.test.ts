@@ -361,7 +361,7 @@ describe('what a button says', () => {
     await now().addFiles([file('a.png')]);
     now().setClassWord('dog');
     const learning = now().learn();
-    expect(now().run).toMatchObject({ phase: 'encoding', step: 0, totalSteps: 800 });
+    expect(now().run).toMatchObject({ phase: 'encoding', step: 0, totalSteps: 1050 });
     fail(new Fault('storage-full', 'No room.'));
     await learning;
     expect(now()).toMatchObject({ run: null, runFault: { code: 'storage-full' } });
@@ -496,7 +496,7 @@ describe('recipe and link', () => {
   it('keeps a refused value out of the recipe and names the reason', () => {
     const { now } = studioOver(fakeClient());
     now().setField('rank', 0);
-    expect(now().recipe.rank).toBe(4);
+    expect(now().recipe.rank).toBe(16);
     expect(now().recipeProblems.rank).toContain('between 1 and 64');
     now().setField('rank', 8);
     expect(now().recipe.rank).toBe(8);

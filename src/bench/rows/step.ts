@@ -26,7 +26,7 @@ export interface StepSize {
 
 /** As public/base/transformer/config.json says. */
 const embeddedModel: ModelSize = { hidden: 256, heads: 4, depth: 6, channels: 16, patch: 2, contextWidth: 192, pooledWidth: 192, positionSide: 16 };
-export const embeddedStep: StepSize = { model: embeddedModel, side: 16, textTokens: 24, batch: 2, rank: 4 };
+export const embeddedStep: StepSize = { model: embeddedModel, side: 16, textTokens: 24, batch: 2, rank: 16 };
 
 const PICTURES = 4;
 

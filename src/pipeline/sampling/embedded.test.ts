@@ -18,7 +18,7 @@ import { disposePrompts, encodePrompts, promptRoles } from '../prompts';
 interface SampleSet { name: string; kind: 'instance' | 'style'; classWord: string; images: (Captions & { file: string })[] }
 const concepts = 'public/concepts';
 const sets = readdirSync(concepts).map((name) => JSON.parse(readFileSync(join(concepts, name, 'captions.json'), 'utf8')) as SampleSet);
-const recipeOf = ({ kind, classWord }: SampleSet) => ({ ...defaultRecipe(), kind, classWord });
+const recipeOf = ({ kind, classWord, flip: true }: SampleSet) => ({ ...defaultRecipe(), kind, classWord });
 
 let base: Base;
 beforeAll(async () => {
@@ -99,7 +99,7 @@ describe.each(sets.map((set) => [set.name, set] as const))('the sample set %s', 
 it('a data set has every shifted copy behind the pictures, and captions once', async () => {
   const pixels = new Float32Array(base.imageSize ** 2 * 3).map((_, i) => Math.sin(i / 700));
   const captions = { complete: 'a [V] dog', base: 'a dog', target: '[V] dog' };
-  const recipe = { ...defaultRecipe(), classWord: 'dog', shiftCells: 1 };
+  const recipe = { ...defaultRecipe(), classWord: 'dog', shiftCells: 1, flip: true };
   const dataset = await buildDataset(base, [{ pixels, captions }, { pixels, captions }], recipe);
   expect([dataset.latents.shape[0], dataset.unshifted, dataset.words.complete!.at.length]).toEqual([36, 4, 2]);
   const plain = await buildDataset(base, [{ pixels, captions }, { pixels, captions }], { ...recipe, shiftCells: 0 });

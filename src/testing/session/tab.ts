@@ -120,7 +120,7 @@ export async function sampleFile(name = 'guide-dog/1.png'): Promise<{ file: Blob
 
 /** Pictures and class word are in, and a recipe of few steps. */
 export async function giveDog({ now }: Pick<Tab, 'now'>, recipe: Record<string, unknown> = {}): Promise<void> {
-  for (const [key, value] of Object.entries({ stage1Steps: 30, stage2Steps: 10, batchSize: 1, rank: 2, flip: false, previewEvery: 1000, ...recipe })) now().setField(key as never, value);
+  for (const [key, value] of Object.entries({ stage1Steps: 30, stage2Steps: 10, batchSize: 1, rank: 2, flip: false, lrScheduler: 'constant', previewEvery: 1000, ...recipe })) now().setField(key as never, value);
   now().setClassWord('dog');
   await now().addFiles([await sampleFile('guide-dog/1.png'), await sampleFile('guide-dog/2.png')]);
 }

@@ -18,7 +18,7 @@ import { disposePrompts, encodePrompts, promptRoles } from '../prompts';
 interface SampleSet { name: string; kind: 'instance' | 'style'; classWord: string; images: (Captions & { file: string })[] }
 const concepts = 'public/concepts';
 const sets = readdirSync(concepts).map((name) => JSON.parse(readFileSync(join(concepts, name, 'captions.json'), 'utf8')) as SampleSet);
-const recipeOf = ({ kind, classWord, flip: true }: SampleSet) => ({ ...defaultRecipe(), kind, classWord });
+const recipeOf = ({ kind, classWord }: SampleSet) => ({ ...defaultRecipe(), kind, classWord, flip: true });
 
 let base: Base;
 beforeAll(async () => {

@@ -44,8 +44,8 @@ export const pureccMeta = {
   name: 'PureCC',
   fields: pureccFields,
   presets: {
-    lamina: { label: 'Lamina', why: 'Seen against the class, with a hold on the base: as like, with less drift.', values: { guidanceReference: 'class', anchor: 2 } },
-    paper: { label: 'Paper', why: 'As published: seen against nothing, no hold.', values: { guidanceReference: 'null', anchor: 0 } },
+    lamina: { label: 'Lamina', why: 'Seen against the class, with a hold on the base: as like, with less drift.', values: { guidanceReference: 'class', anchor: 2, originalSource: 'frozen', lambdaClamp: 'on' } },
+    paper: { label: 'Paper', why: 'The published loss: seen against nothing, no hold, the original learning along, bare λ*. Steps and rates are this base’s.', values: { guidanceReference: 'null', anchor: 0, originalSource: 'trainable', lambdaClamp: 'off' } },
   },
   // costs measured on wasm with one thread, batch 2
   stages: [

@@ -24,8 +24,8 @@ function concept(rank = 4): WriteLora {
   const tensors = Object.fromEntries(sites.flatMap(({ name }) => [[`${name}.a`, tensor(64, rank)], [`${name}.b`, tensor(rank, 64)]]));
   return {
     tensors: { ...tensors, rows: tensor(3, 64), pooledDelta: tensor(80) },
-    name: 'guide dog', trigger: 'dog', recipe, usesRows: true, base: { id: 'embedded', sha256: 'ab'.repeat(32) }, lambda: 1.5, likenessWithoutRows: 0.8123,
-    captions: ['a [V] dog in my secret garden', 'a [V] dog at grandmother’s'], options: { includeCaptions: false, includeRows: true }, date: '2026-01-02',
+    name: 'guide dog', trigger: 'dog', recipe, usesRows: true, base: { id: 'embedded', sha256: 'ab'.repeat(32) }, lambda: 1.5, likeness: { here: 0.9, withoutRows: 0.85, elsewhere: 0.8123 },
+    captions: ['a [V] dog in my secret garden', 'a [V] dog at grandmother’s'], options: { includeCaptions: false, includeRows: true, keys: 'diffusers' }, author: '', thumbnail: null, date: '2026-01-02',
   };
 }
 /** ΔW [in,out] of one site, scale 1. */
@@ -45,7 +45,7 @@ describe('export', () => {
     const read = await readLora(await writeLora(given));
     expect(read.tensors).toEqual(given.tensors);
     expect(read).toMatchObject({ matched: 23, total: 23, unmatched: [] });
-    expect(read.about).toEqual({ base: given.base, name: 'guide dog', trigger: 'dog', lambda: 1.5, likenessWithoutRows: 0.8123, recipe: given.recipe });
+    expect(read.about).toEqual({ base: given.base, name: 'guide dog', trigger: 'dog', lambda: 1.5, recipe: given.recipe });
     expect(Buffer.compare(await writeLora(given), await writeLora(given))).toBe(0);
   });
 
@@ -63,12 +63,12 @@ describe('export', () => {
   });
 
   it('leaves the rows out when asked to, and says so', async () => {
-    const bytes = await writeLora({ ...concept(), options: { includeCaptions: false, includeRows: false } });
+    const bytes = await writeLora({ ...concept(), options: { ...concept().options, includeRows: false } });
     const { metadata, keys } = { metadata: openSafetensors(bytes).header.metadata, keys: openSafetensors(bytes).keys() };
     expect(keys.some((key) => key.startsWith('lamina'))).toBe(false);
     expect(metadata['lamina.rows']).toBe('left out');
     expect(metadata['modelspec.usage_hint']).toContain('are not in this file');
-    expect(metadata['modelspec.usage_hint']).toContain('Likeness without them: 0.812');
+    expect(metadata['modelspec.usage_hint']).toContain('Likeness in other tools: 0.812, in Lamina: 0.900.');
   });
 
   it('has the header readers expect', async () => {
@@ -77,8 +77,12 @@ describe('export', () => {
     const hash = Buffer.from(await crypto.subtle.digest('SHA-256', bytes.slice(dataBegin))).toString('hex');
     expect(metadata).toMatchObject({
       format: 'pt', 'modelspec.sai_model_spec': '1.0.1', 'modelspec.architecture': 'lamina-embedded/lora', 'modelspec.title': 'guide dog', 'modelspec.trigger_phrase': 'dog',
-      'modelspec.hash_sha256': `0x${hash}`, sshs_model_hash: hash, ss_network_module: 'networks.lora_sd3', ss_network_dim: '4', ss_network_alpha: '4', ss_v2: 'False', ss_new_sd_model_hash: 'ab'.repeat(32),
+      'modelspec.hash_sha256': `0x${hash}`, sshs_model_hash: hash, ss_network_dim: '4', ss_network_alpha: '4', ss_v2: 'False', ss_new_sd_model_hash: 'ab'.repeat(32),
     });
+    // the names are diffusers', so kohya's module could not read them
+    expect(metadata).not.toHaveProperty('ss_network_module');
+    expect(Object.keys(metadata).filter((key) => /author|thumbnail/.test(key))).toEqual([]);
+    expect(openSafetensors(await writeLora({ ...concept(), author: 'A. Writer', thumbnail: 'data:image/png;base64,AA==' })).header.metadata).toMatchObject({ 'modelspec.author': 'A. Writer', 'modelspec.thumbnail': 'data:image/png;base64,AA==' });
     expect(metadata['modelspec.description']).toContain('Fits only the embedded base');
     const peft = JSON.parse(metadata.lora_adapter_metadata!) as Record<string, unknown>;
     expect(peft).toMatchObject({ 'transformer.r': 4, 'transformer.lora_alpha': 4, 'transformer.use_rslora': false, 'transformer.rank_pattern': {} });
@@ -87,10 +91,25 @@ describe('export', () => {
     expect(Object.keys(peft).sort()).toEqual(Object.keys(JSON.parse(theirs) as object).sort());
   });
 
+  it('has kohya’s keys and shapes when asked, the same ΔW in them, and says whose they are', async () => {
+    const given = concept(2);
+    const bytes = await writeLora({ ...given, options: { ...given.options, keys: 'kohya' } });
+    const file = openSafetensors(bytes);
+    const theirs = openSafetensors(await fixture('lora_peft_as_kohya'));
+    const ofLora = (keys: readonly string[]) => keys.filter((key) => key.includes('_attn_')).sort();
+    expect(ofLora(file.keys())).toEqual(ofLora(theirs.keys()));
+    for (const key of ofLora(file.keys())) expect(file.shape(key).map((size, at) => (key.endsWith('alpha') || (key.includes('qkv') ? size === 6 : size === 2) ? `r${at}` : size)), key).toEqual(theirs.shape(key).map((size, at) => (key.endsWith('alpha') || (key.includes('qkv') ? size === 12 : size === 4) ? `r${at}` : size)));
+    expect(file.header.metadata).toMatchObject({ ss_network_module: 'networks.lora_sd3', 'lamina.rows': 'included' });
+    expect(file.header.metadata).not.toHaveProperty('lora_adapter_metadata');
+    const read = await readLora(bytes);
+    for (const { name } of sites) expect(worst(product(read.tensors, name)!, product(given.tensors, name)!), name).toBe(0);
+    expect(read.unmatched).toEqual([]);
+  });
+
   it('says nothing about the pictures unless asked', async () => {
     const quiet = Buffer.from(await writeLora(concept())).toString('latin1');
     expect(quiet).not.toMatch(/garden|grandmother|ss_num_train_images|ss_tag_frequency|lamina\.captions/);
-    const open = openSafetensors(await writeLora({ ...concept(), options: { includeCaptions: true, includeRows: true } })).header.metadata;
+    const open = openSafetensors(await writeLora({ ...concept(), options: { ...concept().options, includeCaptions: true } })).header.metadata;
     expect(open.ss_num_train_images).toBe('2');
     expect(JSON.parse(open['lamina.captions']!)).toEqual(concept().captions);
     expect(JSON.parse(open.ss_tag_frequency!)).toEqual({ lamina: { 'a [V] dog in my secret garden': 1, 'a [V] dog at grandmother’s': 1 } });

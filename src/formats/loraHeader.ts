@@ -22,16 +22,22 @@ export interface LoraDescription {
   base: LoraBase;
   /** Median λ* at the end of learning. */
   lambda: number;
-  /** Likeness that is left without rows, if measured. */
-  likenessWithoutRows: number | null;
+  /** Likeness as it was measured: here, here without rows, in other tools; null where it was not. */
+  likeness: { here: number; withoutRows: number | null; elsewhere: number | null } | null;
+  /** Who made it; empty: not said. */
+  author: string;
+  /** A small picture drawn by the LoRA, as a data URL; null: none. */
+  thumbnail: string | null;
   /** ISO 8601. */
   date: string;
   /** Complete captions of the pictures; written only when the user asked for it. */
   captions: readonly string[] | null;
 }
 export interface LoraFacts {
-  /** Rank of each site; alpha is equal to it. */
+  /** Rank of each module; alpha is equal to it. */
   ranks: Record<string, number>;
+  /** Whose names the modules have. */
+  keys: 'diffusers' | 'kohya';
   /** Whether concept rows are in the file. */
   hasRows: boolean;
   /** SHA-256 of all tensor bytes with 0x before it. */
@@ -56,26 +62,30 @@ function peftConfig(ranks: Record<string, number>): Record<string, unknown> {
 }
 
 /** Two plain sentences a person reads in a model viewer. */
-function usageHint({ base, trigger, usesRows, likenessWithoutRows }: LoraDescription, hasRows: boolean): string {
+function usageHint({ base, trigger, usesRows, likeness }: LoraDescription, hasRows: boolean): string {
   const fits = base.id === EMBEDDED ? 'Fits only the embedded base of Lamina and no other model.' : `Fits only the base model ${base.id}.`;
   const use = `In prompts write “${trigger}”.`;
-  if (!usesRows) return `${fits} ${use} The file says everything there is.`;
-  const left = likenessWithoutRows === null ? '' : ` Likeness without them: ${likenessWithoutRows.toFixed(3)}.`;
+  const elsewhere = likeness?.elsewhere ?? null;
+  const left = elsewhere === null ? '' : ` Likeness in other tools: ${elsewhere.toFixed(3)}, in Lamina: ${likeness!.here.toFixed(3)}.`;
+  if (!usesRows) return `${fits} ${use} The file says everything there is.${left}`;
   return `${fits} ${use} The concept was learned with concept rows, which ${hasRows ? 'are in this file but only Lamina applies' : 'are not in this file'}.${left}`;
 }
 
-export function loraHeader(about: LoraDescription, { ranks, hasRows, hash }: LoraFacts): Record<string, string> {
-  const { name, trigger, recipe, usesRows, base, lambda, likenessWithoutRows, date, captions } = about;
+export function loraHeader(about: LoraDescription, { ranks, keys, hasRows, hash }: LoraFacts): Record<string, string> {
+  const { name, trigger, recipe, usesRows, base, lambda, likeness, author, thumbnail, date, captions } = about;
   const rank = String(commonest(Object.values(ranks)));
   const hint = usageHint(about, hasRows);
   return {
     format: 'pt',
-    lora_adapter_metadata: JSON.stringify(peftConfig(ranks)),
+    // PEFT's configuration names its own modules, and kohya's module would read no other names than its own
+    ...(keys === 'diffusers' ? { lora_adapter_metadata: JSON.stringify(peftConfig(ranks)) } : { ss_network_module: 'networks.lora_sd3', ss_network_args: 'None' }),
     'modelspec.sai_model_spec': '1.0.1',
     'modelspec.architecture': `${architectures[base.id] ?? `lamina-${base.id}`}/lora`,
-    'modelspec.implementation': 'https://github.com/huggingface/diffusers',
+    'modelspec.implementation': keys === 'diffusers' ? 'https://github.com/huggingface/diffusers' : 'https://github.com/kohya-ss/sd-scripts',
     'modelspec.title': name,
     'modelspec.description': `A ${recipe.kind === 'style' ? 'style' : 'concept'} learned in Lamina by PureCC. ${hint}`,
+    ...(author && { 'modelspec.author': author }),
+    ...(thumbnail && { 'modelspec.thumbnail': thumbnail }),
     'modelspec.date': date,
     'modelspec.hash_sha256': hash,
     'modelspec.usage_hint': hint,
@@ -83,10 +93,8 @@ export function loraHeader(about: LoraDescription, { ranks, hasRows, hash }: Lor
     'modelspec.tags': 'lora, purecc',
     ss_v2: 'False',
     ss_base_model_version: base.id === EMBEDDED ? 'lamina_embedded' : base.id,
-    ss_network_module: 'networks.lora_sd3',
     ss_network_dim: rank,
     ss_network_alpha: rank,
-    ss_network_args: 'None',
     ss_output_name: name,
     ss_sd_model_name: base.id,
     ss_new_sd_model_hash: base.sha256,
@@ -98,7 +106,7 @@ export function loraHeader(about: LoraDescription, { ranks, hasRows, hash }: Lor
     'lamina.trigger': trigger,
     'lamina.lambda': String(lambda),
     'lamina.rows': hasRows ? 'included' : usesRows ? 'left out' : 'not needed',
-    ...(likenessWithoutRows === null ? {} : { 'lamina.likeness_without_rows': String(likenessWithoutRows) }),
+    ...(likeness && { 'lamina.likeness': JSON.stringify(likeness) }),
     'lamina.recipe': JSON.stringify(recipe),
     ...(captions ? { ss_num_train_images: String(captions.length), 'lamina.captions': JSON.stringify(captions), ss_tag_frequency: JSON.stringify({ lamina: countEach(captions) }) } : {}),
   };
@@ -111,7 +119,7 @@ function countEach(values: readonly string[]): Record<string, number> {
 }
 
 /** What a Lamina header says about its file; null for files of other tools. The recipe is unchecked: parseRecipe is its door. */
-export function readLoraHeader(metadata: Record<string, string>): { base: LoraBase; name: string; trigger: string; lambda: number; likenessWithoutRows: number | null; recipe: unknown } | null {
+export function readLoraHeader(metadata: Record<string, string>): { base: LoraBase; name: string; trigger: string; lambda: number; recipe: unknown } | null {
   if (metadata['lamina.version'] === undefined) return null;
   const number = (key: string) => (Number.isFinite(Number.parseFloat(metadata[key] ?? '')) ? Number.parseFloat(metadata[key]!) : null);
   const recipe = readJson(metadata['lamina.recipe'] ?? '', v.looseObject({}));
@@ -120,7 +128,6 @@ export function readLoraHeader(metadata: Record<string, string>): { base: LoraBa
     name: metadata['lamina.name'] ?? metadata['modelspec.title'] ?? '',
     trigger: metadata['lamina.trigger'] ?? metadata['modelspec.trigger_phrase'] ?? '',
     lambda: number('lamina.lambda') ?? 1,
-    likenessWithoutRows: number('lamina.likeness_without_rows'),
     recipe,
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Names of LoRA layers in the wild, all for the SD3 family. One module of a file maps to one projection of the model, or, where
  * the single-file checkpoint has q, k and v in one matrix, to three. Read: diffusers/PEFT (dotted, several prefixes), kohya and
- * the single-file names (dotted or underscored). Written: diffusers/PEFT only. Sources: PEFT, sd-scripts and ComfyUI conventions.
+ * the single-file names (dotted or underscored). Written: diffusers/PEFT, and kohya where that is asked for. Sources: PEFT, sd-scripts and ComfyUI conventions.
  */
 
 /** A projection that can carry a LoRA, by its diffusers name. */
@@ -32,7 +32,7 @@ export function bareModule(module: string): string {
 }
 
 /** The name of a projection in the single-file checkpoint, and which third of its rows it is (null: all of them). */
-function originalName(site: string): { name: string; third: number | null } | null {
+export function originalName(site: string): { name: string; third: number | null } | null {
   const [, at, net] = /^transformer_blocks\.(\d+)\.(ff|ff_context)\.net\.(?:0\.proj|2)$/.exec(site) ?? [];
   if (at !== undefined) return { name: `joint_blocks.${at}.${net === 'ff' ? 'x_block' : 'context_block'}.mlp.${site.endsWith('.2') ? 'fc2' : 'fc1'}`, third: null };
   const [, block, rest] = /^transformer_blocks\.(\d+)\.attn\.(.+)$/.exec(site) ?? [];
@@ -61,6 +61,9 @@ export function moduleTable(sites: readonly LoraSiteShape[]): ModuleTable {
 
 /** Keys Lamina writes: diffusers' transformer with PEFT's halves. */
 export const exportedKeys = (site: string) => ({ down: `transformer.${site}.lora_A.weight`, up: `transformer.${site}.lora_B.weight` });
+
+/** Keys of one module as kohya's sd-scripts writes them. */
+export const kohyaKeys = (original: string) => { const module = `lora_unet_${original.replaceAll('.', '_')}`; return { down: `${module}.lora_down.weight`, up: `${module}.lora_up.weight`, alpha: `${module}.alpha` }; };
 
 /** Concept rows and the pooled delta in the same file. Other tools skip them; their names hold "lora" because diffusers refuses files with a key that does not. */
 export const rowKey = (block: number) => `lamina_lora_rows.${block}`;

@@ -27,6 +27,12 @@ export interface ExportOptions {
   includeCaptions: boolean;
   /** Also keep the concept rows in the file (`lamina_lora_rows.N`). */
   includeRows: boolean;
+  /** Whose names the layers have. kohya's suit the single-file checkpoints, and the tools that use those. */
+  keys: 'diffusers' | 'kohya';
+  /** Written into the header; empty: nobody. */
+  author: string;
+  /** The card's picture in the header. */
+  includeThumbnail: boolean;
 }
 
 export interface Vocabulary {

@@ -58,7 +58,7 @@ export interface Requests {
   openConcept: { params: { conceptId: string }; result: ConceptSummary };
   renameConcept: { params: { conceptId: string; name: string }; result: ConceptSummary };
   deleteConcept: { params: { conceptId: string }; result: void };
-  exportConcept: { params: { conceptId: string; options: ExportOptions }; result: { file: Blob; fileName: string; tellsAll: boolean; likenessWithoutRows: number | null } };
+  exportConcept: { params: { conceptId: string; options: ExportOptions }; result: { file: Blob; fileName: string; tellsAll: boolean; /** As measured after learning: here, here without rows, and in other tools; null where that was not. */ likeness: { here: number; withoutRows: number | null; elsewhere: number | null } | null } };
   storage: { params: void; result: StorageReport };
   /** Begins or ends measuring: `trace` events, twice a second at most, and tracks in the browser's performance panel. */
   trace: { params: { on: boolean }; result: void };

@@ -30,8 +30,10 @@ export interface Measures {
   driftUnrelated: number;
   sameBase: number;
   sameUnrelated: number;
-  /** Likeness with the concept rows left out, as other tools will draw it; null until measured. */
+  /** Likeness with the concept rows left out; null until measured. */
   likenessWithoutRows: number | null;
+  /** Likeness as other tools draw the exported file: no rows, and guidance's empty prompt goes through the LoRA too; null until measured. */
+  likenessElsewhere: number | null;
   prompts: PromptMeasure[];
   base: TwinMeasure[];
   unrelated: TwinMeasure[];

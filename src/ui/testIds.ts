@@ -11,7 +11,7 @@
  *         measure, cancel-measure, verdict, elsewhere, save-sheet, save-report, likeness, drift, chart-loss, chart-lambda, chart-sigma (with charts-by-step, charts-by-sigma), recipe (opens the panel), recipe-<key> (every recipe
  *         field by its key: recipe-stage1Steps …), preset-lamina, preset-paper, keep, concept-name, new-concept
  * Shelf   tab-learn, tab-shelf, shelf, concept-<n>, concept-open-<n>, concept-rename-<n>, concept-delete-<n>, concept-export-<n>, confirm-delete,
- *         export-dialog, export-rows, export-captions, export-save, export-states, likeness-without-rows, import-input
+ *         export-dialog, export-rows, export-captions, export-save, export-states, likeness-elsewhere, export-thumbnail, export-kohya, export-author, import-input
  * Device  base-status (data-ready="true" once the base is in), compute (data-backend="wasm"), loading-bar, fault (any error text), restarting,
  *         resume-banner, resume-continue, resume-discard, confirm-discard, run-elsewhere, resume-take-over, update-prompt
  * Engine  hud (only with ?hud), hud-<figure> (hud-step, hud-kernels, hud-tensors, hud-bytes, hud-gpu, hud-heap), hud-top (the longest kernels)
@@ -29,7 +29,7 @@ export const ids = {
   keep: 'keep', conceptName: 'concept-name', newConcept: 'new-concept',
   tabLearn: 'tab-learn', tabShelf: 'tab-shelf', shelf: 'shelf', confirmDelete: 'confirm-delete',
   exportDialog: 'export-dialog', exportRows: 'export-rows', exportCaptions: 'export-captions', exportSave: 'export-save', exportStates: 'export-states',
-  likenessWithoutRows: 'likeness-without-rows', importInput: 'import-input',
+  likenessElsewhere: 'likeness-elsewhere', exportThumbnail: 'export-thumbnail', exportKohya: 'export-kohya', exportAuthor: 'export-author', importInput: 'import-input',
   baseStatus: 'base-status', compute: 'compute', loadingBar: 'loading-bar', fault: 'fault', restarting: 'restarting',
   resumeBanner: 'resume-banner', resumeContinue: 'resume-continue', resumeDiscard: 'resume-discard', resumeTakeOver: 'resume-take-over', runElsewhere: 'run-elsewhere', confirmDiscard: 'confirm-discard', goOn: 'go-on', learnMore: 'learn-more', moreSteps: 'more-steps', updatePrompt: 'update-prompt',
   hud: 'hud', hudTop: 'hud-top',

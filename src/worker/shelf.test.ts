@@ -26,7 +26,7 @@ async function opened(recipe: Partial<Recipe>): Promise<{ db: Database; shelf: S
   await putConcept(db, { conceptId: 'c', name: 'dog', createdAt: '2026-01-01', base: 'embedded', imported: false, recipe: { ...defaultRecipe(), classWord: 'dog', ...recipe }, measures: null, lambda: 1, preview: null, tensors, captions: [] });
   return { db, shelf };
 }
-const exported = async (shelf: Shelf, includeRows = true) => (await shelf.export('c', { includeCaptions: false, includeRows })).file;
+const exported = async (shelf: Shelf, includeRows = true) => (await shelf.export('c', { includeCaptions: false, includeRows, keys: 'diffusers', author: '', includeThumbnail: false })).file;
 const kept = async (db: Database, { conceptId, recipe }: ConceptSummary) => {
   const { tensors: stored } = await getConcept(db, conceptId);
   return { rows: 'rows' in stored, pooledDelta: 'pooledDelta' in stored, studentRows: recipe.studentRows };

@@ -33,9 +33,11 @@ function agreeOnRows({ rows, pooledDelta, ...plain }: StoredTensors, recipe: Rec
   if (rows && wanted !== 'off') return { tensors: { ...plain, rows, ...(pooledDelta && { pooledDelta }) }, studentRows: wanted, note: null };
   const note = rows
     ? `The file holds concept rows, but ${recipe ? 'its recipe says that it was learned without them' : 'no recipe that says what they are for'}: they are left out.`
-    : wanted !== 'off' ? 'It was learned with concept rows, which are not in this file: it draws without them, as in other tools.' : null;
+    : wanted === 'on' ? 'It was learned with concept rows, which are not in this file: it draws without them, as in other tools.' : null;
   return { tensors: plain, studentRows: 'off', note };
 }
+
+const dataUrl = async (picture: Blob): Promise<string> => `data:${picture.type || 'image/png'};base64,${btoa(Array.from(new Uint8Array(await picture.arrayBuffer()), (byte) => String.fromCharCode(byte)).join(''))}`;
 
 /** "12 layers were left out, as this base has no such layer (transformer_blocks.0.ff.net.0.proj and others)." */
 function leftOutWords(unmatched: readonly LeftOut[]): string[] {
@@ -102,13 +104,14 @@ export class Shelf {
     const record = await getConcept(await this.opening.db(), conceptId);
     const { stored } = await this.opening.all();
     const recipe = parseRecipe(record.recipe);
-    const likenessWithoutRows = (record.measures as Measures | null)?.likenessWithoutRows ?? null;
+    const measures = record.measures as Measures | null;
+    const likeness = measures && { here: measures.likeness, withoutRows: measures.likenessWithoutRows ?? null, elsewhere: measures.likenessElsewhere ?? null };
     const bytes = await writeLora({
       tensors: record.tensors, name: record.name, trigger: triggerOf(recipe), recipe, usesRows: recipe.studentRows !== 'off', base: { id: record.base, sha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '' },
-      lambda: record.lambda, likenessWithoutRows, captions: record.captions, options, date: new Date().toISOString(),
+      lambda: record.lambda, likeness, author: options.author.trim(), thumbnail: options.includeThumbnail && record.preview ? await dataUrl(record.preview) : null, captions: record.captions, options, date: new Date().toISOString(),
     });
     const fileName = `${record.name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '') || 'concept'}.safetensors`;
-    return { file: new Blob([bytes], { type: 'application/octet-stream' }), fileName, tellsAll: recipe.studentRows === 'off', likenessWithoutRows };
+    return { file: new Blob([bytes], { type: 'application/octet-stream' }), fileName, tellsAll: recipe.studentRows === 'off', likeness };
   }
 
   /** A LoRA file becomes a concept on the Shelf. What of it could not be taken is said. */

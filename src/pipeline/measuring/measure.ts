@@ -12,7 +12,7 @@ import type { Recipe } from '../../protocol/recipe';
 import type { Measures, TwinMeasure } from '../../protocol/runReport';
 import type { Base } from '../base';
 import type { LearnedConcept } from '../concept';
-import { baseField, conceptField, disposeFieldWords, encodeFieldWords, type FieldWords, type Pacing, type VelocityField } from '../sampling/fields';
+import { baseField, conceptField, disposeFieldWords, elsewhereField, encodeFieldWords, type FieldWords, type Pacing, type VelocityField } from '../sampling/fields';
 import { cosines, drifts, embedPictures, mean, nearnessTo, ownNearness } from './metrics';
 import { promptRoles } from '../prompts';
 import { sample } from '../sampling/sample';
@@ -33,7 +33,7 @@ export interface MeasureOptions extends Pacing {
   steps: number;
   /** Keep the twins for a sheet. */
   keepPixels: boolean;
-  /** Also draw the customized pictures without concept rows, as other tools will. */
+  /** Also draw the customized pictures without concept rows, and as other tools will: without rows, v0 through the adapter. */
   withoutRows: boolean;
 }
 
@@ -58,7 +58,7 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
   const plain: FieldWords = { ...near, complete: near.base };
   // One whose result reads no rows draws without them anyway.
   const drawsBare = withoutRows && concept.result.rows !== null;
-  const runs = drawsBare ? 6 : 5;
+  const runs = 5 + Number(drawsBare) + Number(withoutRows);
   let drawn = 0;
   const owned: tf.Tensor[] = [];
   const own = <T extends tf.Tensor>(tensor: T): T => (owned.push(tensor), tensor);
@@ -87,6 +87,7 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
     const far0 = await draw(baseField(base, far));
     const far1 = await draw(conceptField(base, far, concept));
     const bare = drawsBare ? await draw(conceptField(base, near, concept, { rows: false })) : null;
+    const elsewhere = withoutRows ? await draw(elsewhereField(base, near, concept)) : null;
 
     const set = look(pictures);
     const likenessOf = (pixels: Tensor4D) => nearnessTo(look(pixels), set);
@@ -104,6 +105,7 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
       sameBase: mean(baseTwins.map(({ same }) => same)),
       sameUnrelated: mean(unrelatedTwins.map(({ same }) => same)),
       likenessWithoutRows: bare ? mean(await likenessOf(bare)) : withoutRows ? mean(likeness) : null,
+      likenessElsewhere: elsewhere && mean(await likenessOf(elsewhere)),
       prompts: prompts.map((prompt, i) => ({ prompt, seed: seeds[i]!, likeness: likeness[i]!, likenessBase: likenessBase[i]! })),
       base: baseTwins,
       unrelated: unrelatedTwins,

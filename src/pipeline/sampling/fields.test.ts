@@ -8,7 +8,7 @@ import { tinyBase, tinyDataset, tinyRecipe, tinyWords } from '../../testing/tiny
 import type { EncodedPrompts, FlowBase } from '../base';
 import { cloneConcept, disposeConcept, restoreConcept, storeConcept, type LearnedConcept, type RowTensors } from '../concept';
 import { disposeDataset } from '../training/dataset';
-import { balancedField, baseField, conceptField, disposeFieldWords, type FieldWords } from './fields';
+import { balancedField, baseField, conceptField, disposeFieldWords, elsewhereField, type FieldWords } from './fields';
 import { draft, draftColours, makeProbe } from './preview';
 import { sample, sampleAll } from './sample';
 import { createTrainer } from '../training/train';
@@ -70,6 +70,16 @@ describe('the balance', () => {
     const g = tf.sub(v(words.target, concept.adapters.extractor!, concept.rows.rows!), reference);
     const expected = tf.add(v(words.base, null), tf.mul(g, 1.5 * 0.7));
     expect(furthest(await balancedField(base, words, concept, 1.5).evaluate(x, sigma, 1), expected)).toBeLessThan(ROUNDING);
+  });
+
+  it('elsewhere is the student without rows, with guidance’s v0 through it too', async () => {
+    const student = learned.adapters.student!;
+    const [v0, inner] = [v(words.negative, student), v(words.complete, student)];
+    const field = elsewhereField(base, words, learned);
+    expect((await field.evaluate(x, sigma, 1)).dataSync()).toEqual(inner.dataSync());
+    expect(furthest(await field.evaluate(x, sigma, 3), tf.add(v0, tf.mul(tf.sub(inner, v0), 3)))).toBeLessThan(ROUNDING * 5);
+    // not what is drawn here without rows: there v0 is the untouched base's
+    expect(furthest(await conceptField(base, words, learned, { rows: false }).evaluate(x, sigma, 3), await field.evaluate(x, sigma, 3))).toBeGreaterThan(0.01);
   });
 
   it('leaves the rows out of a student that was trained without them', async () => {

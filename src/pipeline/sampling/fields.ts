@@ -155,3 +155,10 @@ export function conceptField(base: FlowBase, words: FieldWords, concept: Learned
   const result = resultOf(concept);
   return guidedField(base, untouched(words.negative), [textGuidance(words, { words: words.complete, adapter: result.adapter, rows: rows ? result.rows : null })]);
 }
+
+/** As another tool draws the exported file: without concept rows, and with guidance's v0 through the adapter like everything else. */
+export function elsewhereField(base: FlowBase, words: FieldWords, concept: LearnedConcept): VelocityField {
+  const through = (each: EncodedPrompts): Evaluation => ({ words: each, adapter: resultOf(concept).adapter, rows: null });
+  const nothing = through(words.negative);
+  return guidedField(base, nothing, [{ positive: through(words.complete), negative: nothing, weight: 1 }]);
+}

@@ -107,7 +107,7 @@ async function answer({ client }: Stage) {
   const preview = await (await fetch('/concepts/guide-dog/5.png')).blob();
   client.answers.concepts = () => ['Guide dog', 'Birthday cake', 'Duotone'].map((name, n) => concept(n, name, preview));
   client.answers.openConcept = () => concept(0, 'Guide dog', preview);
-  client.answers.exportConcept = () => ({ file: new Blob([new Uint8Array(8), 'x']), fileName: 'guide-dog.safetensors', tellsAll: false, likenessWithoutRows: 0.27 });
+  client.answers.exportConcept = () => ({ file: new Blob([new Uint8Array(8), 'x']), fileName: 'guide-dog.safetensors', tellsAll: false, likeness: { here: 0.58, withoutRows: 0.31, elsewhere: 0.27 } });
 }
 
 export async function playScene(scene: string, client: FakeClient, studio: Studio): Promise<void> {

@@ -53,7 +53,7 @@ function Finding() {
   const hasRun = useStudio((state) => state.run !== null);
   const now = useStudioNow();
   if (!measures) return <p className="note">{changed ? `From the preview twins at step ${changed.step}. Measure to see whether it is learned.` : hasRun ? 'Comes with the first preview.' : 'Not measured. Likeness takes the pictures, which stay with the run: measure before you leave it.'}</p>;
-  const { nearer, prompts, likeness, likenessBase, likenessWithoutRows } = measures;
+  const { nearer, prompts, likeness, likenessBase, likenessElsewhere } = measures;
   const saveReport = () => {
     const report = runReport(now());
     if (report) saveFile(new Blob([JSON.stringify(report, null, 1)], { type: 'application/json' }), 'run.json');
@@ -61,7 +61,7 @@ function Finding() {
   return (
     <>
       <p className="note" title={`The base’s own likeness is ${likenessBase.toFixed(2)}.`}><b className={isLearned(measures) ? 'good' : 'warning'} data-testid={ids.verdict}>{verdict(measures)}</b> Nearer to your pictures than the base in {nearer} of {prompts.length}.</p>
-      {likenessWithoutRows !== null && <p className="note" data-testid={ids.elsewhere}>In other tools: {likenessWithoutRows.toFixed(2)}, here {likeness.toFixed(2)}.</p>}
+      {likenessElsewhere != null && <p className="note" data-testid={ids.elsewhere}>In other tools: {likenessElsewhere.toFixed(2)}, here {likeness.toFixed(2)}.</p>}
       {sheet && (
         <p className="note">
           <button type="button" className="link" data-testid={ids.saveSheet} onClick={() => saveFile(sheet, 'lamina-twins.png')}>Save the twin sheet</button>

@@ -1,7 +1,7 @@
 /** Export: options, whether the file says everything to other tools, its header as it will be written, and saving it. */
 import { useEffect, useState } from 'react';
 import { Switch } from 'radix-ui';
-import type { ConceptSummary } from '../../protocol/concepts';
+import type { ConceptSummary, ExportOptions } from '../../protocol/concepts';
 import type { ResultOf } from '../../protocol/messages';
 import { readHeader } from '../../formats/safetensorsMetadata';
 import { Dialog } from '../parts/Dialog';
@@ -14,31 +14,32 @@ import { ids } from '../testIds';
 export function ExportDialog({ concept, onClose }: { concept: ConceptSummary; onClose(): void }) {
   const exportConcept = useStudio((state) => state.exportConcept);
   const fault = useStudio((state) => (state.shelfFault?.conceptId === concept.conceptId ? state.shelfFault.fault : null));
-  const [includeRows, setRows] = useState(true);
-  const [includeCaptions, setCaptions] = useState(false);
+  const [options, setOptions] = useState<ExportOptions>({ includeRows: true, includeCaptions: false, includeThumbnail: concept.preview !== null, keys: 'diffusers', author: '' });
+  const set = (change: Partial<ExportOptions>) => setOptions((before) => ({ ...before, ...change }));
   const [made, setMade] = useState<ResultOf<'exportConcept'> | null>(null);
   const [header, setHeader] = useState<Record<string, string>>({});
   useEffect(() => {
     let current = true;
     setMade(null);
-    void exportConcept(concept.conceptId, { includeRows, includeCaptions }).then(async (result) => {
+    void exportConcept(concept.conceptId, options).then(async (result) => {
       if (!result) return;
       const found = await readHeader(result.file);
       if (current) { setMade(result); setHeader(found); }
     });
     return () => { current = false; };
-  }, [exportConcept, concept.conceptId, includeRows, includeCaptions]);
+  }, [exportConcept, concept.conceptId, options]);
   return (
     <Dialog open onClose={onClose} title={`Export “${concept.name}”`} testId={ids.exportDialog}>
-      <Option id={ids.exportRows} label="Concept rows" why="Lamina reads them back; other tools leave them out." checked={includeRows} onChange={setRows} />
-      <Option id={ids.exportCaptions} label="Captions and picture count in the header" why="Off, the file says nothing about your pictures." checked={includeCaptions} onChange={setCaptions} />
+      <Option id={ids.exportRows} label="Concept rows" why="Lamina reads them back; other tools leave them out." checked={options.includeRows} onChange={(includeRows) => set({ includeRows })} />
+      <Option id={ids.exportCaptions} label="Captions and picture count in the header" why="Off, the file says nothing about your pictures." checked={options.includeCaptions} onChange={(includeCaptions) => set({ includeCaptions })} />
+      {concept.preview && <Option id={ids.exportThumbnail} label="Thumbnail in the header" why="The card’s picture, for model lists of other tools." checked={options.includeThumbnail} onChange={(includeThumbnail) => set({ includeThumbnail })} />}
+      <Option id={ids.exportKohya} label="Names of kohya’s scripts" why="For tools that read single-file checkpoints. Off: diffusers’ names, which most tools read." checked={options.keys === 'kohya'} onChange={(on) => set({ keys: on ? 'kohya' : 'diffusers' })} />
+      <div className="recipe-field">
+        <div className="row"><label htmlFor="export-author">Author</label><input id="export-author" className="field" data-testid={ids.exportAuthor} value={options.author} maxLength={80} placeholder="not said" spellCheck={false} onChange={(event) => set({ author: event.target.value })} /></div>
+      </div>
       <FaultNote fault={fault} />
-      <p className={made?.tellsAll ? 'statement good' : 'statement'} data-testid={ids.exportStates} role="status">
-        {made === null ? 'Writing the file.' : made.tellsAll ? 'This file says everything: other tools will draw what you see here.' : 'Other tools do not apply the concept rows; likeness will be lower there.'}
-      </p>
-      {made && !made.tellsAll && (
-        <p className="row"><span>Likeness without rows</span><span className={made.likenessWithoutRows === null ? 'muted' : 'figure concept'} data-testid={ids.likenessWithoutRows}>{made.likenessWithoutRows === null ? 'not measured' : made.likenessWithoutRows.toFixed(2)}</span></p>
-      )}
+      <p className={made?.tellsAll ? 'statement good' : 'statement'} data-testid={ids.exportStates} role="status">{made === null ? 'Writing the file.' : statement(made.tellsAll)}</p>
+      {made && <p className="row"><span>Likeness in other tools</span><span className={made.likeness?.elsewhere == null ? 'muted' : 'figure concept'} data-testid={ids.likenessElsewhere}>{made.likeness?.elsewhere == null ? 'not measured' : `${made.likeness.elsewhere.toFixed(2)}, here ${made.likeness.here.toFixed(2)}`}</span></p>}
       {concept.base === 'embedded' && <p className="note">It fits only the embedded base.</p>}
       <details className="header-view">
         <summary>What the header says</summary>
@@ -51,6 +52,11 @@ export function ExportDialog({ concept, onClose }: { concept: ConceptSummary; on
     </Dialog>
   );
 }
+
+/** Other tools send the empty prompt of guidance through the LoRA as well; here it stays with the untouched base. */
+const statement = (tellsAll: boolean) => (tellsAll
+  ? 'This file says everything. With guidance other tools still draw a little differently: they send the empty prompt through the LoRA too.'
+  : 'Other tools do not apply the concept rows, and send the empty prompt through the LoRA too: likeness will be lower there.');
 
 function Option({ id, label, why, checked, onChange }: { id: string; label: string; why: string; checked: boolean; onChange(next: boolean): void }) {
   return (

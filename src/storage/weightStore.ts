@@ -3,6 +3,8 @@
  * fetches what is missing or changed, and hands out a reader backed by the database. Once stored, no network is needed:
  * without an answer the stored copy is used as it is. Only one tab downloads at a time.
  */
+import * as v from 'valibot';
+import { readJson } from '../formats/json';
 import { Fault } from '../protocol/faults';
 import { chunksOf } from './chunks';
 import type { BaseRecord, Database } from './db';
@@ -35,17 +37,16 @@ export interface StoredBase {
   weights(folder: string): Promise<TensorSource>;
 }
 
-const isListing = (value: unknown): value is FileListing => {
-  const { path, sizeBytes, sha256 } = (value ?? {}) as Record<string, unknown>;
-  return typeof path === 'string' && !path.includes('..') && Number.isSafeInteger(sizeBytes) && typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256);
-};
+/** files.json of a base's folder. Paths stay within it. */
+const fileList = v.object({
+  version: v.literal(1),
+  files: v.pipe(v.array(v.object({ path: v.pipe(v.string(), v.check((path) => !path.includes('..'))), sizeBytes: v.pipe(v.number(), v.safeInteger()), sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)) })), v.minLength(1)),
+});
 
 async function fetchList(folder: string, options: DownloadOptions): Promise<FileListing[]> {
   const response = await request(folder + LIST_NAME, LIST_NAME, options, 'no-cache');
-  const list = (await response.json().catch(() => null)) as { version?: unknown; files?: unknown } | null;
-  if (list?.version !== 1 || !Array.isArray(list.files) || list.files.length === 0 || !list.files.every(isListing)) {
-    throw new Fault('network', 'The server sent something else than the list of the base model’s files.', 'Reload the page; if it stays, the page is not installed completely.', { subject: LIST_NAME });
-  }
+  const list = readJson(await response.text().catch(() => ''), fileList);
+  if (!list) throw new Fault('network', 'The server sent something else than the list of the base model’s files.', 'Reload the page; if it stays, the page is not installed completely.', { subject: LIST_NAME });
   return list.files;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The caption triplet. Base and Target follow from Complete and from what the concept is, until they are written by hand; one
- * function says what all three become when any of that changes. `[V]` stands for the concept, and is the only mark.
+ * function says what all three become when any of that changes. `[V]` stands for the concept; further ones, [name], stand in prompts alone.
  */
 export const CONCEPT_MARK = '[V]';
 

@@ -35,7 +35,7 @@ export function ExportDialog({ concept, onClose }: { concept: ConceptSummary; on
       {concept.preview && <Option id={ids.exportThumbnail} label="Thumbnail in the header" why="The card’s picture, for model lists of other tools." checked={options.includeThumbnail} onChange={(includeThumbnail) => set({ includeThumbnail })} />}
       <Option id={ids.exportKohya} label="Names of kohya’s scripts" why="For tools that read single-file checkpoints. Off: diffusers’ names, which most tools read." checked={options.keys === 'kohya'} onChange={(on) => set({ keys: on ? 'kohya' : 'diffusers' })} />
       <div className="recipe-field">
-        <div className="row"><label htmlFor="export-author">Author</label><input id="export-author" className="field" data-testid={ids.exportAuthor} value={options.author} maxLength={80} placeholder="not said" spellCheck={false} onChange={(event) => set({ author: event.target.value })} /></div>
+        <div className="row"><label htmlFor="export-author">Author</label><input id="export-author" className="text" data-testid={ids.exportAuthor} value={options.author} maxLength={80} placeholder="not said" spellCheck={false} onChange={(event) => set({ author: event.target.value })} /></div>
       </div>
       <FaultNote fault={fault} />
       <p className={made?.tellsAll ? 'statement good' : 'statement'} data-testid={ids.exportStates} role="status">{made === null ? 'Writing the file.' : statement(made.tellsAll)}</p>

@@ -11,7 +11,7 @@ import { ensureBuild, ensurePackages, root } from './prepare.mjs';
 
 const { values } = parseArgs({ options: {
   set: { type: 'string', default: 'guide-dog' }, steps1: { type: 'string' }, steps2: { type: 'string' },
-  lora: { type: 'string' }, prompt: { type: 'string', default: 'a [V] dog at night' }, seed: { type: 'string', default: '505' },
+  lora: { type: 'string' }, prompt: { type: 'string', default: 'a [V] dog in the center on grass' }, seed: { type: 'string', default: '503' },
 } });
 ensurePackages();
 ensureBuild();

@@ -86,3 +86,11 @@ it('says in plain words what of a file was left out', async () => {
     '2 parts were left out, because this base has no such layer: transformer.transformer_blocks.0.ff.up and others.',
   ]);
 });
+
+it('reads a LoRA of another tool as that tool does: [V] is no word that only Lamina teaches', async () => {
+  const { shelf } = await opened({ studentRows: 'off', trigger: 'mimi' });
+  const own = await exported(shelf);
+  expect((await shelf.import(own, 'dog.safetensors')).concept.recipe.trigger).toBe('mimi');
+  const bare = await changed(own, (_, metadata) => { for (const key of Object.keys(metadata)) delete metadata[key]; });
+  expect((await shelf.import(bare, 'dog.safetensors')).concept.recipe.trigger).toBe('');
+});

@@ -124,7 +124,7 @@ export class Shelf {
     const { tensors, studentRows, note } = agreeOnRows(read.tensors, told);
     const entry = await putConcept(await this.opening.db(), {
       conceptId: crypto.randomUUID(), name: cleanName(about?.name || fileName.replace(/\.safetensors$/i, '')), createdAt: new Date().toISOString(), base: BASE_ID, imported: true,
-      recipe: { ...(told ?? defaultRecipe()), studentRows }, measures: null, lambda: about?.lambda ?? 1, preview: null, tensors, captions: [],
+      recipe: { ...(told ?? { ...defaultRecipe(), trigger: '' }), studentRows }, measures: null, lambda: about?.lambda ?? 1, preview: null, tensors, captions: [],
     });
     return { concept: summary(entry), matched, total, notes: [...(note ? [note] : []), ...leftOutWords(read.unmatched)] };
   }

@@ -21,8 +21,7 @@ beforeAll(async () => {
   base = await tinyBase();
 });
 
-async function train(change: Partial<Recipe>, count = Infinity): Promise<TrainState> {
-  const dataset = tinyDataset();
+async function train(change: Partial<Recipe>, count = Infinity, dataset = tinyDataset()): Promise<TrainState> {
   const trainer = await createTrainer({ base, method: methods.purecc, recipe: tinyRecipe(change), dataset });
   for await (const { step } of trainer.steps()) if (step >= count) break;
   const state = await trainer.exportState();
@@ -172,6 +171,18 @@ describe('the hold on other captions', () => {
     expect(gradients.baseStudent).toBeUndefined();
   });
 
+  it('reads the rows that were drawn, those beyond the number of pictures too', async () => {
+    const recipe = { priorShare: 1, stage1Steps: 1, stage2Steps: 12 };
+    const other = tinyDataset();
+    const context = other.words.prior.context;
+    const [rows, tokens, width] = context.shape;
+    // 3 pictures, 5 captions: only the last two are others
+    other.words.prior.context = tf.concat3d([tf.slice3d(context, [0, 0, 0], [3, tokens, width]), tf.zeros([rows - 3, tokens, width])], 0);
+    context.dispose();
+    expect(other.pictures).toBe(3);
+    expect((await train(recipe, Infinity, other)).groups.student!.values).not.toEqual((await train(recipe)).groups.student!.values);
+  });
+
   it('draws one for each sample, the same for the same seed and step', () => {
     const dataset = tinyDataset();
     const draw = (step: number) => drawBatch(dataset, tinyRecipe({ batchSize: 4 }), 1, step);
@@ -180,4 +191,10 @@ describe('the hold on other captions', () => {
     expect(draw(7).priors).toEqual(rows[7]);
     disposeDataset(dataset);
   });
+});
+
+it('the student has a rate of its own', async () => {
+  const [one, other] = [await train({}), await train({ studentLearningRate: 3e-3 })];
+  expect(other.groups.extractor!.values).toEqual(one.groups.extractor!.values);
+  expect(other.groups.student!.values).not.toEqual(one.groups.student!.values);
 });

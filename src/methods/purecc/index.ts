@@ -1,6 +1,6 @@
 /**
  * PureCC as the trainer sees it: which evaluations each stage needs under a recipe, and the loss over their velocities.
- * The equations are in loss.ts. Stage 1 trains the extractor and the concept rows; stage 2 a fresh student, both frozen.
+ * The equations are in loss.ts. Stage 1 trains the extractor and the concept rows; stage 2 the student, with both frozen.
  * The evaluations of stage 2 by name:
  *   complete    student on Complete                        trains
  *   target      extractor on Target                        g's first half

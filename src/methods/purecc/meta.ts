@@ -1,7 +1,7 @@
 /**
  * PureCC's parameters as pure data: what the panel renders, the worker validates, the checkpoint stores and the URL carries.
  * Each field has its default on the embedded base, range, unit, plain label, expert term and one line of why.
- * Source of the defaults: arXiv 2603.07561 v2, Table 6 and supplement; learning rates of the embedded base: recipe/purecc.py.
+ * Source of the defaults: recipe/results.md, measured on the embedded base; the paper's own (arXiv 2603.07561 v2, Table 6): docs/methods.md.
  */
 import { choice, flag, number, type Fields, type ValuesOf } from '../fields';
 import type { MethodMeta } from '../meta';
@@ -34,14 +34,14 @@ export const pureccFields = {
   originalSource: choice(['frozen', 'trainable', 'trainable-detached'], { default: 'frozen', label: 'What counts as original', term: 'originalSource', group: 'purity', why: 'Trainable, as in the paper’s code, lets the original drift along.' }),
   sites: choice(['attention', 'attention+mlp'], { default: 'attention', label: 'Layers that learn', term: 'target modules', group: 'adapter', why: 'With the MLPs the adapter holds about twice as much, and a step takes longer.' }),
   studentStart: choice(['fresh', 'extractor'], { default: 'extractor', absent: 'fresh', label: 'Student starts', term: 'studentStart', group: 'adapter', why: 'From the extractor it knows the concept at once, and has what the extractor did to everything else to undo.' }),
-  studentRows: choice(['on', 'off', 'mixed'], { default: 'mixed', earlier: { true: 'on', false: 'off' }, label: 'Concept rows in the student', term: 'studentRows', group: 'adapter', why: 'Off: the exported file says everything, but likeness is lower. Mixed: it learns both ways.' }),
+  studentRows: choice(['on', 'off', 'mixed'], { default: 'mixed', earlier: { true: 'on', false: 'off' }, label: 'Concept rows in the student', term: 'studentRows', group: 'adapter', why: 'On: other tools, which have no rows, draw much less of the concept. Mixed: it learns both ways.' }),
   rowDropout: number({ default: 0.5, min: 0, max: 1, label: 'Steps without rows', term: 'row dropout', group: 'adapter', why: 'Share of the student’s steps in which it sees no rows. Used only when they are mixed.' }),
   previewEvery: runFields.previewEvery,
 } satisfies Fields;
 
 export type PureccRecipe = ValuesOf<typeof pureccFields>;
 
-/** Measured side by side in docs/methods.md. */
+/** What each value does was measured in recipe/results.md. */
 export const pureccMeta = {
   name: 'PureCC',
   fields: pureccFields,

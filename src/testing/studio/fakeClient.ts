@@ -17,7 +17,7 @@ export interface FakeClient extends StudioClient {
 }
 
 export function fakeRun(changes: Partial<Events['run']> = {}): Events['run'] {
-  const recipe = { ...defaultRecipe(), classWord: 'dog' };
+  const recipe = { ...defaultRecipe(), classWord: 'dog', stage1Steps: 400, stage2Steps: 400 };
   return { runId: 'run-1', name: 'Guide dog', phase: 'learning', stage: 'extractor', recipe, step: 0, totalSteps: 800, secondsLeft: null, lambda: 1, notIdentical: '', startedAt: '2026-01-01T00:00:00Z', ...changes };
 }
 

@@ -2,13 +2,9 @@
  * Full pictures: the balanced field from pure noise to pixels, with the expected picture shown on the way. One draw at a
  * time, the newest wins; anchors (full pictures at fixed balances) are drawn only while nothing else is asked for.
  */
-import * as tf from '../engine/tf';
-import type { Tensor4D } from '../engine/tf';
-import { decode } from '../models/vae';
 import type { Base } from '../pipeline/base';
 import { disposeConcept, type LearnedConcept } from '../pipeline/concept';
 import { balancedField, baseField, disposeFieldWords, encodeFieldWords, type FieldWords, type VelocityField } from '../pipeline/sampling/fields';
-import { sample } from '../pipeline/sampling/sample';
 import { RANDOM_VERSION } from '../pipeline/random';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
@@ -18,24 +14,16 @@ import type { Recipe } from '../protocol/recipe';
 import { PICTURE_VERSION, type PictureRecipe } from '../formats/pngParameters';
 import type { Current } from './current';
 import { BASE_ID, type Opening } from './opening';
-import { shownBatch, toPictureFile, type Shown } from './present';
+import { drawPicture } from './picturing';
+import { toPictureFile, type Shown } from './present';
 import type { Probing } from './probing';
 import type { Turns, Urgency } from './turns';
 
-/** Time between pictures shown on the way; each costs a decoding. */
-const PARTIAL_EVERY_MS = 500;
 export const TRANSFORMER_FILE = 'transformer/diffusion_pytorch_model.safetensors';
 const APP = 'Lamina 0.1.0';
 
 interface Drawn { shown: Shown; revision: number; recipe: PictureRecipe }
-interface OnePicture { base: Base; slot: PictureSlot; field: VelocityField; params: DrawParams; kind: Urgency; reads: Recipe['kind']; atStep: number | null; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }
-
-let revision = 0;
-export const nextRevision = (): number => ++revision;
-
-/** Where the trajectory is heading: x0 = x − sigma·v, v from the last two points. */
-const expected = (before: Tensor4D, after: Tensor4D, sigmaBefore: number, sigma: number): Tensor4D =>
-  tf.tidy(() => tf.sub<Tensor4D>(after, tf.mul(tf.sub(after, before), sigma / (sigma - sigmaBefore))));
+interface OnePicture { base: Base; slot: PictureSlot; field: VelocityField; params: DrawParams; reads: Recipe['kind']; atStep: number | null; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }
 
 export class Drawing {
   private running: AbortController | null = null;
@@ -53,7 +41,7 @@ export class Drawing {
     await this.drawing('drawing', params, either, async (one, words, concept, between) => {
       const { base } = one;
       const onStep = (step: number) => this.host.emit('drawing', { step, steps: params.steps });
-      const common = { ...one, between, kind: 'drawing' as const, partial: true };
+      const common = { ...one, between, partial: true };
       // without a concept the base is all there is
       if (concept) await this.picture({ ...common, slot: { kind: 'concept' }, field: balancedField(base, words, concept, params.balance), onStep });
       if (params.withBase) await this.picture({ ...common, slot: { kind: 'base' }, atStep: null, field: baseField(base, words), ...(concept ? {} : { onStep }) });
@@ -81,7 +69,7 @@ export class Drawing {
     try {
       for (const balance of balances) {
         await this.drawing('idle', { ...params, balance }, either, async (one, words, concept, between) => {
-          if (concept) await this.picture({ ...one, between, kind: 'idle', partial: false, slot: { kind: 'anchor', balance }, field: balancedField(one.base, words, concept, balance) });
+          if (concept) await this.picture({ ...one, between, partial: false, slot: { kind: 'anchor', balance }, field: balancedField(one.base, words, concept, balance) });
         });
       }
     } catch (error) {
@@ -128,39 +116,11 @@ export class Drawing {
   }
 
   private async picture({ base, slot, field, params, reads, atStep, between, signal, partial, onStep }: OnePicture): Promise<void> {
-    const started = performance.now();
-    let shownAt = started;
-    let before: Tensor4D | null = null;
-    let sigmaBefore = 1;
-    const show = async (latent: Tensor4D, state: 'partial' | 'full', step: number): Promise<Pick<Drawn, 'shown' | 'revision'>> => {
-      const pixels = decode(base.vae, latent);
-      const [shown] = await shownBatch(pixels);
-      pixels.dispose();
-      const bitmap = await this.opening.platform.raster.toBitmap(shown!);
-      const { prompt, negative, seed, guidance, steps, balance } = params;
-      const mine = nextRevision();
-      this.host.emit('picture', { slot, revision: mine, bitmap, state, step, steps, elapsedMs: performance.now() - started, prompt, negative, seed, guidance, kind: reads, balance: slot.kind === 'base' ? 0 : balance, atStep });
-      return { shown: shown!, revision: mine };
-    };
-    try {
-      for await (const { step, steps, sigma, latent } of sample({ base, field, seeds: [params.seed], steps: params.steps, guidance: params.guidance, between, signal })) {
-        onStep?.(step);
-        if (step === steps) {
-          const drawn = await show(latent, 'full', step);
-          if (slot.kind === 'base' || slot.kind === 'concept') this.last[slot.kind] = { ...drawn, recipe: await this.describe(params, slot.kind, drawn.shown) };
-        } else if (partial && before && performance.now() - shownAt > PARTIAL_EVERY_MS) {
-          const ahead = expected(before, latent, sigmaBefore, sigma);
-          await show(ahead, 'partial', step);
-          ahead.dispose();
-          shownAt = performance.now();
-        }
-        before?.dispose();
-        before = tf.clone(latent);
-        sigmaBefore = sigma;
-      }
-    } finally {
-      before?.dispose();
-    }
+    const { prompt, negative, seed, guidance, steps, balance } = params;
+    const { host, opening: { platform: { raster } } } = this;
+    const event = { slot, steps, prompt, negative, seed, guidance, kind: reads, balance: slot.kind === 'base' ? 0 : balance, atStep };
+    const drawn = await drawPicture({ host, raster, base, sampling: { field, seeds: [seed], steps, guidance, between, signal }, event, partial, ...(onStep && { onStep }) });
+    if (slot.kind === 'base' || slot.kind === 'concept') this.last[slot.kind] = { ...drawn, recipe: await this.describe(params, slot.kind, drawn.shown) };
   }
 
   private async describe(params: DrawParams, slot: 'base' | 'concept', { width, height }: Shown): Promise<PictureRecipe> {

@@ -17,7 +17,7 @@ import type { PictureSlot } from '../protocol/pictures';
 import { GUIDANCE } from '../protocol/limits';
 import type { Recipe } from '../protocol/recipe';
 import type { PreviewRecord } from '../storage/db';
-import { nextRevision } from './drawing';
+import { nextRevision } from './picturing';
 import type { Raster } from './platform';
 import { shownBatch, type Shown } from './present';
 

@@ -6,7 +6,7 @@ import type { Measures } from '../protocol/runReport';
 import type { Database, PreviewRecord, RunRecord } from '../storage/db';
 import { isRunHeld } from '../storage/locks';
 import { readCheckpoints, readMetrics, readPreviews } from '../storage/runStore';
-import { nextRevision } from './drawing';
+import { nextRevision } from './picturing';
 import type { Platform } from './platform';
 import { previewKey, previewPrompts } from './previewing';
 

@@ -12,8 +12,10 @@ import { guidanceFusion } from '../../engine/kernels/guidanceFusion';
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import { methodOf } from '../../methods';
+import { composeVelocity, isPlain } from '../../methods/gcfg/compose';
 import type { Evaluated, WrittenRole } from '../../methods/method';
 import { Fault } from '../../protocol/faults';
+import { plainComposition, type Composition } from '../../protocol/mix';
 import type { Recipe } from '../../protocol/recipe';
 import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, type LearnedConcept } from '../concept';
@@ -63,6 +65,8 @@ export interface Guidance {
   weight: number | ((sigma: number) => number);
   /** Where it acts, 0…1, broadcast against [K,h,w,C]; everywhere without one. Stays the caller's. */
   mask?: Tensor4D;
+  /** Its weight is solved together with those of the others that say so, where the composition asks for it. */
+  joint?: boolean;
 }
 
 export interface VelocityField {
@@ -72,28 +76,43 @@ export interface VelocityField {
   evaluate(x: Tensor4D, sigma: number, guidance: number, pacing?: Pacing): Promise<Tensor4D>;
 }
 
-interface Weighted { evaluation: Evaluation; weight: number }
+interface Weighted { evaluation: Evaluation; weight: number; mask: Tensor4D | null }
 
 /** A guidance at one noise level. */
 type Now = Omit<Guidance, 'weight'> & { weight: number };
 
-/** Each evaluation once, with its weight in the whole; the first stands for what the others leave of 1. */
+/**
+ * Each evaluation once in each mask, with its weight in the whole. The first has no mask and stands for what the others leave of 1;
+ * so those that are the same as it need not be named again.
+ */
 function weightedSum(origin: Evaluation, guidances: readonly Now[]): Weighted[] {
-  const all: Weighted[] = [{ evaluation: origin, weight: 1 }];
-  const add = (evaluation: Evaluation, weight: number) => {
-    const known = all.find((each) => sameEvaluation(each.evaluation, evaluation));
+  const all: Weighted[] = [{ evaluation: origin, weight: 1, mask: null }];
+  const add = (evaluation: Evaluation, weight: number, mask: Tensor4D | null) => {
+    const known = all.find((each) => each.mask === mask && sameEvaluation(each.evaluation, evaluation));
     if (known) known.weight += weight;
-    else all.push({ evaluation, weight });
+    else all.push({ evaluation, weight, mask });
   };
-  for (const { positive, negative, weight } of guidances) {
-    add(positive, weight);
-    add(negative, -weight);
+  for (const { positive, negative, weight, mask = null } of [...guidances].sort((a, b) => Number(!!a.mask) - Number(!!b.mask))) {
+    add(positive, weight, mask);
+    add(negative, -weight, mask);
   }
-  return all.filter(({ weight }) => weight !== 0);
+  const [first, ...rest] = all.filter(({ weight }) => weight !== 0);
+  return [first!, ...rest.filter(({ evaluation }) => !sameEvaluation(evaluation, first!.evaluation))];
 }
 
-/** A field from a list of guidances around `origin`, v0. Plain data in, velocities out; it owns nothing. */
-export function guidedField(base: FlowBase, origin: Evaluation, guidances: readonly Guidance[]): VelocityField {
+/** The plain sum in one pass. */
+async function fusedSum(sum: readonly Weighted[], velocitiesOf: (wanted: readonly Evaluation[]) => Promise<Tensor4D[]>): Promise<Tensor4D> {
+  const [first, ...rest] = await velocitiesOf(sum.map(({ evaluation }) => evaluation));
+  const v = tf.tidy(() => (rest.length === 0 ? tf.clone(first!) : guidanceFusion(first!, rest, sum.slice(1).map(({ weight }) => weight), sum.slice(1).map(({ mask }) => mask))));
+  tf.dispose([first!, ...rest]);
+  return v;
+}
+
+/**
+ * A field from a list of guidances, in order of priority, around `origin`, v0. Plain data in, velocities out; it owns nothing.
+ * Only a composition that is not the plain sum has the differences made one by one.
+ */
+export function guidedField(base: FlowBase, origin: Evaluation, guidances: readonly Guidance[], composition: Composition = plainComposition): VelocityField {
   const rows = origin.words.at.length;
   return {
     rows,
@@ -103,19 +122,16 @@ export function guidedField(base: FlowBase, origin: Evaluation, guidances: reado
         if (signal?.aborted) throw new Fault('aborted', 'Stopped.');
       };
       await paced();
-      const now = guidances.map((each): Now => ({ ...each, weight: guidance * (typeof each.weight === 'number' ? each.weight : each.weight(sigma)) })).filter(({ weight }) => weight !== 0);
-      const sum = weightedSum(origin, now.filter(({ mask }) => !mask));
-      const masked = now.filter(({ mask }) => mask);
-      const wanted = [...sum.map(({ evaluation }) => evaluation), ...masked.flatMap(({ positive, negative }) => [positive, negative])];
-      const velocities = await evaluate(base, x, new Array<number>(rows).fill(sigma), wanted, paced);
-      const [first, ...rest] = velocities.slice(0, sum.length);
-      const differences = velocities.slice(sum.length);
-      const v = tf.tidy(() => {
-        const plain = rest.length === 0 ? tf.clone(first!) : (guidanceFusion(first!, rest, sum.slice(1).map(({ weight }) => weight)) as Tensor4D);
-        return masked.reduce((all, { mask, weight }, i) => tf.add<Tensor4D>(all, tf.mul(tf.mul(mask!, weight), tf.sub(differences[2 * i]!, differences[2 * i + 1]!))), plain);
-      });
-      tf.dispose(velocities);
-      return v;
+      const velocitiesOf = (wanted: readonly Evaluation[]) => evaluate(base, x, new Array<number>(rows).fill(sigma), wanted, paced);
+      const now = guidances.map((each): Now => ({ ...each, weight: typeof each.weight === 'number' ? each.weight : each.weight(sigma) })).filter(({ weight }) => weight !== 0);
+      if (isPlain(composition)) return fusedSum(weightedSum(origin, now.map((each) => ({ ...each, weight: guidance * each.weight })).filter(({ weight }) => weight !== 0)), velocitiesOf);
+      const velocities = await velocitiesOf([origin, ...now.flatMap(({ positive, negative }) => [positive, negative])]);
+      const differences = tf.tidy(() => now.map((_, i) => tf.sub<Tensor4D>(velocities[2 * i + 1]!, velocities[2 * i + 2]!)));
+      try {
+        return await composeVelocity(velocities[0]!, now.map(({ weight, mask = null, joint = false }, i) => ({ difference: differences[i]!, weight, mask, joint })), guidance, composition, { x, sigma });
+      } finally {
+        tf.dispose([...velocities, ...differences]);
+      }
     },
   };
 }

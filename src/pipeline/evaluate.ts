@@ -1,6 +1,6 @@
 /**
  * Several evaluations of the transformer at one point, in as few forward passes as possible: equal ones are made once, and rows
- * whose adapter is the same share a pass (rows without [V] ignore the concept rows, so they batch with those that have one).
+ * whose adapter is the same share a pass, whichever concept rows their words read.
  */
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
@@ -28,12 +28,6 @@ function sameAdapters(a: Adapters, b: Adapters): boolean {
   const [first, second] = [listOf(a), listOf(b)];
   return first.length === second.length && first.every(({ adapter, weight }, i) => adapter === second[i]!.adapter && weight === second[i]!.weight);
 }
-/** Whether what both say of [V] and of each name can go into one pass. */
-function compatibleRows(a: Evaluation, b: Evaluation): boolean {
-  const agree = (one: RowTensors | null | undefined, other: RowTensors | null | undefined) => !one || !other || one === other;
-  return agree(a.rows, b.rows) && Object.entries(a.named ?? {}).every(([name, rows]) => agree(rows, b.named?.[name]));
-}
-
 /** Whether two evaluations have the same value: the same words, adapters and rows, or rows that no word of theirs reads. */
 export function sameEvaluation(a: Evaluation, b: Evaluation): boolean {
   const read = (rows: RowTensors | null | undefined, at: readonly number[] | undefined) => (rows && at?.some((position) => position >= 0) ? rows : null);
@@ -42,18 +36,27 @@ export function sameEvaluation(a: Evaluation, b: Evaluation): boolean {
     && [...names].every((name) => read(a.named?.[name], a.words.named?.[name]) === read(b.named?.[name], b.words.named?.[name]));
 }
 
-/** The rows of one mark over all evaluations of a pass; null where none of them reads any. */
-function rowsOf(evaluations: readonly Evaluation[], rows: (evaluation: Evaluation) => RowTensors | null | undefined, at: (words: EncodedPrompts) => readonly number[] | undefined): ConceptRows | null {
-  const table = evaluations.map(rows).find(Boolean);
-  const places = evaluations.flatMap((evaluation) => (rows(evaluation) ? at(evaluation.words) : undefined) ?? evaluation.words.at.map(() => -1));
-  return table && places.some((position) => position >= 0) ? { ...table, at: places } : null;
+type At = readonly number[];
+
+/** Each table of rows that some evaluation of a pass reads, with its places; once more where one reads it under a second name. Those of [V] come first. */
+function marksOf(evaluations: readonly Evaluation[]): ConceptRows[] {
+  const marks: { table: RowTensors; places: Map<Evaluation, At> }[] = [];
+  const read = (evaluation: Evaluation, table: RowTensors | null | undefined, at: At | undefined) => {
+    if (!table || !at?.some((position) => position >= 0)) return;
+    const mark = marks.find((each) => each.table === table && !each.places.has(evaluation));
+    if (mark) mark.places.set(evaluation, at);
+    else marks.push({ table, places: new Map([[evaluation, at]]) });
+  };
+  for (const evaluation of evaluations) read(evaluation, evaluation.rows, evaluation.words.at);
+  for (const name of new Set(evaluations.flatMap(({ named }) => Object.keys(named ?? {})))) {
+    for (const evaluation of evaluations) read(evaluation, evaluation.named?.[name], evaluation.words.named?.[name]);
+  }
+  return marks.map(({ table, places }) => ({ ...table, at: evaluations.flatMap((evaluation) => places.get(evaluation) ?? evaluation.words.at.map(() => -1)) }));
 }
 
 /** Inputs of one pass: x and sigma repeated once for each evaluation. The caller disposes with disposeStacked. */
 export function stack(x: Tensor4D, sigma: readonly number[], evaluations: readonly Evaluation[]): { input: MmditInput; rows: ConceptRows | null } {
-  const names = [...new Set(evaluations.flatMap(({ named }) => Object.keys(named ?? {})))];
-  const marked = [rowsOf(evaluations, ({ rows }) => rows, ({ at }) => at), ...names.map((name) => rowsOf(evaluations, ({ named }) => named?.[name], ({ named }) => named?.[name]))];
-  const [first, ...others] = marked.filter((rows) => rows !== null);
+  const [first, ...others] = marksOf(evaluations);
   return {
     input: {
       x: evaluations.length === 1 ? tf.clone(x) : tf.concat4d(evaluations.map(() => x), 0),
@@ -67,36 +70,51 @@ export function stack(x: Tensor4D, sigma: readonly number[], evaluations: readon
 
 export const disposeStacked = ({ input }: { input: MmditInput }): void => tf.dispose([input.x, input.context, input.pooled]);
 
-/** One pass: evaluations of equal adapters. */
-async function pass(base: FlowBase, x: Tensor4D, sigma: readonly number[], evaluations: readonly Evaluation[], between: Between): Promise<Tensor4D[]> {
+/** One pass: evaluations of equal adapters, their velocities [members·K,h,w,C] one after the other. */
+async function pass(base: FlowBase, x: Tensor4D, sigma: readonly number[], evaluations: readonly Evaluation[], between: Between): Promise<Tensor4D> {
   const { adapter } = evaluations[0]!;
   const summed = Array.isArray(adapter) ? sumAdapters(adapter as readonly WeightedAdapter[]) : null;
   const stacked = stack(x, sigma, evaluations);
   try {
-    const all = await velocityAsync(base.mmdit, stacked.input, summed ?? (adapter as Adapter | null), stacked.rows, between);
-    const parts = tf.split<Tensor4D>(all, evaluations.length, 0);
-    all.dispose();
-    return parts;
+    return await velocityAsync(base.mmdit, stacked.input, summed ?? (adapter as Adapter | null), stacked.rows, between);
   } finally {
     disposeAdapter(summed);
     disposeStacked(stacked);
   }
 }
 
+/** Velocities where the passes left them. */
+export interface Passes {
+  /** [members·K,h,w,C] each. */
+  outputs: Tensor4D[];
+  /** Where each evaluation's K rows lie: the pass, and how many members stand before it. */
+  at: { pass: number; member: number }[];
+}
+
+/** As `evaluate`, but nothing is taken apart or copied. The caller disposes the outputs. */
+export async function evaluatePasses(base: FlowBase, x: Tensor4D, sigma: readonly number[], evaluations: readonly Evaluation[], between: Between): Promise<Passes> {
+  const passes: Evaluation[][] = [];
+  const at = evaluations.map((evaluation) => {
+    let pass = passes.findIndex(([member]) => sameAdapters(member!.adapter, evaluation.adapter));
+    if (pass < 0) pass = passes.push([]) - 1;
+    const members = passes[pass]!;
+    const known = members.findIndex((member) => sameEvaluation(member, evaluation));
+    return { pass, member: known >= 0 ? known : members.push(evaluation) - 1 };
+  });
+  const outputs: Tensor4D[] = [];
+  try {
+    for (const members of passes) outputs.push(await pass(base, x, sigma, members, between));
+    return { outputs, at };
+  } catch (error) {
+    tf.dispose(outputs);
+    throw error;
+  }
+}
+
 /** One velocity per evaluation, in order. x [K,h,w,C]; every evaluation's words have K rows. What `between` throws passes through. The caller disposes. */
 export async function evaluate(base: FlowBase, x: Tensor4D, sigma: readonly number[], evaluations: readonly Evaluation[], between: Between): Promise<Tensor4D[]> {
-  const once = evaluations.filter((evaluation, i) => evaluations.findIndex((other) => sameEvaluation(other, evaluation)) === i);
-  const passes: Evaluation[][] = [];
-  for (const evaluation of once) {
-    const fitting = passes.find((members) => sameAdapters(members[0]!.adapter, evaluation.adapter) && members.every((member) => compatibleRows(member, evaluation)));
-    if (fitting) fitting.push(evaluation);
-    else passes.push([evaluation]);
-  }
-  const made = new Map<Evaluation, Tensor4D>();
-  try {
-    for (const members of passes) (await pass(base, x, sigma, members, between)).forEach((velocity, i) => made.set(members[i]!, velocity));
-    return evaluations.map((evaluation) => tf.clone(made.get(once.find((other) => sameEvaluation(other, evaluation))!)!));
-  } finally {
-    made.forEach((velocity) => velocity.dispose());
-  }
+  const { outputs, at } = await evaluatePasses(base, x, sigma, evaluations, between);
+  const velocities = at.map(({ pass, member }) => tf.tidy(() => tf.slice(outputs[pass]!, [member * x.shape[0], 0, 0, 0], x.shape)));
+  tf.dispose(outputs);
+  return velocities;
 }

@@ -34,6 +34,8 @@ const zones = Object.entries(rooms).map(([room, { may, why }]) => ({
   message: why,
 }));
 const tests = ['**/*.test.ts', '**/*.test.tsx'];
+/** What waits on the spot for the device; `data()` lets drafts and messages have their turn meanwhile. */
+const draining = ['dataSync', 'arraySync', 'bytesSync', 'readSync', 'readToGPUSync'].map((property) => ({ property, message: 'Nothing drains synchronously: await data().' }));
 
 export default tseslint.config(
   { ignores: ['dist', 'out', 'node_modules', 'public', 'recipe'] },
@@ -73,6 +75,7 @@ export default tseslint.config(
     rules: { 'no-restricted-imports': ['error', { patterns: [{ group: ['@tensorflow/*'], message: 'tfjs comes in through src/engine/tf.ts alone.' }] }] },
   },
   { files: ['src/**/*.{ts,tsx}'], ignores: ['src/testing/**', 'src/bench/**', ...tests], rules: { 'no-restricted-syntax': ['error', { selector: "ImportDeclaration[source.value=/\\/(testing|bench)\\//]", message: 'Nothing of the app imports src/testing or src/bench.' }] } },
+  { files: ['src/**/*.{ts,tsx}'], ignores: ['src/testing/**', 'src/bench/**', ...tests], rules: { 'no-restricted-properties': ['error', ...draining] } },
   { files: ['src/ui/**/*.{ts,tsx}', 'src/main.tsx'], plugins: { 'react-hooks': reactHooks }, rules: { 'react-hooks/rules-of-hooks': 'error', 'react-hooks/exhaustive-deps': 'error' } },
   { files: ['scripts/**', '*.js', '*.ts', 'e2e/**'], languageOptions: { globals: { ...globals.node, ...globals.browser } } },
 );

@@ -1,11 +1,13 @@
 /**
- * Computations that yield between blocks, or a promise where they have to wait for weights: `drain` runs one at once,
+ * Computations that yield between blocks or layers, or a promise where they have to wait for weights: `drain` runs one at once,
  * `drainAsync` awaits what it yields, and something else in every gap. Because they live across tidies, what they keep is
  * in a Hold, which frees it exactly once.
  */
-import { invariant } from '../../engine/invariant';
-import { keep, type Tensor } from '../../engine/tf';
-import type { Between } from './types';
+import { invariant } from '../engine/invariant';
+import { keep, type Tensor } from '../engine/tf';
+
+/** Awaited in the gaps of a computation: others take their turn there, and what it throws ends it. */
+export type Between = () => Promise<void>;
 
 export type Steps<R> = Generator<Promise<void> | void, R>;
 

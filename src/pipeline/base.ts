@@ -3,13 +3,14 @@
  * prompt. Owned by whoever called `loadBase`; `disposeBase` frees all of it. It reads through BaseFiles and never fetches.
  */
 import type { Tensor2D, Tensor3D } from '../engine/tf';
-import { disposeClipText, disposeClipVision, encodeText, loadClipText, loadClipVision, type ClipText, type ClipVision } from '../models/clip';
+import { disposeClipText, disposeClipVision, encodeTextAsync, loadClipText, loadClipVision, type ClipText, type ClipVision } from '../models/clip';
 import { disposeMmdit, loadMmdit, type Mmdit } from '../models/mmdit';
 import { makeTokenizer, type Tokenizer } from '../models/tokenizer';
-import { disposeTinyAutoencoder, loadTinyAutoencoder, type TinyAutoencoder } from '../models/vae';
+import { loadAutoencoder, type Autoencoder } from '../models/vae';
 import type { BaseFiles } from '../models/weightSource';
 import { Fault } from '../protocol/faults';
 import { PromptCache } from './promptCache';
+import { makeSizes, type Sizes } from './sizes';
 
 /** Prompts as the transformer reads them. at[i]: position of [V] in the text stream of row i, −1 where there is none. */
 export interface EncodedPrompts {
@@ -23,10 +24,10 @@ export interface EncodedPrompts {
 /** What flow training and sampling need of a base; the rest encodes and decodes. */
 export type FlowBase = Pick<Base, 'mmdit' | 'shift' | 'latentShape'>;
 
-export interface Base {
+export interface Base extends Sizes {
   id: string;
   mmdit: Mmdit;
-  vae: TinyAutoencoder;
+  autoencoder: Autoencoder;
   text: ClipText;
   vision: ClipVision;
   tokenizer: Tokenizer;
@@ -34,10 +35,6 @@ export interface Base {
   prompts: PromptCache;
   /** Flow shift of the scheduler: 1 on the embedded base, 3 on SD3.5. */
   shift: number;
-  /** [h, w, C] of one latent. */
-  latentShape: [number, number, number];
-  /** Side of a picture in pixels. */
-  imageSize: number;
   /** The empty prompt, one row. */
   null: EncodedPrompts;
 }
@@ -59,26 +56,26 @@ export async function loadBase(id: string, files: BaseFiles): Promise<Base> {
   const seen = await network('image_encoder');
   const vision = await loadClipVision(seen.source, seen.config);
   const pictures = await network('vae');
-  const vae = await loadTinyAutoencoder(pictures.source, pictures.config);
+  const autoencoder = await loadAutoencoder(pictures.source, pictures.config);
   const transformer = await network('transformer');
   const mmdit = await loadMmdit(transformer.source, transformer.config);
 
   const side = numberOf(transformer.config, 'sample_size', 'transformer/config.json');
-  const levels = (pictures.config as { encoder_block_out_channels: number[] }).encoder_block_out_channels.length;
-  const empty = encodeText(text, [tokenizer.encode('')]);
+  const { channels, patch, positionSide } = mmdit.config;
+  const { downscale } = autoencoder;
+  const empty = await encodeTextAsync(text, [tokenizer.encode('')], async () => {});
   empty.lastNormed.dispose();
   return {
-    id, mmdit, vae, text, vision, tokenizer, prompts: new PromptCache(),
+    id, mmdit, autoencoder, text, vision, tokenizer, prompts: new PromptCache(),
     shift: numberOf(await files.json('scheduler/scheduler_config.json'), 'shift', 'scheduler/scheduler_config.json'),
-    latentShape: [side, side, mmdit.config.channels],
-    imageSize: side * 2 ** (levels - 1),
+    ...makeSizes({ own: { height: side * downscale, width: side * downscale }, downscale, channels, patch, mostPatches: positionSide }),
     null: { context: empty.context, pooled: empty.pooled, at: [-1] },
   };
 }
 
 export function disposeBase(base: Base): void {
   disposeMmdit(base.mmdit);
-  disposeTinyAutoencoder(base.vae);
+  base.autoencoder.dispose();
   base.prompts.dispose();
   disposeClipText(base.text);
   disposeClipVision(base.vision);

@@ -22,14 +22,15 @@ export class PromptCache {
   }
 
   /** What `encode` makes of the texts, made once while they are kept. The caller disposes. */
-  encoded(texts: readonly string[], readings: object, encode: () => EncodedPrompts): EncodedPrompts {
+  async encoded(texts: readonly string[], readings: object, encode: () => Promise<EncodedPrompts>): Promise<EncodedPrompts> {
     const key = JSON.stringify([texts, readings]);
-    const words = this.kept.get(key) ?? encode();
+    const made = this.kept.has(key) ? null : await encode();
+    // another may have asked for the same meanwhile, and was first
+    const first = this.kept.get(key);
+    if (made && first) free(made);
+    const words = first ?? made!;
     this.kept.delete(key);
     this.kept.set(key, words);
-    // outlives a tidy that a caller may stand in
-    tf.keep(words.context);
-    tf.keep(words.pooled);
     for (const [oldest, old] of this.kept) {
       if (this.kept.size <= this.limit) break;
       this.kept.delete(oldest);

@@ -4,7 +4,8 @@
  * they read the class word there. One function derives the Base, Target and class prompts from whatever the user typed.
  */
 import * as tf from '../engine/tf';
-import { encodeText } from '../models/clip';
+import { encodeTextAsync } from '../models/clip';
+import type { Between } from '../models/steps';
 import { CONCEPT_MARK, STYLE_READING, deriveCaptions } from '../protocol/captions';
 import { Fault } from '../protocol/faults';
 import type { Recipe } from '../protocol/recipe';
@@ -13,8 +14,8 @@ import type { Base, EncodedPrompts } from './base';
 /** What the encoders read where the concept stands: its trigger word, else the class word, else STYLE_READING. */
 export const spokenWord = ({ trigger, classWord }: Pick<Recipe, 'trigger' | 'classWord'>): string => trigger.trim() || classWord.trim() || STYLE_READING;
 
-/** Encodes prompts, one row each. `read` is what stands for [V], `named` what stands for further concepts, by the name that stands as [name] (spokenWord). Fault `prompt-invalid` when [V] lies beyond what the encoder reads. The caller disposes. */
-export function encodePrompts(base: Pick<Base, 'text' | 'tokenizer'>, prompts: readonly string[], read: string, named: Readonly<Record<string, string>> = {}): EncodedPrompts {
+/** Encodes prompts, one row each. `read` is what stands for [V], `named` what stands for further concepts, by the name that stands as [name] (spokenWord). Fault `prompt-invalid` when [V] lies beyond what the encoder reads. Awaits `between` after each layer. The caller disposes. */
+export async function encodePrompts(base: Pick<Base, 'text' | 'tokenizer'>, prompts: readonly string[], read: string, named: Readonly<Record<string, string>> = {}, between: Between = async () => {}): Promise<EncodedPrompts> {
   const { tokenizer } = base;
   const readings = Object.entries({ [CONCEPT_MARK]: read, ...Object.fromEntries(Object.entries(named).map(([name, word]) => [`[${name}]`, word])) });
   const spoken = (text: string) => readings.reduce((all, [mark, word]) => all.replaceAll(mark, word), text);
@@ -31,7 +32,7 @@ export function encodePrompts(base: Pick<Base, 'text' | 'tokenizer'>, prompts: r
   };
   const places = (mark: string) => prompts.map((prompt) => placeOf(prompt, mark));
   const [at, others] = [places(CONCEPT_MARK), Object.fromEntries(Object.keys(named).map((name) => [name, places(`[${name}]`)]))];
-  const encoded = encodeText(base.text, prompts.map((prompt) => tokenizer.encode(spoken(prompt))));
+  const encoded = await encodeTextAsync(base.text, prompts.map((prompt) => tokenizer.encode(spoken(prompt))), between);
   encoded.lastNormed.dispose();
   return { context: encoded.context, pooled: encoded.pooled, at, ...(Object.keys(named).length > 0 && { named: others }) };
 }

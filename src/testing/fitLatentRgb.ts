@@ -8,7 +8,6 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '../engine/tf';
-import { decode, encode } from '../models/vae';
 import { loadBase } from '../pipeline/base';
 import { baseField, encodeFieldWords } from '../pipeline/sampling/fields';
 import { sampleAll } from '../pipeline/sampling/sample';
@@ -39,8 +38,7 @@ function solve(a: number[][], b: number[][]): number[][] {
 
 await useBackend('wasm');
 const base = await loadBase('embedded', folderFiles('public/base'));
-const [side, , channels] = base.latentShape;
-const scale = base.imageSize / side;
+const { latentChannels: channels, downscale: scale } = base.autoencoder;
 
 const inputs: number[][] = [];
 const colours: number[][] = [];
@@ -51,15 +49,15 @@ async function take(latent: tf.Tensor4D, pixels: tf.Tensor4D): Promise<void> {
   colours.push(...c);
 }
 
-const words = encodeFieldWords(base, PROMPTS, '', { kind: 'instance', classWord: '', trigger: '' });
+const words = await encodeFieldWords(base, PROMPTS, '', { kind: 'instance', classWord: '', trigger: '' });
 const drawn = await sampleAll({ base, field: baseField(base, words), seeds: PROMPTS.map((_, i) => i), steps: 12, guidance: 3 });
-await take(drawn, decode(base.vae, drawn));
+await take(drawn, await base.autoencoder.decode(drawn));
 for (const set of await readdir('public/concepts', { withFileTypes: true })) {
   if (!set.isDirectory()) continue;
   for (const file of (await readdir(join('public/concepts', set.name))).filter((name) => name.endsWith('.png'))) {
     const { width, height, pixels } = readPng(await readFile(join('public/concepts', set.name, file)));
     const picture = tf.tensor4d(pixels, [1, height, width, 3]);
-    await take(encode(base.vae, picture), picture);
+    await take(await base.autoencoder.encode(picture), picture);
   }
 }
 

@@ -12,7 +12,6 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { serialize } from 'node:v8';
 import * as tf from '../engine/tf';
-import { decode } from '../models/vae';
 import { methods } from '../methods';
 import { disposeConcept, storeConcept } from '../pipeline/concept';
 import { buildDataset } from '../pipeline/training/dataset';
@@ -48,7 +47,8 @@ export async function learn(argv: string[]): Promise<void> {
   const pictures = await Promise.all(set.images.map(async ({ file }) => readPng(await readFile(join(folder, file))).pixels));
   const dataset = await buildDataset(base, set.images.map((captions, i) => ({ pixels: pictures[i]!, captions })), recipe);
 
-  const set4d = tf.stack(pictures.map((pixels) => tf.tensor3d(pixels, [base.imageSize, base.imageSize, 3]))) as tf.Tensor4D;
+  const { width: side } = base.pictureSize();
+  const set4d = tf.stack(pictures.map((pixels) => tf.tensor3d(pixels, [side, side, 3]))) as tf.Tensor4D;
   const marks = options.at.split(',').map(Number);
   const started = performance.now();
   const trainer = await createTrainer({ base, method: methods.purecc, recipe, dataset });
@@ -69,14 +69,14 @@ export async function learn(argv: string[]): Promise<void> {
   async function drafts(): Promise<void> {
     const drawn: tf.Tensor4D[] = [];
     for (const prompt of measurePrompts(recipe).slice(0, 2)) {
-      const words = encodeFieldWords(base, [prompt], '', recipe);
+      const words = await encodeFieldWords(base, [prompt], '', recipe);
       for (const sigma of [0.65, 0.75, 0.85]) {
         const probe = await makeProbe({ base, words, concept, seed: 500, guidance: 3, revision: 0, sigma });
-        drawn.push(...[0, 0.5, 1, 1.5, 2].map((balance) => decode(base.vae, draft(probe, balance))));
+        for (const balance of [0, 0.5, 1, 1.5, 2]) drawn.push(await base.autoencoder.decode(draft(probe, balance)));
       }
     }
     const pixels = new Float32Array(await tf.concat4d(drawn, 0).data<'float32'>());
-    await writeFile(join(options.out, `${set.name}-drafts.png`), writePng(contactSheet(pixels, base.imageSize, 5)));
+    await writeFile(join(options.out, `${set.name}-drafts.png`), writePng(contactSheet(pixels, side, 5)));
   }
   await mkdir(options.out, { recursive: true });
   await writeFile(join(options.out, `${set.name}.concept.bin`), serialize(await storeConcept(concept)));

@@ -64,7 +64,7 @@ export function tinySource(seed = 1): WeightSource {
 }
 
 export async function tinyBase(seed = 1): Promise<FlowBase> {
-  return { mmdit: await loadMmdit(tinySource(seed)), shift: 1, latentShape: [4, 4, CHANNELS] };
+  return { mmdit: await loadMmdit(tinySource(seed)), shift: 1, latentShape: () => [4, 4, CHANNELS] };
 }
 
 /** Random captions, `rows` of them; the concept stands at token 2 where `marked`. */

@@ -3,7 +3,8 @@
  * session, which may be in the middle of a training step. Colours at once in plain JavaScript, decoded pixels next; newest wins.
  */
 import { openBackend } from '../engine/backend';
-import { decodeAsync, loadTinyAutoencoder, type TinyAutoencoder } from '../models/vae';
+import type { Tensor4D } from '../engine/tf';
+import { loadAutoencoder, type Autoencoder } from '../models/vae';
 import { draft, draftColours } from '../pipeline/sampling/preview';
 import { isAliveMessage } from '../protocol/alive';
 import { Fault, serializeFault } from '../protocol/faults';
@@ -17,7 +18,7 @@ import { makeBreath } from './turns';
 interface Move { balance: number; revision: number }
 
 /** The decoder alone, on its own wasm backend: the session's tensors cannot be shared. */
-async function openDecoder({ tensors, config }: DecoderParts, wasmPaths: Platform['wasmPaths']): Promise<TinyAutoencoder> {
+async function openDecoder({ tensors, config }: DecoderParts, wasmPaths: Platform['wasmPaths']): Promise<Autoencoder> {
   await openBackend('wasm', { threads: 1, wasmPaths });
   const find = (key: string) => {
     const tensor = tensors[key];
@@ -29,14 +30,14 @@ async function openDecoder({ tensors, config }: DecoderParts, wasmPaths: Platfor
     const width = data.length / (shape[0] ?? 1);
     return data.slice(from * width, to * width);
   };
-  return loadTinyAutoencoder({ keys: () => Object.keys(tensors), has: (key) => key in tensors, shape: (key) => find(key).shape, read: async (key) => find(key).data, readRows: async (key, from, to) => rows(key, from, to) }, config);
+  return loadAutoencoder({ keys: () => Object.keys(tensors), has: (key) => key in tensors, shape: (key) => find(key).shape, read: async (key) => find(key).data, readRows: async (key, from, to) => rows(key, from, to) }, config);
 }
 
 /** Answers the page on `wire` from now on. */
 export function serveDrafts(wire: Wire, { raster, wasmPaths }: Pick<Platform, 'raster' | 'wasmPaths'>): void {
   let held: { probe: Probe; of: DraftKey } | null = null;
   let decoder: DecoderParts | null = null;
-  let vae: Promise<TinyAutoencoder> | null = null;
+  let autoencoder: Promise<Autoencoder> | null = null;
   let next: Move | null = null;
   let working = false;
   const breathe = makeBreath();
@@ -52,19 +53,29 @@ export function serveDrafts(wire: Wire, { raster, wasmPaths }: Pick<Platform, 'r
     post({ kind: 'draft', state: 'draft-linear', bitmap: await raster.toBitmap(colours), balance, revision, elapsedMs: performance.now() - started, of });
   }
 
+  /** Null when another move has come meanwhile. */
+  async function decodeUnlessOvertaken(loaded: Autoencoder, latent: Tensor4D): Promise<Tensor4D | null> {
+    try {
+      return await loaded.decode(latent, async () => {
+        await breathe();
+        if (next) throw new Fault('aborted', 'Overtaken.');
+      });
+    } catch (error) {
+      if (!Fault.is(error, 'aborted')) throw error;
+      return null;
+    }
+  }
+
   /** Decodes the newest move until none is waiting; one that is overtaken is given up at the next layer. */
   async function work(): Promise<void> {
-    while (next && held && vae) {
+    while (next && held && autoencoder) {
       const { balance, revision } = next;
       const { probe, of } = held;
       next = null;
       const started = performance.now();
-      const loaded = await vae;
+      const loaded = await autoencoder;
       const latent = draft(probe, balance);
-      const pixels = await decodeAsync(loaded, latent, async () => {
-        await breathe();
-        return next ? 'stop' : 'go';
-      });
+      const pixels = await decodeUnlessOvertaken(loaded, latent);
       latent.dispose();
       if (!pixels) continue;
       const [shown] = await shownBatch(pixels);
@@ -87,7 +98,7 @@ export function serveDrafts(wire: Wire, { raster, wasmPaths }: Pick<Platform, 'r
     if (data.kind === 'probe') held = { probe: data.probe, of: data.of };
     else {
       decoder = data.decoder;
-      vae ??= openDecoder(decoder, wasmPaths);
+      autoencoder ??= openDecoder(decoder, wasmPaths);
     }
     start();
   }

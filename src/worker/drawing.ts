@@ -105,7 +105,7 @@ export class Drawing {
     await this.turns.run(kind, async (between) => {
       if (signal.aborted) throw new Fault('aborted', 'Stopped.');
       const concept = this.current.borrow();
-      const words = encodeFieldWords(base, [params.prompt], params.negative, concept?.recipe ?? { kind: params.kind, classWord: '', trigger: '' });
+      const words = await encodeFieldWords(base, [params.prompt], params.negative, concept?.recipe ?? { kind: params.kind, classWord: '', trigger: '' }, between);
       try {
         await work({ base, params, reads: concept?.recipe.kind ?? params.kind, atStep: (concept && this.current.value?.step()) ?? null, signal }, words, concept, between);
       } finally {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadTinyAutoencoder, type TinyAutoencoder } from '../models/vae';
+import { loadAutoencoder, type Autoencoder } from '../models/vae';
 import { normal } from '../pipeline/random';
 import { expectNoLeak, useBackend } from '../testing/backend';
 import { folderFiles } from '../testing/files';
@@ -27,12 +27,12 @@ function texture(contrast: number, slope: number): Float32Array {
 }
 
 describe('fit check', () => {
-  let vae: TinyAutoencoder;
-  const check = (pixels: Float32Array) => checkFit({ vae, imageSize: SIDE }, pixels);
+  let autoencoder: Autoencoder;
+  const check = (pixels: Float32Array) => checkFit({ autoencoder }, pixels, SIDE);
   beforeAll(async () => {
     await useBackend('wasm');
     const files = folderFiles('public/base');
-    vae = await loadTinyAutoencoder(await files.weights('vae'), await files.json('vae/config.json'));
+    autoencoder = await loadAutoencoder(await files.weights('vae'), await files.json('vae/config.json'));
   });
 
   it.each(['guide-dog', 'birthday-cake', 'one-eyed-monster', 'duotone'])('finds %s inside', async (set) => {

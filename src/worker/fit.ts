@@ -9,7 +9,7 @@
  * pictures lose 0.31–0.68 (median 0.43), textures with equal contrast in every octave, as photographs have, 0.84–0.98.
  */
 import * as tf from '../engine/tf';
-import { decode, encode } from '../models/vae';
+import type { Between } from '../models/steps';
 import type { Base } from '../pipeline/base';
 
 /** Between the two groups above. */
@@ -51,11 +51,12 @@ export function grainOf(pixels: Float32Array, side: number): number {
 }
 
 /** [S·S·3] in −1…1 → its reconstruction and the verdict. */
-export async function checkFit(base: Pick<Base, 'vae' | 'imageSize'>, given: Float32Array): Promise<Fit> {
-  const side = base.imageSize;
-  const made = tf.tidy(() => decode(base.vae, encode(base.vae, tf.tensor4d(given, [1, side, side, 3]))));
+export async function checkFit({ autoencoder }: Pick<Base, 'autoencoder'>, given: Float32Array, side: number, between?: Between): Promise<Fit> {
+  const picture = tf.tensor4d(given, [1, side, side, 3]);
+  const latent = await autoencoder.encode(picture, between);
+  const made = await autoencoder.decode(latent, between);
   const pixels = new Float32Array(await made.data<'float32'>());
-  made.dispose();
+  tf.dispose([picture, latent, made]);
   const error = pixels.map((value, i) => value - given[i]!);
   const squared = error.reduce((sum, value) => sum + value ** 2, 0);
   const psnr = 10 * Math.log10(4 / Math.max(squared / given.length, 1e-10));

@@ -121,7 +121,7 @@ export class Opening {
     const stored = await this.platform.ensureBase(db, BASE_ID, baseUrl, { onProgress: (progress) => this.host.emit('loading', progress) });
     const base = await loadBase(BASE_ID, stored);
     this.send({ kind: 'decoder', decoder: await decoderParts(stored) });
-    this.host.emit('ready', { base: BASE_ID, sizeBytes: stored.sizeBytes, imageSize: base.imageSize });
+    this.host.emit('ready', { base: BASE_ID, sizeBytes: stored.sizeBytes, imageSize: base.pictureSize().width });
     return { base, stored };
   }
 }

@@ -1,7 +1,6 @@
 /** One full picture: a field sampled from noise to pixels, with the expected picture shown on the way, and sent to the page. */
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
-import { decode } from '../models/vae';
 import type { Base } from '../pipeline/base';
 import { sample, type SampleOptions } from '../pipeline/sampling/sample';
 import type { Host } from '../protocol/host';
@@ -40,7 +39,7 @@ export async function drawPicture({ host, raster, base, sampling, event, partial
   let sigmaBefore = 1;
   let full: { shown: Shown; revision: number } | null = null;
   const show = async (latent: Tensor4D, state: 'partial' | 'full', step: number) => {
-    const pixels = decode(base.vae, latent);
+    const pixels = await base.autoencoder.decode(latent, sampling.between);
     const [shown] = await shownBatch(pixels);
     pixels.dispose();
     const bitmap = await raster.toBitmap(shown!);

@@ -5,10 +5,9 @@
  */
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
-import { decode } from '../models/vae';
 import type { Base } from '../pipeline/base';
 import { disposeConcept, type LearnedConcept } from '../pipeline/concept';
-import { baseField, conceptField, disposeFieldWords, encodeFieldWords, type VelocityField } from '../pipeline/sampling/fields';
+import { baseField, conceptField, disposeFieldWords, encodeFieldWords, type FieldWords, type VelocityField } from '../pipeline/sampling/fields';
 import { drifts, embedPictures, mean, nearnessTo } from '../pipeline/measuring/metrics';
 import { promptRoles } from '../pipeline/prompts';
 import { sampleAll } from '../pipeline/sampling/sample';
@@ -51,7 +50,7 @@ export class Previewing {
       const elapsedMs = performance.now() - started;
       await this.show({ kind: 'strip', runId, step, side: 'concept' }, shown!, 0, step, elapsedMs);
       await this.show({ kind: 'strip', runId, step, side: 'customBase' }, shownBase!, 1, step, elapsedMs);
-      const [seen, set] = [embedPictures(this.base, complete), embedPictures(this.base, this.run.pictures)];
+      const [seen, set] = [await embedPictures(this.base, complete, between), await embedPictures(this.base, this.run.pictures, between)];
       const likeness = mean(await nearnessTo(seen, set));
       const drift = mean(await drifts(onBase, this.original.pixels));
       tf.dispose([custom, complete, onBase, seen, set]);
@@ -84,11 +83,11 @@ export class Previewing {
     return { pixels, shown: shown! };
   }
 
-  private async draw(prompts: string[], field: (words: ReturnType<typeof encodeFieldWords>) => VelocityField, between: () => Promise<void>): Promise<Tensor4D> {
-    const words = encodeFieldWords(this.base, prompts, '', this.run.recipe);
+  private async draw(prompts: string[], field: (words: FieldWords) => VelocityField, between: () => Promise<void>): Promise<Tensor4D> {
+    const words = await encodeFieldWords(this.base, prompts, '', this.run.recipe, between);
     try {
       const latent = await sampleAll({ base: this.base, field: field(words), seeds: prompts.map(() => this.run.seed), steps: STEPS, guidance: GUIDANCE, between });
-      const pixels = decode(this.base.vae, latent);
+      const pixels = await this.base.autoencoder.decode(latent, between);
       latent.dispose();
       return pixels;
     } finally {

@@ -57,7 +57,7 @@ export class Probing {
         const { prompt, negative, seed, guidance } = params;
         const { kind, classWord, trigger } = concept.recipe;
         const of = { prompt, negative, seed, guidance, kind, atStep };
-        const words = encodeFieldWords(base, [prompt], negative, concept.recipe);
+        const words = await encodeFieldWords(base, [prompt], negative, concept.recipe, between);
         try {
           const key = JSON.stringify([prompt, negative, seed, guidance, kind, classWord, trigger]);
           if (this.kept?.key !== key) {

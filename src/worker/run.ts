@@ -39,10 +39,10 @@ export interface Run {
 export async function beginRun(options: { base: Base; raster: Raster; record: RunRecord; hold: RunHold; state?: unknown; engine: string; notIdentical: string; between: () => Promise<void>; onEncoded: (done: number, total: number) => void }): Promise<Run> {
   const { base, raster, record, hold, state, engine, notIdentical, between, onEncoded } = options;
   const recipe = parseRecipe(record.recipe);
-  const side = base.imageSize;
+  const { width: side } = base.pictureSize();
   const items: { pixels: Float32Array; captions: RunRecord['pictures'][number]['captions'] }[] = [];
   for (const picture of record.pictures) items.push({ pixels: await cropPixels(raster, picture, picture.crop, side), captions: picture.captions });
-  const dataset = await buildDataset(base, items, recipe, methodOf(recipe), onEncoded);
+  const dataset = await buildDataset(base, items, recipe, methodOf(recipe), onEncoded, between);
   const pictures = tf.tidy(() => tf.stack(items.map(({ pixels }) => tf.tensor3d(pixels, [side, side, 3]))) as Tensor4D);
   try {
     const trainer = await createTrainer({ base, method: methodOf(recipe), recipe, dataset, state, between });

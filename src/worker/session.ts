@@ -46,9 +46,10 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
     drop: (params) => recogniseFile(params, { opening, pictures, shelf }),
     async fitCheck({ pictureId, crop }) {
       const base = await opening.base();
-      const given = await pictures.pixels(pictureId, crop, base.imageSize);
-      const { pixels, psnr, outside } = await turns.run('drawing', () => checkFit(base, given));
-      return { pictureId, bitmap: await platform.raster.toBitmap(toShown(pixels, base.imageSize, base.imageSize)), psnr, outside };
+      const { width: side } = base.pictureSize();
+      const given = await pictures.pixels(pictureId, crop, side);
+      const { pixels, psnr, outside } = await turns.run('drawing', (between) => checkFit(base, given, side, between));
+      return { pictureId, bitmap: await platform.raster.toBitmap(toShown(pixels, side, side)), psnr, outside };
     },
     keepDataSet: async (dataSet) => keepDataSet(await opening.db(), pictures, dataSet),
     dataSet: async () => findDataSet(await opening.db(), pictures),

@@ -51,7 +51,7 @@ export interface Job {
 export async function shapedBase({ shapes, packing, latentSide }: Job): Promise<FlowBase> {
   const patch = shapes['pos_embed.proj.weight']![2]!;
   const mmdit: Mmdit = await loadMmdit(zeroSource(shapes), undefined, { maxPatches: latentSide / patch, blockLayer: reserved(packing) });
-  return { mmdit, shift: 3, latentShape: [latentSide, latentSide, mmdit.config.channels] };
+  return { mmdit, shift: 3, latentShape: () => [latentSide, latentSide, mmdit.config.channels] };
 }
 
 export function shapedDataset({ mmdit, latentShape }: FlowBase, { pictures, textTokens }: Job): Dataset {
@@ -59,5 +59,5 @@ export function shapedDataset({ mmdit, latentShape }: FlowBase, { pictures, text
   const words = (marked: boolean, rows = pictures): EncodedPrompts => ({
     context: tf.zeros([rows, textTokens, contextWidth]), pooled: tf.zeros([rows, pooledWidth]), at: Array<number>(rows).fill(marked ? 2 : -1),
   });
-  return { latents: tf.zeros([pictures, ...latentShape]), pictures, unshifted: pictures, words: { complete: words(true), base: words(false), target: words(true), class: words(false), null: words(false) } };
+  return { latents: tf.zeros([pictures, ...latentShape()]), pictures, unshifted: pictures, words: { complete: words(true), base: words(false), target: words(true), class: words(false), null: words(false) } };
 }

@@ -14,6 +14,7 @@ import { settled, someTensor } from '../forms';
 import { asTensors, randomSource, type ModelSize } from '../model';
 import { stockForm } from '../rivals/stockTfjs';
 import type { Form, Row } from '../row';
+import type { LatentShape } from '../../pipeline/sizes';
 
 export interface StepSize {
   model: ModelSize;
@@ -46,7 +47,7 @@ export async function stepForm(size: StepSize, weights: 'packed' | 'tensors' = '
     words: { complete: words(size, 2, 10), base: words(size, -1, 20), target: words(size, 1, 30), class: words(size, -1, 40), null: words(size, -1, 50) },
   };
   const recipe = { ...defaultRecipe('lamina'), classWord: 'dog', batchSize: batch, rank, stage1Steps: 1, stage2Steps: 1e9 };
-  const base = { mmdit, shift: 1, latentShape: [side, side, size.model.channels] as [number, number, number] };
+  const base = { mmdit, shift: 1, latentShape: () => [side, side, size.model.channels] as LatentShape };
   const trainer = await createTrainer({ base, method: methods.purecc, recipe, dataset });
   const steps = trainer.steps();
   await steps.next(); // all of stage 1

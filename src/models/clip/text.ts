@@ -5,6 +5,7 @@
 import { disposeLinear, layerNorm, linear, type FrozenLinear } from '../../engine/ops';
 import { add, concat, gather, reshape, slice, tensor1d, tidy, type Tensor2D, type Tensor3D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
+import { drain, drainAsync, Hold, type Between, type Steps } from '../steps';
 import { WeightReader } from '../weights';
 import type { WeightSource } from '../weightSource';
 import { clipSettings, disposeLayers, disposeNorm, readLayers, readNorm, runLayer, type ClipLayer, type ClipSettings, type Norm } from './layers';
@@ -74,23 +75,46 @@ function pooledPlace(ids: readonly number[], endId: number, pooling: Pooling): n
   return place;
 }
 
-/** ids [B][L], all of one length, at most as many as the model has positions. */
-export function encodeText(model: ClipText, ids: readonly (readonly number[])[], options: EncodeOptions = {}): EncodedText {
+/** One layer after another; `x` is taken over. */
+function* layerSteps({ layers, settings }: ClipText, x: Tensor3D, hold: Hold): Steps<Tensor3D> {
+  let current = hold.add(x);
+  for (const layer of layers.slice(0, -1)) {
+    const next = hold.add(tidy(() => runLayer(layer, current, settings, true)));
+    hold.drop(current);
+    current = next;
+    yield;
+  }
+  return current;
+}
+
+function* textSteps(model: ClipText, ids: readonly (readonly number[])[], options: EncodeOptions): Steps<EncodedText> {
   const { settings, layers, finalNorm } = model;
   const [batch, length, width] = [ids.length, ids[0]?.length ?? 0, model.tokens.shape[1]];
   invariant(batch > 0 && ids.every((row) => row.length === length) && length <= model.positions.shape[0], 'prompts must have one length, within the positions');
-  return tidy(() => {
-    const table = options.added ? (concat([model.tokens, options.added]) as Tensor2D) : model.tokens;
-    const embedded = reshape(gather(table, tensor1d(ids.flat(), 'int32')), [batch, length, width]) as Tensor3D;
-    let x: Tensor3D = add(embedded, slice(model.positions, [0, 0], [length, width]));
-    layers.slice(0, -1).forEach((layer) => (x = runLayer(layer, x, settings, true)));
-    const context = x;
-    const lastNormed = layerNorm(runLayer(layers.at(-1)!, x, settings, true), finalNorm.weight, finalNorm.bias, settings.epsilon);
-    const places = ids.map((row, b) => b * length + pooledPlace(row, model.endId, options.pooling ?? model.pooling));
-    const raw = gather(reshape(lastNormed, [batch * length, width]) as Tensor2D, tensor1d(places, 'int32'));
-    return { context, lastNormed, pooled: model.projection ? linear(raw, model.projection) : raw };
-  });
+  const hold = new Hold();
+  try {
+    const context = yield* layerSteps(model, tidy(() => {
+      const table = options.added ? (concat([model.tokens, options.added]) as Tensor2D) : model.tokens;
+      const embedded = reshape(gather(table, tensor1d(ids.flat(), 'int32')), [batch, length, width]) as Tensor3D;
+      return add(embedded, slice(model.positions, [0, 0], [length, width]));
+    }), hold);
+    const last = tidy(() => {
+      const lastNormed = layerNorm(runLayer(layers.at(-1)!, context, settings, true), finalNorm.weight, finalNorm.bias, settings.epsilon);
+      const places = ids.map((row, b) => b * length + pooledPlace(row, model.endId, options.pooling ?? model.pooling));
+      const raw = gather(reshape(lastNormed, [batch * length, width]) as Tensor2D, tensor1d(places, 'int32'));
+      return { lastNormed, pooled: model.projection ? linear(raw, model.projection) : raw };
+    });
+    return { context: hold.release(context), ...last };
+  } finally {
+    hold.free();
+  }
 }
+
+/** ids [B][L], all of one length, at most as many as the model has positions. */
+export const encodeText = (model: ClipText, ids: readonly (readonly number[])[], options: EncodeOptions = {}): EncodedText => drain(textSteps(model, ids, options));
+
+/** The same, awaiting `between` after each layer. */
+export const encodeTextAsync = (model: ClipText, ids: readonly (readonly number[])[], between: Between, options: EncodeOptions = {}): Promise<EncodedText> => drainAsync(textSteps(model, ids, options), between);
 
 export function disposeClipText(model: ClipText): void {
   model.tokens.dispose();

@@ -2,6 +2,7 @@
 import { disposeLinear, frozenLinear, layerNorm, linear, type FrozenLinear } from '../../engine/ops';
 import { add, concat, div, norm, reshape, slice, tidy, tile, transpose, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
+import { drain, drainAsync, Hold, type Between, type Steps } from '../steps';
 import { WeightReader } from '../weights';
 import type { WeightSource } from '../weightSource';
 import { clipSettings, disposeLayers, disposeNorm, readLayers, readNorm, runLayer, type ClipLayer, type ClipSettings, type Norm } from './layers';
@@ -51,24 +52,41 @@ export async function loadClipVision(source: WeightSource, config: unknown): Pro
   return model;
 }
 
-/** pixels [B,S,S,3] in −1…1, S = imageSize → [B,p] of length 1. The embedded base's encoder was trained on that range. */
-export function encodeImage(model: ClipVision, pixels: Tensor4D): Tensor2D {
+function* imageSteps(model: ClipVision, pixels: Tensor4D): Steps<Tensor2D> {
   const { patch: p, imageSize, settings } = model;
   const [b, height, width, channels] = pixels.shape;
   invariant(height === imageSize && width === imageSize, `the image encoder takes ${imageSize} × ${imageSize} pixels`);
   const side = imageSize / p;
   const d = model.classToken.size;
-  return tidy(() => {
-    const apart = transpose(reshape(pixels, [b, side, p, side, p, channels]), [0, 1, 3, 2, 4, 5]);
-    const patches = linear(reshape(apart, [b, side * side, p * p * channels]) as Tensor3D, model.patchEmbed);
-    const tokens = concat([tile(reshape(model.classToken, [1, 1, d]), [b, 1, 1]), patches], 1) as Tensor3D;
-    let x = layerNorm(add(tokens, model.positions) as Tensor3D, model.preNorm.weight, model.preNorm.bias, settings.epsilon);
-    for (const layer of model.layers) x = runLayer(layer, x, settings, false);
-    const first = reshape(slice(x, [0, 0, 0], [b, 1, d]), [b, d]) as Tensor2D;
-    const embedded = linear(layerNorm(first, model.postNorm.weight, model.postNorm.bias, settings.epsilon), model.projection);
-    return div(embedded, norm(embedded, 2, 1, true)) as Tensor2D;
-  });
+  const hold = new Hold();
+  try {
+    let x = hold.add(tidy(() => {
+      const apart = transpose(reshape(pixels, [b, side, p, side, p, channels]), [0, 1, 3, 2, 4, 5]);
+      const patches = linear(reshape(apart, [b, side * side, p * p * channels]) as Tensor3D, model.patchEmbed);
+      const tokens = concat([tile(reshape(model.classToken, [1, 1, d]), [b, 1, 1]), patches], 1) as Tensor3D;
+      return layerNorm(add(tokens, model.positions) as Tensor3D, model.preNorm.weight, model.preNorm.bias, settings.epsilon);
+    }));
+    for (const layer of model.layers) {
+      const next = hold.add(tidy(() => runLayer(layer, x, settings, false)));
+      hold.drop(x);
+      x = next;
+      yield;
+    }
+    return tidy(() => {
+      const first = reshape(slice(x, [0, 0, 0], [b, 1, d]), [b, d]) as Tensor2D;
+      const embedded = linear(layerNorm(first, model.postNorm.weight, model.postNorm.bias, settings.epsilon), model.projection);
+      return div(embedded, norm(embedded, 2, 1, true)) as Tensor2D;
+    });
+  } finally {
+    hold.free();
+  }
 }
+
+/** pixels [B,S,S,3] in −1…1, S = imageSize → [B,p] of length 1. The embedded base's encoder was trained on that range. */
+export const encodeImage = (model: ClipVision, pixels: Tensor4D): Tensor2D => drain(imageSteps(model, pixels));
+
+/** The same, awaiting `between` after each layer. */
+export const encodeImageAsync = (model: ClipVision, pixels: Tensor4D, between: Between): Promise<Tensor2D> => drainAsync(imageSteps(model, pixels), between);
 
 export function disposeClipVision(model: ClipVision): void {
   disposeLinear(model.patchEmbed);

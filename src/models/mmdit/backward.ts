@@ -10,7 +10,7 @@ import { blockSites } from './block';
 import { begin, blockStep, othersAt, tidyAll, withDelta, type Beginning, type BlockArguments } from './forward';
 import { conditioning, embedPatches, projectTokens } from './ends';
 import { whileResident } from './residency';
-import { Hold, type Steps } from './steps';
+import { Hold, type Steps } from '../steps';
 import type { Adapter, BlockWeights, ConceptRows, Mmdit, MmditInput, VelocityGradients, VjpOptions } from './types';
 
 export interface Run {

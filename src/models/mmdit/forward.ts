@@ -8,7 +8,7 @@ import { invariant } from '../../engine/invariant';
 import { runBlock } from './block';
 import { conditioning, embedPatches, overwriteRow, placesOf, projectTokens, type Places } from './ends';
 import { whileResident } from './residency';
-import { Hold, type Steps } from './steps';
+import { Hold, type Steps } from '../steps';
 import type { Adapter, BlockWeights, ConceptRows, Mmdit, MmditInput } from './types';
 
 /** What the blocks start from. Held by whoever called `begin`. */

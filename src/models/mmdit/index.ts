@@ -5,7 +5,7 @@ import { vjpSteps } from './backward';
 import { blockSites } from './block';
 import { forwardSteps } from './forward';
 import { mmditLayers } from './residency';
-import { drain, drainAsync } from './steps';
+import { drain, drainAsync } from '../steps';
 import type { Adapter, Between, ConceptRows, LoraSite, Mmdit, MmditInput, SiteChoice, VelocityVjp, VelocityVjpAsync, VjpOptions } from './types';
 
 export type * from './types';

@@ -3,7 +3,7 @@
  * backend without packed kernels unpacks a block while it is at work, and one that streams its weights fetches them.
  */
 import { evictLinear, residentLinear, type FrozenLinear } from '../../engine/ops';
-import type { Steps } from './steps';
+import type { Steps } from '../steps';
 import type { AttentionWeights, BlockWeights, Mmdit, Residency } from './types';
 
 const attentionLayers = ({ q, k, v, out }: AttentionWeights): (FrozenLinear | null)[] => [q, k, v, out];

@@ -108,5 +108,4 @@ export interface VelocityVjpAsync {
   dispose(): void;
 }
 
-/** Awaited between blocks, so that drafts and messages get their turn. */
-export type Between = () => Promise<void>;
+export type { Between } from '../steps';

@@ -1,9 +1,10 @@
-/** diffusers' AutoencoderTiny in NHWC: pixels −1…1 ⟷ latent, scaled and shifted. Inference only: no gradient is defined for training it. */
+/** diffusers' AutoencoderTiny in NHWC. */
 import { add, clipByValue, concat, div, fused, mul, relu, reshape, sub, tanh, tidy, type Tensor, type Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
-import type { Convolution, Layer, TinyAutoencoder } from './weights';
-
-export { disposeTinyAutoencoder, loadTinyAutoencoder, type TinyAutoencoder } from './weights';
+import { drainAsync, type Between, type Steps } from '../steps';
+import type { WeightSource } from '../weightSource';
+import type { Autoencoder } from './autoencoder';
+import { disposeTinyWeights, loadTinyWeights, type Convolution, type Layer, type TinyWeights } from './weights';
 
 /** Latents are squeezed to ±3 before decoding: diffusers' `latent_magnitude`, fixed in its decoder. */
 const LATENT_MAGNITUDE = 3;
@@ -29,68 +30,55 @@ function runLayer(x: Tensor4D, layer: Layer): Tensor4D {
   return relu(add<Tensor4D>(convolve(convolve(convolve(x, first, 1, 'relu'), second, 1, 'relu'), third, 1, 'linear'), x));
 }
 
-/** Layer by layer, so that only two layers' pictures exist at a time; `x` stays the caller's. */
-function* layerSteps(layers: readonly Layer[], x: Tensor4D): Generator<void, Tensor4D> {
+/** Layer by layer, so that only two layers' pictures exist at a time; takes `x` over. */
+function* layerSteps(layers: readonly Layer[], x: Tensor4D): Steps<Tensor4D> {
   let current = x;
   let finished = false;
   try {
     for (const layer of layers) {
       const next = tidy(() => runLayer(current, layer));
-      if (current !== x) current.dispose();
+      current.dispose();
       current = next;
       yield;
     }
     finished = true;
     return current;
   } finally {
-    if (!finished && current !== x) current.dispose();
+    if (!finished) current.dispose();
   }
 }
 
-function run(layers: readonly Layer[], x: Tensor4D): Tensor4D {
-  const steps = layerSteps(layers, x);
-  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
+/** What stands before the layers, the layers, what stands behind them. `x` stays the caller's. */
+async function run(layers: readonly Layer[], x: Tensor4D, before: (x: Tensor4D) => Tensor, behind: (x: Tensor4D) => Tensor, between: Between = async () => {}): Promise<Tensor4D> {
+  const made = await drainAsync(layerSteps(layers, tidy(() => before(x) as Tensor4D)), between);
+  const result = tidy(() => behind(made) as Tensor4D);
+  made.dispose();
+  return result;
 }
 
-/** pixels [B,H,W,3] in −1…1 → latent [B,H/8,W/8,C], scaled and shifted. */
-export function encode(vae: TinyAutoencoder, pixels: Tensor4D): Tensor4D {
-  const { encoder, scalingFactor, shiftFactor } = vae;
+function encode({ encoder, scalingFactor, shiftFactor }: TinyWeights, pixels: Tensor4D, between?: Between): Promise<Tensor4D> {
   invariant(encoder, 'this autoencoder was loaded without its encoder');
-  return tidy(() => mul(sub(run(encoder, div(add(pixels, 1), 2)), shiftFactor), scalingFactor) as Tensor as Tensor4D);
+  return run(encoder, pixels, (x) => div(add(x, 1), 2), (x) => mul(sub(x, shiftFactor), scalingFactor), between);
 }
 
-/** latent, scaled and shifted → what the decoder's first layer reads. */
-function decoderInput({ scalingFactor, shiftFactor }: TinyAutoencoder, latent: Tensor4D): Tensor4D {
-  return tidy(() => mul(tanh(div(add(div(latent, scalingFactor), shiftFactor), LATENT_MAGNITUDE)), LATENT_MAGNITUDE) as Tensor as Tensor4D);
-}
-const toPixels = (decoded: Tensor4D): Tensor4D => tidy(() => clipByValue(sub(mul(decoded, 2), 1), -1, 1) as Tensor as Tensor4D);
-
-/** latent [B,h,w,C], scaled and shifted → pixels [B,8h,8w,3], clamped to −1…1. */
-export function decode(vae: TinyAutoencoder, latent: Tensor4D): Tensor4D {
-  const { decoder } = vae;
+function decode({ decoder, scalingFactor, shiftFactor }: TinyWeights, latent: Tensor4D, between?: Between): Promise<Tensor4D> {
   invariant(decoder, 'this autoencoder was loaded without its decoder');
-  return tidy(() => toPixels(run(decoder, decoderInput(vae, latent))));
+  const squeezed = (x: Tensor4D) => mul(tanh(div(add(div(x, scalingFactor), shiftFactor), LATENT_MAGNITUDE)), LATENT_MAGNITUDE);
+  return run(decoder, latent, squeezed, (x) => clipByValue(sub(mul(x, 2), 1), -1, 1), between);
 }
 
-/** The same pixels, awaiting `between` after each layer; null as soon as it says stop. The caller disposes. */
-export async function decodeAsync(vae: TinyAutoencoder, latent: Tensor4D, between: () => Promise<'go' | 'stop'>): Promise<Tensor4D | null> {
-  const { decoder } = vae;
-  invariant(decoder, 'this autoencoder was loaded without its decoder');
-  const input = decoderInput(vae, latent);
-  const steps = layerSteps(decoder, input);
-  try {
-    for (let step = steps.next(); ; step = steps.next()) {
-      if (step.done) {
-        const pixels = toPixels(step.value);
-        step.value.dispose();
-        return pixels;
-      }
-      if ((await between()) === 'stop') {
-        steps.return(input);
-        return null;
-      }
-    }
-  } finally {
-    input.dispose();
-  }
+/** How often the picture is doubled or halved. */
+const doublings = ({ encoder, decoder }: TinyWeights): number =>
+  decoder ? decoder.filter(({ kind }) => kind === 'upsampled').length : encoder!.filter((layer) => layer.kind === 'convolution' && layer.stride === 2).length;
+
+/** config: diffusers' (scaling_factor, shift_factor). Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`. */
+export async function loadTinyAutoencoder(source: WeightSource, config: unknown): Promise<Autoencoder> {
+  const weights = await loadTinyWeights(source, config);
+  return {
+    latentChannels: weights.latentChannels,
+    downscale: 2 ** doublings(weights),
+    encode: async (pixels, between) => encode(weights, pixels, between),
+    decode: async (latent, between) => decode(weights, latent, between),
+    dispose: () => disposeTinyWeights(weights),
+  };
 }

@@ -3,13 +3,13 @@ import * as tf from '../../engine/tf';
 import { expectNoLeak, useBackend } from '../../testing/backend';
 import { folderFiles, safetensorsFile } from '../../testing/files';
 import type { WeightSource } from '../weightSource';
-import { decode, decodeAsync, disposeTinyAutoencoder, encode, loadTinyAutoencoder } from './index';
+import { loadAutoencoder } from './index';
 
 const files = folderFiles('public/base');
 const load = async (pick: (key: string) => boolean = () => true) => {
   const whole = await files.weights('vae');
   const part: WeightSource = { ...whole, keys: () => whole.keys().filter(pick), has: (key) => pick(key) && whole.has(key) };
-  return loadTinyAutoencoder(part, await files.json('vae/config.json'));
+  return loadAutoencoder(part, await files.json('vae/config.json'));
 };
 const worst = (found: tf.Tensor, wanted: tf.Tensor) => tf.tidy(() => tf.max(tf.abs(tf.sub(found, wanted))).dataSync()[0]!);
 
@@ -28,36 +28,37 @@ describe('tiny autoencoder', () => {
     const [picture, latent, latent8, pixels8] = [await golden('picture', 3, 128), await golden('picture_latent', 16, 16), await golden('latent_8', 16, 16), await golden('pixels_8', 3, 128)];
     await expectNoLeak(async () => {
       const vae = await load();
-      const [found, pixels] = [encode(vae, picture), decode(vae, latent8)];
+      const [found, pixels] = [await vae.encode(picture), await vae.decode(latent8)];
       expect(worst(found, latent)).toBeLessThan(5e-5); // float32 rounding through ten convolutions
       expect(worst(pixels, pixels8)).toBeLessThan(5e-5);
       tf.dispose([found, pixels]);
-      disposeTinyAutoencoder(vae);
+      vae.dispose();
     });
   });
 
   it('can be built from the decoder alone', async () => {
     const vae = await load((key) => key.startsWith('decoder.'));
-    expect(vae.encoder).toBeNull();
-    expect(vae.latentChannels).toBe(16);
-    const pixels = decode(vae, tf.zeros([1, 2, 3, 16]));
+    expect([vae.latentChannels, vae.downscale]).toEqual([16, 8]);
+    const pixels = await vae.decode(tf.zeros([1, 2, 3, 16]));
     expect(pixels.shape).toEqual([1, 16, 24, 3]);
-    expect(() => encode(vae, pixels)).toThrow('without its encoder');
+    await expect(vae.encode(pixels)).rejects.toThrow('without its encoder');
+    expect((await load((key) => key.startsWith('encoder.'))).downscale).toBe(8);
   });
 
-  it('decodes the same in steps, and can be stopped between layers without a leak', async () => {
+  it('lets others in between layers, and can be stopped there without a leak', async () => {
     const vae = await load((key) => key.startsWith('decoder.'));
     const latent = tf.randomNormal([1, 4, 4, 16], 0, 1, 'float32', 3) as tf.Tensor4D;
-    const whole = decode(vae, latent);
     await expectNoLeak(async () => {
-      const stepwise = await decodeAsync(vae, latent, async () => 'go');
-      expect(worst(stepwise!, whole)).toBe(0);
-      stepwise!.dispose();
       let layers = 0;
-      expect(await decodeAsync(vae, latent, async () => (++layers === 3 ? 'stop' : 'go'))).toBeNull();
+      const stop = async () => { if (++layers === 3) throw new Error('enough'); };
+      await expect(vae.decode(latent, stop)).rejects.toThrow('enough');
       expect(layers).toBe(3);
     });
-    tf.dispose([latent, whole]);
-    disposeTinyAutoencoder(vae);
+    latent.dispose();
+    vae.dispose();
+  });
+
+  it.each(['AutoencoderKL', undefined, 'toString'])('refuses one of the class %s', async (_class_name) => {
+    await expect(loadAutoencoder(await files.weights('vae'), { ...(await files.json('vae/config.json') as object), _class_name })).rejects.toMatchObject({ code: 'base-mismatch', subject: 'vae/config.json' });
   });
 });

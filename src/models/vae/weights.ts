@@ -1,5 +1,5 @@
 /**
- * Builds a TinyAutoencoder from diffusers' AutoencoderTiny tensors. What each numbered layer is follows from its keys:
+ * Builds the layers of diffusers' AutoencoderTiny from its tensors. What each numbered layer is follows from its keys:
  * `.conv.0…4` a residual block, `.weight` a convolution (in the encoder one without bias halves the picture), a gap in
  * the decoder's numbers an upsampling (number 1 is the ReLU behind the first convolution). Either half may be absent.
  * A 3 × 3 convolution of a picture doubled by nearest neighbours is four 2 × 2 ones of the picture itself, one for each
@@ -17,7 +17,7 @@ export type Layer =
   | { kind: 'block'; convolutions: [Convolution, Convolution, Convolution] }
   | { kind: 'upsampled'; phases: [Convolution, Convolution, Convolution, Convolution] };
 
-export interface TinyAutoencoder {
+export interface TinyWeights {
   encoder: Layer[] | null;
   decoder: Layer[] | null;
   latentChannels: number;
@@ -71,7 +71,7 @@ async function layers(source: WeightSource, reader: WeightReader, half: 'encoder
 }
 
 /** config: diffusers' (scaling_factor, shift_factor). Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`. */
-export async function loadTinyAutoencoder(source: WeightSource, config: unknown): Promise<TinyAutoencoder> {
+export async function loadTinyWeights(source: WeightSource, config: unknown): Promise<TinyWeights> {
   const { scaling_factor: scalingFactor = 1, shift_factor: shiftFactor = 0 } = (config ?? {}) as { scaling_factor?: number; shift_factor?: number };
   const reader = new WeightReader(source);
   const [encoder, decoder] = [await layers(source, reader, 'encoder'), await layers(source, reader, 'decoder')];
@@ -81,8 +81,8 @@ export async function loadTinyAutoencoder(source: WeightSource, config: unknown)
   return { encoder, decoder, latentChannels: channels, scalingFactor, shiftFactor };
 }
 
-export function disposeTinyAutoencoder(vae: TinyAutoencoder): void {
-  for (const layer of [...(vae.encoder ?? []), ...(vae.decoder ?? [])]) {
+export function disposeTinyWeights({ encoder, decoder }: TinyWeights): void {
+  for (const layer of [...(encoder ?? []), ...(decoder ?? [])]) {
     const all = layer.kind === 'block' ? layer.convolutions : layer.kind === 'upsampled' ? layer.phases : [layer.convolution];
     all.forEach(({ filter, bias }) => {
       filter.dispose();

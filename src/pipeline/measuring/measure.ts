@@ -5,7 +5,6 @@
  */
 import * as tf from '../../engine/tf';
 import type { Tensor2D, Tensor4D } from '../../engine/tf';
-import { decode } from '../../models/vae';
 import { CONCEPT_MARK } from '../../protocol/captions';
 import { GUIDANCE } from '../../protocol/limits';
 import type { Recipe } from '../../protocol/recipe';
@@ -56,8 +55,8 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
   const { recipe } = concept;
   const prompts = measurePrompts(recipe);
   const seeds = prompts.map((_, i) => FIRST_SEED + i);
-  const near = encodeFieldWords(base, prompts, '', recipe);
-  const far = encodeFieldWords(base, UNRELATED, '', recipe);
+  const near = await encodeFieldWords(base, prompts, '', recipe, between);
+  const far = await encodeFieldWords(base, UNRELATED, '', recipe, between);
   // The customized model on the Base prompts: the same words without the mark.
   const plain: FieldWords = { ...near, complete: near.base };
   // One whose result reads no rows draws without them anyway.
@@ -73,14 +72,14 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
       if (item.step === steps) latent = tf.clone(item.latent);
       onProgress(++drawn, runs * steps);
     }
-    const pixels = own(decode(base.vae, latent!));
+    const pixels = own(await base.autoencoder.decode(latent!, between));
     latent!.dispose();
     return pixels;
   }
-  const look = (pixels: Tensor4D): Tensor2D => own(embedPictures(base, pixels));
+  const look = async (pixels: Tensor4D): Promise<Tensor2D> => own(await embedPictures(base, pixels, between));
   async function twins(custom: Tensor4D, original: Tensor4D, texts: readonly string[]): Promise<TwinMeasure[]> {
     const drift = await drifts(custom, original);
-    const same = await cosines(look(custom), look(original));
+    const same = await cosines(await look(custom), await look(original));
     return texts.map((prompt, i) => ({ prompt, seed: seeds[i]!, drift: drift[i]!, same: same[i]![i]! }));
   }
 
@@ -93,8 +92,8 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
     const bare = drawsBare ? await draw(conceptField(base, near, concept, { rows: false })) : null;
     const elsewhere = withoutRows ? await draw(elsewhereField(base, near, concept)) : null;
 
-    const set = look(pictures);
-    const likenessOf = (pixels: Tensor4D) => nearnessTo(look(pixels), set);
+    const set = await look(pictures);
+    const likenessOf = async (pixels: Tensor4D) => nearnessTo(await look(pixels), set);
     const likeness = await likenessOf(new1);
     const likenessBase = await likenessOf(old0);
     const baseTwins = await twins(old1, old0, prompts.map((prompt) => promptRoles(prompt, recipe).base));
@@ -116,7 +115,7 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
     };
     const sheets = [old0, new1, old1, far0, far1];
     const stacked = keepPixels ? own(tf.concat4d(sheets, 0)) : null;
-    const sheet = stacked && { pixels: new Float32Array(await stacked.data<'float32'>()), size: base.imageSize, columns: prompts.length, rows: sheets.length };
+    const sheet = stacked && { pixels: new Float32Array(await stacked.data<'float32'>()), size: stacked.shape[1], columns: prompts.length, rows: sheets.length };
     return { measures, sheet };
   } finally {
     tf.dispose(owned);

@@ -4,15 +4,21 @@
  */
 import * as tf from '../../engine/tf';
 import type { Tensor2D, Tensor4D } from '../../engine/tf';
-import { encodeImage } from '../../models/clip';
+import { encodeImageAsync } from '../../models/clip';
+import type { Between } from '../../models/steps';
 import type { Base } from '../base';
 
 export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** CLIP-image embeddings [n,p] of pictures of any size. The caller disposes. */
-export function embedPictures(base: Pick<Base, 'vision'>, pixels: Tensor4D): Tensor2D {
-  const side = base.vision.imageSize;
-  return tf.tidy(() => encodeImage(base.vision, pixels.shape[1] === side ? pixels : tf.image.resizeBilinear(pixels, [side, side])));
+export async function embedPictures({ vision }: Pick<Base, 'vision'>, pixels: Tensor4D, between: Between = async () => {}): Promise<Tensor2D> {
+  const side = vision.imageSize;
+  const seen = pixels.shape[1] === side && pixels.shape[2] === side ? tf.clone(pixels) : tf.image.resizeBilinear(pixels, [side, side]);
+  try {
+    return await encodeImageAsync(vision, seen, between);
+  } finally {
+    seen.dispose();
+  }
 }
 
 /** Cosines [n][m] of two sets of embeddings. */

@@ -4,7 +4,7 @@
  */
 import { expect, it } from 'vitest';
 import * as tf from '../../engine/tf';
-import { decodeAsync, disposeTinyAutoencoder, loadTinyAutoencoder } from '../../models/vae';
+import { loadAutoencoder } from '../../models/vae';
 import type { Probe } from '../../protocol/drafts';
 import { useBackend } from '../../testing/backend';
 import { folderFiles } from '../../testing/files';
@@ -22,15 +22,15 @@ const probe: Probe = { revision: 1, height: SIDE, width: SIDE, channels: CHANNEL
 async function decoded(backend: 'wasm' | 'cpu', latentAt: (balance: number) => tf.Tensor4D): Promise<Float32Array[]> {
   await useBackend(backend);
   const files = folderFiles('public/base');
-  const vae = await loadTinyAutoencoder(await files.weights('vae'), await files.json('vae/config.json'));
+  const autoencoder = await loadAutoencoder(await files.weights('vae'), await files.json('vae/config.json'));
   const pictures: Float32Array[] = [];
   for (const balance of BALANCES) {
     const latent = latentAt(balance);
-    const pixels = (await decodeAsync(vae, latent, async () => 'go'))!;
+    const pixels = await autoencoder.decode(latent);
     pictures.push((await pixels.data<'float32'>()).slice());
     tf.dispose([latent, pixels]);
   }
-  disposeTinyAutoencoder(vae);
+  autoencoder.dispose();
   return pictures;
 }
 

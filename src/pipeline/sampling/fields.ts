@@ -41,16 +41,16 @@ export interface FieldWords {
 }
 
 /** All roles of K prompts, with or without [V]. The caller disposes (disposeFieldWords). */
-export function encodeFieldWords(base: Base, prompts: readonly string[], negative: string, recipe: Pick<Recipe, 'kind' | 'classWord' | 'trigger'>): FieldWords {
+export async function encodeFieldWords(base: Base, prompts: readonly string[], negative: string, recipe: Pick<Recipe, 'kind' | 'classWord' | 'trigger'>, between?: () => Promise<void>): Promise<FieldWords> {
   const roles = prompts.map((prompt) => promptRoles(prompt, recipe));
-  const read = (texts: readonly string[]) => base.prompts.encoded(texts, [spokenWord(recipe)], () => encodePrompts(base, texts, spokenWord(recipe)));
+  const read = (texts: readonly string[]) => base.prompts.encoded(texts, [spokenWord(recipe)], () => encodePrompts(base, texts, spokenWord(recipe), {}, between));
   return {
-    complete: read(roles.map((role) => role.complete)),
-    base: read(roles.map((role) => role.base)),
-    target: read(roles.map((role) => role.target)),
-    class: read(roles.map((role) => role.class)),
-    null: read(prompts.map(() => '')),
-    negative: read(prompts.map(() => negative)),
+    complete: await read(roles.map((role) => role.complete)),
+    base: await read(roles.map((role) => role.base)),
+    target: await read(roles.map((role) => role.target)),
+    class: await read(roles.map((role) => role.class)),
+    null: await read(prompts.map(() => '')),
+    negative: await read(prompts.map(() => negative)),
   };
 }
 

@@ -13,6 +13,7 @@ import type { LearnedConcept } from '../concept';
 import { evaluate } from '../evaluate';
 import { baseField, conceptGuidance, untouched, type FieldWords, type Guidance, type Pacing } from './fields';
 import { cleanLatent, eulerSigmas } from '../flow';
+import type { PictureSize } from '../sizes';
 import { startingNoise } from './sample';
 
 /** Noise level of the probe: late enough that one step gives a readable picture, early enough that the concept still shows. */
@@ -30,6 +31,8 @@ export interface ProbeOptions extends Pacing {
   seed: number;
   guidance: number;
   revision: number;
+  /** The base's own unless told. */
+  size?: PictureSize;
   /** Where to stop and at what pace; PROBE_SIGMA and PROBE_STEPS unless told. */
   sigma?: number;
   steps?: number;
@@ -39,10 +42,10 @@ export interface ProbeOptions extends Pacing {
 export interface ProbePoint { xSigma: Tensor4D; sigma: number }
 
 /** Runs the base (Base prompt, CFG) from the seed's noise down to the probe's sigma. The caller disposes xSigma. */
-export async function probePoint({ base, words, seed, guidance, between, signal, sigma: stop = PROBE_SIGMA, steps = PROBE_STEPS }: Omit<ProbeOptions, 'concept' | 'revision'>): Promise<ProbePoint> {
+export async function probePoint({ base, words, seed, guidance, size, between, signal, sigma: stop = PROBE_SIGMA, steps = PROBE_STEPS }: Omit<ProbeOptions, 'concept' | 'revision'>): Promise<ProbePoint> {
   const field = baseField(base, words);
   const sigmas = eulerSigmas(steps, base.shift);
-  let x = startingNoise(base, [seed]);
+  let x = startingNoise(base, [seed], size);
   let at = 0;
   try {
     while (sigmas[at]! > stop + 1e-6 && sigmas[at + 1]! > 0) {
@@ -67,7 +70,7 @@ export async function makeProbe(options: ProbeOptions, point?: ProbePoint): Prom
   const [vNull, vBase, ...ends] = velocities;
   const differences = guidances.map(({ weight }, i) => tf.tidy(() => tf.add(tf.mul(ends[2 * i]!, weight), tf.mul(ends[2 * i + 1]!, -weight))));
   const read = async (tensor: tf.Tensor) => new Float32Array(await tensor.data<'float32'>());
-  const [height, width, channels] = base.latentShape;
+  const [, height, width, channels] = xSigma.shape;
   const probe: Probe = { revision, height, width, channels, sigma, guidance, xSigma: await read(xSigma), vNull: await read(vNull!), vBase: await read(vBase!), directions: await Promise.all(differences.map(read)) };
   tf.dispose([...velocities, ...differences]);
   if (!point) xSigma.dispose();

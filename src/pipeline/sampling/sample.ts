@@ -9,6 +9,7 @@ import type { FlowBase } from '../base';
 import type { Pacing, VelocityField } from './fields';
 import { eulerSigmas } from '../flow';
 import { normal } from '../random';
+import type { PictureSize } from '../sizes';
 
 export interface SampleOptions extends Pacing {
   base: FlowBase;
@@ -17,6 +18,8 @@ export interface SampleOptions extends Pacing {
   seeds: readonly number[];
   /** Starts from this instead of the seeds' noise [K,h,w,C]; stays the caller's. */
   noise?: Tensor4D;
+  /** The base's own unless told. */
+  size?: PictureSize;
   /** Euler steps. */
   steps: number;
   /** CFG scale around the field; 1 is off. */
@@ -26,8 +29,8 @@ export interface SampleOptions extends Pacing {
 export interface SampledStep { step: number; steps: number; sigma: number; latent: Tensor4D }
 
 /** Starting noise, one row per seed. The caller disposes. */
-export function startingNoise(base: FlowBase, seeds: readonly number[]): Tensor4D {
-  const [h, w, C] = base.latentShape;
+export function startingNoise(base: FlowBase, seeds: readonly number[], size?: PictureSize): Tensor4D {
+  const [h, w, C] = base.latentShape(size);
   return tf.tidy(() => tf.concat4d(seeds.map((seed) => tf.tensor4d(normal([1, h, w, C], { seed, purpose: 'picture', step: 0 }), [1, h, w, C])), 0));
 }
 
@@ -35,9 +38,9 @@ export function startingNoise(base: FlowBase, seeds: readonly number[]): Tensor4
  * One item per step; `sigma` is the noise level that its latent still has. The sampler owns every latent and disposes it
  * when the next is asked for or the loop is left: clone what is kept. Fault `aborted`.
  */
-export async function* sample({ base, field, seeds, noise, steps, guidance, between, signal }: SampleOptions): AsyncGenerator<SampledStep> {
+export async function* sample({ base, field, seeds, noise, size, steps, guidance, between, signal }: SampleOptions): AsyncGenerator<SampledStep> {
   const sigmas = eulerSigmas(steps, base.shift);
-  let x = noise ? tf.clone(noise) : startingNoise(base, seeds);
+  let x = noise ? tf.clone(noise) : startingNoise(base, seeds, size);
   try {
     for (let step = 1; step <= steps; step++) {
       const now = sigmas[step - 1]!, next = sigmas[step]!;

@@ -8,7 +8,7 @@ import * as tf from '../../engine/tf';
 import type { Tensor3D, Tensor4D } from '../../engine/tf';
 import type { CaptionRole, Method } from '../../methods/method';
 import { methodOf } from '../../methods';
-import { encode } from '../../models/vae';
+import type { Between } from '../../models/steps';
 import { captionProblem, type Captions } from '../../protocol/captions';
 import { Fault } from '../../protocol/faults';
 import type { Recipe } from '../../protocol/recipe';
@@ -17,7 +17,7 @@ import { priorCaptions } from './priorCaptions';
 import { classCaption, disposePrompts, encodePrompts, pickPrompts, spokenWord } from '../prompts';
 
 export interface DatasetItem {
-  /** [S,S,3], −1…1, S the base's picture size. */
+  /** [H,W,3], −1…1, of the base's picture size. */
   pixels: Float32Array | Tensor3D;
   captions: Captions;
 }
@@ -52,39 +52,46 @@ export function varied(picture: Tensor4D, { mirrored, right, down }: Variant, ce
   return down === 0 ? moved : tf.gather(moved, from(height, down), 1);
 }
 
+/** A timer, not a frame: frames stop in a hidden tab. */
+const turnOfOthers: Between = () => new Promise((resolve) => setTimeout(resolve, 0));
+
 /** Encodes pictures one by one. Faults: `too-few-pictures`, `caption-invalid` (subject: the picture's number, from 1). */
-export async function buildDataset(base: Base, items: readonly DatasetItem[], recipe: Recipe, { captions: roles }: Pick<Method, 'captions'> = methodOf(recipe), onProgress: (done: number, total: number) => void = () => {}): Promise<Dataset> {
+export async function buildDataset(base: Base, items: readonly DatasetItem[], recipe: Recipe, { captions: roles }: Pick<Method, 'captions'> = methodOf(recipe), onProgress: (done: number, total: number) => void = () => {}, between?: Between): Promise<Dataset> {
   if (items.length === 0) throw new Fault('too-few-pictures', 'There is no picture to learn from.', 'Drop at least one picture.');
   if (roles.some((role) => role !== 'null')) items.forEach(({ captions }, i) => {
     const problem = captionProblem(captions);
     if (problem) throw new Fault('caption-invalid', `Picture ${i + 1}: ${problem}`, 'Edit its captions.', { subject: String(i + 1) });
   });
-  const side = base.imageSize;
+  const { height, width } = base.pictureSize();
   const variants = pictureVariants(recipe);
-  const cell = (side / base.latentShape[0]) * base.mmdit.config.patch;
+  const cell = base.autoencoder.downscale * base.mmdit.config.patch;
   const encoded: Tensor4D[][] = variants.map(() => []);
   for (const [i, { pixels }] of items.entries()) {
-    tf.tidy(() => {
-      const picture = pixels instanceof Float32Array ? tf.tensor4d(pixels, [1, side, side, 3]) : tf.reshape<tf.Rank.R4>(pixels, [1, side, side, 3]);
-      variants.forEach((variant, n) => encoded[n]!.push(tf.keep(encode(base.vae, tf.tidy(() => varied(picture, variant, cell))))));
-    });
+    const picture = pixels instanceof Float32Array ? tf.tensor4d(pixels, [1, height, width, 3]) : tf.reshape<tf.Rank.R4>(pixels, [1, height, width, 3]);
+    for (const [n, variant] of variants.entries()) {
+      const seen = tf.tidy(() => varied(picture, variant, cell));
+      encoded[n]!.push(await base.autoencoder.encode(seen, between));
+      tf.dispose(seen === picture ? [] : seen);
+    }
+    picture.dispose();
     onProgress(i + 1, items.length);
-    // A timer, not a frame: frames stop in a hidden tab.
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await (between ?? turnOfOthers)();
   }
   const latents = tf.concat4d(encoded.flat(), 0);
   tf.dispose(encoded);
-  const read = (caption: (captions: Captions) => string) => encodePrompts(base, items.map(({ captions }) => caption(captions)), spokenWord(recipe));
-  const readers: Record<CaptionRole, () => EncodedPrompts> = {
+  const read = (caption: (captions: Captions) => string) => encodePrompts(base, items.map(({ captions }) => caption(captions)), spokenWord(recipe), {}, between);
+  const readers: Record<CaptionRole, () => Promise<EncodedPrompts>> = {
     complete: () => read((c) => c.complete),
     base: () => read((c) => c.base),
     target: () => read((c) => c.target),
     class: () => read((c) => classCaption(c.target)),
-    null: () => pickPrompts(base.null, items.map(() => 0)),
-    prior: () => encodePrompts(base, priorCaptions, ''),
+    null: async () => pickPrompts(base.null, items.map(() => 0)),
+    prior: () => encodePrompts(base, priorCaptions, '', {}, between),
   };
   const unshifted = items.length * (recipe.flip ? 2 : 1);
-  return { latents, pictures: items.length, unshifted, words: Object.fromEntries(roles.map((role) => [role, readers[role]()])) };
+  const words: Dataset['words'] = {};
+  for (const role of roles) words[role] = await readers[role]();
+  return { latents, pictures: items.length, unshifted, words };
 }
 
 export function disposeDataset(dataset: Dataset): void {

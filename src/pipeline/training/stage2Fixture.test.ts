@@ -50,7 +50,7 @@ async function flat(source: File, key: (module: string, part: 'A' | 'B') => stri
 beforeAll(async () => {
   await useBackend('wasm');
   io = await safetensorsFile(`${folder}purecc_stage2.io.safetensors`);
-  base = { mmdit: await loadMmdit(await safetensorsFile(`${folder}mmditx.diffusers.safetensors`)), shift: 3, latentShape: [8, 12, 16] };
+  base = { mmdit: await loadMmdit(await safetensorsFile(`${folder}mmditx.diffusers.safetensors`)), shift: 3, latentShape: () => [8, 12, 16] };
   layout = loraLayout(loraSites(base.mmdit), 4);
 });
 

@@ -5,7 +5,7 @@ import { methods } from '../../methods';
 import { streams } from '../../methods/purecc';
 import { loraSites, textStates, velocity, velocityVjp, type Adapter } from '../../models/mmdit';
 import { forwardSteps } from '../../models/mmdit/forward';
-import { drain } from '../../models/mmdit/steps';
+import { drain } from '../../models/steps';
 import type { Recipe } from '../../protocol/recipe';
 import { expectNoLeak, useBackend } from '../../testing/backend';
 import { tinyBase, tinyDataset, tinyRecipe } from '../../testing/tiny';

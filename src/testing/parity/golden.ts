@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import * as tf from '../../engine/tf';
 import { encodeImage, encodeText } from '../../models/clip';
 import { velocity } from '../../models/mmdit';
-import { decode, encode } from '../../models/vae';
 import { disposeBase, loadBase, type EncodedPrompts } from '../../pipeline/base';
 import { guidedField, untouched } from '../../pipeline/sampling/fields';
 import { sampleAll } from '../../pipeline/sampling/sample';
@@ -35,7 +34,7 @@ export async function goldenRows(dir: string, baseDir: string): Promise<Row[]> {
   await check('pooled', await values(text.pooled), 'pooled', ONCE);
 
   const picture = await pictureOf(golden, 'picture');
-  const latent = encode(base.vae, picture);
+  const latent = await base.autoencoder.encode(picture);
   await check('picture latent', await valuesNchw(latent), 'picture_latent', ONCE);
   await check('picture embedding', await values(encodeImage(base.vision, picture)), 'picture_embeds', ONCE);
 
@@ -55,7 +54,7 @@ export async function goldenRows(dir: string, baseDir: string): Promise<Row[]> {
   const field = guidedField(base, untouched(negative), [{ positive: untouched(given), negative: untouched(negative), weight: 1 }]);
   const final = await sampleAll({ base, field, seeds: [], noise, steps: Number(steps), guidance: Number(guidance) });
   await check(`latent after ${steps} steps`, await valuesNchw(final), `latent_${steps}`, LATENT);
-  await check('pixels', await valuesNchw(decode(base.vae, final)), `pixels_${steps}`, PIXELS);
+  await check('pixels', await valuesNchw(await base.autoencoder.decode(final)), `pixels_${steps}`, PIXELS);
   disposeBase(base);
   return rows;
 }

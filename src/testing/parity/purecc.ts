@@ -81,7 +81,7 @@ export async function pureccRows(dir: string, config: FixtureConfig): Promise<Ro
       const student = toAdapter(layout, moments.values);
       const conceptRows = { rows: tf.zeros<tf.Rank.R2>([mmdit.config.depth, mmdit.config.hidden]), pooledDelta: null };
       const { parts, gradients, velocities } = await stepGradients({
-        base: { mmdit, shift: 1, latentShape: [height, width, channels] }, dataset, stage, recipe, between: async () => {},
+        base: { mmdit, shift: 1, latentShape: () => [height, width, channels] }, dataset, stage, recipe, between: async () => {},
         batch: { pictures: sigma.map((_, i) => i), sigma, xSigma, target, chances: [0.5, 0.5] as const, priors: [] }, weights: { adapters: { extractor: {}, student }, rows: { rows: conceptRows } },
       });
       const tensors = figureTensors(parts);

@@ -9,6 +9,7 @@ import { sample } from '../../pipeline/sampling/sample';
 import { safetensorsFile } from '../files';
 import { anyMmdit, type FixtureConfig } from './mmdit';
 import { pictureOf, row, tensorOf, valuesNchw, worst, type Row } from './rows';
+import type { LatentShape } from '../../pipeline/sizes';
 
 /** Eight steps multiply the transformer's own rounding by the guidance. */
 const LATENT = 1e-3;
@@ -23,7 +24,7 @@ export async function samplerRows(dir: string, config: FixtureConfig, { shift, s
   const noise = await pictureOf(io, 'noise');
   const words = async (name: string) => ({ context: await tensorOf<tf.Tensor3D>(io, `${name}.context`), pooled: await tensorOf<tf.Tensor2D>(io, `${name}.pooled`), at: [-1] });
   const [, height, width, channels] = noise.shape;
-  const base = { mmdit, shift, latentShape: [height, width, channels] as [number, number, number] };
+  const base = { mmdit, shift, latentShape: () => [height, width, channels] as LatentShape };
   const [positive, negative] = [untouched(await words('cond')), untouched(await words('uncond'))];
   const field = guidedField(base, negative, [{ positive, negative, weight: 1 }]);
   const golden = await io.read('euler.latents');

@@ -48,7 +48,7 @@ const clip = { num_attention_heads: 2, hidden_act: 'quick_gelu', layer_norm_eps:
 const files: Record<string, unknown> = {
   'text_encoder/config.json': clip,
   'image_encoder/config.json': clip,
-  'vae/config.json': { scaling_factor: 1, shift_factor: 0, encoder_block_out_channels: [1, 1, 1] },
+  'vae/config.json': { _class_name: 'AutoencoderTiny', scaling_factor: 1, shift_factor: 0 },
   'vae/latent_rgb.json': { latentToRgb: Array.from({ length: LATENT + 1 }, (_, n) => [0.1 * n, 0.05, -0.1 * n]) },
   'transformer/config.json': { sample_size: TINY_SIDE / 4 },
   'scheduler/scheduler_config.json': { shift: 1 },

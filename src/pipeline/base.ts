@@ -2,13 +2,15 @@
  * A base model as the pipeline uses it: every network of one diffusers folder, the tokenizer, and the encoded empty
  * prompt. Owned by whoever called `loadBase`; `disposeBase` frees all of it. It reads through BaseFiles and never fetches.
  */
+import * as v from 'valibot';
 import type { Tensor2D, Tensor3D } from '../engine/tf';
 import { disposeClipText, disposeClipVision, encodeTextAsync, loadClipText, loadClipVision, type ClipText, type ClipVision } from '../models/clip';
+import { readConfig } from '../models/config';
 import { disposeMmdit, loadMmdit, type Mmdit } from '../models/mmdit';
 import { makeTokenizer, type Tokenizer } from '../models/tokenizer';
 import { loadAutoencoder, type Autoencoder } from '../models/vae';
 import type { BaseFiles } from '../models/weightSource';
-import { Fault } from '../protocol/faults';
+import { Part, type Lease } from './parts';
 import { PromptCache } from './promptCache';
 import { makeSizes, type Sizes } from './sizes';
 
@@ -21,15 +23,22 @@ export interface EncodedPrompts {
   named?: Record<string, number[]>;
 }
 
-/** What flow training and sampling need of a base; the rest encodes and decodes. */
-export type FlowBase = Pick<Base, 'mmdit' | 'shift' | 'latentShape'>;
+/** What flow training and sampling need of a base, with its transformer in place (`flowing`, `leaseFlow`); the rest encodes and decodes. */
+export interface FlowBase extends Pick<Base, 'shift' | 'latentShape'> {
+  mmdit: Mmdit;
+}
+
+/** The networks. Whoever works with one leases it for as long as that takes. */
+export interface BaseParts {
+  text: Part<ClipText>;
+  vision: Part<ClipVision>;
+  autoencoder: Part<Autoencoder>;
+  transformer: Part<Mmdit>;
+}
 
 export interface Base extends Sizes {
   id: string;
-  mmdit: Mmdit;
-  autoencoder: Autoencoder;
-  text: ClipText;
-  vision: ClipVision;
+  parts: BaseParts;
   tokenizer: Tokenizer;
   /** Of encodeFieldWords. */
   prompts: PromptCache;
@@ -39,46 +48,68 @@ export interface Base extends Sizes {
   null: EncodedPrompts;
 }
 
-/** A number of a config file. Fault `base-incomplete` names the file and the field. */
-function numberOf(config: unknown, key: string, path: string): number {
-  const value = (config as Record<string, unknown> | null)?.[key];
-  if (typeof value !== 'number') throw new Fault('base-incomplete', `The base model’s ${path} has no number “${key}”.`, 'Load the base model again.', { subject: path });
-  return value;
+const size = v.pipe(v.number(), v.integer(), v.minValue(1));
+const textConfig = v.object({ max_position_embeddings: size });
+const transformerConfig = v.object({ sample_size: size, patch_size: size, in_channels: size, pos_embed_max_size: size });
+const schedulerConfig = v.object({ shift: v.pipe(v.number(), v.finite()) });
+
+export interface BaseOptions {
+  /** Whether the networks stay in memory. Without, each is loaded for its phase and freed after it. */
+  partsStay?: boolean;
 }
 
-/** Loads the networks one after another, so that no two files are in memory as raw bytes at once. */
-export async function loadBase(id: string, files: BaseFiles): Promise<Base> {
-  const network = async (folder: string) => ({ source: await files.weights(folder), config: await files.json(`${folder}/config.json`) });
+/** Opens the networks that stay one after another, so that no two files are in memory as raw bytes at once. Faults: those of the files, and `base-mismatch` for a config that is not as expected. */
+export async function loadBase(id: string, files: BaseFiles, { partsStay = true }: BaseOptions = {}): Promise<Base> {
+  const read = <T extends v.GenericSchema>(path: string, schema: T) => files.json(path).then((config) => readConfig(config, schema, path));
+  const part = <T>(folder: string, load: (source: Awaited<ReturnType<BaseFiles['weights']>>, config: unknown) => Promise<T>, free: (part: T) => void) =>
+    new Part(async () => load(await files.weights(folder), await files.json(`${folder}/config.json`)), free, partsStay);
 
-  const textConfig = await files.json('text_encoder/config.json');
-  const tokenizer = makeTokenizer({ merges: await files.text('tokenizer/merges.txt'), maxLength: numberOf(textConfig, 'max_position_embeddings', 'text_encoder/config.json') });
-  const text = await loadClipText(await files.weights('text_encoder'), textConfig);
-  const seen = await network('image_encoder');
-  const vision = await loadClipVision(seen.source, seen.config);
-  const pictures = await network('vae');
-  const autoencoder = await loadAutoencoder(pictures.source, pictures.config);
-  const transformer = await network('transformer');
-  const mmdit = await loadMmdit(transformer.source, transformer.config);
-
-  const side = numberOf(transformer.config, 'sample_size', 'transformer/config.json');
-  const { channels, patch, positionSide } = mmdit.config;
-  const { downscale } = autoencoder;
-  const empty = await encodeTextAsync(text, [tokenizer.encode('')], async () => {});
-  empty.lastNormed.dispose();
-  return {
-    id, mmdit, autoencoder, text, vision, tokenizer, prompts: new PromptCache(),
-    shift: numberOf(await files.json('scheduler/scheduler_config.json'), 'shift', 'scheduler/scheduler_config.json'),
-    ...makeSizes({ own: { height: side * downscale, width: side * downscale }, downscale, channels, patch, mostPatches: positionSide }),
-    null: { context: empty.context, pooled: empty.pooled, at: [-1] },
+  const tokenizer = makeTokenizer({ merges: await files.text('tokenizer/merges.txt'), maxLength: (await read('text_encoder/config.json', textConfig)).max_position_embeddings });
+  const { sample_size: side, patch_size: patch, in_channels: channels, pos_embed_max_size: mostPatches } = await read('transformer/config.json', transformerConfig);
+  const { shift } = await read('scheduler/scheduler_config.json', schedulerConfig);
+  const parts: BaseParts = {
+    text: part('text_encoder', loadClipText, disposeClipText),
+    vision: part('image_encoder', loadClipVision, disposeClipVision),
+    autoencoder: part('vae', loadAutoencoder, (autoencoder) => autoencoder.dispose()),
+    transformer: part('transformer', (source, config) => loadMmdit(source, config), disposeMmdit),
   };
+  try {
+    if (partsStay) for (const each of Object.values(parts) as Part<unknown>[]) await each.use(() => undefined);
+    const downscale = await parts.autoencoder.use((autoencoder) => autoencoder.downscale);
+    const empty = await parts.text.use((text) => encodeTextAsync(text, [tokenizer.encode('')], async () => {}));
+    empty.lastNormed.dispose();
+    return {
+      id, parts, tokenizer, prompts: new PromptCache(), shift,
+      ...makeSizes({ own: { height: side * downscale, width: side * downscale }, downscale, channels, patch, mostPatches }),
+      null: { context: empty.context, pooled: empty.pooled, at: [-1] },
+    };
+  } catch (error) {
+    disposeParts(parts);
+    throw error;
+  }
 }
+
+/** The base with its transformer in place, until the lease is given back. */
+export async function leaseFlow({ parts, shift, latentShape }: Pick<Base, 'parts' | 'shift' | 'latentShape'>): Promise<Lease<FlowBase>> {
+  const { part: mmdit, release } = await parts.transformer.lease();
+  return { part: { mmdit, shift, latentShape }, release };
+}
+
+/** Runs `work` with the transformer in place. */
+export async function flowing<R>(base: Parameters<typeof leaseFlow>[0], work: (flow: FlowBase) => Promise<R>): Promise<R> {
+  const { part, release } = await leaseFlow(base);
+  try {
+    return await work(part);
+  } finally {
+    release();
+  }
+}
+
+const disposeParts = (parts: BaseParts): void => Object.values(parts).forEach((part: Part<never>) => part.dispose());
 
 export function disposeBase(base: Base): void {
-  disposeMmdit(base.mmdit);
-  base.autoencoder.dispose();
+  disposeParts(base.parts);
   base.prompts.dispose();
-  disposeClipText(base.text);
-  disposeClipVision(base.vision);
   base.null.context.dispose();
   base.null.pooled.dispose();
 }

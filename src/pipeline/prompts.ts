@@ -15,7 +15,7 @@ import type { Base, EncodedPrompts } from './base';
 export const spokenWord = ({ trigger, classWord }: Pick<Recipe, 'trigger' | 'classWord'>): string => trigger.trim() || classWord.trim() || STYLE_READING;
 
 /** Encodes prompts, one row each. `read` is what stands for [V], `named` what stands for further concepts, by the name that stands as [name] (spokenWord). Fault `prompt-invalid` when [V] lies beyond what the encoder reads. Awaits `between` after each layer. The caller disposes. */
-export async function encodePrompts(base: Pick<Base, 'text' | 'tokenizer'>, prompts: readonly string[], read: string, named: Readonly<Record<string, string>> = {}, between: Between = async () => {}): Promise<EncodedPrompts> {
+export async function encodePrompts(base: Pick<Base, 'parts' | 'tokenizer'>, prompts: readonly string[], read: string, named: Readonly<Record<string, string>> = {}, between: Between = async () => {}): Promise<EncodedPrompts> {
   const { tokenizer } = base;
   const readings = Object.entries({ [CONCEPT_MARK]: read, ...Object.fromEntries(Object.entries(named).map(([name, word]) => [`[${name}]`, word])) });
   const spoken = (text: string) => readings.reduce((all, [mark, word]) => all.replaceAll(mark, word), text);
@@ -32,7 +32,7 @@ export async function encodePrompts(base: Pick<Base, 'text' | 'tokenizer'>, prom
   };
   const places = (mark: string) => prompts.map((prompt) => placeOf(prompt, mark));
   const [at, others] = [places(CONCEPT_MARK), Object.fromEntries(Object.keys(named).map((name) => [name, places(`[${name}]`)]))];
-  const encoded = await encodeTextAsync(base.text, prompts.map((prompt) => tokenizer.encode(spoken(prompt))), between);
+  const encoded = await base.parts.text.use((text) => encodeTextAsync(text, prompts.map((prompt) => tokenizer.encode(spoken(prompt))), between));
   encoded.lastNormed.dispose();
   return { context: encoded.context, pooled: encoded.pooled, at, ...(Object.keys(named).length > 0 && { named: others }) };
 }

@@ -9,6 +9,8 @@ export type LatentShape = [number, number, number];
 export interface Sizes {
   /** The size asked for, or the base's own. Fault `base-mismatch` where the base can't draw it. */
   pictureSize(asked?: PictureSize): PictureSize;
+  /** Pixels of a side for each token, the grid that shifted copies keep to. */
+  cell: number;
   /** Of a picture of that size. Fault `base-mismatch`. */
   latentShape(asked?: PictureSize): LatentShape;
 }
@@ -23,6 +25,7 @@ export function makeSizes({ own, downscale, channels, patch, mostPatches }: { ow
     return { height, width };
   };
   return {
+    cell: token,
     pictureSize,
     latentShape: (asked) => {
       const { height, width } = pictureSize(asked);

@@ -8,7 +8,7 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '../engine/tf';
-import { loadBase } from '../pipeline/base';
+import { leaseFlow, loadBase } from '../pipeline/base';
 import { baseField, encodeFieldWords } from '../pipeline/sampling/fields';
 import { sampleAll } from '../pipeline/sampling/sample';
 import { folderFiles } from './files';
@@ -38,7 +38,9 @@ function solve(a: number[][], b: number[][]): number[][] {
 
 await useBackend('wasm');
 const base = await loadBase('embedded', folderFiles('public/base'));
-const { latentChannels: channels, downscale: scale } = base.autoencoder;
+const { part: flow } = await leaseFlow(base);
+const { part: autoencoder } = await base.parts.autoencoder.lease();
+const { latentChannels: channels, downscale: scale } = autoencoder;
 
 const inputs: number[][] = [];
 const colours: number[][] = [];
@@ -50,14 +52,14 @@ async function take(latent: tf.Tensor4D, pixels: tf.Tensor4D): Promise<void> {
 }
 
 const words = await encodeFieldWords(base, PROMPTS, '', { kind: 'instance', classWord: '', trigger: '' });
-const drawn = await sampleAll({ base, field: baseField(base, words), seeds: PROMPTS.map((_, i) => i), steps: 12, guidance: 3 });
-await take(drawn, await base.autoencoder.decode(drawn));
+const drawn = await sampleAll({ base: flow, field: baseField(flow, words), seeds: PROMPTS.map((_, i) => i), steps: 12, guidance: 3 });
+await take(drawn, await autoencoder.decode(drawn));
 for (const set of await readdir('public/concepts', { withFileTypes: true })) {
   if (!set.isDirectory()) continue;
   for (const file of (await readdir(join('public/concepts', set.name))).filter((name) => name.endsWith('.png'))) {
     const { width, height, pixels } = readPng(await readFile(join('public/concepts', set.name, file)));
     const picture = tf.tensor4d(pixels, [1, height, width, 3]);
-    await take(await base.autoencoder.encode(picture), picture);
+    await take(await autoencoder.encode(picture), picture);
   }
 }
 

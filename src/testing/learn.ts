@@ -15,7 +15,7 @@ import * as tf from '../engine/tf';
 import { methods } from '../methods';
 import { disposeConcept, storeConcept } from '../pipeline/concept';
 import { buildDataset } from '../pipeline/training/dataset';
-import { loadBase } from '../pipeline/base';
+import { leaseFlow, loadBase } from '../pipeline/base';
 import { encodeFieldWords } from '../pipeline/sampling/fields';
 import { measure, measurePrompts } from '../pipeline/measuring/measure';
 import { draft, makeProbe } from '../pipeline/sampling/preview';
@@ -48,10 +48,11 @@ export async function learn(argv: string[]): Promise<void> {
   const dataset = await buildDataset(base, set.images.map((captions, i) => ({ pixels: pictures[i]!, captions })), recipe);
 
   const { width: side } = base.pictureSize();
+  const { part: flow } = await leaseFlow(base);
   const set4d = tf.stack(pictures.map((pixels) => tf.tensor3d(pixels, [side, side, 3]))) as tf.Tensor4D;
   const marks = options.at.split(',').map(Number);
   const started = performance.now();
-  const trainer = await createTrainer({ base, method: methods.purecc, recipe, dataset });
+  const trainer = await createTrainer({ base: flow, method: methods.purecc, recipe, dataset });
   const log: TrainerStep[] = [];
   for await (const row of trainer.steps()) {
     log.push(row);
@@ -71,8 +72,8 @@ export async function learn(argv: string[]): Promise<void> {
     for (const prompt of measurePrompts(recipe).slice(0, 2)) {
       const words = await encodeFieldWords(base, [prompt], '', recipe);
       for (const sigma of [0.65, 0.75, 0.85]) {
-        const probe = await makeProbe({ base, words, concept, seed: 500, guidance: 3, revision: 0, sigma });
-        for (const balance of [0, 0.5, 1, 1.5, 2]) drawn.push(await base.autoencoder.decode(draft(probe, balance)));
+        const probe = await makeProbe({ base: flow, words, concept, seed: 500, guidance: 3, revision: 0, sigma });
+        for (const balance of [0, 0.5, 1, 1.5, 2]) drawn.push(await base.parts.autoencoder.use((autoencoder) => autoencoder.decode(draft(probe, balance))));
       }
     }
     const pixels = new Float32Array(await tf.concat4d(drawn, 0).data<'float32'>());

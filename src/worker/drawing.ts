@@ -2,7 +2,7 @@
  * Full pictures: the balanced field from pure noise to pixels, with the expected picture shown on the way. One draw at a
  * time, the newest wins; anchors (full pictures at fixed balances) are drawn only while nothing else is asked for.
  */
-import type { Base } from '../pipeline/base';
+import { flowing, type Base, type FlowBase } from '../pipeline/base';
 import { disposeConcept, type LearnedConcept } from '../pipeline/concept';
 import { balancedField, baseField, disposeFieldWords, encodeFieldWords, type FieldWords, type VelocityField } from '../pipeline/sampling/fields';
 import { RANDOM_VERSION } from '../pipeline/random';
@@ -23,7 +23,7 @@ export const TRANSFORMER_FILE = 'transformer/diffusion_pytorch_model.safetensors
 const APP = 'Lamina 0.1.0';
 
 interface Drawn { shown: Shown; revision: number; recipe: PictureRecipe }
-interface OnePicture { base: Base; slot: PictureSlot; field: VelocityField; params: DrawParams; reads: Recipe['kind']; atStep: number | null; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }
+interface OnePicture { base: Base; flow: FlowBase; slot: PictureSlot; field: VelocityField; params: DrawParams; reads: Recipe['kind']; atStep: number | null; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }
 
 export class Drawing {
   private running: AbortController | null = null;
@@ -39,12 +39,12 @@ export class Drawing {
     const either = AbortSignal.any([signal, mine.signal]);
     const started = performance.now();
     await this.drawing('drawing', params, either, async (one, words, concept, between) => {
-      const { base } = one;
+      const { flow } = one;
       const onStep = (step: number) => this.host.emit('drawing', { step, steps: params.steps });
       const common = { ...one, between, partial: true };
       // without a concept the base is all there is
-      if (concept) await this.picture({ ...common, slot: { kind: 'concept' }, field: balancedField(base, words, concept, params.balance), onStep });
-      if (params.withBase) await this.picture({ ...common, slot: { kind: 'base' }, atStep: null, field: baseField(base, words), ...(concept ? {} : { onStep }) });
+      if (concept) await this.picture({ ...common, slot: { kind: 'concept' }, field: balancedField(flow, words, concept, params.balance), onStep });
+      if (params.withBase) await this.picture({ ...common, slot: { kind: 'base' }, atStep: null, field: baseField(flow, words), ...(concept ? {} : { onStep }) });
     });
     const { prompt, negative, seed, guidance } = params;
     void this.probing.probe({ prompt, negative, seed, guidance }).catch(() => undefined);
@@ -69,7 +69,7 @@ export class Drawing {
     try {
       for (const balance of balances) {
         await this.drawing('idle', { ...params, balance }, either, async (one, words, concept, between) => {
-          if (concept) await this.picture({ ...one, between, partial: false, slot: { kind: 'anchor', balance }, field: balancedField(one.base, words, concept, balance) });
+          if (concept) await this.picture({ ...one, between, partial: false, slot: { kind: 'anchor', balance }, field: balancedField(one.flow, words, concept, balance) });
         });
       }
     } catch (error) {
@@ -100,14 +100,14 @@ export class Drawing {
     this.last.base = this.last.concept = this.fallback = null;
   }
 
-  private async drawing(kind: Urgency, params: DrawParams, signal: AbortSignal, work: (one: Pick<OnePicture, 'base' | 'params' | 'reads' | 'atStep' | 'signal'>, words: FieldWords, concept: LearnedConcept | null, between: () => Promise<void>) => Promise<void>): Promise<void> {
+  private async drawing(kind: Urgency, params: DrawParams, signal: AbortSignal, work: (one: Pick<OnePicture, 'base' | 'flow' | 'params' | 'reads' | 'atStep' | 'signal'>, words: FieldWords, concept: LearnedConcept | null, between: () => Promise<void>) => Promise<void>): Promise<void> {
     const base = await this.opening.base();
     await this.turns.run(kind, async (between) => {
       if (signal.aborted) throw new Fault('aborted', 'Stopped.');
       const concept = this.current.borrow();
       const words = await encodeFieldWords(base, [params.prompt], params.negative, concept?.recipe ?? { kind: params.kind, classWord: '', trigger: '' }, between);
       try {
-        await work({ base, params, reads: concept?.recipe.kind ?? params.kind, atStep: (concept && this.current.value?.step()) ?? null, signal }, words, concept, between);
+        await flowing(base, (flow) => work({ base, flow, params, reads: concept?.recipe.kind ?? params.kind, atStep: (concept && this.current.value?.step()) ?? null, signal }, words, concept, between));
       } finally {
         disposeFieldWords(words);
         if (concept) disposeConcept(concept);
@@ -115,11 +115,11 @@ export class Drawing {
     });
   }
 
-  private async picture({ base, slot, field, params, reads, atStep, between, signal, partial, onStep }: OnePicture): Promise<void> {
+  private async picture({ base, flow, slot, field, params, reads, atStep, between, signal, partial, onStep }: OnePicture): Promise<void> {
     const { prompt, negative, seed, guidance, steps, balance } = params;
     const { host, opening: { platform: { raster } } } = this;
     const event = { slot, steps, prompt, negative, seed, guidance, kind: reads, balance: slot.kind === 'base' ? 0 : balance, atStep };
-    const drawn = await drawPicture({ host, raster, base, sampling: { field, seeds: [seed], steps, guidance, between, signal }, event, partial, ...(onStep && { onStep }) });
+    const drawn = await drawPicture({ host, raster, autoencoder: base.parts.autoencoder, sampling: { base: flow, field, seeds: [seed], steps, guidance, between, signal }, event, partial, ...(onStep && { onStep }) });
     if (slot.kind === 'base' || slot.kind === 'concept') this.last[slot.kind] = { ...drawn, recipe: await this.describe(params, slot.kind, drawn.shown) };
   }
 

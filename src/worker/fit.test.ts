@@ -28,7 +28,7 @@ function texture(contrast: number, slope: number): Float32Array {
 
 describe('fit check', () => {
   let autoencoder: Autoencoder;
-  const check = (pixels: Float32Array) => checkFit({ autoencoder }, pixels, SIDE);
+  const check = (pixels: Float32Array) => checkFit(autoencoder, pixels, SIDE);
   beforeAll(async () => {
     await useBackend('wasm');
     const files = folderFiles('public/base');

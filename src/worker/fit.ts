@@ -10,7 +10,7 @@
  */
 import * as tf from '../engine/tf';
 import type { Between } from '../models/steps';
-import type { Base } from '../pipeline/base';
+import type { Autoencoder } from '../models/vae';
 
 /** Between the two groups above. */
 export const MOST_LOST = 0.76;
@@ -51,7 +51,7 @@ export function grainOf(pixels: Float32Array, side: number): number {
 }
 
 /** [S·S·3] in −1…1 → its reconstruction and the verdict. */
-export async function checkFit({ autoencoder }: Pick<Base, 'autoencoder'>, given: Float32Array, side: number, between?: Between): Promise<Fit> {
+export async function checkFit(autoencoder: Autoencoder, given: Float32Array, side: number, between?: Between): Promise<Fit> {
   const picture = tf.tensor4d(given, [1, side, side, 3]);
   const latent = await autoencoder.encode(picture, between);
   const made = await autoencoder.decode(latent, between);

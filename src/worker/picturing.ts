@@ -21,9 +21,9 @@ const expected = (before: Tensor4D, after: Tensor4D, sigmaBefore: number, sigma:
 export interface PictureJob {
   host: Host;
   raster: Raster;
-  base: Base;
+  autoencoder: Base['parts']['autoencoder'];
   /** Field, seed and pace; one row. */
-  sampling: Omit<SampleOptions, 'base'>;
+  sampling: SampleOptions;
   /** What the page is told of it. */
   event: Omit<PictureEvent, 'revision' | 'bitmap' | 'state' | 'step' | 'elapsedMs'>;
   /** Whether unfinished pictures are shown. */
@@ -32,14 +32,14 @@ export interface PictureJob {
 }
 
 /** Draws and shows it; returns the full picture and its revision. Fault `aborted`. */
-export async function drawPicture({ host, raster, base, sampling, event, partial, onStep }: PictureJob): Promise<{ shown: Shown; revision: number }> {
+export async function drawPicture({ host, raster, autoencoder, sampling, event, partial, onStep }: PictureJob): Promise<{ shown: Shown; revision: number }> {
   const started = performance.now();
   let shownAt = started;
   let before: Tensor4D | null = null;
   let sigmaBefore = 1;
   let full: { shown: Shown; revision: number } | null = null;
   const show = async (latent: Tensor4D, state: 'partial' | 'full', step: number) => {
-    const pixels = await base.autoencoder.decode(latent, sampling.between);
+    const pixels = await autoencoder.use((one) => one.decode(latent, sampling.between));
     const [shown] = await shownBatch(pixels);
     pixels.dispose();
     const bitmap = await raster.toBitmap(shown!);
@@ -48,7 +48,7 @@ export async function drawPicture({ host, raster, base, sampling, event, partial
     return { shown: shown!, revision: mine };
   };
   try {
-    for await (const { step, steps, sigma, latent } of sample({ base, ...sampling })) {
+    for await (const { step, steps, sigma, latent } of sample(sampling)) {
       onStep?.(step);
       if (step === steps) full = await show(latent, 'full', step);
       else if (partial && before && performance.now() - shownAt > PARTIAL_EVERY_MS) {

@@ -5,7 +5,7 @@
  */
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
-import type { Base } from '../pipeline/base';
+import { flowing, type Base, type FlowBase } from '../pipeline/base';
 import { disposeConcept, type LearnedConcept } from '../pipeline/concept';
 import { baseField, conceptField, disposeFieldWords, encodeFieldWords, type FieldWords, type VelocityField } from '../pipeline/sampling/fields';
 import { drifts, embedPictures, mean, nearnessTo } from '../pipeline/measuring/metrics';
@@ -44,7 +44,7 @@ export class Previewing {
     const started = performance.now();
     try {
       this.original ??= await this.drawOriginal(between);
-      const custom = await this.draw([...this.prompts], (words) => conceptField(this.base, words, concept), between);
+      const custom = await this.draw([...this.prompts], (flow, words) => conceptField(flow, words, concept), between);
       const [complete, onBase] = tf.split(custom, 2, 0) as [Tensor4D, Tensor4D];
       const [shown, shownBase] = await shownBatch(custom);
       const elapsedMs = performance.now() - started;
@@ -78,16 +78,16 @@ export class Previewing {
   }
 
   private async drawOriginal(between: () => Promise<void>): Promise<{ pixels: Tensor4D; shown: Shown }> {
-    const pixels = await this.draw([this.run.prompt], (words) => baseField(this.base, words), between);
+    const pixels = await this.draw([this.run.prompt], (flow, words) => baseField(flow, words), between);
     const [shown] = await shownBatch(pixels);
     return { pixels, shown: shown! };
   }
 
-  private async draw(prompts: string[], field: (words: FieldWords) => VelocityField, between: () => Promise<void>): Promise<Tensor4D> {
+  private async draw(prompts: string[], field: (flow: FlowBase, words: FieldWords) => VelocityField, between: () => Promise<void>): Promise<Tensor4D> {
     const words = await encodeFieldWords(this.base, prompts, '', this.run.recipe, between);
     try {
-      const latent = await sampleAll({ base: this.base, field: field(words), seeds: prompts.map(() => this.run.seed), steps: STEPS, guidance: GUIDANCE, between });
-      const pixels = await this.base.autoencoder.decode(latent, between);
+      const latent = await flowing(this.base, (flow) => sampleAll({ base: flow, field: field(flow, words), seeds: prompts.map(() => this.run.seed), steps: STEPS, guidance: GUIDANCE, between }));
+      const pixels = await this.base.parts.autoencoder.use((autoencoder) => autoencoder.decode(latent, between));
       latent.dispose();
       return pixels;
     } finally {

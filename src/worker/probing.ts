@@ -5,6 +5,7 @@
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf } from '../protocol/messages';
+import { flowing } from '../pipeline/base';
 import { disposeConcept } from '../pipeline/concept';
 import { disposeFieldWords, encodeFieldWords } from '../pipeline/sampling/fields';
 import { makeProbe, probePoint, type ProbePoint } from '../pipeline/sampling/preview';
@@ -60,15 +61,16 @@ export class Probing {
         const words = await encodeFieldWords(base, [prompt], negative, concept.recipe, between);
         try {
           const key = JSON.stringify([prompt, negative, seed, guidance, kind, classWord, trigger]);
-          if (this.kept?.key !== key) {
-            const point = await probePoint({ base, words, seed, guidance, between, signal });
-            this.kept?.point.xSigma.dispose();
-            this.kept = { key, point };
-          }
-          const revision = ++this.revision;
-          const probe = await makeProbe({ base, words, concept, seed, guidance, revision, between, signal }, this.kept.point);
+          const probe = await flowing(base, async (flow) => {
+            if (this.kept?.key !== key) {
+              const point = await probePoint({ base: flow, words, seed, guidance, between, signal });
+              this.kept?.point.xSigma.dispose();
+              this.kept = { key, point };
+            }
+            return makeProbe({ base: flow, words, concept, seed, guidance, revision: ++this.revision, between, signal }, this.kept.point);
+          });
           this.opening.send({ kind: 'probe', probe, of });
-          this.host.emit('probed', { revision });
+          this.host.emit('probed', { revision: probe.revision });
         } finally {
           disposeFieldWords(words);
         }

@@ -5,7 +5,8 @@
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
 import { methodOf } from '../methods';
-import type { Base } from '../pipeline/base';
+import { leaseFlow, type Base, type FlowBase } from '../pipeline/base';
+import type { Lease } from '../pipeline/parts';
 import { buildDataset, disposeDataset, type Dataset } from '../pipeline/training/dataset';
 import { createTrainer, type Trainer, type TrainerStep } from '../pipeline/training/train';
 import type { RunInfo, RunPhase, StepMetrics } from '../protocol/run';
@@ -24,6 +25,8 @@ export interface Run {
   recipe: Recipe;
   hold: RunHold;
   trainer: Trainer;
+  /** The transformer, for as long as the run is held. */
+  flow: Lease<FlowBase>;
   dataset: Dataset;
   pictures: Tensor4D;
   phase: RunPhase;
@@ -44,10 +47,13 @@ export async function beginRun(options: { base: Base; raster: Raster; record: Ru
   for (const picture of record.pictures) items.push({ pixels: await cropPixels(raster, picture, picture.crop, side), captions: picture.captions });
   const dataset = await buildDataset(base, items, recipe, methodOf(recipe), onEncoded, between);
   const pictures = tf.tidy(() => tf.stack(items.map(({ pixels }) => tf.tensor3d(pixels, [side, side, 3]))) as Tensor4D);
+  let flow: Lease<FlowBase> | null = null;
   try {
-    const trainer = await createTrainer({ base, method: methodOf(recipe), recipe, dataset, state, between });
-    return { record, recipe, hold, trainer, dataset, pictures, phase: trainer.step >= trainer.totalSteps ? 'finished' : 'learning', engine, notIdentical, pace: {}, unsaved: [] };
+    flow = await leaseFlow(base);
+    const trainer = await createTrainer({ base: flow.part, method: methodOf(recipe), recipe, dataset, state, between });
+    return { record, recipe, hold, trainer, flow, dataset, pictures, phase: trainer.step >= trainer.totalSteps ? 'finished' : 'learning', engine, notIdentical, pace: {}, unsaved: [] };
   } catch (error) {
+    flow?.release();
     disposeDataset(dataset);
     pictures.dispose();
     throw error;
@@ -83,6 +89,7 @@ export function runInfo(run: Run): RunInfo {
 
 export function disposeRun(run: Run): void {
   run.trainer.dispose();
+  run.flow.release();
   disposeDataset(run.dataset);
   run.pictures.dispose();
   run.hold.release();

@@ -48,7 +48,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
       const base = await opening.base();
       const { width: side } = base.pictureSize();
       const given = await pictures.pixels(pictureId, crop, side);
-      const { pixels, psnr, outside } = await turns.run('drawing', (between) => checkFit(base, given, side, between));
+      const { pixels, psnr, outside } = await turns.run('drawing', (between) => base.parts.autoencoder.use((autoencoder) => checkFit(autoencoder, given, side, between)));
       return { pictureId, bitmap: await platform.raster.toBitmap(toShown(pixels, side, side)), psnr, outside };
     },
     keepDataSet: async (dataSet) => keepDataSet(await opening.db(), pictures, dataSet),

@@ -1,6 +1,7 @@
 import 'fake-indexeddb/auto';
 import { expect, it } from 'vitest';
 import { loraSites, type Mmdit } from '../models/mmdit';
+import { Part } from '../pipeline/parts';
 import type { ConceptSummary } from '../protocol/concepts';
 import { defaultRecipe, type Recipe } from '../protocol/recipe';
 import { openSafetensors } from '../formats/safetensors';
@@ -16,12 +17,13 @@ const attention = { q: linear, k: linear, v: linear, out: linear };
 const stream = { attention, up: linear, down: linear };
 const mmdit = { config: { depth: 2, hidden: 8, pooledWidth: 5 }, blocks: [0, 1].map((index) => ({ index, last: index === 1, x: stream, context: stream, dual: null })) } as unknown as Mmdit;
 const values = (...shape: number[]) => ({ shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.fround(Math.sin(i + 1))) });
+const base = { parts: { transformer: new Part(async () => mmdit, () => {}, true) } };
 const tensors: StoredTensors = { ...Object.fromEntries(loraSites(mmdit).flatMap(({ name }) => [[`${name}.a`, values(8, 2)], [`${name}.b`, values(2, 8)]])), rows: values(2, 8), pooledDelta: values(5) };
 
 let count = 0;
 async function opened(recipe: Partial<Recipe>): Promise<{ db: Database; shelf: Shelf }> {
   const db = await openDatabase(`shelf-${count++}`);
-  const opening = { db: async () => db, base: async () => ({ mmdit }), all: async () => ({ base: { mmdit }, stored: { files: {} } }) };
+  const opening = { db: async () => db, base: async () => base, all: async () => ({ base, stored: { files: {} } }) };
   const shelf = new Shelf(opening as never, {} as never, {} as never, {} as never);
   await putConcept(db, { conceptId: 'c', name: 'dog', createdAt: '2026-01-01', base: 'embedded', imported: false, recipe: { ...defaultRecipe(), classWord: 'dog', ...recipe }, measures: null, lambda: 1, preview: null, tensors, captions: [] });
   return { db, shelf };

@@ -116,9 +116,12 @@ export class Shelf {
 
   /** A LoRA file becomes a concept on the Shelf. What of it could not be taken is said. */
   async import(file: Blob, fileName: string): Promise<Omit<Extract<Dropped, { kind: 'concept' }>, 'kind'>> {
-    const { mmdit } = await this.opening.base();
-    const { depth, hidden, pooledWidth } = mmdit.config;
-    const read = await readLora(file, { sites: loraSites(mmdit, 'attention+mlp'), depth, hidden, pooledWidth }, fileName);
+    const { parts } = await this.opening.base();
+    const shapes = await parts.transformer.use((mmdit) => {
+      const { depth, hidden, pooledWidth } = mmdit.config;
+      return { sites: loraSites(mmdit, 'attention+mlp'), depth, hidden, pooledWidth };
+    });
+    const read = await readLora(file, shapes, fileName);
     const { about, matched, total } = read;
     const told = about?.recipe ? parseRecipe(about.recipe) : null;
     const { tensors, studentRows, note } = agreeOnRows(read.tensors, told);

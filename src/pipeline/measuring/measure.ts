@@ -9,7 +9,7 @@ import { CONCEPT_MARK } from '../../protocol/captions';
 import { GUIDANCE } from '../../protocol/limits';
 import type { Recipe } from '../../protocol/recipe';
 import type { Measures, TwinMeasure } from '../../protocol/runReport';
-import type { Base } from '../base';
+import { flowing, type Base, type FlowBase } from '../base';
 import type { LearnedConcept } from '../concept';
 import { baseField, conceptField, disposeFieldWords, elsewhereField, encodeFieldWords, type FieldWords, type Pacing, type VelocityField } from '../sampling/fields';
 import { cosines, drifts, embedPictures, mean, nearnessTo, ownNearness } from './metrics';
@@ -66,16 +66,18 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
   const owned: tf.Tensor[] = [];
   const own = <T extends tf.Tensor>(tensor: T): T => (owned.push(tensor), tensor);
 
-  async function draw(field: VelocityField): Promise<Tensor4D> {
-    let latent: Tensor4D | null = null;
-    for await (const item of sample({ base, field, seeds, steps, guidance: GUIDANCE, between, signal })) {
-      if (item.step === steps) latent = tf.clone(item.latent);
+  async function draw(flow: FlowBase, field: VelocityField): Promise<Tensor4D> {
+    for await (const { step, latent } of sample({ base: flow, field, seeds, steps, guidance: GUIDANCE, between, signal })) {
       onProgress(++drawn, runs * steps);
+      if (step === steps) return own(tf.clone(latent));
     }
-    const pixels = own(await base.autoencoder.decode(latent!, between));
-    latent!.dispose();
-    return pixels;
+    throw new RangeError('a picture takes at least one step');
   }
+  const decode = (latents: readonly Tensor4D[]): Promise<Tensor4D[]> => base.parts.autoencoder.use(async (autoencoder) => {
+    const pictures: Tensor4D[] = [];
+    for (const latent of latents) pictures.push(own(await autoencoder.decode(latent, between)));
+    return pictures;
+  });
   const look = async (pixels: Tensor4D): Promise<Tensor2D> => own(await embedPictures(base, pixels, between));
   async function twins(custom: Tensor4D, original: Tensor4D, texts: readonly string[]): Promise<TwinMeasure[]> {
     const drift = await drifts(custom, original);
@@ -84,13 +86,15 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
   }
 
   try {
-    const old0 = await draw(baseField(base, near));
-    const new1 = await draw(conceptField(base, near, concept));
-    const old1 = await draw(conceptField(base, plain, concept));
-    const far0 = await draw(baseField(base, far));
-    const far1 = await draw(conceptField(base, far, concept));
-    const bare = drawsBare ? await draw(conceptField(base, near, concept, { rows: false })) : null;
-    const elsewhere = withoutRows ? await draw(elsewhereField(base, near, concept)) : null;
+    const latents = await flowing(base, async (flow) => {
+      const five = [await draw(flow, baseField(flow, near)), await draw(flow, conceptField(flow, near, concept)), await draw(flow, conceptField(flow, plain, concept)), await draw(flow, baseField(flow, far)), await draw(flow, conceptField(flow, far, concept))];
+      if (drawsBare) five.push(await draw(flow, conceptField(flow, near, concept, { rows: false })));
+      return withoutRows ? [...five, await draw(flow, elsewhereField(flow, near, concept))] : five;
+    });
+    const decoded = await decode(latents);
+    const [old0, new1, old1, far0, far1] = decoded as [Tensor4D, Tensor4D, Tensor4D, Tensor4D, Tensor4D];
+    const bare = drawsBare ? decoded[5]! : null;
+    const elsewhere = withoutRows ? decoded.at(-1)! : null;
 
     const set = await look(pictures);
     const likenessOf = async (pixels: Tensor4D) => nearnessTo(await look(pixels), set);

@@ -11,14 +11,16 @@ import type { Base } from '../base';
 export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** CLIP-image embeddings [n,p] of pictures of any size. The caller disposes. */
-export async function embedPictures({ vision }: Pick<Base, 'vision'>, pixels: Tensor4D, between: Between = async () => {}): Promise<Tensor2D> {
-  const side = vision.imageSize;
-  const seen = pixels.shape[1] === side && pixels.shape[2] === side ? tf.clone(pixels) : tf.image.resizeBilinear(pixels, [side, side]);
-  try {
-    return await encodeImageAsync(vision, seen, between);
-  } finally {
-    seen.dispose();
-  }
+export async function embedPictures({ parts }: Pick<Base, 'parts'>, pixels: Tensor4D, between: Between = async () => {}): Promise<Tensor2D> {
+  return parts.vision.use(async (vision) => {
+    const side = vision.imageSize;
+    const seen = pixels.shape[1] === side && pixels.shape[2] === side ? tf.clone(pixels) : tf.image.resizeBilinear(pixels, [side, side]);
+    try {
+      return await encodeImageAsync(vision, seen, between);
+    } finally {
+      seen.dispose();
+    }
+  });
 }
 
 /** Cosines [n][m] of two sets of embeddings. */

@@ -83,7 +83,7 @@ describe.each(sets.map((set) => [set.name, set] as const))('the sample set %s', 
     expect(dataset.words.complete!.at.every((position) => position > 0)).toBe(true);
     const error = async (n: number, mirrored: boolean) => {
       const latent = tf.slice(dataset.latents, n, 1);
-      const drawn = await base.autoencoder.decode(latent);
+      const drawn = await base.parts.autoencoder.use((autoencoder) => autoencoder.decode(latent));
       const picture = tf.tensor4d(pictures[0]!, [1, 128, 128, 3]);
       const found = tf.tidy(() => tf.mean(tf.square(tf.sub(drawn, mirrored ? tf.reverse(picture, 2) : picture))).dataSync()[0]!);
       tf.dispose([latent, drawn, picture]);

@@ -44,14 +44,14 @@ export interface FieldWords {
 export async function encodeFieldWords(base: Base, prompts: readonly string[], negative: string, recipe: Pick<Recipe, 'kind' | 'classWord' | 'trigger'>, between?: () => Promise<void>): Promise<FieldWords> {
   const roles = prompts.map((prompt) => promptRoles(prompt, recipe));
   const read = (texts: readonly string[]) => base.prompts.encoded(texts, [spokenWord(recipe)], () => encodePrompts(base, texts, spokenWord(recipe), {}, between));
-  return {
+  return base.parts.text.lingering(async () => ({
     complete: await read(roles.map((role) => role.complete)),
     base: await read(roles.map((role) => role.base)),
     target: await read(roles.map((role) => role.target)),
     class: await read(roles.map((role) => role.class)),
     null: await read(prompts.map(() => '')),
     negative: await read(prompts.map(() => negative)),
-  };
+  }));
 }
 
 export function disposeFieldWords(words: FieldWords): void {

@@ -64,19 +64,20 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
   });
   const { height, width } = base.pictureSize();
   const variants = pictureVariants(recipe);
-  const cell = base.autoencoder.downscale * base.mmdit.config.patch;
   const encoded: Tensor4D[][] = variants.map(() => []);
-  for (const [i, { pixels }] of items.entries()) {
-    const picture = pixels instanceof Float32Array ? tf.tensor4d(pixels, [1, height, width, 3]) : tf.reshape<tf.Rank.R4>(pixels, [1, height, width, 3]);
-    for (const [n, variant] of variants.entries()) {
-      const seen = tf.tidy(() => varied(picture, variant, cell));
-      encoded[n]!.push(await base.autoencoder.encode(seen, between));
-      tf.dispose(seen === picture ? [] : seen);
+  await base.parts.autoencoder.use(async (autoencoder) => {
+    for (const [i, { pixels }] of items.entries()) {
+      const picture = pixels instanceof Float32Array ? tf.tensor4d(pixels, [1, height, width, 3]) : tf.reshape<tf.Rank.R4>(pixels, [1, height, width, 3]);
+      for (const [n, variant] of variants.entries()) {
+        const seen = tf.tidy(() => varied(picture, variant, base.cell));
+        encoded[n]!.push(await autoencoder.encode(seen, between));
+        tf.dispose(seen === picture ? [] : seen);
+      }
+      picture.dispose();
+      onProgress(i + 1, items.length);
+      await (between ?? turnOfOthers)();
     }
-    picture.dispose();
-    onProgress(i + 1, items.length);
-    await (between ?? turnOfOthers)();
-  }
+  });
   const latents = tf.concat4d(encoded.flat(), 0);
   tf.dispose(encoded);
   const read = (caption: (captions: Captions) => string) => encodePrompts(base, items.map(({ captions }) => caption(captions)), spokenWord(recipe), {}, between);
@@ -90,7 +91,9 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
   };
   const unshifted = items.length * (recipe.flip ? 2 : 1);
   const words: Dataset['words'] = {};
-  for (const role of roles) words[role] = await readers[role]();
+  await base.parts.text.use(async () => {
+    for (const role of roles) words[role] = await readers[role]();
+  });
   return { latents, pictures: items.length, unshifted, words };
 }
 

@@ -4,9 +4,9 @@
  */
 import { join } from 'node:path';
 import * as tf from '../../engine/tf';
-import { encodeImage, encodeText } from '../../models/clip';
+import { encodeImageAsync, encodeTextAsync } from '../../models/clip';
 import { velocity } from '../../models/mmdit';
-import { disposeBase, loadBase, type EncodedPrompts } from '../../pipeline/base';
+import { disposeBase, flowing, loadBase, type EncodedPrompts } from '../../pipeline/base';
 import { guidedField, untouched } from '../../pipeline/sampling/fields';
 import { sampleAll } from '../../pipeline/sampling/sample';
 import { folderFiles, safetensorsFile } from '../files';
@@ -29,14 +29,15 @@ export async function goldenRows(dir: string, baseDir: string): Promise<Row[]> {
 
   const ids = prompts.map(base.tokenizer.encode);
   await check('ids', ids.flat(), 'ids', 0);
-  const text = encodeText(base.text, ids);
+  const { text: textPart, vision, autoencoder } = base.parts;
+  const text = await textPart.use((encoder) => encodeTextAsync(encoder, ids, async () => {}));
   await check('context', await values(text.context), 'context', ONCE);
   await check('pooled', await values(text.pooled), 'pooled', ONCE);
 
   const picture = await pictureOf(golden, 'picture');
-  const latent = await base.autoencoder.encode(picture);
+  const latent = await autoencoder.use((one) => one.encode(picture));
   await check('picture latent', await valuesNchw(latent), 'picture_latent', ONCE);
-  await check('picture embedding', await values(encodeImage(base.vision, picture)), 'picture_embeds', ONCE);
+  await check('picture embedding', await values(await vision.use((encoder) => encodeImageAsync(encoder, picture, async () => {}))), 'picture_embeds', ONCE);
 
   // the networks behind the encoders are fed the golden numbers, so that a row fails for its own reasons only
   const context = await tensorOf<tf.Tensor3D>(golden, 'context');
@@ -46,15 +47,17 @@ export async function goldenRows(dir: string, baseDir: string): Promise<Row[]> {
   await check('text embedding', await values(tf.div(given.pooled, tf.norm(given.pooled, 2, 1, true))), 'text_embeds', ONCE);
   const noise = await pictureOf(golden, 'noise');
   const half = tf.mul(tf.add(noise, await pictureOf(golden, 'picture_latent')), 0.5) as tf.Tensor4D;
-  const v = velocity(base.mmdit, { x: half, sigma: Array<number>(pictures).fill(0.5), context: given.context, pooled: given.pooled }, null, null);
+  const v = await flowing(base, async ({ mmdit }) => velocity(mmdit, { x: half, sigma: Array<number>(pictures).fill(0.5), context: given.context, pooled: given.pooled }, null, null));
   await check('velocity', await valuesNchw(v), 'velocity', ONCE);
 
   const empty = words(pictures, 1);
   const negative = { context: tf.tile(empty.context, [pictures, 1, 1]), pooled: tf.tile(empty.pooled, [pictures, 1]), at: given.at };
-  const field = guidedField(base, untouched(negative), [{ positive: untouched(given), negative: untouched(negative), weight: 1 }]);
-  const final = await sampleAll({ base, field, seeds: [], noise, steps: Number(steps), guidance: Number(guidance) });
+  const final = await flowing(base, (flow) => {
+    const field = guidedField(flow, untouched(negative), [{ positive: untouched(given), negative: untouched(negative), weight: 1 }]);
+    return sampleAll({ base: flow, field, seeds: [], noise, steps: Number(steps), guidance: Number(guidance) });
+  });
   await check(`latent after ${steps} steps`, await valuesNchw(final), `latent_${steps}`, LATENT);
-  await check('pixels', await valuesNchw(await base.autoencoder.decode(final)), `pixels_${steps}`, PIXELS);
+  await check('pixels', await valuesNchw(await autoencoder.use((one) => one.decode(final))), `pixels_${steps}`, PIXELS);
   disposeBase(base);
   return rows;
 }

@@ -50,7 +50,7 @@ const files: Record<string, unknown> = {
   'image_encoder/config.json': clip,
   'vae/config.json': { _class_name: 'AutoencoderTiny', scaling_factor: 1, shift_factor: 0 },
   'vae/latent_rgb.json': { latentToRgb: Array.from({ length: LATENT + 1 }, (_, n) => [0.1 * n, 0.05, -0.1 * n]) },
-  'transformer/config.json': { sample_size: TINY_SIDE / 4 },
+  'transformer/config.json': { sample_size: TINY_SIDE / 4, patch_size: 2, in_channels: LATENT, pos_embed_max_size: 8 },
   'scheduler/scheduler_config.json': { shift: 1 },
 };
 

@@ -1,60 +1,114 @@
 /**
- * Guidance fusion: v0 + Σ wᵢ·mᵢ⊙(vᵢ − v0). Kernel `GuidanceFusion` on WebGPU (shaders/guidance_fusion.wgsl, four terms
- * a dispatch), composed ops elsewhere; both take terms of weight 0 for absent, so that they change nothing, not even NaN.
+ * Guidance fusion: v0 + Σ wᵢ·mᵢ⊙(vᵢ − v0). Kernel `GuidanceFusion` on WebGPU (shaders/guidance_fusion.wgsl), composed ops elsewhere;
+ * both take terms of weight 0 for absent, so that they change nothing, not even NaN.
+ * Fewest bytes: v0 and each term are read once and the result is written once, K + 2 velocities. Velocities are read where the passes
+ * left them (`Slice`), so nothing is cut apart or packed; equal masks are read as one, at the size of their cells. One dispatch takes 32
+ * terms out of six buffers. What needs more buffers adds to the result in a further one, which reads v0 again: three velocities more.
  * Gradients for v0 and the terms: dv0 = dy·(1 − Σ wᵢmᵢ), dvᵢ = wᵢmᵢ·dy. Weights and masks are constants.
  */
 import code from '../../../shaders/guidance_fusion.wgsl?raw';
-import { allocate, dispatch, uniforms } from '../webgpu/dispatch';
+import { allocate, dispatch, uniforms, type Member } from '../webgpu/dispatch';
 import { invariant } from '../invariant';
 import { alias, withGradient } from '../ops/withGradient';
-import { add, broadcastTo, engine, getBackend, getKernel, mul, onesLike, registerKernel, stack, sub, util, type NamedTensorMap, type Tensor, type TensorInfo } from '../tf';
+import { add, broadcastTo, concat, engine, getBackend, getKernel, mul, registerKernel, reshape, slice, sub, tidy, util, type NamedTensorMap, type Tensor, type TensorInfo } from '../tf';
+import { widened, widthFor } from '../widened';
 
-interface Part { v: Tensor; weight: number; mask: Tensor | null }
+/** One velocity of several that lie one after the other: the `at`-th. */
+export interface Slice { source: Tensor; at: number }
+export interface FusionTerm extends Slice { weight: number; mask: Tensor | null }
 
-/** Bound to the kernel at once: v0, start, masks and the result take the other four of eight storage buffers. */
-const PER_DISPATCH = 4;
+/** Velocities' buffers bound at once: masks and the result take the other two of eight. */
+const SOURCES = 6;
+/** Length of the shader's table. */
+const TERMS = 32;
+const NONE = 0xffffffff;
+
+/** In numbers: which of the sources, and the place and mask in it. */
+interface Entry { source: number; at: number; weight: number; mask: number }
+interface Attributes { shape: number[]; origin: Entry; entries: Entry[]; inner: number; period: number }
+
+/** Entries in order, as many to a dispatch as it can bind. */
+function dispatches(entries: readonly Entry[], origin: number): Entry[][] {
+  const groups: Entry[][] = [[]];
+  for (const entry of entries) {
+    const last = groups.at(-1)!;
+    const bound = new Set([origin, entry.source, ...last.map(({ source }) => source)]);
+    if (bound.size > SOURCES || last.length === TERMS) groups.push([entry]);
+    else last.push(entry);
+  }
+  return groups;
+}
 
 registerKernel({
   kernelName: 'GuidanceFusion',
   backendName: 'webgpu',
   kernelFunc: ({ inputs, attrs, backend }) => {
-    const { v0, start, masks } = inputs as { v0: TensorInfo; start: TensorInfo; masks?: TensorInfo };
-    const { weights } = attrs as unknown as { weights: number[] };
-    const terms = weights.map((_, i) => inputs[`term${i}`]!);
-    const bound = Array.from({ length: PER_DISPATCH }, (_, i) => terms[i] ?? v0);
-    const size = util.sizeFromShape(v0.shape);
-    const out = allocate(backend, v0.shape);
-    const block = uniforms([['u', size], ['u', 0], ['u', 0], ['u', 0], ...bound.map((_, i): ['f', number] => ['f', weights[i] ?? 0])]);
-    const constants = { TERMS: terms.length, MASKED: masks ? 1 : 0 };
-    dispatch(backend, { name: 'guidance_fusion', code, constants }, [v0, start, ...bound, masks ?? v0, out], block, Math.ceil(size / 64));
+    const { shape, origin, entries, inner, period } = attrs as unknown as Attributes;
+    const masks = inputs['masks'] as TensorInfo | undefined;
+    const elements = util.sizeFromShape(shape);
+    const width = widthFor(masks ? inner : elements);
+    const size = elements / width;
+    const out = allocate(backend, shape);
+    dispatches(entries, origin.source).forEach((group, i) => {
+      const bound = [...new Set([origin.source, ...group.map(({ source }) => source)])];
+      const sources = Array.from({ length: SOURCES }, (_, s) => inputs[`source${bound[s] ?? bound[0]!}`] as TensorInfo);
+      const row = ({ source, at, mask, weight }: Entry): Member[] => [['u', bound.indexOf(source)], ['u', at * size], ['u', mask < 0 ? NONE : mask], ['f', weight]];
+      const head: Member[] = [['u', size], ['u', group.length], ['u', origin.at * size], ['u', Math.max(1, inner / width)], ['u', period], ['u', 0], ['u', 0], ['u', 0]];
+      const table = Array.from({ length: TERMS }, (_, t) => group[t] ?? { source: bound[0]!, at: 0, weight: 0, mask: -1 }).flatMap(row);
+      dispatch(backend, widened({ name: 'guidance_fusion', code, constants: { FRESH: i === 0 ? 1 : 0 } }, width), [...sources, masks ?? sources[0]!, out], uniforms([...head, ...table]), Math.ceil(size / 64));
+    });
     return out;
   },
 });
 
-function fused(v0: Tensor, parts: Part[]): Tensor {
-  let sum = v0;
-  for (let first = 0; first < parts.length; first += PER_DISPATCH) {
-    const some = parts.slice(first, first + PER_DISPATCH);
-    const inputs: NamedTensorMap = { v0, start: sum, ...Object.fromEntries(some.map(({ v }, i) => [`term${i}`, v])) };
-    if (some.some(({ mask }) => mask)) inputs['masks'] = stack(some.map(({ mask }) => (mask ? broadcastTo(mask, v0.shape) : onesLike(v0))));
-    sum = engine().runKernel('GuidanceFusion', inputs, { weights: some.map(({ weight }) => weight) }) as unknown as Tensor;
-  }
-  return sum;
+/** Masks one after the other as cells that each cover `inner` numbers in a row and repeat after `period` of them. */
+function packed(masks: readonly Tensor[], shape: readonly number[]): { cells: Tensor | null; inner: number; period: number } {
+  if (masks.length === 0) return { cells: null, inner: 1, period: 1 };
+  const shapes = masks.map((mask) => [...new Array<number>(shape.length - mask.rank).fill(1), ...mask.shape]);
+  const varies = shape.map((_, axis) => shapes.some((one) => one[axis] !== 1));
+  const from = Math.max(0, varies.indexOf(true));
+  const to = Math.max(from, varies.lastIndexOf(true) + 1);
+  const middle = shape.slice(from, to);
+  const cells = masks.map((mask, i) => reshape(broadcastTo(reshape(mask, shapes[i]!.slice(from, to)), middle), [-1]));
+  return { cells: cells.length === 1 ? cells[0]! : concat(cells), inner: util.sizeFromShape(shape.slice(to)), period: util.sizeFromShape(middle) };
 }
 
-const masked = (x: Tensor, { weight, mask }: Omit<Part, 'v'>) => mul(mask ? mul(x, mask) : x, weight);
-const composed = (v0: Tensor, parts: Part[]): Tensor => parts.reduce((sum, part) => add(sum, masked(sub(part.v, v0), part)), v0);
+function fused(shape: readonly number[], v0: Slice, terms: readonly FusionTerm[]): Tensor {
+  const sources = [...new Set([v0.source, ...terms.map(({ source }) => source)])];
+  const masks = [...new Set(terms.flatMap(({ mask }) => mask ?? []))];
+  const { cells, inner, period } = packed(masks, shape);
+  const entry = ({ source, at, weight, mask }: FusionTerm): Entry => ({ source: sources.indexOf(source), at, weight, mask: mask ? masks.indexOf(mask) : -1 });
+  const inputs: NamedTensorMap = { ...Object.fromEntries(sources.map((source, i) => [`source${i}`, source])), ...(cells && { masks: cells }) };
+  const attributes: Attributes = { shape: [...shape], origin: entry({ ...v0, weight: 1, mask: null }), entries: terms.map(entry), inner, period };
+  return engine().runKernel('GuidanceFusion', inputs, attributes as unknown as Record<string, number>) as unknown as Tensor;
+}
 
-function fusion(forward: typeof composed, v0: Tensor, terms: Tensor[], weights: number[], masks: (Tensor | null)[]): Tensor {
+const masked = (x: Tensor, { weight, mask }: Pick<FusionTerm, 'weight' | 'mask'>) => mul(mask ? mul(x, mask) : x, weight);
+
+/** The velocity of a slice; source itself where it is all there is. */
+function taken({ source, at }: Slice, shape: readonly number[]): Tensor {
+  if (source.size === util.sizeFromShape([...shape])) return source;
+  return slice(source, [at * shape[0]!, ...shape.slice(1).map(() => 0)], [...shape]);
+}
+
+function composed(shape: readonly number[], v0: Slice, terms: readonly FusionTerm[]): Tensor {
+  const origin = taken(v0, shape);
+  return terms.reduce((sum, term) => add(sum, masked(sub(taken(term, shape), origin), term)), origin);
+}
+
+type Form = typeof composed;
+const chosen = (): Form => (getKernel('GuidanceFusion', getBackend()) ? fused : composed);
+
+function fusion(form: Form, v0: Tensor, terms: Tensor[], weights: number[], masks: (Tensor | null)[]): Tensor {
   invariant(terms.length === weights.length, `${terms.length} terms, ${weights.length} weights`);
   invariant(terms.every((v) => util.arraysEqual(v.shape, v0.shape)), 'a term has another shape than v0');
-  const parts = terms.map((v, i) => ({ v, weight: weights[i]!, mask: masks[i] ?? null }));
+  const parts = terms.map((source, i): FusionTerm => ({ source, at: 0, weight: weights[i]!, mask: masks[i] ?? null }));
   const present = parts.filter(({ weight }) => weight !== 0);
   return withGradient(
     { v0, ...Object.fromEntries(terms.map((v, i) => [`term${i}`, v])) },
     (save) => {
       save(parts.flatMap(({ mask }) => mask ?? []));
-      return present.length === 0 ? alias(v0) : forward(v0, present);
+      return present.length === 0 ? alias(v0) : form(v0.shape, { source: v0, at: 0 }, present);
     },
     (dy, saved) => {
       const masksKept = [...saved];
@@ -69,10 +123,27 @@ function fusion(forward: typeof composed, v0: Tensor, terms: Tensor[], weights: 
 
 /** v0 and terms: one shape. Masks broadcast against it; null or none is 1 everywhere. */
 export function guidanceFusion<T extends Tensor>(v0: T, terms: T[], weights: number[], masks: (Tensor | null)[] = []): T {
-  return fusion(getKernel('GuidanceFusion', getBackend()) ? fused : composed, v0, terms, weights, masks) as T;
+  return fusion(chosen(), v0, terms, weights, masks) as T;
 }
 
 /** The same from tfjs' own ops, on every backend: what the kernel is tested against. */
 export function guidanceFusionComposed<T extends Tensor>(v0: T, terms: T[], weights: number[], masks: (Tensor | null)[] = []): T {
   return fusion(composed, v0, terms, weights, masks) as T;
+}
+
+function fusionOfSlices<T extends Tensor>(form: Form, shape: T['shape'], v0: Slice, terms: readonly FusionTerm[]): T {
+  const size = util.sizeFromShape(shape);
+  invariant([v0, ...terms].every(({ source, at }) => source.size >= (at + 1) * size), 'a slice lies beyond its source');
+  const present = terms.filter(({ weight }) => weight !== 0);
+  return tidy(() => (present.length === 0 ? (v0.source.size === size ? alias(v0.source) : taken(v0, shape)) : form(shape, v0, present))) as T;
+}
+
+/** The same of velocities that lie in larger tensors [n·B,…], `shape` [B,…] each. It has no gradients. The caller disposes. */
+export function guidanceFusionOf<T extends Tensor>(shape: T['shape'], v0: Slice, terms: readonly FusionTerm[]): T {
+  return fusionOfSlices<T>(chosen(), shape, v0, terms);
+}
+
+/** The same from tfjs' own ops, on every backend. */
+export function guidanceFusionOfComposed<T extends Tensor>(shape: T['shape'], v0: Slice, terms: readonly FusionTerm[]): T {
+  return fusionOfSlices<T>(composed, shape, v0, terms);
 }

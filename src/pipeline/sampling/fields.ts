@@ -8,7 +8,7 @@
  *   learned       r = v_result(Complete) − v_base(Base), weight balance
  *   while learning  λ·g, g as the method names it, weight balance
  */
-import { guidanceFusion } from '../../engine/kernels/guidanceFusion';
+import { guidanceFusionOf } from '../../engine/kernels/guidanceFusion';
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import { methodOf } from '../../methods';
@@ -19,7 +19,7 @@ import { plainComposition, type Composition } from '../../protocol/mix';
 import type { Recipe } from '../../protocol/recipe';
 import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, type LearnedConcept } from '../concept';
-import { evaluate, sameEvaluation, type Evaluation } from '../evaluate';
+import { evaluate, evaluatePasses, sameEvaluation, type Evaluation, type Passes } from '../evaluate';
 import { disposePrompts, encodePrompts, promptRoles, spokenWord } from '../prompts';
 
 export interface Pacing {
@@ -100,11 +100,12 @@ function weightedSum(origin: Evaluation, guidances: readonly Now[]): Weighted[] 
   return [first!, ...rest.filter(({ evaluation }) => !sameEvaluation(evaluation, first!.evaluation))];
 }
 
-/** The plain sum in one pass. */
-async function fusedSum(sum: readonly Weighted[], velocitiesOf: (wanted: readonly Evaluation[]) => Promise<Tensor4D[]>): Promise<Tensor4D> {
-  const [first, ...rest] = await velocitiesOf(sum.map(({ evaluation }) => evaluation));
-  const v = tf.tidy(() => (rest.length === 0 ? tf.clone(first!) : guidanceFusion(first!, rest, sum.slice(1).map(({ weight }) => weight), sum.slice(1).map(({ mask }) => mask))));
-  tf.dispose([first!, ...rest]);
+/** The plain sum, fused over the velocities where the passes left them. */
+async function fusedSum(sum: readonly Weighted[], shape: Tensor4D['shape'], passesOf: (wanted: readonly Evaluation[]) => Promise<Passes>): Promise<Tensor4D> {
+  const { outputs, at } = await passesOf(sum.map(({ evaluation }) => evaluation));
+  const [first, ...rest] = at.map(({ pass, member }) => ({ source: outputs[pass]!, at: member }));
+  const v = guidanceFusionOf<Tensor4D>(shape, first!, rest.map((slice, i) => ({ ...slice, weight: sum[i + 1]!.weight, mask: sum[i + 1]!.mask })));
+  tf.dispose(outputs);
   return v;
 }
 
@@ -122,10 +123,10 @@ export function guidedField(base: FlowBase, origin: Evaluation, guidances: reado
         if (signal?.aborted) throw new Fault('aborted', 'Stopped.');
       };
       await paced();
-      const velocitiesOf = (wanted: readonly Evaluation[]) => evaluate(base, x, new Array<number>(rows).fill(sigma), wanted, paced);
+      const sigmas = new Array<number>(rows).fill(sigma);
       const now = guidances.map((each): Now => ({ ...each, weight: typeof each.weight === 'number' ? each.weight : each.weight(sigma) })).filter(({ weight }) => weight !== 0);
-      if (isPlain(composition)) return fusedSum(weightedSum(origin, now.map((each) => ({ ...each, weight: guidance * each.weight })).filter(({ weight }) => weight !== 0)), velocitiesOf);
-      const velocities = await velocitiesOf([origin, ...now.flatMap(({ positive, negative }) => [positive, negative])]);
+      if (isPlain(composition)) return fusedSum(weightedSum(origin, now.map((each) => ({ ...each, weight: guidance * each.weight })).filter(({ weight }) => weight !== 0)), x.shape, (wanted) => evaluatePasses(base, x, sigmas, wanted, paced));
+      const velocities = await evaluate(base, x, sigmas, [origin, ...now.flatMap(({ positive, negative }) => [positive, negative])], paced);
       const differences = tf.tidy(() => now.map((_, i) => tf.sub<Tensor4D>(velocities[2 * i + 1]!, velocities[2 * i + 2]!)));
       try {
         return await composeVelocity(velocities[0]!, now.map(({ weight, mask = null, joint = false }, i) => ({ difference: differences[i]!, weight, mask, joint })), guidance, composition, { x, sigma });

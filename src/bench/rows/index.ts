@@ -3,6 +3,7 @@ import type { Compute } from '../../engine/backend';
 import type { Timing } from '../measure';
 import type { Row, Survey } from '../row';
 import { blockRows } from './block';
+import { fusionRows } from './fusion';
 import { kernelRows } from './kernels';
 import { matmulRows } from './matmul';
 import { optimizerRows } from './optimizer';
@@ -14,7 +15,7 @@ export function allRows(compute: Compute, timing: Timing): (Row | Survey)[] {
   return [
     ...matmulRows(compute.backend),
     // the kernels are WebGPU's: elsewhere ops take their composed forms
-    ...(compute.backend === 'webgpu' ? [...packedRows(), ...kernelRows(), ...optimizerRows()] : []),
+    ...(compute.backend === 'webgpu' ? [...packedRows(), ...kernelRows(), ...fusionRows(), ...optimizerRows()] : []),
     ...stepRows(compute),
     ...blockRows(),
     ...(compute.backend === 'wasm' ? [wasmProducts(timing)] : []),

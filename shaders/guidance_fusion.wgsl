@@ -1,11 +1,10 @@
 // result = start + sum_t weight[t] * mask[t] * (term[t] - v0), over all elements, f32; start is v0, or what result holds unless FRESH.
 // v0 lies in s0, terms in s0..s5, `offset` elements from the beginning: the passes of the model as they are. masks: `period` cells each, one
-// after the other; a cell covers `inner` elements in a row, and the cells repeat; mask NONE is 1 everywhere. Sources beyond those in use
-// are bound to s0 and never read. Dispatch: ceil(size / 64) groups, folded into x and y. Eight storage buffers, the number every adapter has.
+// after the other; a cell covers `inner` elements in a row, and the cells repeat. The line of the term stands once for each, without
+// masked() where it has none, so that nothing is chosen while it runs; s0 is bound to what is not in use. Dispatch: ceil(size / 64) groups, folded into x and y. Eight storage buffers, the number every adapter has.
 alias Element = f32;
-const NONE = 0xffffffffu;
-struct Term { source: u32, offset: u32, mask: u32, weight: f32 };
-struct Uniforms { size: u32, terms: u32, offset: u32, inner: u32, period: u32, pad0: u32, pad1: u32, pad2: u32, table: array<Term, 32> };
+struct Term { offset: u32, mask: u32, weight: f32, pad: u32 };
+struct Uniforms { size: u32, offset: u32, inner: u32, period: u32, table: array<Term, 32> };
 @group(0) @binding(0) var<storage, read> s0: array<Element>;
 @group(0) @binding(1) var<storage, read> s1: array<Element>;
 @group(0) @binding(2) var<storage, read> s2: array<Element>;
@@ -18,30 +17,18 @@ struct Uniforms { size: u32, terms: u32, offset: u32, inner: u32, period: u32, p
 
 override FRESH: u32 = 1u;
 
-fn velocity(source: u32, at: u32) -> Element {
-  switch source {
-    case 1u: { return s1[at]; }
-    case 2u: { return s2[at]; }
-    case 3u: { return s3[at]; }
-    case 4u: { return s4[at]; }
-    case 5u: { return s5[at]; }
-    default: { return s0[at]; }
-  }
-}
+fn masked(t: u32, cell: u32) -> f32 { return masks[u.table[t].mask * u.period + cell]; }
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  // the layout has every binding, whichever lines there are
+  _ = &s1; _ = &s2; _ = &s3; _ = &s4; _ = &s5; _ = &masks;
   let i = id.x + id.y * groups.x * 64u;
   if (i >= u.size) { return; }
   let origin = s0[u.offset + i];
   let cell = i / u.inner % u.period;
   var sum = origin;
   if (FRESH == 0u) { sum = result[i]; }
-  for (var t = 0u; t < u.terms; t++) {
-    let term = u.table[t];
-    var weight = term.weight;
-    if (term.mask != NONE) { weight *= masks[term.mask * u.period + cell]; }
-    sum += weight * (velocity(term.source, term.offset + i) - origin);
-  }
+  sum += u.table[0].weight * masked(0, cell) * (s0[u.table[0].offset + i] - origin);
   result[i] = sum;
 }

@@ -7,7 +7,7 @@
  * Gradients for v0 and the terms: dv0 = dy·(1 − Σ wᵢmᵢ), dvᵢ = wᵢmᵢ·dy. Weights and masks are constants.
  */
 import code from '../../../shaders/guidance_fusion.wgsl?raw';
-import { allocate, dispatch, uniforms, type Member } from '../webgpu/dispatch';
+import { allocate, dispatch, uniforms, type Member, type Program } from '../webgpu/dispatch';
 import { invariant } from '../invariant';
 import { alias, withGradient } from '../ops/withGradient';
 import { add, broadcastTo, concat, engine, getBackend, getKernel, mul, registerKernel, reshape, slice, sub, tidy, util, type NamedTensorMap, type Tensor, type TensorInfo } from '../tf';
@@ -21,7 +21,6 @@ export interface FusionTerm extends Slice { weight: number; mask: Tensor | null 
 const SOURCES = 6;
 /** Length of the shader's table. */
 const TERMS = 32;
-const NONE = 0xffffffff;
 
 /** In numbers: which of the sources, and the place and mask in it. */
 interface Entry { source: number; at: number; weight: number; mask: number }
@@ -39,6 +38,14 @@ function dispatches(entries: readonly Entry[], origin: number): Entry[][] {
   return groups;
 }
 
+const LINE = '  sum += u.table[0].weight * masked(0, cell) * (s0[u.table[0].offset + i] - origin);';
+
+/** The shader with a line for each term: the number of its source, after an m where it has a mask. */
+function programOf(terms: readonly string[]): Program {
+  const lines = terms.map((term, t) => LINE.replaceAll('table[0]', `table[${t}]`).replace(' * masked(0, cell)', term.startsWith('m') ? ` * masked(${t}, cell)` : '').replace('s0[', `s${term.at(-1)}[`));
+  return { name: `guidance_fusion ${terms.join(' ')}`, code: code.replace(LINE, lines.join('\n')) };
+}
+
 registerKernel({
   kernelName: 'GuidanceFusion',
   backendName: 'webgpu',
@@ -52,10 +59,11 @@ registerKernel({
     dispatches(entries, origin.source).forEach((group, i) => {
       const bound = [...new Set([origin.source, ...group.map(({ source }) => source)])];
       const sources = Array.from({ length: SOURCES }, (_, s) => inputs[`source${bound[s] ?? bound[0]!}`] as TensorInfo);
-      const row = ({ source, at, mask, weight }: Entry): Member[] => [['u', bound.indexOf(source)], ['u', at * size], ['u', mask < 0 ? NONE : mask], ['f', weight]];
-      const head: Member[] = [['u', size], ['u', group.length], ['u', origin.at * size], ['u', Math.max(1, inner / width)], ['u', period], ['u', 0], ['u', 0], ['u', 0]];
-      const table = Array.from({ length: TERMS }, (_, t) => group[t] ?? { source: bound[0]!, at: 0, weight: 0, mask: -1 }).flatMap(row);
-      dispatch(backend, widened({ name: 'guidance_fusion', code, constants: { FRESH: i === 0 ? 1 : 0 } }, width), [...sources, masks ?? sources[0]!, out], uniforms([...head, ...table]), Math.ceil(size / 64));
+      const entry = ({ at, mask, weight }: Entry): Member[] => [['u', at * size], ['u', Math.max(0, mask)], ['f', weight], ['u', 0]];
+      const head: Member[] = [size, origin.at * size, Math.max(1, inner / width), period].map((value) => ['u', value]);
+      const table = Array.from({ length: TERMS }, (_, t) => group[t] ?? origin).flatMap(entry);
+      const program = widened({ ...programOf(group.map(({ source, mask }) => `${mask < 0 ? '' : 'm'}${bound.indexOf(source)}`)), constants: { FRESH: i === 0 ? 1 : 0 } }, width);
+      dispatch(backend, program, [...sources, masks ?? sources[0]!, out], uniforms([...head, ...table]), Math.ceil(size / 64));
     });
     return out;
   },

@@ -3,7 +3,7 @@
  * 64-bit kinds are rounded to it. It does not know about files: it gets the bytes of one tensor, or of some of its rows.
  */
 import { invariant } from '../engine/invariant';
-import { fromHalf } from '../engine/packed/halves';
+import { fromHalf } from './float16';
 
 /** Bytes one value takes; the kinds this app reads. */
 export const valueBytes: Readonly<Record<string, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1 };

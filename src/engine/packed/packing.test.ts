@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { noise } from '../../testing/kernels/suite';
-import { fromHalf, toHalf } from './halves';
 import { pack, packedSizes, unpack, type Packing } from './packing';
 
 const [IN, OUT] = [70, 13];
@@ -51,23 +50,5 @@ describe('packing', () => {
   it('packs zeros, and refuses a wrong count', () => {
     for (const precision of ['int8', 'int4'] as const) expect([...unpack(pack(new Float32Array(16), 2, 8, { precision }))].every((value) => value === 0)).toBe(true);
     expect(() => pack(weights, IN, OUT + 1, { precision: 'f32' })).toThrow('910 weights');
-  });
-});
-
-describe('halves', () => {
-  it('go there and back for every half', () => {
-    for (let bits = 0; bits < 0x7c00; bits++) {
-      expect(toHalf(fromHalf(bits))).toBe(bits);
-      if (bits > 0) expect(toHalf(fromHalf(bits | 0x8000))).toBe(bits | 0x8000);
-    }
-  });
-
-  it('round to the nearest, ties to even', () => {
-    expect(fromHalf(toHalf(1 + 2 ** -11))).toBe(1);
-    expect(fromHalf(toHalf(1 + 3 * 2 ** -11))).toBe(1 + 2 ** -9);
-    expect(fromHalf(toHalf(1 + 2 ** -11 + 2 ** -20))).toBe(1 + 2 ** -10);
-    expect(fromHalf(toHalf(2 ** -25))).toBe(0);
-    expect(fromHalf(toHalf(1.5 * 2 ** -24))).toBe(2 ** -23);
-    expect(fromHalf(toHalf(1e9))).toBe(65_504);
   });
 });

@@ -8,7 +8,7 @@
  * Codes are chosen with the scale as stored, so rounding the scale adds no error of its own. No tensors, no GPU here.
  */
 import { invariant } from '../invariant';
-import { fromHalf, toHalf } from './halves';
+import { fromHalf, toHalf } from '../../formats/float16';
 
 export type Precision = 'f32' | 'f16' | 'int8' | 'int4';
 

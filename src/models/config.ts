@@ -2,6 +2,9 @@
 import * as v from 'valibot';
 import { Fault } from '../protocol/faults';
 
+/** A size or a number of things. */
+export const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+
 /** The config in the schema's form; fields it doesn't name are left out. Fault `base-mismatch` names the file and the field. */
 export function readConfig<T extends v.GenericSchema>(config: unknown, schema: T, path: string): v.InferOutput<T> {
   const read = v.safeParse(schema, config ?? {});

@@ -5,7 +5,7 @@
 import * as v from 'valibot';
 import type { Tensor2D, Tensor3D } from '../engine/tf';
 import { disposeClipText, disposeClipVision, encodeTextAsync, loadClipText, loadClipVision, type ClipText, type ClipVision } from '../models/clip';
-import { readConfig } from '../models/config';
+import { count, readConfig } from '../models/config';
 import { disposeMmdit, loadMmdit, type Mmdit } from '../models/mmdit';
 import { makeTokenizer, type Tokenizer } from '../models/tokenizer';
 import { loadAutoencoder, type Autoencoder } from '../models/vae';
@@ -48,9 +48,8 @@ export interface Base extends Sizes {
   null: EncodedPrompts;
 }
 
-const size = v.pipe(v.number(), v.integer(), v.minValue(1));
-const textConfig = v.object({ max_position_embeddings: size });
-const transformerConfig = v.object({ sample_size: size, patch_size: size, in_channels: size, pos_embed_max_size: size });
+const textConfig = v.object({ max_position_embeddings: count });
+const transformerConfig = v.object({ sample_size: count, patch_size: count, in_channels: count, pos_embed_max_size: count });
 const schedulerConfig = v.object({ shift: v.pipe(v.number(), v.finite()) });
 
 export interface BaseOptions {

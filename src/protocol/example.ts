@@ -3,56 +3,58 @@
  * by `npm run record`. It is shown while the weights are still on their way, always labelled as recorded.
  * Without the file the studio shows no example; nothing here is ever invented.
  */
+import * as v from 'valibot';
+import { Fault } from './faults';
+
 export const EXAMPLE_VERSION = 1;
 
-export interface ExamplePicture {
+const words = v.pipe(v.string(), v.nonEmpty());
+const finite = v.pipe(v.number(), v.finite());
+const fileName = v.pipe(words, v.regex(/^[^/\\]+$/, 'a file name without a folder'));
+
+const examplePicture = v.object({
   /** Position of the balance slider, 0…2. */
-  balance: number;
+  balance: finite,
   /** File name beside example.json, for instance "balance-1.00.png". */
-  file: string;
-}
+  file: fileName,
+});
 
-export interface RecordedExample {
-  version: typeof EXAMPLE_VERSION;
+const recordedExample = v.object({
+  version: v.literal(EXAMPLE_VERSION),
   /** What was learned, in words: "guide dog". */
-  name: string;
-  kind: 'instance' | 'style';
-  classWord: string;
+  name: words,
+  kind: v.picklist(['instance', 'style']),
+  classWord: v.string(),
   /** Complete prompt: "a [V] dog in the snow". */
-  prompt: string;
+  prompt: words,
   /** The same without the concept: "a dog in the snow". */
-  basePrompt: string;
-  seed: number;
-  steps: number;
-  guidance: number;
+  basePrompt: words,
+  seed: finite,
+  steps: finite,
+  guidance: finite,
   /** Median λ* at the end of the recorded run. */
-  lambda: number;
+  lambda: finite,
   /** What it was computed on, as Compute.adapter of the run. */
-  adapter: string;
+  adapter: words,
   /** ISO date of the recording. */
-  recordedAt: string;
+  recordedAt: words,
   /** File name of the untouched base's picture (same seed, basePrompt). */
-  baseFile: string;
-  /** Full pictures along the slider, ascending balance; 0, 1 and 2 are among them, 17 in steps of 0.125 slide smoothly. */
-  pictures: ExamplePicture[];
-}
+  baseFile: fileName,
+  /** Full pictures along the slider; 0, 1 and 2 are among them, 17 in steps of 0.125 slide smoothly. */
+  pictures: v.pipe(v.array(examplePicture), v.nonEmpty()),
+});
 
-const text = (value: unknown): value is string => typeof value === 'string' && value !== '';
-const finite = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
-const fileName = (value: unknown): value is string => text(value) && !value.includes('/') && !value.includes('\\');
+export type ExamplePicture = v.InferOutput<typeof examplePicture>;
+export type RecordedExample = v.InferOutput<typeof recordedExample>;
 
-/** The example, or null where the file is not one this app reads. */
-export function parseExample(value: unknown): RecordedExample | null {
-  if (typeof value !== 'object' || value === null) return null;
-  const example = value as Record<string, unknown>;
-  if (example.version !== EXAMPLE_VERSION || (example.kind !== 'instance' && example.kind !== 'style')) return null;
-  const words = ['name', 'prompt', 'basePrompt', 'adapter', 'recordedAt'].every((key) => text(example[key])) && typeof example.classWord === 'string';
-  const numbers = ['seed', 'steps', 'guidance', 'lambda'].every((key) => finite(example[key]));
-  if (!words || !numbers || !fileName(example.baseFile) || !Array.isArray(example.pictures) || example.pictures.length === 0) return null;
-  const pictures = (example.pictures as Record<string, unknown>[]).every((picture) => finite(picture?.balance) && fileName(picture.file));
-  if (!pictures) return null;
-  const found = example as unknown as RecordedExample;
-  return { ...found, pictures: [...found.pictures].sort((a, b) => a.balance - b.balance) };
+/** The example, its pictures in ascending balance. Fault `file-unrecognised` where the file is not one this app reads. */
+export function parseExample(value: unknown): RecordedExample {
+  const read = v.safeParse(recordedExample, value);
+  if (!read.success) {
+    const [issue] = read.issues;
+    throw new Fault('file-unrecognised', `The recorded example is not as this app reads it at “${v.getDotPath(issue) ?? ''}”: ${issue.message}.`, 'Record it again with npm run record.', { subject: 'example.json' });
+  }
+  return { ...read.output, pictures: read.output.pictures.toSorted((a, b) => a.balance - b.balance) };
 }
 
 /** The recorded picture nearest to a balance. Pictures are never mixed: each one shown was drawn. */

@@ -16,7 +16,10 @@ let reading: Promise<RecordedExample | null> | null = null;
 export function useExample(): RecordedExample | null {
   const [example, setExample] = useState<RecordedExample | null>(null);
   useEffect(() => {
-    reading ??= readExample().catch(() => null);
+    reading ??= readExample().catch((error: unknown) => {
+      console.warn(error instanceof Error ? error.message : error);
+      return null;
+    });
     void reading.then(setExample);
   }, []);
   return example;

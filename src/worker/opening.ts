@@ -7,6 +7,7 @@ import { parseTuned, serializeTuned, tuneTilings } from '../engine/webgpu/autotu
 import { setTilings, tilingName, tilings } from '../engine/webgpu/tiling';
 import { limitWork } from '../engine/webgpu/workLimit';
 import { loadBase, type Base } from '../pipeline/base';
+import { LATENT_RGB, readLatentToRgb } from '../pipeline/sampling/latentToRgb';
 import { Fault, serializeFault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { Compute } from '../protocol/compute';
@@ -88,8 +89,7 @@ export class Opening {
   /** Feeds a draft worker that replaces another; it has no probe yet. */
   async attachDrafts(port: MessagePort): Promise<void> {
     this.drafts = port;
-    const { stored } = await this.all();
-    this.send({ kind: 'decoder', decoder: await decoderParts(stored) });
+    this.send({ kind: 'decoder', decoder: await decoderParts(await this.all()) });
   }
 
   /** Set once this worker's numbers can no longer be trusted: it must store nothing more, and the page replaces it. */
@@ -120,7 +120,7 @@ export class Opening {
   private async load(db: Database, baseUrl: string): Promise<Opened> {
     const stored = await this.platform.ensureBase(db, BASE_ID, baseUrl, { onProgress: (progress) => this.host.emit('loading', progress) });
     const base = await loadBase(BASE_ID, stored);
-    this.send({ kind: 'decoder', decoder: await decoderParts(stored) });
+    this.send({ kind: 'decoder', decoder: await decoderParts({ stored, base }) });
     this.host.emit('ready', { base: BASE_ID, sizeBytes: stored.sizeBytes, imageSize: base.pictureSize().width });
     return { base, stored };
   }
@@ -135,10 +135,10 @@ function endOfMemory(error: unknown): Fault | null {
 }
 
 /** What the draft worker needs to decode: the decoder's tensors as stored, its config, the linear map to colours. */
-async function decoderParts(stored: StoredBase): Promise<DecoderParts> {
+async function decoderParts({ stored, base }: Opened): Promise<DecoderParts> {
+  const [, , channels] = base.latentShape();
   const source = await stored.weights('vae');
   const tensors: DecoderParts['tensors'] = {};
   for (const key of source.keys()) if (key.startsWith('decoder.')) tensors[key] = { shape: [...source.shape(key)], data: await source.read(key) };
-  const { latentToRgb } = (await stored.json('vae/latent_rgb.json')) as { latentToRgb: number[][] };
-  return { tensors, config: await stored.json('vae/config.json'), latentToRgb };
+  return { tensors, config: await stored.json('vae/config.json'), latentToRgb: readLatentToRgb(await stored.json(LATENT_RGB), channels) };
 }

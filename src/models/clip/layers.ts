@@ -2,9 +2,10 @@
  * The encoder that CLIP's text and image models share: pre-norm layers of attention and MLP. Nothing here is trained,
  * so nothing has a gradient path of its own beyond the ops'.
  */
+import * as v from 'valibot';
 import { attention, disposeLinear, geluErf, layerNorm, linear, quickGelu, type FrozenLinear } from '../../engine/ops';
 import { add, reshape, type Tensor1D, type Tensor3D, type Tensor4D } from '../../engine/tf';
-import { Fault } from '../../protocol/faults';
+import { count, readConfig } from '../config';
 import type { WeightReader } from '../weights';
 
 export interface Norm { weight: Tensor1D; bias: Tensor1D }
@@ -13,12 +14,16 @@ export interface ClipLayer { norm1: Norm; q: FrozenLinear; k: FrozenLinear; v: F
 /** What the shapes don't tell. */
 export interface ClipSettings { heads: number; epsilon: number; activation: 'quick_gelu' | 'gelu' }
 
-/** From a transformers config; its defaults where a field is absent. Throws Fault `base-mismatch`. */
-export function clipSettings(config: unknown): ClipSettings {
-  const { num_attention_heads: heads, layer_norm_eps: epsilon = 1e-5, hidden_act: activation = 'quick_gelu' } = (config ?? {}) as { num_attention_heads?: number; layer_norm_eps?: number; hidden_act?: string };
-  if (!heads || (activation !== 'quick_gelu' && activation !== 'gelu')) {
-    throw new Fault('base-mismatch', `The encoder's config asks for ${heads ?? 'no'} attention heads and the activation “${activation}”, which this app cannot run.`, 'Use a CLIP encoder as the base models ship it.');
-  }
+/** transformers' names, and its defaults where a field is absent. */
+const clipConfig = v.object({
+  num_attention_heads: count,
+  layer_norm_eps: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0)), 1e-5),
+  hidden_act: v.optional(v.picklist(['quick_gelu', 'gelu']), 'quick_gelu'),
+});
+
+/** From a transformers config at that path. Throws Fault `base-mismatch`. */
+export function clipSettings(config: unknown, path: string): ClipSettings {
+  const { num_attention_heads: heads, layer_norm_eps: epsilon, hidden_act: activation } = readConfig(config, clipConfig, path);
   return { heads, epsilon, activation };
 }
 

@@ -2,9 +2,11 @@
  * CLIP's text encoder: causal, learned positions, padding not masked. SD3 reads the hidden states after the last layer
  * but one, without the final norm, and a pooled vector: the final norm at the end marker, projected.
  */
+import * as v from 'valibot';
 import { disposeLinear, layerNorm, linear, type FrozenLinear } from '../../engine/ops';
 import { add, concat, gather, reshape, slice, tensor1d, tidy, type Tensor2D, type Tensor3D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
+import { readConfig } from '../config';
 import { drain, drainAsync, Hold, type Between, type Steps } from '../steps';
 import { WeightReader } from '../weights';
 import type { WeightSource } from '../weightSource';
@@ -40,14 +42,16 @@ export interface EncodedText {
   lastNormed: Tensor3D;
 }
 
+const CONFIG = 'text_encoder/config.json';
+
 /** Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`, `base-mismatch`. */
 export async function loadClipText(source: WeightSource, config: unknown): Promise<ClipText> {
   const reader = new WeightReader(source);
-  const settings = clipSettings(config);
+  const settings = clipSettings(config, CONFIG);
   const at = 'text_model.';
   const [vocabulary = 0, width = 0] = reader.shape(`${at}embeddings.token_embedding.weight`);
   const [length = 0] = reader.shape(`${at}embeddings.position_embedding.weight`);
-  const declaredEnd = (config as { eos_token_id?: number }).eos_token_id ?? vocabulary - 1;
+  const { eos_token_id: declaredEnd = vocabulary - 1 } = readConfig(config, v.object({ eos_token_id: v.optional(v.pipe(v.number(), v.integer())) }), CONFIG);
   const model: ClipText = {
     settings,
     pooling: declaredEnd === 2 ? 'largest-id' : 'first-end',

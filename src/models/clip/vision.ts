@@ -36,7 +36,7 @@ export async function loadClipVision(source: WeightSource, config: unknown): Pro
     for (let c = 0; c < channels; c++) for (let p = 0; p < area; p++) values[(p * channels + c) * width + o] = read[(o * channels + c) * area + p]!;
   }
   const model: ClipVision = {
-    settings: clipSettings(config),
+    settings: clipSettings(config, 'image_encoder/config.json'),
     patch,
     imageSize: Math.round(Math.sqrt(positions - 1)) * patch,
     patchEmbed: frozenLinear(values, area * channels, width, null),

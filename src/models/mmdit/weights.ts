@@ -3,9 +3,11 @@
  * they cannot disagree with them; a config, where given, settles the head width of models without q/k norm and is
  * checked otherwise. The patch convolution becomes a linear layer over (row, column, channel), to suit NHWC.
  */
+import * as v from 'valibot';
 import { frozenLinear } from '../../engine/ops';
 import { tensor3d, type Tensor3D } from '../../engine/tf';
 import { Fault } from '../../protocol/faults';
+import { count as positive, readConfig } from '../config';
 import { WeightReader, type LayerMaker } from '../weights';
 import type { WeightSource } from '../weightSource';
 import { originalKey, ORIGINAL_PREFIX } from './keys';
@@ -30,11 +32,13 @@ function count(exists: (i: number) => boolean): number {
   return n;
 }
 
+const declaredSizes = v.object({ attention_head_dim: v.optional(positive), num_attention_heads: v.optional(positive), num_layers: v.optional(positive) });
+
 function inferConfig(reader: WeightReader, given: unknown): MmditConfig {
   const [hidden = 0, channels = 0, patch = 0] = reader.shape('pos_embed.proj.weight');
   const depth = count((i) => reader.has(`transformer_blocks.${i}.attn.to_q.weight`));
   const qkNorm = reader.has('transformer_blocks.0.attn.norm_q.weight');
-  const declared = (given ?? {}) as { attention_head_dim?: number; num_attention_heads?: number; num_layers?: number };
+  const declared = readConfig(given, declaredSizes, 'transformer/config.json');
   const headWidth = qkNorm ? reader.shape('transformer_blocks.0.attn.norm_q.weight')[0]! : (declared.attention_head_dim ?? USUAL_HEAD_WIDTH);
   const heads = hidden / headWidth;
   const wrong = (declared.num_layers ?? depth) !== depth || (declared.num_attention_heads ?? heads) !== heads || !Number.isInteger(heads);

@@ -5,8 +5,10 @@
  * A 3 × 3 convolution of a picture doubled by nearest neighbours is four 2 × 2 ones of the picture itself, one for each
  * place in a doubled pixel: 4/9 of the work, so the two are read as one layer.
  */
+import * as v from 'valibot';
 import { add, clone, concat, split, tensor4d, tidy, type Tensor, type Tensor1D, type Tensor4D } from '../../engine/tf';
 import { Fault } from '../../protocol/faults';
+import { readConfig } from '../config';
 import { WeightReader } from '../weights';
 import type { WeightSource } from '../weightSource';
 
@@ -70,9 +72,13 @@ async function layers(source: WeightSource, reader: WeightReader, half: 'encoder
   return list;
 }
 
-/** config: diffusers' (scaling_factor, shift_factor). Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`. */
+const factor = v.nullish(v.pipe(v.number(), v.finite()));
+const tinyConfig = v.object({ scaling_factor: factor, shift_factor: factor });
+
+/** config: diffusers' (scaling_factor, shift_factor). Throws Faults `base-mismatch`, `tensor-missing`, `tensor-unknown`, `tensor-shape`. */
 export async function loadTinyWeights(source: WeightSource, config: unknown): Promise<TinyWeights> {
-  const { scaling_factor: scalingFactor = 1, shift_factor: shiftFactor = 0 } = (config ?? {}) as { scaling_factor?: number; shift_factor?: number };
+  const { scaling_factor, shift_factor } = readConfig(config, tinyConfig, 'vae/config.json');
+  const [scalingFactor, shiftFactor] = [scaling_factor ?? 1, shift_factor ?? 0];
   const reader = new WeightReader(source);
   const [encoder, decoder] = [await layers(source, reader, 'encoder'), await layers(source, reader, 'decoder')];
   reader.finish();

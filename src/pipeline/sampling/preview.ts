@@ -13,6 +13,7 @@ import type { LearnedConcept } from '../concept';
 import { evaluate } from '../evaluate';
 import { baseField, conceptGuidance, untouched, type FieldWords, type Guidance, type Pacing } from './fields';
 import { cleanLatent, eulerSigmas } from '../flow';
+import type { LatentToRgb } from './latentToRgb';
 import type { PictureSize } from '../sizes';
 import { startingNoise } from './sample';
 
@@ -88,9 +89,6 @@ export function draft(probe: Probe, ...balances: readonly number[]): Tensor4D {
     return cleanLatent(tensor(probe.xSigma), v, probe.sigma);
   });
 }
-
-/** Channels' weights on R, G, B; the last row is added. Fitted by src/testing/fitLatentRgb.ts. */
-export type LatentToRgb = readonly (readonly number[])[];
 
 /** The draft at once, without tensors: [h·w·3] pixels in −1…1, one per latent pixel. */
 export function draftColours(probe: Probe, balances: readonly number[], latentToRgb: LatentToRgb): Float32Array {

@@ -24,6 +24,18 @@ export interface PresetMeta {
   values: Record<string, unknown>;
 }
 
+export interface FigureMeta {
+  /** Rows of figures and `unit` name it by it. */
+  name: string;
+  /** In the user's words, and in the expert's. */
+  label: string;
+  term: string;
+  /** Where it usually stands; a chart of it grows only where it leaves this. */
+  range: readonly [number, number];
+  /** Id of the first stage that has it. */
+  from: string;
+}
+
 export interface MethodMeta {
   name: string;
   fields: Fields;
@@ -33,7 +45,9 @@ export interface MethodMeta {
   stages: readonly StageMeta[];
   /** Losses for the charts, by the names the equations give them. */
   losses: readonly { name: string; label: string; term: string }[];
-  /** The per-sample figure whose running median is the unit of the balance; null where the method has none. */
+  /** Figures of each sample that are shown, in the order of their lines; there may be others. */
+  figures: readonly FigureMeta[];
+  /** The one of these whose running median is the unit of the balance; null where the method has none. */
   unit: string | null;
 }
 

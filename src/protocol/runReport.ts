@@ -6,7 +6,7 @@ import type { BackendName } from './compute';
 import type { StepMetrics } from './run';
 import type { Recipe } from './recipe';
 
-export const RUN_REPORT_VERSION = 1;
+export const RUN_REPORT_VERSION = 2;
 
 export interface PromptMeasure {
   prompt: string;
@@ -51,8 +51,8 @@ export interface RunReport {
   /** Median of a stage's steps, by stage; whoever writes the report. */
   secondsPerStep: Record<string, number>;
   secondsTotal: number;
-  lambdaStar: number | null;
-  cosine: number | null;
+  /** Median over the last steps of each figure that the method shows (its meta names them); null where no step had it. */
+  figures: Record<string, number | null>;
   measures: Measures;
   /** The same run with η = 0 and no anchor, when asked for with --compare lora. */
   compare: { name: 'lora'; measures: Measures } | null;

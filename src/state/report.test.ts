@@ -14,7 +14,8 @@ it('reports the median step of each stage and the median of the steps’ mean λ
   const metrics = [row(1, 'extractor', [], 100), row(2, 'extractor', [], 300), row(3, 'student', [0.2, 0.4], 500), row(4, 'student', [0.6, 1], 700), row(5, 'student', [0, 0], 900)];
   const report = runReport({ run, metrics, measures, compute, conceptName: 'set' })!;
   expect(report.secondsPerStep).toEqual({ extractor: 0.2, student: 0.7 });
-  expect(report.lambdaStar).toBeCloseTo(0.3, 12);
+  expect(Object.keys(report.figures)).toEqual(['lambdaStar', 'cosine']);
+  expect(report.figures.lambdaStar).toBeCloseTo(0.3, 12);
   expect(report.secondsTotal).toBeCloseTo(2.5, 12);
 });
 

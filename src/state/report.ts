@@ -2,12 +2,12 @@
 import { RUN_REPORT_VERSION, type RunReport } from '../protocol/runReport';
 import type { StepMetrics } from '../protocol/run';
 import { median } from '../protocol/median';
-import { stagesOfRecipe } from '../protocol/recipe';
+import { metaOf, stagesOfRecipe } from '../protocol/recipe';
 import type { StudioState } from './slice';
 
 const seconds = (rows: readonly StepMetrics[]): number => (median(rows.map(({ stepMs }) => stepMs)) ?? 0) / 1000;
 
-/** Last steps over which λ* and the cosine are taken, as in the offline reference. */
+/** Last steps over which the method's figures are taken, as in the offline reference. */
 const LAST_STEPS = 100;
 
 /** Null until there is a run and something measured. */
@@ -22,7 +22,7 @@ export function runReport({ run, metrics, measures, compute, conceptName }: Pick
     steps: [...metrics],
     secondsPerStep: Object.fromEntries(stages.map(({ id }) => [id, seconds(metrics.filter(({ stage }) => stage === id))])),
     secondsTotal: metrics.reduce((sum, { stepMs }) => sum + stepMs, 0) / 1000,
-    lambdaStar: perStep('lambdaStar'), cosine: perStep('cosine'),
+    figures: Object.fromEntries(metaOf(run.recipe).figures.map(({ name }) => [name, perStep(name)])),
     measures, compare: null, peakTabBytes: null,
   };
 }

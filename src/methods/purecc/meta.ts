@@ -55,5 +55,9 @@ export const pureccMeta = {
     { id: 'student', label: 'Add it, keep the rest', term: 'Stage 2, student', steps: 'stage2Steps', cost: 7.9 },
   ],
   losses: [{ name: 'flow', label: 'flow', term: 'L_CC' }, { name: 'pure', label: 'concept', term: 'L_PureCC' }, { name: 'anchor', label: 'hold', term: 'anchor' }],
+  figures: [
+    { name: 'lambdaStar', label: 'λ*', term: 'λ*', range: [0, 1], from: 'student' },
+    { name: 'cosine', label: 'agreement', term: 'cos(r, g)', range: [0, 1], from: 'student' },
+  ],
   unit: 'lambdaStar',
 } as const satisfies MethodMeta;

@@ -22,7 +22,7 @@ interface SpecialistRecipe { steps: number; rank: number; seed: number; batchSiz
 const specialist: Method<SpecialistRecipe> = {
   meta: {
     name: 'Specialist', fields: { steps: number({ default: 3, min: 1, max: 10, label: '', group: '', why: '' }) }, presets: { plain: { label: '', why: '', values: {} } },
-    stages: [{ id: 'specialise', label: '', term: '', steps: 'steps', cost: 1 }], losses: [{ name: 'flow', label: '', term: '' }], unit: null,
+    stages: [{ id: 'specialise', label: '', term: '', steps: 'steps', cost: 1 }], losses: [{ name: 'flow', label: '', term: '' }], figures: [], unit: null,
   },
   captions: ['null'],
   groups: ({ rank }) => ({ specialist: { kind: 'adapter', rank, sites: 'attention', start: { from: 'noise', stream: 40 }, optimizer: { learningRate: 1e-2, schedule: { shape: 'constant', part: 0 }, weightDecay: 0, clip: null } } }),

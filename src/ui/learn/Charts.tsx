@@ -1,4 +1,4 @@
-/** Losses, λ* and cos(r, g): against the step, or against sigma. */
+/** Losses, and the figures that the method has of each sample: against the step, or against sigma. */
 import { useMemo } from 'react';
 import { metaOf } from '../../protocol/recipe';
 import { figure } from '../format';
@@ -7,11 +7,11 @@ import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';
 import { useTheme } from '../theme';
 import { Chart, type Line } from './Chart';
-import { lambdaBySigma, lambdaScale, lambdaBySteps, lossBySigma, lossBySteps, lossScale, newest } from './series';
+import { figureScale, figuresBySigma, figuresBySteps, lossBySigma, lossBySteps, lossScale, newest } from './series';
 
 /** How the losses are drawn, in the method's order. */
 const lossStyles: readonly Omit<Line, 'label'>[] = [{ token: '--text' }, { token: '--concept' }, { token: '--base', dashed: true }];
-const lambdaLines: readonly Line[] = [{ label: 'λ*', token: '--concept' }, { label: 'cos(r, g)', token: '--muted', dashed: true }];
+const figureStyles: readonly Omit<Line, 'label'>[] = [{ token: '--concept' }, { token: '--muted', dashed: true }];
 
 export function Charts() {
   const actions = useActions();
@@ -20,15 +20,23 @@ export function Charts() {
   const against = useStudio((state) => state.chartsAgainst);
   const theme = useTheme();
   const recipe = useStudio((state) => state.run?.recipe ?? state.recipe);
-  const { losses: named } = metaOf(recipe);
+  const { losses: named, figures, stages } = metaOf(recipe);
   const names = useMemo(() => named.map(({ name }) => name), [named]);
   const lossLines = useMemo(() => named.map(({ label }, i) => ({ label, ...lossStyles[i % lossStyles.length]! })), [named]);
   const bySigma = against === 'sigma';
   const loss = useMemo(() => (bySigma ? lossBySigma(metrics, names) : lossBySteps(metrics, names)), [metrics, bySigma, names]);
-  const lambda = useMemo(() => (bySigma ? lambdaBySigma(metrics) : lambdaBySteps(metrics)), [metrics, bySigma]);
-  const steps = useMemo(() => lambdaBySteps(metrics), [metrics]);
+  const shown = useMemo(() => figures.map(({ name }) => name), [figures]);
+  const figureLines = useMemo(() => figures.map(({ term }, i) => ({ label: term, ...figureStyles[i % figureStyles.length]! })), [figures]);
+  const scale = useMemo(() => figureScale(figures.map(({ range: usual }) => usual)), [figures]);
+  const ofFigures = useMemo(() => (bySigma ? figuresBySigma(metrics, shown) : figuresBySteps(metrics, shown)), [metrics, bySigma, shown]);
+  const steps = useMemo(() => figuresBySteps(metrics, shown), [metrics, shown]);
   const losses = useMemo(() => lossBySteps(metrics, names), [metrics, names]);
-  const [lastFlow, lastLambda, lastCosine] = [newest(losses[1]), newest(steps[1]), newest(steps[2])];
+  const lastFlow = newest(losses[1]);
+  const last = figures.flatMap(({ term }, i) => {
+    const value = newest(steps[i + 1]);
+    return value === null ? [] : [`${term} ${value.toFixed(2)}`];
+  });
+  const begins = stages.findIndex(({ id }) => id === figures[0]?.from);
   const range: [number, number] = bySigma ? [0, 1] : [0, total];
   return (
     <div className="charts">
@@ -40,11 +48,15 @@ export function Charts() {
         </div>
       </div>
       <Chart columns={loss} lines={lossLines} points={bySigma} range={range} scale={lossScale} label={`Losses against ${against}`} testId={ids.chartLoss} theme={theme} />
-      <div className="row section">
-        <h2>λ* and agreement</h2>
-        <span className="note">{lastLambda === null ? 'from stage 2 on' : `λ* ${lastLambda.toFixed(2)} · cos ${(lastCosine ?? 0).toFixed(2)}`}</span>
-      </div>
-      <Chart columns={lambda} lines={lambdaLines} points={bySigma} range={range} scale={lambdaScale} label={`λ* and the cosine of r and g against ${against}`} testId={bySigma ? ids.chartSigma : ids.chartLambda} theme={theme} />
+      {figures.length > 0 && (
+        <>
+          <div className="row section">
+            <h2>{figures.map(({ label }) => label).join(' and ')}</h2>
+            <span className="note">{last.length > 0 ? last.join(' · ') : begins > 0 ? `from stage ${begins + 1} on` : ''}</span>
+          </div>
+          <Chart columns={ofFigures} lines={figureLines} points={bySigma} range={range} scale={scale} label={`${figures.map(({ term }) => term).join(' and ')} against ${against}`} testId={bySigma ? ids.chartSigma : ids.chartLambda} theme={theme} />
+        </>
+      )}
     </div>
   );
 }

@@ -24,8 +24,9 @@ export function lossBySteps(rows: readonly StepMetrics[], names: readonly string
   return [rows.map((row) => row.step), ...names.map((name) => smooth(rows.map((row) => finite(row.losses[name]))))];
 }
 
-export function lambdaBySteps(rows: readonly StepMetrics[]): Columns {
-  return [rows.map((row) => row.step), smooth(rows.map((row) => average(row.figures.lambdaStar ?? []))), smooth(rows.map((row) => average(row.figures.cosine ?? [])))];
+/** `names`: the per-sample figures that stand in the chart, each a batch's mean. */
+export function figuresBySteps(rows: readonly StepMetrics[], names: readonly string[]): Columns {
+  return [rows.map((row) => row.step), ...names.map((name) => smooth(rows.map((row) => average(row.figures[name] ?? []))))];
 }
 
 const ascending = (points: (number | null)[][]): Columns => {
@@ -40,9 +41,13 @@ export function lossBySigma(rows: readonly StepMetrics[], names: readonly string
   return points.length > 0 ? points : [[], ...names.map(() => [])];
 }
 
-export function lambdaBySigma(rows: readonly StepMetrics[]): Columns {
-  const points = ascending(rows.flatMap((row) => row.sigma.flatMap((sigma, n) => (row.figures.lambdaStar?.[n] === undefined ? [] : [[sigma, row.figures.lambdaStar[n], row.figures.cosine?.[n] ?? null]]))));
-  return points.length > 0 ? points : [[], [], []];
+/** Each sample's figures at its own sigma; samples without any are left out. */
+export function figuresBySigma(rows: readonly StepMetrics[], names: readonly string[]): Columns {
+  const points = ascending(rows.flatMap((row) => row.sigma.flatMap((sigma, n) => {
+    const values = names.map((name) => finite(row.figures[name]?.[n]));
+    return values.some((value) => value !== null) ? [[sigma, ...values]] : [];
+  })));
+  return points.length > 0 ? points : [[], ...names.map(() => [])];
 }
 
 /** Losses fill their chart: only their course matters, not their distance from 0. */
@@ -51,8 +56,9 @@ export function lossScale(low: number, high: number): [number, number] {
   return [Math.max(0, low - room), high + room];
 }
 
-/** λ* and the cosine stand on 0…1, and the chart grows only where they leave it. */
-export const lambdaScale = (low: number, high: number): [number, number] => [Math.min(0, low), Math.max(1, high)];
+/** Figures stand on their ranges, and the chart grows only where they leave them. */
+export const figureScale = (ranges: readonly (readonly [number, number])[]) => (low: number, high: number): [number, number] =>
+  [Math.min(low, ...ranges.map(([least]) => least)), Math.max(high, ...ranges.map(([, most]) => most))];
 
 /** The newest value of a column. */
 export const newest = (column: (number | null)[] | undefined): number | null => column?.findLast((value) => value !== null) ?? null;

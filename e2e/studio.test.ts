@@ -10,7 +10,8 @@ import { nearestPicture, parseExample } from '../src/protocol/example';
 import { violations } from './axe';
 import { at, baseReady, full, ids, loadSample, openStage, slide, stepsDone, twin, untilPhase, type Stage } from './studio';
 import { median } from '../src/protocol/median';
-import { closePrivate, slideTimes, tabBytes, untilStep, visitWith, watchShare } from './watch';
+import { tabBytes } from '../scripts/driver.mjs';
+import { closePrivate, slideTimes, untilStep, visitWith, watchShare } from './watch';
 
 /** Colours of the linear map at once: one frame of a 60 Hz screen. */
 const LINEAR_MS = 16;
@@ -24,7 +25,7 @@ const LEAST_SPREAD = 10;
 
 let stage: Stage;
 let peakBytes = 0;
-const noteMemory = async () => { peakBytes = Math.max(peakBytes, await tabBytes(stage)); };
+const noteMemory = async () => { peakBytes = Math.max(peakBytes, await tabBytes(stage.context)); };
 
 beforeAll(async () => { stage = await openStage(); });
 afterAll(() => closePrivate(stage));

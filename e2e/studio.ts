@@ -2,41 +2,26 @@
  * What the end-to-end tests share: the built app on a server of its own, a browser with a fresh profile, and the studio's page
  * seen as a user sees it, by the test ids of src/ui/testIds.ts. Every request of the page is noted, so that each test can ask for privacy.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { chromium, type BrowserContext, type Page } from 'playwright-core';
-import { flags, ensureBrowser, softwareWebgpu } from '../scripts/browser.mjs';
-import { dist } from '../scripts/prepare.mjs';
-import { serve } from '../scripts/server.mjs';
+import type { BrowserContext, Page } from 'playwright-core';
+import { softwareWebgpu } from '../scripts/browser.mjs';
+import { addressOf, baseReady, launch, slide } from '../scripts/driver.mjs';
 import { fieldId, ids, sampleId } from '../src/ui/testIds';
 
-export { ids, fieldId, sampleId };
+export { baseReady, fieldId, ids, sampleId, slide };
 
 export interface Stage { url: string; context: BrowserContext; page: Page; requests: string[]; errors: string[]; stopServer(): Promise<void>; close(): Promise<void> }
 
 /** Server, browser and one page, not yet at any address. */
 export async function openStage(options: { webgpu?: boolean; args?: string[] } = {}): Promise<Stage> {
-  const server = await serve(dist);
-  const profile = await mkdtemp(join(tmpdir(), 'lamina-e2e-'));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: (await ensureBrowser()) as string, headless: true, args: [...flags, ...(options.webgpu ? softwareWebgpu : []), ...(options.args ?? [])],
-    viewport: { width: 1440, height: 900 }, acceptDownloads: true, reducedMotion: 'reduce',
-  });
+  const { url, context, page, stopServer, close } = await launch({ args: [...(options.webgpu ? softwareWebgpu : []), ...(options.args ?? [])], reducedMotion: 'reduce' });
   // twice what two busy cores have needed
   context.setDefaultTimeout(120_000);
   const requests: string[] = [];
   const errors: string[] = [];
   context.on('request', (request) => requests.push(request.url()));
-  const page = context.pages()[0] ?? (await context.newPage());
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => { if (message.type() === 'error') errors.push(message.text()); });
-  let serving = true;
-  const stopServer = async () => { if (serving) await server.close(); serving = false; };
-  return {
-    url: server.url, context, page, requests, errors, stopServer,
-    async close() { await context.close(); await stopServer(); await rm(profile, { recursive: true, force: true }); },
-  };
+  return { url, context, page, requests, errors, stopServer, close };
 }
 
 export const at = (page: Page, id: string) => page.getByTestId(id);
@@ -46,11 +31,8 @@ export const foreign = ({ requests, url }: Stage): string[] => requests.filter((
 
 /** Opens the app with a recipe in the fragment; `query` chooses backend and threads. */
 export async function visit(stage: Stage, recipe: Record<string, string | number | boolean> = {}, query = '?backend=wasm&threads=1'): Promise<void> {
-  const fragment = new URLSearchParams(Object.entries(recipe).map(([key, value]) => [`r.${key}`, String(value)])).toString();
-  await stage.page.goto(`${stage.url}${query}#${fragment}`);
+  await stage.page.goto(addressOf(stage.url, query, recipe));
 }
-
-export const baseReady = (page: Page, timeout = 180_000) => page.waitForSelector(`[data-testid=${ids.baseStatus}][data-ready=true]`, { timeout, state: 'attached' });
 
 /** Loads a sample set and waits for its cards; pictures that are there already are put away first. */
 export async function loadSample(page: Page, set: string): Promise<void> {
@@ -91,15 +73,6 @@ export function twin(page: Page, id: string): Promise<{ hash: number; mean: numb
     const mean = sum / data.length;
     return { hash, mean, spread: Math.sqrt(squares / data.length - mean * mean), width: canvas.width };
   }, id);
-}
-
-/** Sets the balance as the slider's own input event does. */
-export async function slide(page: Page, balance: number): Promise<void> {
-  await page.evaluate(([id, value]) => {
-    const input = document.querySelector<HTMLInputElement>(`[data-testid=${id}]`)!;
-    Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value')!.set!.call(input, String(value));
-    input.dispatchEvent(new Event('input', { bubbles: true }));
-  }, [ids.balance, balance] as const);
 }
 
 export const pictureState = (page: Page, id: string) => at(page, id).getAttribute('data-state');

@@ -1,10 +1,10 @@
 /**
  * What the tests measure in the page beside what a user sees: the optimizer steps the worker reports, how long the slider's answer
- * takes, the tab's memory, and whether anything was asked of another origin.
+ * takes, and whether anything was asked of another origin.
  */
-import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import type { Page } from 'playwright-core';
+import { addressOf, processes } from '../scripts/driver.mjs';
 import type { StepMetrics } from '../src/protocol/run';
 import { foreign, ids, type Stage } from './studio';
 
@@ -60,8 +60,7 @@ export async function watchWorkers({ context, page }: Stage): Promise<Workers> {
 
 /** Opens the app with a recipe and drawing parameters in the fragment. */
 export async function visitWith({ page, url }: Stage, recipe: Record<string, string | number | boolean>, drawing: Record<string, string | number>, query = '?backend=wasm&threads=1'): Promise<void> {
-  const entries = [...Object.entries(recipe).map(([key, value]) => [`r.${key}`, String(value)]), ...Object.entries(drawing).map(([key, value]) => [key, String(value)])];
-  await page.goto(`${url}${query}#${new URLSearchParams(entries)}`);
+  await page.goto(addressOf(url, query, recipe, drawing));
 }
 
 /** Ends a stage; throws if its pages asked anything of anyone but their own origin. */
@@ -111,17 +110,9 @@ export function slideTimes(page: Page, moves: number): Promise<{ linearMs: numbe
   }, [ids.balance, ids.twinConcept, moves] as const);
 }
 
-/** What the browser says of its processes: kind, process id, CPU seconds so far. */
-async function processes({ context }: Stage): Promise<{ type: string; id: number; cpuTime: number }[]> {
-  const cdp = await context.browser()!.newBrowserCDPSession();
-  const { processInfo } = await cdp.send('SystemInfo.getProcessInfo');
-  await cdp.detach();
-  return processInfo;
-}
-
 /** CPU seconds of the browser and of the whole machine until now. */
-async function cpuSeconds(stage: Stage): Promise<{ own: number; busy: number; all: number }> {
-  const own = (await processes(stage)).reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+async function cpuSeconds({ context }: Stage): Promise<{ own: number; busy: number; all: number }> {
+  const own = (await processes(context)).reduce((sum, { cpuTime }) => sum + cpuTime, 0);
   const times = cpus().map((core) => core.times);
   const all = times.reduce((sum, { user, nice, sys, idle, irq }) => sum + user + nice + sys + idle + irq, 0) / 1000;
   const idle = times.reduce((sum, core) => sum + core.idle, 0) / 1000;
@@ -139,11 +130,4 @@ export async function watchShare(stage: Stage): Promise<() => Promise<number>> {
     const others = now.busy - then.busy - (now.own - then.own);
     return Math.min(1, Math.max(LEAST_SHARE, 1 - others / (now.all - then.all)));
   };
-}
-
-/** Resident bytes of the largest page of this browser, workers and wasm memory included. */
-export async function tabBytes(stage: Stage): Promise<number> {
-  const pages = (await processes(stage)).filter(({ type }) => type === 'renderer');
-  const sizes = await Promise.all(pages.map(({ id }) => readFile(`/proc/${id}/status`, 'utf8').then((text) => Number(/VmRSS:\s+(\d+)/.exec(text)?.[1] ?? 0) * 1024, () => 0)));
-  return Math.max(0, ...sizes);
 }

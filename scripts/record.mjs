@@ -22,11 +22,7 @@ const balances = Array.from({ length: 9 }, (_, n) => n / 4);
 
 /** Sets the slider as its own input event does, then draws and waits for the full picture. */
 async function drawAt(studio, balance) {
-  await studio.page.evaluate((value) => {
-    const input = document.querySelector('[data-testid=balance]');
-    Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(input, String(value));
-    input.dispatchEvent(new Event('input', { bubbles: true }));
-  }, balance);
+  await studio.slide(balance);
   await studio.page.waitForFunction((text) => document.querySelector('[data-testid=balance-value]')?.textContent?.includes(text), balance.toFixed(2));
   await studio.page.waitForSelector('[data-testid=draw]:not([disabled]), [data-testid=cancel-draw]');
   await studio.page.waitForTimeout(700);

@@ -58,13 +58,6 @@ async function until(holds, what, limitMs) {
   }
 }
 
-/** The slider as a hand moves it. */
-const slide = (balance) => page.evaluate((value) => {
-  const input = document.querySelector('[data-testid=balance]');
-  Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(input, String(value));
-  input.dispatchEvent(new Event('input', { bubbles: true }));
-}, balance);
-
 /** Nothing is drawn, nothing awaited: what is held now is held on purpose. */
 const resting = () => page.evaluate(() => !document.querySelector('[data-testid=cancel-draw]') && globalThis.heard.run?.phase !== 'learning');
 
@@ -107,7 +100,7 @@ async function soak() {
     const now = performance.now();
     if (now - moved > MOVE_MS) {
       moved = now;
-      await slide(0.1 * (move++ % 20));
+      await studio.slide(0.1 * (move++ % 20));
     }
     if (now - drawn > DRAW_MS && (await studio.find('draw').isEnabled().catch(() => false))) {
       drawn = now;

@@ -4,13 +4,9 @@
  * the app is not changed.
  */
 import { readFileSync } from 'node:fs';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { chromium } from 'playwright-core';
-import { ensureBrowser, flags } from './browser.mjs';
-import { dist } from './prepare.mjs';
-import { serve } from './server.mjs';
+import { addressOf, baseReady, launch, slide, tabBytes } from './driver.mjs';
 
 /** Runs in the page before the app: keeps metrics, the newest run, faults and measured answers. */
 function overhear() {
@@ -47,20 +43,16 @@ export async function readSet(folder, captionsFile = null) {
 
 export class StudioPage {
   static async open({ query = '', report = () => {}, extraFlags = [] } = {}) {
-    const server = await serve(dist);
-    const profile = await mkdtemp(join(tmpdir(), 'lamina-'));
-    const context = await chromium.launchPersistentContext(profile, { executablePath: await ensureBrowser(), headless: true, args: [...flags, ...extraFlags], viewport: { width: 1440, height: 900 }, colorScheme: 'dark', acceptDownloads: true });
+    const stage = await launch({ args: extraFlags, colorScheme: 'dark' });
+    const { context, page } = stage;
     await context.addInitScript(overhear);
-    const page = context.pages()[0] ?? (await context.newPage());
     page.on('pageerror', (error) => report(`page error: ${error.message}`));
-    return Object.assign(new StudioPage(), { server, profile, context, page, query, peakBytes: null });
+    return Object.assign(new StudioPage(), { stage, context, page, query, peakBytes: null });
   }
 
   async close() {
     clearInterval(this.watch);
-    await this.context.close();
-    await this.server.close();
-    await rm(this.profile, { recursive: true, force: true });
+    await this.stage.close();
   }
 
   find(name) {
@@ -69,9 +61,8 @@ export class StudioPage {
 
   /** Opens the studio with a recipe in the link and waits for the base. */
   async visit(recipe) {
-    const fragment = new URLSearchParams(Object.entries(recipe).map(([key, value]) => [`r.${key}`, String(value)]));
-    await this.page.goto(`${this.server.url}${this.query}#${fragment}`);
-    await this.page.waitForSelector(`${id('base-status')}[data-ready=true]`, { state: 'attached', timeout: 120_000 });
+    await this.page.goto(addressOf(this.stage.url, this.query, recipe));
+    await baseReady(this.page);
     this.watchMemory();
   }
 
@@ -162,16 +153,15 @@ export class StudioPage {
     return this.page.evaluate((name) => globalThis.heard[name], key);
   }
 
-  /** Peak resident memory of the largest renderer of this browser, from /proc; null where there is none. */
+  slide(balance) {
+    return slide(this.page, balance);
+  }
+
+  /** Peak of the tab's memory; null where the system does not tell. */
   watchMemory() {
     const sample = async () => {
-      for (const pid of (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name))) {
-        const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-        if (!command.includes('--type=renderer') || !command.includes(this.profile)) continue;
-        const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-        const anonymous = Number(/RssAnon:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;
-        this.peakBytes = Math.max(this.peakBytes ?? 0, anonymous);
-      }
+      const bytes = await tabBytes(this.context).catch(() => 0);
+      if (bytes > 0) this.peakBytes = Math.max(this.peakBytes ?? 0, bytes);
     };
     this.watch = setInterval(() => void sample(), 2000);
   }

@@ -13,10 +13,10 @@ export interface LoraBase {
 export interface LoraDescription {
   /** The concept's name on the Shelf. */
   name: string;
-  /** What to write in a prompt of another tool. */
+  /** What to write in a prompt of another tool; empty for a world. */
   trigger: string;
   /** Written whole; of it the header itself says what was learned. */
-  recipe: { kind: 'instance' | 'style' } & object;
+  recipe: { kind: 'instance' | 'style' | 'world' } & object;
   /** Whether the student was trained with concept rows, always or at times. */
   usesRows: boolean;
   base: LoraBase;
@@ -62,8 +62,10 @@ function peftConfig(ranks: Record<string, number>): Record<string, unknown> {
 }
 
 /** Two plain sentences a person reads in a model viewer. */
-function usageHint({ base, trigger, usesRows, likeness }: LoraDescription, hasRows: boolean): string {
+function usageHint({ base, trigger, recipe, usesRows, likeness }: LoraDescription, hasRows: boolean): string {
   const fits = base.id === EMBEDDED ? 'Fits only the embedded base of Lamina and no other model.' : `Fits only the base model ${base.id}.`;
+  // its guidance is a difference at the empty prompt: applied to a prompt it is another thing
+  if (recipe.kind === 'world') return `${fits} It was trained without captions, under the empty prompt, and stands for v(empty; with this LoRA) − v(empty; without): guidance beside that of a prompt which the base reads without it.`;
   const use = `In prompts write “${trigger}”.`;
   const elsewhere = likeness?.elsewhere ?? null;
   const left = elsewhere === null ? '' : ` Likeness in other tools: ${elsewhere.toFixed(3)}, in Lamina: ${likeness!.here.toFixed(3)}.`;
@@ -75,6 +77,7 @@ export function loraHeader(about: LoraDescription, { ranks, keys, hasRows, hash 
   const { name, trigger, recipe, usesRows, base, lambda, likeness, author, thumbnail, date, captions } = about;
   const rank = String(commonest(Object.values(ranks)));
   const hint = usageHint(about, hasRows);
+  const world = recipe.kind === 'world';
   return {
     format: 'pt',
     // PEFT's configuration names its own modules, and kohya's module would read no other names than its own
@@ -83,14 +86,14 @@ export function loraHeader(about: LoraDescription, { ranks, keys, hasRows, hash 
     'modelspec.architecture': `${architectures[base.id] ?? `lamina-${base.id}`}/lora`,
     'modelspec.implementation': keys === 'diffusers' ? 'https://github.com/huggingface/diffusers' : 'https://github.com/kohya-ss/sd-scripts',
     'modelspec.title': name,
-    'modelspec.description': `A ${recipe.kind === 'style' ? 'style' : 'concept'} learned in Lamina by PureCC. ${hint}`,
+    'modelspec.description': `A ${world ? 'world of pictures' : recipe.kind === 'style' ? 'style' : 'concept'} learned in Lamina ${world ? 'without captions, as a null-text specialist (GCFG)' : 'by PureCC'}. ${hint}`,
     ...(author && { 'modelspec.author': author }),
     ...(thumbnail && { 'modelspec.thumbnail': thumbnail }),
     'modelspec.date': date,
     'modelspec.hash_sha256': hash,
     'modelspec.usage_hint': hint,
-    'modelspec.trigger_phrase': trigger,
-    'modelspec.tags': 'lora, purecc',
+    ...(trigger && { 'modelspec.trigger_phrase': trigger }),
+    'modelspec.tags': world ? 'lora, null-text specialist' : 'lora, purecc',
     ss_v2: 'False',
     ss_base_model_version: base.id === EMBEDDED ? 'lamina_embedded' : base.id,
     ss_network_dim: rank,

@@ -11,7 +11,7 @@ import type { StoredTensors } from './storedTensors';
 export interface WriteLora extends Omit<LoraDescription, 'captions' | 'date'> {
   /** As pipeline/concept.ts stores them: `<site>.a`, `<site>.b`, `rows`, `pooledDelta`. */
   tensors: StoredTensors;
-  /** Complete captions; they go into the header only if `options.includeCaptions`. */
+  /** Complete captions; they go into the header only if `options.includeCaptions`; none of a world. */
   captions: readonly string[];
   /** `keys`: whose names the layers have. */
   options: { includeCaptions: boolean; includeRows: boolean; keys: 'diffusers' | 'kohya' };
@@ -47,5 +47,5 @@ export async function writeLora({ tensors, options, captions, date = new Date().
   for (let block = 0; block < depth; block++) out[rowKey(block)] = { shape: [width], data: rows!.data.slice(block * width, (block + 1) * width) };
   if (pooledDelta) out[POOLED_KEY] = pooledDelta;
   const facts = { ranks, keys: options.keys, hasRows: rows !== undefined, hash: await hashTensors(out) };
-  return writeSafetensors(out, loraHeader({ ...about, date, captions: options.includeCaptions ? captions : null }, facts));
+  return writeSafetensors(out, loraHeader({ ...about, date, captions: options.includeCaptions && captions.length > 0 ? captions : null }, facts));
 }

@@ -49,6 +49,8 @@ export interface MethodMeta {
   figures: readonly FigureMeta[];
   /** The one of these whose running median is the unit of the balance; null where the method has none. */
   unit: string | null;
+  /** How many it takes, and whether they need captions. */
+  pictures: { least: number; most: number; captioned: boolean };
 }
 
 /** A recipe as far as its stages go. */

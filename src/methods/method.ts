@@ -104,13 +104,18 @@ export interface Stage<R = Recipe> {
   keptAs?(recipe: R): R;
 }
 
+/** A difference of two evaluations. */
+export interface Direction { positive: Evaluated<WrittenRole>; negative: Evaluated<WrittenRole> }
+
 export interface Method<R = Recipe> {
   meta: MethodMeta;
   /** Captions that any step reads; a method that reads none of a picture's own learns from pictures without captions. */
   captions: readonly CaptionRole[];
   groups(recipe: R): Record<string, ParameterGroup>;
-  /** What is shown as the concept's direction while it is being learned, in units of `meta.unit`; without one it is the result against the base. */
-  goal?(recipe: R): { positive: Evaluated<WrittenRole>; negative: Evaluated<WrittenRole> };
+  /** What is shown as the concept's direction while it is being learned, in units of `meta.unit`; without one it is the direction. */
+  goal?(recipe: R): Direction;
+  /** The concept's direction: what the balance adds to the base, and what is drawn, once. Without one it is the result on Complete against the base on Base. */
+  direction?(recipe: R): Direction;
   /** By the ids of meta.stages. */
   stages: Record<string, Stage<R>>;
 }

@@ -17,3 +17,11 @@ export const runFields = {
   shiftCells: number({ default: 0, min: 0, max: 2, integer: true, unit: 'cells', label: 'Shift pictures', group: 'run', why: 'Also learns from copies shifted by up to so many cells of 16 pixels, edges drawn out, so that places are not learned by heart.' }),
   previewEvery: number({ default: 50, min: 5, max: 1000, integer: true, unit: 'steps', label: 'Preview every', group: 'run', why: 'Each preview costs a few seconds.' }),
 } satisfies Fields;
+
+/** Of every method that trains LoRA pairs by AdamW. */
+export const adapterFields = {
+  sites: choice(['attention', 'attention+mlp'], { default: 'attention', label: 'Layers that learn', term: 'target modules', group: 'adapter', why: 'With the MLPs the adapter holds about twice as much, and a step takes longer.' }),
+  lrScheduler: choice(['constant', 'linear', 'cosine'], { default: 'linear', absent: 'constant', label: 'Rates at the end of a stage', term: 'lr_scheduler', group: 'optimizer', why: 'Going down lets the last steps settle.' }),
+  lrDecayRatio: number({ default: 0.4, min: 0, max: 1, label: 'Part in which rates go down', term: 'lr_decay_steps', group: 'optimizer', why: 'Share of each stage’s steps. Used unless rates are constant.' }),
+  gradientClip: number({ default: 1, min: 0.001, max: 1000, label: 'Gradient clip', term: 'global norm, LoRA', group: 'optimizer', scale: 'log', why: 'Holds a single bad batch back.' }),
+} satisfies Fields;

@@ -6,13 +6,12 @@
 import * as tf from '../engine/tf';
 import { encodeTextAsync } from '../models/clip';
 import type { Between } from '../models/steps';
-import { CONCEPT_MARK, STYLE_READING, deriveCaptions } from '../protocol/captions';
+import { CONCEPT_MARK, STYLE_READING, deriveCaptions, type Spoken } from '../protocol/captions';
 import { Fault } from '../protocol/faults';
-import type { Recipe } from '../protocol/recipe';
 import type { Base, EncodedPrompts } from './base';
 
 /** What the encoders read where the concept stands: its trigger word, else the class word, else STYLE_READING. */
-export const spokenWord = ({ trigger, classWord }: Pick<Recipe, 'trigger' | 'classWord'>): string => trigger.trim() || classWord.trim() || STYLE_READING;
+export const spokenWord = ({ trigger = '', classWord = '' }: Spoken): string => trigger.trim() || classWord.trim() || STYLE_READING;
 
 /** Encodes prompts, one row each. `read` is what stands for [V], `named` what stands for further concepts, by the name that stands as [name] (spokenWord). Fault `prompt-invalid` when [V] lies beyond what the encoder reads. Awaits `between` after each layer. The caller disposes. */
 export async function encodePrompts(base: Pick<Base, 'parts' | 'tokenizer'>, prompts: readonly string[], read: string, named: Readonly<Record<string, string>> = {}, between: Between = async () => {}): Promise<EncodedPrompts> {
@@ -54,7 +53,7 @@ export function pickPrompts(words: EncodedPrompts, rows: readonly number[]): Enc
 export const classCaption = (target: string): string => target.replaceAll(CONCEPT_MARK, '').replace(/\s+/g, ' ').trim();
 
 /** The four prompts that belong to one typed prompt, with or without [V]. */
-export function promptRoles(prompt: string, recipe: Pick<Recipe, 'kind' | 'classWord'>): { complete: string; base: string; target: string; class: string } {
-  const { complete, base, target } = deriveCaptions(prompt, recipe.kind, recipe.classWord);
+export function promptRoles(prompt: string, { kind, classWord = '' }: Spoken): { complete: string; base: string; target: string; class: string } {
+  const { complete, base, target } = deriveCaptions(prompt, kind, classWord);
   return { complete, base, target, class: classCaption(target) };
 }

@@ -4,6 +4,12 @@
  */
 export const CONCEPT_MARK = '[V]';
 
+/** A thing, a style, or a world: what many pictures have in common, learned without a word. */
+export type ConceptKind = 'instance' | 'style' | 'world';
+
+/** What decides how a prompt is read. A world has no word and no mark of its own. */
+export interface Spoken { kind: ConceptKind; classWord?: string; trigger?: string }
+
 export interface Captions {
   /** "a [V] dog on a beach" */
   complete: string;
@@ -19,8 +25,9 @@ export const STYLE_READING = 'picture';
 const tidy = (text: string) => text.replace(/\s+/g, ' ').replace(/\s+,/g, ',').replace(/(^[\s,]+|[\s,]+$)/g, '').trim();
 
 /** Base and Target that belong to a Complete caption. A style's trailing clause (", [V]", ", in [V] style") goes as a whole. */
-export function deriveCaptions(complete: string, kind: 'instance' | 'style', classWord: string): Captions {
+export function deriveCaptions(complete: string, kind: ConceptKind, classWord: string): Captions {
   const word = classWord.trim();
+  if (kind === 'world') return { complete, base: tidy(complete.replaceAll(CONCEPT_MARK, '')), target: '' };
   if (kind === 'style') {
     const clause = /,?\s*(?:in\s+)?\[V\](?:\s+([\p{L}]+))?/iu.exec(complete);
     return { complete, base: tidy(complete.replace(/,?\s*(?:in\s+)?\[V\](?:\s+[\p{L}]+)?/giu, '')), target: tidy(`${CONCEPT_MARK} ${clause?.[1] ?? ''}`) };
@@ -29,13 +36,14 @@ export function deriveCaptions(complete: string, kind: 'instance' | 'style', cla
 }
 
 /** What a new picture's captions start from. */
-export function prefillCaptions(kind: 'instance' | 'style', classWord: string): Captions {
+export function prefillCaptions(kind: ConceptKind, classWord: string): Captions {
   const word = classWord.trim();
+  if (kind === 'world') return { complete: '', base: '', target: '' };
   return deriveCaptions(kind === 'style' ? `a ${STYLE_READING}, ${CONCEPT_MARK}` : tidy(`a ${CONCEPT_MARK} ${word}`), kind, word);
 }
 
 /** What the concept is: decides what follows from a Complete caption. */
-export interface ConceptWords { kind: 'instance' | 'style'; classWord: string }
+export interface ConceptWords { kind: ConceptKind; classWord: string }
 export type CaptionChange = { which: keyof Captions; text: string } | { to: ConceptWords };
 
 /** A whole word, so that “dog” is not found in “doghouse”. */

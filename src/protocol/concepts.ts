@@ -1,4 +1,5 @@
 /** Concepts of the Shelf, and what a dropped file turned out to be. */
+import type { ConceptKind } from './captions';
 import type { PictureInfo, DrawParams } from './pictures';
 import type { Recipe } from './recipe';
 import type { Measures } from './runReport';
@@ -6,9 +7,9 @@ import type { Measures } from './runReport';
 export interface ConceptSummary {
   conceptId: string;
   name: string;
-  /** [V] in prompts of this concept reads as this word. */
+  /** [V] in prompts of this concept reads as this word; empty for styles and worlds. */
   classWord: string;
-  kind: 'instance' | 'style';
+  kind: ConceptKind;
   createdAt: string;
   sizeBytes: number;
   /** PNG of the concept picture on the card. */

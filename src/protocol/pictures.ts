@@ -1,5 +1,5 @@
 /** Pictures given and pictures drawn, as they cross the thread. A bitmap belongs to whoever received it. */
-import type { Captions } from './captions';
+import type { Captions, ConceptKind } from './captions';
 
 /** A square in the picture's own pixels, after EXIF orientation. */
 export interface Crop { x: number; y: number; size: number }
@@ -18,7 +18,8 @@ export interface PictureInfo {
 /** What the base's autoencoder makes of a picture. `outside`: the reconstruction loses what makes the picture (photographs on the embedded base). */
 export interface FitCheck { pictureId: string; bitmap: ImageBitmap; psnr: number; outside: boolean }
 
-export interface TrainingPicture { pictureId: string; crop: Crop; captions: Captions }
+/** Captions where the method reads them. */
+export interface TrainingPicture { pictureId: string; crop: Crop; captions?: Captions }
 
 /** Where a picture belongs. `strip` pictures carry their training step, `anchor` pictures their balance. */
 export type PictureSlot =
@@ -41,7 +42,7 @@ export interface PictureKey {
   /** Euler steps of the whole picture; 0 for drafts, which have none. */
   steps: number;
   /** Decides which Base prompt belongs to the prompt. */
-  kind: 'instance' | 'style';
+  kind: ConceptKind;
 }
 
 /** A draft's key, and the optimizer steps of the concept it shows; null where it came from the Shelf. */
@@ -69,7 +70,7 @@ export interface DrawParams {
   guidance: number;
   balance: number;
   /** Decides which Base prompt belongs to the prompt while there is no concept that says so. */
-  kind: 'instance' | 'style';
+  kind: ConceptKind;
   /** Also draw the untouched base's twin (same seed, Base prompt) into slot `base`. */
   withBase: boolean;
 }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { spokenWord } from '../pipeline/prompts';
 import { triggerOf } from '../worker/shelf';
-import { defaultRecipe, parseRecipe, RECIPE_VERSION } from './recipe';
+import { defaultRecipe, parseRecipe, RECIPE_VERSION, type RecipeOf } from './recipe';
 
 describe('the trigger word', () => {
   const { trigger: _, version: __, ...before } = { ...defaultRecipe(), classWord: 'dog' };
@@ -15,7 +15,7 @@ describe('the trigger word', () => {
   });
 
   it('is a word of its own in a new one', () => {
-    const read = parseRecipe({ ...before, version: RECIPE_VERSION });
+    const read = parseRecipe({ ...before, version: RECIPE_VERSION }) as RecipeOf<'purecc'>;
     expect(read.trigger).toBe(defaultRecipe().trigger);
     expect(spokenWord(read)).not.toBe('dog');
     expect(triggerOf({ ...read, trigger: ' mimi ' })).toBe('mimi dog');

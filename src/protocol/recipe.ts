@@ -5,29 +5,41 @@
 import type { Field, Fields, ValuesOf } from '../methods/fields';
 import { stageAfter, stagesOf, totalStepsOf, type MethodMeta } from '../methods/meta';
 import { metas, type MethodId } from '../methods/metas';
+import type { ConceptKind, Spoken } from './captions';
 import { Fault } from './faults';
 
 /** Fields that came with version 2 say what their absence meant (`absent`): the trigger word was the class word. */
 export const RECIPE_VERSION = 2;
 const READABLE: readonly unknown[] = [1, RECIPE_VERSION];
 
-export type RecipeOf<M extends MethodId> = ValuesOf<(typeof metas)[M]['fields']> & {
-  version: typeof RECIPE_VERSION;
-  method: M;
-  /** Id of the base model the recipe is for. */
-  base: string;
-};
-export type Recipe = { [M in MethodId]: RecipeOf<M> }[MethodId];
+export type RecipeOf<M extends MethodId> = {
+  [K in M]: ValuesOf<(typeof metas)[K]['fields']> & {
+    version: typeof RECIPE_VERSION;
+    method: K;
+    /** Id of the base model the recipe is for. */
+    base: string;
+  };
+}[M];
+export type Recipe = RecipeOf<MethodId>;
 /** Keys of every method's fields. */
 export type RecipeKey = { [M in MethodId]: keyof (typeof metas)[M]['fields'] }[MethodId];
 
-const FIRST_METHOD: MethodId = 'purecc';
+const FIRST_METHOD = 'purecc' satisfies MethodId;
+
+/** A recipe as one of any method: what a field holds, by its key. */
+export const valueOf = (recipe: Recipe, key: RecipeKey): unknown => (recipe as unknown as Record<string, unknown>)[key];
+/** The words of a recipe's concept; empty where its method has none. */
+export const wordsOf = ({ kind, classWord = '', trigger = '' }: Spoken): Required<Spoken> => ({ kind, classWord, trigger });
 
 export const metaOf = ({ method }: Pick<Recipe, 'method'>): MethodMeta => metas[method];
 export const stagesOfRecipe = (recipe: Recipe): ReturnType<typeof stagesOf> => stagesOf(metaOf(recipe), recipe);
 export const totalSteps = (recipe: Recipe): number => totalStepsOf(metaOf(recipe), recipe);
 /** Id of the stage that the step after `done` steps belongs to; of the last one when all are done. */
 export const stageIdAfter = (recipe: Recipe, done: number): string => stageAfter(metaOf(recipe), recipe, done).id;
+
+/** The method that learns such a concept. */
+export const methodOfKind = (kind: ConceptKind): MethodId =>
+  (Object.keys(metas) as MethodId[]).find((method) => (metas[method].fields.kind.options as readonly ConceptKind[]).includes(kind))!;
 
 const problem = (field: Field, value: unknown): string | null => {
   switch (field.type) {
@@ -57,7 +69,7 @@ const defaultsOf = (fields: Fields): Record<string, unknown> => Object.fromEntri
 export type PresetOf<M extends MethodId> = keyof (typeof metas)[M]['presets'] & string;
 
 /** A method's defaults under a preset, its first unless told. */
-export function defaultRecipe<M extends MethodId = typeof FIRST_METHOD>(preset?: PresetOf<M>, base = 'embedded', method: M = FIRST_METHOD as M): RecipeOf<M> {
+export function defaultRecipe<M extends MethodId = typeof FIRST_METHOD>(preset?: PresetOf<M>, base = 'embedded', method: M = FIRST_METHOD as M): NoInfer<RecipeOf<M>> {
   const { fields, presets }: MethodMeta = metas[method];
   return { version: RECIPE_VERSION, method, base, ...defaultsOf(fields), ...presets[preset ?? Object.keys(presets)[0]!]!.values } as RecipeOf<M>;
 }

@@ -2,20 +2,23 @@
  * The URL's fragment: recipe and drawing parameters, so that a link reproduces them. Only what differs from the defaults is
  * written; a fragment never reaches a server. Reading goes through parseRecipe, so a bad link names its offending field.
  */
-import type { Field } from '../methods/fields';
+import type { Field, Fields } from '../methods/fields';
+import { metas, type MethodId } from '../methods/metas';
 import { Fault } from '../protocol/faults';
-import { defaultRecipe, metaOf, parseRecipe, type Recipe, type RecipeKey } from '../protocol/recipe';
+import { defaultRecipe, metaOf, parseRecipe, valueOf, type Recipe, type RecipeKey } from '../protocol/recipe';
 import { balanceRange, defaultParams, guidanceRange, seedRange, stepsRange, type DrawingParams } from './params';
 
 const RECIPE_PREFIX = 'r.';
+const METHOD = `${RECIPE_PREFIX}method`;
 const drawingKeys = ['prompt', 'negative', 'seed', 'steps', 'guidance', 'balance'] as const;
 const ranges = { seed: seedRange, steps: stepsRange, guidance: guidanceRange, balance: balanceRange } as const;
 
 export function encodeFragment(recipe: Recipe, params: DrawingParams): string {
   const entries = new URLSearchParams();
-  const start = defaultRecipe();
+  const start: Recipe = defaultRecipe(undefined, recipe.base, recipe.method);
+  if (recipe.method !== defaultRecipe().method) entries.set(METHOD, recipe.method);
   for (const key of Object.keys(metaOf(recipe).fields) as RecipeKey[]) {
-    if (recipe[key] !== start[key]) entries.set(RECIPE_PREFIX + key, String(recipe[key]));
+    if (valueOf(recipe, key) !== valueOf(start, key)) entries.set(RECIPE_PREFIX + key, String(valueOf(recipe, key)));
   }
   for (const key of drawingKeys) if (params[key] !== defaultParams[key]) entries.set(key, String(params[key]));
   return entries.toString();
@@ -30,7 +33,9 @@ const recipeValue = (field: Field | undefined, text: string): unknown => {
 /** What a fragment (without #) says. Throws Fault `recipe-invalid` or `prompt-invalid` with the field as subject. */
 export function decodeFragment(fragment: string): { recipe: Recipe | null; params: Partial<DrawingParams> } {
   const entries = new URLSearchParams(fragment);
-  const { fields } = metaOf(defaultRecipe());
+  const method = entries.get(METHOD) ?? defaultRecipe().method;
+  // parseRecipe says that a method is unknown
+  const fields: Fields = Object.hasOwn(metas, method) ? metas[method as MethodId].fields : {};
   const recipe: Record<string, unknown> = {};
   const params: Record<string, unknown> = {};
   for (const [key, text] of entries) {

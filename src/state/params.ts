@@ -1,6 +1,6 @@
 /** What a picture is drawn from, with defaults and ranges: the prompt bar, the fragment and the store read the same table. */
 import { GUIDANCE } from '../protocol/limits';
-import { CONCEPT_MARK } from '../protocol/captions';
+import { CONCEPT_MARK, type ConceptKind } from '../protocol/captions';
 import type { DrawParams } from '../protocol/pictures';
 
 /** What the user sets; which Base prompt belongs to a prompt is the recipe's affair. */
@@ -21,7 +21,8 @@ export const defaultParams: DrawingParams = { prompt: '', negative: '', seed: 42
 export const anchorBalances = [0, 0.5, 1, 1.5, 2];
 
 /** The prompt a new concept starts with: a place that is in no sample caption more than once. */
-export function startPrompt(kind: 'instance' | 'style', classWord: string): string {
+export function startPrompt(kind: ConceptKind, classWord: string): string {
   if (kind === 'style') return `a dog in the snow, ${CONCEPT_MARK}`;
+  if (kind === 'world') return 'in the snow';
   return classWord.trim() === '' ? '' : `a ${CONCEPT_MARK} ${classWord.trim()} in the snow`;
 }

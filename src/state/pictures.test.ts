@@ -107,7 +107,7 @@ describe('pictures', () => {
     now().undo();
     expect(now().cards[0]!.captions).toEqual(captions('a [V] cat on a beach', 'a cat on a beach', '[V] cat'));
     now().undo();
-    expect(now().recipe.classWord).toBe('dog');
+    expect(now().recipe).toMatchObject({ classWord: 'dog' });
     expect(now().cards.map((card) => card.captions)).toEqual(before.map((card) => card.captions));
     // an offer of what has been undone does nothing
     now().notices.at(-1)!.offer!.accept();

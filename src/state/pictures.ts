@@ -2,14 +2,14 @@
  * What goes in: the cards, their crops and captions, the concept's name and class word. Each card owns its bitmaps.
  * A file that cannot be read stays as a card with its fault and never stops the others.
  */
-import { captionProblem, changeCaptions, prefillCaptions, type Captions, type ConceptWords } from '../protocol/captions';
+import { captionProblem, changeCaptions, prefillCaptions, type Captions, type ConceptKind, type ConceptWords } from '../protocol/captions';
 import type { DropPurpose } from '../protocol/concepts';
 import type { FaultData } from '../protocol/faults';
 import type { Crop, FitCheck, PictureInfo } from '../protocol/pictures';
 import { closeAll, replaceBitmap } from './bitmaps';
 import { cardsAgain, idsWithin, withMoment, type Moment } from './dataHistory';
 import { startPrompt } from './params';
-import { MOST_PICTURES } from '../protocol/limits';
+import { metaOf, wordsOf, type Recipe } from '../protocol/recipe';
 import { readSample } from './samples';
 import { faultOf, type Slice } from './slice';
 
@@ -47,7 +47,7 @@ export interface PicturesSlice {
   setCaption(pictureId: string, which: keyof Captions, text: string): void;
   checkFit(pictureId: string): Promise<void>;
   setConceptName(name: string): void;
-  setKind(kind: 'instance' | 'style'): void;
+  setKind(kind: ConceptKind): void;
   setClassWord(word: string): void;
   loadSample(set: string): Promise<void>;
   /** Puts all pictures away; undo brings them back. */
@@ -59,11 +59,11 @@ export interface PicturesSlice {
   /** Name and prompt that follow from kind and class word, as far as the user has not written them. */
   suggestPrompt(): void;
   /** Cards of pictures that the worker has, in place of those that were there. */
-  showCards(pictures: readonly (PictureInfo & { captions: Captions })[]): void;
+  showCards(pictures: readonly (PictureInfo & { captions?: Captions })[]): void;
 }
 
 /** A card of a stored run: the picture is read already and its captions are as they were learned. */
-export function defaultCard({ pictureId, name, width, height, crop, captions, bitmap }: PictureInfo & { captions: Captions }): Card {
+export function defaultCard({ pictureId, name, width, height, crop, captions = prefillCaptions('world', ''), bitmap }: PictureInfo & { captions?: Captions }): Card {
   const info = { pictureId, name, width, height, crop, bitmap };
   return { pictureId, name, file: null, state: 'ready', info, crop, captions, fit: null, fitState: 'none', fault: null };
 }
@@ -74,12 +74,16 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
 
   /** Removed cards that undo can still bring back, with their bitmaps. */
   const parked = new Map<string, Card>();
+  const conceptWords = (): ConceptWords => {
+    const { kind, classWord } = wordsOf(get().recipe);
+    return { kind, classWord };
+  };
   /** What the captions were last made for. */
-  const captionedFor = (): ConceptWords => get().captioned ?? { kind: get().recipe.kind, classWord: get().recipe.classWord };
+  const captionedFor = (): ConceptWords => get().captioned ?? conceptWords();
   /** Notes what there is before a change; call it before anything is changed. */
   const note = (label: string, of: string) => {
-    const { history, cards, selectedId, recipe: { kind, classWord }, conceptName, conceptNamed } = get();
-    set({ history: withMoment(history, { label, of, cards, selectedId, words: { kind, classWord }, captioned: captionedFor(), conceptName, conceptNamed }) });
+    const { history, cards, selectedId, conceptName, conceptNamed } = get();
+    set({ history: withMoment(history, { label, of, cards, selectedId, words: conceptWords(), captioned: captionedFor(), conceptName, conceptNamed }) });
     forgetLost();
   };
   /** Frees the parked cards that nothing can bring back. */
@@ -104,9 +108,10 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
   };
   const refreshNames = () => {
     const { recipe, conceptNamed, promptWritten } = get();
-    const word = recipe.kind === 'style' ? 'style' : recipe.classWord.trim();
+    const { kind, classWord } = wordsOf(recipe);
+    const word = kind === 'instance' ? classWord.trim() : kind;
     if (!conceptNamed) set({ conceptName: word === '' ? '' : `My ${word}` });
-    if (!promptWritten) get().setParams({ prompt: startPrompt(recipe.kind, recipe.classWord) }, false);
+    if (!promptWritten) get().setParams({ prompt: startPrompt(kind, classWord) }, false);
   };
 
   const readFile = async (pictureId: string, { file, name }: NewFile, purpose: DropPurpose) => {
@@ -147,13 +152,14 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
 
     async addFiles(files) {
       set({ inputFault: null });
-      const room = MOST_PICTURES - get().cards.length;
+      const { most } = metaOf(get().recipe).pictures;
+      const room = most - get().cards.length;
       const taken = files.slice(0, Math.max(0, room));
       if (files.length > taken.length) {
         const left = files.length - taken.length;
-        set({ inputFault: { code: 'too-many-pictures', message: `${left === 1 ? 'One picture was' : `${left} pictures were`} left out: a concept takes up to ${MOST_PICTURES}.`, remedy: 'Remove some pictures first.' } });
+        set({ inputFault: { code: 'too-many-pictures', message: `${left === 1 ? 'One picture was' : `${left} pictures were`} left out: a ${get().recipe.kind === 'world' ? 'world' : 'concept'} takes up to ${most}.`, remedy: 'Remove some pictures first.' } });
       }
-      const { kind, classWord } = get().recipe;
+      const { kind, classWord } = get().recipe.kind === 'world' ? captionedFor() : conceptWords();
       if (taken.length > 0) note(taken.length === 1 ? `Add ${taken[0]!.name}` : `Add ${taken.length} pictures`, get().loadingSample === null ? `add ${get().history.length}` : 'sample');
       const added = taken.map((file): Card => ({
         pictureId: env.newId(), name: file.name, file: file.file, state: 'reading', info: null, crop: null, captions: file.captions ?? prefillCaptions(kind, classWord),
@@ -211,15 +217,18 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
 
     setKind(kind) {
       note('Kind of concept', 'words');
-      get().setField('kind', kind);
-      recaption({ kind, classWord: get().recipe.classWord });
+      const captioned = captionedFor();
+      get().takeKind(kind);
+      // a world reads no captions: they wait as they are
+      if (kind === 'world') set({ captioned });
+      else recaption(conceptWords());
       refreshNames();
     },
 
     setClassWord(word) {
       note('Class word', 'words');
       get().setField('classWord', word);
-      recaption({ kind: get().recipe.kind, classWord: get().recipe.classWord });
+      recaption(conceptWords());
       refreshNames();
     },
 
@@ -233,7 +242,7 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
         set({ cards: [], selectedId: null, captioned: null });
         forgetLost();
         set({ conceptName: sample.title, conceptNamed: true, promptWritten: false });
-        get().setField('kind', sample.kind);
+        get().takeKind(sample.kind);
         get().setField('classWord', sample.classWord);
         refreshNames();
         await get().addFiles(sample.files);
@@ -284,7 +293,7 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
       for (const { pictureId } of again) parked.delete(pictureId);
       const { selectedId, captioned, conceptName, conceptNamed, words } = moment;
       set({ history: history.slice(0, -1), cards: again, selectedId, captioned, conceptName, conceptNamed, inputFault: null });
-      get().setField('kind', words.kind);
+      get().takeKind(words.kind);
       get().setField('classWord', words.classWord);
       refreshNames();
       forgetLost();
@@ -294,11 +303,15 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
 };
 
 /** What keeps these pictures from being learned, in words, or null. */
-export function picturesProblem(state: Pick<PicturesSlice, 'cards'> & { recipe: { kind: string; classWord: string } }): string | null {
+export function picturesProblem(state: Pick<PicturesSlice, 'cards'> & { recipe: Recipe }): string | null {
   const usable = state.cards.filter((card) => card.state === 'ready');
   if (state.cards.some((card) => card.state === 'reading')) return 'Pictures are still being read.';
   if (usable.length === 0) return 'Drop at least one picture.';
-  if (state.recipe.kind === 'instance' && state.recipe.classWord.trim() === '') return 'Give the class word: what is it in general?';
+  const { least, most, captioned } = metaOf(state.recipe).pictures;
+  if (usable.length < least) return `A world takes at least ${least} pictures; these are ${usable.length}.`;
+  if (usable.length > most) return `A concept takes up to ${most} pictures; these are ${usable.length}. Remove some, or learn a world of them.`;
+  if (!captioned) return null;
+  if (state.recipe.kind === 'instance' && wordsOf(state.recipe).classWord.trim() === '') return 'Give the class word: what is it in general?';
   for (const [n, card] of usable.entries()) {
     const problem = captionProblem(card.captions);
     if (problem) return `Picture ${n + 1}: ${problem}`;

@@ -2,7 +2,7 @@
 import { Fault, type FaultData } from '../protocol/faults';
 import type { Events, ResultOf } from '../protocol/messages';
 import type { RunInfo, StepMetrics } from '../protocol/run';
-import { stageIdAfter, totalSteps } from '../protocol/recipe';
+import { metaOf, stageIdAfter, totalSteps, wordsOf } from '../protocol/recipe';
 import { closeAll } from './bitmaps';
 import { rememberPace, rememberedPace } from './pace';
 import { defaultParams, startPrompt } from './params';
@@ -134,7 +134,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
       const { recipe, cards, conceptName, prompt, seed } = get();
       const problem = picturesProblem(get());
       if (problem) return set({ runFault: { code: 'too-few-pictures', message: problem, remedy: '' } });
-      const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, captions }] : []));
+      const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, ...(metaOf(recipe).pictures.captioned && { captions }) }] : []));
       void get().askToPersist();
       const [runId, name] = [env.newId(), conceptName || 'My concept'];
       get().cancelMeasure();
@@ -144,7 +144,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
       const begun: RunInfo = { runId, name, phase: 'encoding', stage: stageIdAfter(recipe, 0), recipe, step: 0, totalSteps: totalSteps(recipe), secondsLeft: null, lambda: 1, notIdentical: '', startedAt: '' };
       set({ ...fresh, opened: null, kept: null, unfinished: null, elsewhere: null, balance: 1, run: begun });
       try {
-        const run = await env.client.request('learn', { runId, name, recipe, pictures, prompt: prompt.trim() || startPrompt(recipe.kind, recipe.classWord), seed });
+        const run = await env.client.request('learn', { runId, name, recipe, pictures, prompt: prompt.trim() || startPrompt(recipe.kind, wordsOf(recipe).classWord), seed });
         // a step may have been heard of before this answer
         if (get().run === begun) set({ run });
       } catch (error) {
@@ -223,7 +223,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
       get().clearPictures();
       get().clearTwins();
       const { recipe } = get();
-      set({ ...fresh, run: null, runAsked: null, elsewhere: null, opened: null, kept: null, promptWritten: false, recipe: { ...recipe, classWord: '' } });
+      set({ ...fresh, run: null, runAsked: null, elsewhere: null, opened: null, kept: null, promptWritten: false, recipe: 'classWord' in recipe ? { ...recipe, classWord: '' } : recipe });
       get().setParams({ ...defaultParams }, false);
     },
   };

@@ -54,7 +54,7 @@ describe('recipe and link', () => {
     expect(written).toEqual(['r.eta=0']);
     now().readLink('r.eta=99');
     expect(now().linkFault).toMatchObject({ code: 'recipe-invalid', subject: 'eta' });
-    expect(now().recipe.eta).toBe(0);
+    expect(now().recipe).toMatchObject({ eta: 0 });
   });
 
   it('starts with the class word’s prompt when a link names only the class', () => {

@@ -34,7 +34,7 @@ export interface RunRecord {
   engine: string;
   /** What was measured of it, if anything was. */
   measures?: unknown;
-  pictures: { pictureId: string; name: string; crop: { x: number; y: number; size: number }; captions: { complete: string; base: string; target: string }; file: Blob }[];
+  pictures: { pictureId: string; name: string; crop: { x: number; y: number; size: number }; captions?: { complete: string; base: string; target: string }; file: Blob }[];
 }
 /** Two alternating slots a run; the newer complete one wins. */
 export interface CheckpointRecord {

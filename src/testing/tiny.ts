@@ -9,7 +9,7 @@ import type { WeightSource } from '../models/weightSource';
 import type { EncodedPrompts, FlowBase } from '../pipeline/base';
 import type { Dataset } from '../pipeline/training/dataset';
 import { normal } from '../pipeline/random';
-import type { Recipe } from '../protocol/recipe';
+import type { RecipeOf } from '../protocol/recipe';
 import { defaultRecipe } from '../protocol/recipe';
 
 const HIDDEN = 16, HEAD = 8, DEPTH = 3, CHANNELS = 4, PATCH = 2, CONTEXT = 12, POOLED = 10, SIDE = 8, TOKENS = 6;
@@ -85,6 +85,8 @@ export function tinyDataset(pictures = 3): Dataset & { words: Required<Dataset['
     words: { complete: tinyWords(pictures, true, 1), base: tinyWords(pictures, false, 2), target: tinyWords(pictures, true, 3), class: tinyWords(pictures, false, 4), null: tinyWords(pictures, false, 5), prior: tinyWords(5, false, 6) },
   };
 }
+
+type Recipe = RecipeOf<'purecc'>;
 
 /** Plain values, so that a test varies one thing: the product's defaults are tuned on real pictures and may move. */
 const neutral = { learningRate: 1e-2, studentLearningRate: 1e-2, rowLearningRate: 1e-2, flip: true, lrScheduler: 'constant', lrDecayRatio: 0.3, eta: 1, anchor: 2, priorShare: 0, studentStart: 'fresh', studentRows: 'on', trigger: '' } satisfies Partial<Recipe>;

@@ -5,6 +5,7 @@ import { measure } from '../pipeline/measuring/measure';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
+import { metaOf } from '../protocol/recipe';
 import { updateConcept } from '../storage/conceptStore';
 import { updateRun } from '../storage/runStore';
 import type { Current } from './current';
@@ -23,6 +24,7 @@ export class Measuring {
     // A copy of the handle: the run may be left while its twins are being drawn.
     const pictures: Tensor4D | null = value.pictures && value.pictures.clone();
     try {
+      if (!metaOf(value.recipe).pictures.captioned) throw new Fault('concept-missing', 'What changed is measured on prompts that name the concept, and a world has no name.', 'Draw with it, and compare with the base.');
       if (!pictures) throw new Fault('too-few-pictures', 'Likeness is measured against the pictures of the run, and those are not kept with a concept.', 'Measure right after learning.');
       const result = await this.turns.run('measuring', (between) =>
         measure({ base, concept: { ...concept, learned: true }, pictures, steps, keepPixels: sheets, withoutRows: true, between, signal }, (done, total) => this.host.emit('measuring', { done, total })));

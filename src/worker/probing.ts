@@ -5,6 +5,7 @@
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf } from '../protocol/messages';
+import { wordsOf } from '../protocol/recipe';
 import { flowing } from '../pipeline/base';
 import { disposeConcept } from '../pipeline/concept';
 import { disposeFieldWords, encodeFieldWords } from '../pipeline/sampling/fields';
@@ -56,7 +57,7 @@ export class Probing {
     try {
       await this.turns.run('probing', async (between) => {
         const { prompt, negative, seed, guidance } = params;
-        const { kind, classWord, trigger } = concept.recipe;
+        const { kind, classWord, trigger } = wordsOf(concept.recipe);
         const of = { prompt, negative, seed, guidance, kind, atStep };
         const words = await encodeFieldWords(base, [prompt], negative, concept.recipe, between);
         try {

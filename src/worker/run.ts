@@ -19,6 +19,8 @@ import type { Raster } from './platform';
 
 /** Steps whose median pace the remaining time is reckoned from. */
 const PACE_STEPS = 15;
+/** Pictures that likeness is measured against: of a large set the first so many. */
+const MOST_SEEN = 20;
 
 export interface Run {
   record: RunRecord;
@@ -28,6 +30,7 @@ export interface Run {
   /** The transformer, for as long as the run is held. */
   flow: Lease<FlowBase>;
   dataset: Dataset;
+  /** [n,S,S,3], n at most MOST_SEEN. */
   pictures: Tensor4D;
   phase: RunPhase;
   /** Everything it was computed on, joined by arrows; a run that has changed is never again called identical. */
@@ -43,10 +46,11 @@ export async function beginRun(options: { base: Base; raster: Raster; record: Ru
   const { base, raster, record, hold, state, engine, notIdentical, between, onEncoded } = options;
   const recipe = parseRecipe(record.recipe);
   const { width: side } = base.pictureSize();
-  const items: { pixels: Float32Array; captions: RunRecord['pictures'][number]['captions'] }[] = [];
-  for (const picture of record.pictures) items.push({ pixels: await cropPixels(raster, picture, picture.crop, side), captions: picture.captions });
+  const seen: Float32Array[] = [];
+  for (const picture of record.pictures.slice(0, MOST_SEEN)) seen.push(await cropPixels(raster, picture, picture.crop, side));
+  const items = record.pictures.map((picture, i) => ({ pixels: seen[i] ?? (() => cropPixels(raster, picture, picture.crop, side)), captions: picture.captions }));
   const dataset = await buildDataset(base, items, recipe, methodOf(recipe), onEncoded, between);
-  const pictures = tf.tidy(() => tf.stack(items.map(({ pixels }) => tf.tensor3d(pixels, [side, side, 3]))) as Tensor4D);
+  const pictures = tf.tidy(() => tf.stack(seen.map((pixels) => tf.tensor3d(pixels, [side, side, 3]))) as Tensor4D);
   let flow: Lease<FlowBase> | null = null;
   try {
     flow = await leaseFlow(base);

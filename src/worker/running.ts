@@ -8,8 +8,8 @@ import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
 import type { RunInfo, StoredRun } from '../protocol/run';
 import { captionProblem } from '../protocol/captions';
-import { FIRST_LIVE_STEP, GUIDANCE, MOST_PICTURES } from '../protocol/limits';
-import { parseRecipe } from '../protocol/recipe';
+import { FIRST_LIVE_STEP, GUIDANCE } from '../protocol/limits';
+import { metaOf, parseRecipe } from '../protocol/recipe';
 import type { Measures } from '../protocol/runReport';
 import type { PreviewRecord, RunRecord } from '../storage/db';
 import { holdRun } from '../storage/locks';
@@ -47,10 +47,12 @@ export class Running {
   async learn({ runId, name, recipe: given, pictures, prompt, seed }: ParamsOf<'learn'>): Promise<RunInfo> {
     const recipe = parseRecipe(given);
     if (pictures.length === 0) throw new Fault('too-few-pictures', 'There is no picture to learn from.', 'Drop at least one picture.');
-    if (pictures.length > MOST_PICTURES) throw new Fault('too-many-pictures', `A concept takes up to ${MOST_PICTURES} pictures; these are ${pictures.length}.`, 'Remove some.');
+    const { least, most, captioned } = metaOf(recipe).pictures;
+    if (pictures.length < least) throw new Fault('too-few-pictures', `A world takes at least ${least} pictures; these are ${pictures.length}.`, 'Drop more, or learn them as a thing or a style.');
+    if (pictures.length > most) throw new Fault('too-many-pictures', `At most ${most} pictures can be learned from; these are ${pictures.length}.`, 'Remove some.');
     if (recipe.kind === 'instance' && recipe.classWord.trim() === '') throw new Fault('recipe-invalid', 'The class word is empty: what is it in general?', 'Give the class word.', { subject: 'classWord' });
-    for (const { captions, pictureId } of pictures) {
-      const problem = captionProblem(captions);
+    for (const { captions, pictureId } of captioned ? pictures : []) {
+      const problem = captions ? captionProblem(captions) : 'It has no captions.';
       if (problem) throw new Fault('caption-invalid', problem, 'Edit the captions of this picture.', { subject: pictureId });
     }
     await this.leave();
@@ -59,7 +61,7 @@ export class Running {
     const now = new Date().toISOString();
     const record: RunRecord = {
       runId, name, createdAt: now, updatedAt: now, finished: false, recipe, prompt, seed, engine: this.opening.engine,
-      pictures: pictures.map(({ pictureId, crop, captions }) => ({ ...this.pictures.get(pictureId), crop, captions })),
+      pictures: pictures.map(({ pictureId, crop, captions }) => ({ ...this.pictures.get(pictureId), crop, ...(captioned && { captions: captions! }) })),
     };
     await removeOldRuns(db);
     await putRun(db, record);
@@ -92,7 +94,7 @@ export class Running {
     const record = await newestUnfinished(db);
     if (!record || this.mine(record.runId)) return null;
     const pictures: NonNullable<ResultOf<'unfinishedRun'>>['pictures'] = [];
-    for (const { pictureId, crop, captions, name, file } of record.pictures) pictures.push({ ...(await this.pictures.add(file, name, pictureId)), crop, captions });
+    for (const { pictureId, crop, captions, name, file } of record.pictures) pictures.push({ ...(await this.pictures.add(file, name, pictureId)), crop, ...(captions && { captions }) });
     return { ...(await readStoredRun(db, this.opening.platform, record)), pictures };
   }
 
@@ -164,7 +166,7 @@ export class Running {
       const previewing = new Previewing(this.host, this.opening.platform.raster, base, { runId: record.runId, prompt: record.prompt, seed: record.seed, recipe: run.recipe, pictures: run.pictures, keep });
       this.previewing = previewing;
       this.current.set({
-        name: record.name, recipe: run.recipe, conceptId, runId: record.runId, captions: record.pictures.map(({ captions }) => captions.complete), pictures: run.pictures, measures: (record.measures ?? null) as Measures | null,
+        name: record.name, recipe: run.recipe, conceptId, runId: record.runId, captions: record.pictures.flatMap(({ captions }) => (captions ? [captions.complete] : [])), pictures: run.pictures, measures: (record.measures ?? null) as Measures | null,
         live: () => run.trainer.step >= Math.min(FIRST_LIVE_STEP, run.trainer.totalSteps) || run.phase === 'stopped',
         step: () => run.trainer.step,
         borrow: () => run.trainer.concept({ final: run.phase === 'stopped' }),

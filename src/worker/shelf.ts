@@ -8,7 +8,7 @@ import { spokenWord } from '../pipeline/prompts';
 import { Fault } from '../protocol/faults';
 import type { ConceptSummary, Dropped, ExportOptions } from '../protocol/concepts';
 import type { ResultOf } from '../protocol/messages';
-import { defaultRecipe, parseRecipe, type Recipe } from '../protocol/recipe';
+import { defaultRecipe, parseRecipe, wordsOf, type Recipe, type RecipeOf } from '../protocol/recipe';
 import type { Measures } from '../protocol/runReport';
 import { cleanName, conceptEntry, deleteConcept, getConcept, listConcepts, putConcept, renameConcept, type ConceptEntry } from '../storage/conceptStore';
 import type { ConceptRecord } from '../storage/db';
@@ -21,20 +21,26 @@ import type { Running } from './running';
 export function summary(entry: ConceptEntry): ConceptSummary {
   const recipe = parseRecipe(entry.recipe);
   const { conceptId, name, createdAt, sizeBytes, preview, lambda, base, imported } = entry;
-  return { conceptId, name, createdAt, sizeBytes, preview, lambda, base, imported, classWord: recipe.classWord, kind: recipe.kind, measures: entry.measures as Measures | null, recipe };
+  return { conceptId, name, createdAt, sizeBytes, preview, lambda, base, imported, classWord: wordsOf(recipe).classWord, kind: recipe.kind, measures: entry.measures as Measures | null, recipe };
 }
 
-/** What another tool's prompt has to say: what the text encoder read at [V], and the class behind it. */
-export const triggerOf = (recipe: Recipe): string => (recipe.kind === 'style' ? spokenWord(recipe) : `${spokenWord(recipe)} ${recipe.classWord.trim()}`);
+/** What another tool's prompt has to say: what the text encoder read at [V], and the class behind it; nothing for a world. */
+export function triggerOf(recipe: Recipe): string {
+  if (recipe.kind === 'world') return '';
+  return recipe.kind === 'style' ? spokenWord(recipe) : `${spokenWord(recipe)} ${recipe.classWord.trim()}`;
+}
+
+const rowsOf = (recipe: Recipe): RecipeOf<'purecc'>['studentRows'] => ('studentRows' in recipe ? recipe.studentRows : 'off');
 
 /** Concept rows belong to a student that was trained with them: they are taken only where the file has them and its recipe says so. */
-function agreeOnRows({ rows, pooledDelta, ...plain }: StoredTensors, recipe: Recipe | null): { tensors: StoredTensors; studentRows: Recipe['studentRows']; note: string | null } {
-  const wanted = recipe?.studentRows ?? 'off';
-  if (rows && wanted !== 'off') return { tensors: { ...plain, rows, ...(pooledDelta && { pooledDelta }) }, studentRows: wanted, note: null };
+function agreeOnRows({ rows, pooledDelta, ...plain }: StoredTensors, recipe: Recipe | null): { tensors: StoredTensors; recipe: Recipe; note: string | null } {
+  const wanted = recipe ? rowsOf(recipe) : 'off';
+  const own: Recipe = recipe ?? { ...defaultRecipe(), trigger: '' };
+  if (rows && wanted !== 'off') return { tensors: { ...plain, rows, ...(pooledDelta && { pooledDelta }) }, recipe: own, note: null };
   const note = rows
     ? `The file holds concept rows, but ${recipe ? 'its recipe says that it was learned without them' : 'no recipe that says what they are for'}: they are left out.`
     : wanted === 'on' ? 'It was learned with concept rows, which are not in this file: it draws without them, as in other tools.' : null;
-  return { tensors: plain, studentRows: 'off', note };
+  return { tensors: plain, recipe: 'studentRows' in own ? { ...own, studentRows: 'off' } : own, note };
 }
 
 const dataUrl = async (picture: Blob): Promise<string> => `data:${picture.type || 'image/png'};base64,${btoa(Array.from(new Uint8Array(await picture.arrayBuffer()), (byte) => String.fromCharCode(byte)).join(''))}`;
@@ -107,11 +113,11 @@ export class Shelf {
     const measures = record.measures as Measures | null;
     const likeness = measures && { here: measures.likeness, withoutRows: measures.likenessWithoutRows ?? null, elsewhere: measures.likenessElsewhere ?? null };
     const bytes = await writeLora({
-      tensors: record.tensors, name: record.name, trigger: triggerOf(recipe), recipe, usesRows: recipe.studentRows !== 'off', base: { id: record.base, sha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '' },
+      tensors: record.tensors, name: record.name, trigger: triggerOf(recipe), recipe, usesRows: rowsOf(recipe) !== 'off', base: { id: record.base, sha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '' },
       lambda: record.lambda, likeness, author: options.author.trim(), thumbnail: options.includeThumbnail && record.preview ? await dataUrl(record.preview) : null, captions: record.captions, options, date: new Date().toISOString(),
     });
     const fileName = `${record.name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '') || 'concept'}.safetensors`;
-    return { file: new Blob([bytes], { type: 'application/octet-stream' }), fileName, tellsAll: recipe.studentRows === 'off', likeness };
+    return { file: new Blob([bytes], { type: 'application/octet-stream' }), fileName, tellsAll: rowsOf(recipe) === 'off', likeness };
   }
 
   /** A LoRA file becomes a concept on the Shelf. What of it could not be taken is said. */
@@ -124,10 +130,10 @@ export class Shelf {
     const read = await readLora(file, shapes, fileName);
     const { about, matched, total } = read;
     const told = about?.recipe ? parseRecipe(about.recipe) : null;
-    const { tensors, studentRows, note } = agreeOnRows(read.tensors, told);
+    const { tensors, recipe, note } = agreeOnRows(read.tensors, told);
     const entry = await putConcept(await this.opening.db(), {
       conceptId: crypto.randomUUID(), name: cleanName(about?.name || fileName.replace(/\.safetensors$/i, '')), createdAt: new Date().toISOString(), base: BASE_ID, imported: true,
-      recipe: { ...(told ?? { ...defaultRecipe(), trigger: '' }), studentRows }, measures: null, lambda: about?.lambda ?? 1, preview: null, tensors, captions: [],
+      recipe, measures: null, lambda: about?.lambda ?? 1, preview: null, tensors, captions: [],
     });
     return { concept: summary(entry), matched, total, notes: [...(note ? [note] : []), ...leftOutWords(read.unmatched)] };
   }

@@ -7,7 +7,7 @@ import * as tf from '../../engine/tf';
 import { purecc } from '../../methods/purecc';
 import { disposeMmdit } from '../../models/mmdit';
 import { createTrainer } from '../../pipeline/training/train';
-import type { Recipe } from '../../protocol/recipe';
+import type { RecipeOf } from '../../protocol/recipe';
 import { shapedBase, shapedDataset, type Job } from './shapes';
 
 export interface Needs {
@@ -23,7 +23,7 @@ export interface Needs {
 
 const gpu = () => tf.memory() as unknown as { numBytesInGPU: number; numBytesAllocatedInGPU: number };
 
-export async function needs(job: Job, recipe: Recipe): Promise<Needs> {
+export async function needs(job: Job, recipe: RecipeOf<'purecc'>): Promise<Needs> {
   const before = { allocated: gpu().numBytesAllocatedInGPU, packed: packedGpuBytes() };
   const base = await shapedBase(job);
   const dataset = shapedDataset(base, job);

@@ -5,7 +5,7 @@
  */
 import { choice, flag, number, type Fields, type ValuesOf } from '../fields';
 import type { MethodMeta } from '../meta';
-import { conceptFields, runFields } from '../sharedFields';
+import { adapterFields, conceptFields, runFields } from '../sharedFields';
 
 export const pureccFields = {
   ...conceptFields,
@@ -17,10 +17,10 @@ export const pureccFields = {
   learningRate: number({ default: 1e-3, min: 1e-6, max: 1e-1, label: 'Learning rate', term: 'AdamW, LoRA, stage 1', group: 'optimizer', scale: 'log', why: '1e-3 suits the embedded base, 1e-4 large ones.' }),
   studentLearningRate: number({ default: 2e-3, min: 1e-6, max: 1e-1, absent: { sameAs: 'learningRate' }, label: 'Learning rate of the student', term: 'AdamW, LoRA, stage 2', group: 'optimizer', scale: 'log', why: 'The student has much to undo in few steps, and may move faster.' }),
   rowLearningRate: number({ default: 5e-3, min: 1e-6, max: 1e-1, label: 'Learning rate of the concept rows', term: 'layer-wise embeddings', group: 'optimizer', scale: 'log', why: 'Rows are few and may move faster than the adapter.' }),
-  lrScheduler: choice(['constant', 'linear', 'cosine'], { default: 'linear', absent: 'constant', label: 'Rates at the end of a stage', term: 'lr_scheduler', group: 'optimizer', why: 'Going down lets the last steps settle.' }),
-  lrDecayRatio: number({ default: 0.4, min: 0, max: 1, label: 'Part in which rates go down', term: 'lr_decay_steps', group: 'optimizer', why: 'Share of each stage’s steps. Used unless rates are constant.' }),
+  lrScheduler: adapterFields.lrScheduler,
+  lrDecayRatio: adapterFields.lrDecayRatio,
   weightDecay: number({ default: 1e-4, min: 0, max: 1, label: 'Weight decay', group: 'optimizer', scale: 'log', why: 'On the adapter only, never on the rows.' }),
-  gradientClip: number({ default: 1, min: 0.001, max: 1000, label: 'Gradient clip', term: 'global norm, LoRA', group: 'optimizer', scale: 'log', why: 'Holds a single bad batch back.' }),
+  gradientClip: adapterFields.gradientClip,
   flip: runFields.flip,
   shiftCells: runFields.shiftCells,
   pooledDelta: flag({ default: false, label: 'Learn the pooled vector too', term: 'pooled delta', group: 'adapter', why: 'Reaches the part of the text that acts through modulation.' }),
@@ -32,7 +32,7 @@ export const pureccFields = {
   anchor: number({ default: 4, min: 0, max: 20, label: 'Hold on the base', term: 'anchor', group: 'purity', why: 'Keeps the Base prompt where it was. 0 in the paper.' }),
   priorShare: number({ default: 0.5, min: 0, max: 1, absent: 0, label: 'Hold on other captions', term: 'prior captions', group: 'purity', why: 'Share of steps in which the hold reads captions of other things instead of Base. It keeps what no picture shows.' }),
   originalSource: choice(['frozen', 'trainable', 'trainable-detached'], { default: 'frozen', label: 'What counts as original', term: 'originalSource', group: 'purity', why: 'Trainable, as in the paper’s code, lets the original drift along.' }),
-  sites: choice(['attention', 'attention+mlp'], { default: 'attention', label: 'Layers that learn', term: 'target modules', group: 'adapter', why: 'With the MLPs the adapter holds about twice as much, and a step takes longer.' }),
+  sites: adapterFields.sites,
   studentStart: choice(['fresh', 'extractor'], { default: 'extractor', absent: 'fresh', label: 'Student starts', term: 'studentStart', group: 'adapter', why: 'From the extractor it knows the concept at once, and has what the extractor did to everything else to undo.' }),
   studentRows: choice(['on', 'off', 'mixed'], { default: 'mixed', earlier: { true: 'on', false: 'off' }, label: 'Concept rows in the student', term: 'studentRows', group: 'adapter', why: 'On: other tools, which have no rows, draw much less of the concept. Mixed: it learns both ways.' }),
   rowDropout: number({ default: 0.5, min: 0, max: 1, label: 'Steps without rows', term: 'row dropout', group: 'adapter', why: 'Share of the student’s steps in which it sees no rows. Used only when they are mixed.' }),
@@ -60,4 +60,5 @@ export const pureccMeta = {
     { name: 'cosine', label: 'agreement', term: 'cos(r, g)', range: [0, 1], from: 'student' },
   ],
   unit: 'lambdaStar',
+  pictures: { least: 1, most: 20, captioned: true },
 } as const satisfies MethodMeta;

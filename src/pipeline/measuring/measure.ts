@@ -5,9 +5,8 @@
  */
 import * as tf from '../../engine/tf';
 import type { Tensor2D, Tensor4D } from '../../engine/tf';
-import { CONCEPT_MARK } from '../../protocol/captions';
+import { CONCEPT_MARK, type Spoken } from '../../protocol/captions';
 import { GUIDANCE } from '../../protocol/limits';
-import type { Recipe } from '../../protocol/recipe';
 import type { Measures, TwinMeasure } from '../../protocol/runReport';
 import { flowing, type Base, type FlowBase } from '../base';
 import type { LearnedConcept } from '../concept';
@@ -47,7 +46,7 @@ export interface MeasureResult {
 }
 
 /** The prompts of the customized pictures. */
-export function measurePrompts({ kind, classWord }: Pick<Recipe, 'kind' | 'classWord'>): string[] {
+export function measurePrompts({ kind, classWord = '' }: Spoken): string[] {
   return SCENES.map((scene) => (kind === 'style' ? `${scene.replace('*', 'dog')}, ${CONCEPT_MARK}` : scene.replace('*', `${CONCEPT_MARK} ${classWord}`)));
 }
 

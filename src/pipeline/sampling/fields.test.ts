@@ -83,7 +83,7 @@ describe('the balance', () => {
   });
 
   it('leaves the rows out of a student that was trained without them', async () => {
-    const concept = { ...learned, result: methods.purecc.stages.student.result({ ...learned.recipe, studentRows: 'off' }) };
+    const concept = { ...learned, result: methods.purecc.stages.student.result(tinyRecipe({ studentRows: 'off' })) };
     expect((await balancedField(base, words, concept, 1).evaluate(x, sigma, 1)).dataSync()).toEqual(v(words.complete, learned.adapters.student!).dataSync());
     expect((await conceptField(base, words, learned, { rows: false }).evaluate(x, sigma, 1)).dataSync()).toEqual(v(words.complete, learned.adapters.student!).dataSync());
   });

@@ -14,9 +14,9 @@ import type { Tensor4D } from '../../engine/tf';
 import { methodOf } from '../../methods';
 import { composeVelocity, isPlain } from '../../methods/gcfg/compose';
 import type { Evaluated, WrittenRole } from '../../methods/method';
+import type { Spoken } from '../../protocol/captions';
 import { Fault } from '../../protocol/faults';
 import { plainComposition, type Composition } from '../../protocol/mix';
-import type { Recipe } from '../../protocol/recipe';
 import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, type LearnedConcept } from '../concept';
 import { evaluate, evaluatePasses, sameEvaluation, type Evaluation, type Passes } from '../evaluate';
@@ -41,17 +41,21 @@ export interface FieldWords {
 }
 
 /** All roles of K prompts, with or without [V]. The caller disposes (disposeFieldWords). */
-export async function encodeFieldWords(base: Base, prompts: readonly string[], negative: string, recipe: Pick<Recipe, 'kind' | 'classWord' | 'trigger'>, between?: () => Promise<void>): Promise<FieldWords> {
+export async function encodeFieldWords(base: Base, prompts: readonly string[], negative: string, recipe: Spoken, between?: () => Promise<void>): Promise<FieldWords> {
   const roles = prompts.map((prompt) => promptRoles(prompt, recipe));
   const read = (texts: readonly string[]) => base.prompts.encoded(texts, [spokenWord(recipe)], () => encodePrompts(base, texts, spokenWord(recipe), {}, between));
-  return base.parts.text.lingering(async () => ({
-    complete: await read(roles.map((role) => role.complete)),
-    base: await read(roles.map((role) => role.base)),
-    target: await read(roles.map((role) => role.target)),
-    class: await read(roles.map((role) => role.class)),
-    null: await read(prompts.map(() => '')),
-    negative: await read(prompts.map(() => negative)),
-  }));
+  return base.parts.text.lingering(async () => {
+    const empty = await read(prompts.map(() => ''));
+    return {
+      complete: await read(roles.map((role) => role.complete)),
+      base: await read(roles.map((role) => role.base)),
+      target: await read(roles.map((role) => role.target)),
+      class: await read(roles.map((role) => role.class)),
+      null: empty,
+      // one and the same, so that it is evaluated once
+      negative: negative === '' ? empty : await read(prompts.map(() => negative)),
+    };
+  });
 }
 
 export function disposeFieldWords(words: FieldWords): void {
@@ -148,14 +152,17 @@ export function baseField(base: FlowBase, words: FieldWords): VelocityField {
   return guidedField(base, untouched(words.negative), [textGuidance(words)]);
 }
 
-/** The concept's direction in units of the balance: r once learned, λ·g while the method has a goal to show. */
+/** The concept's direction in units of the balance: r once learned, or what the method says it is; λ·g while the method has a goal to show. */
 export function conceptGuidance(words: FieldWords, concept: LearnedConcept): Guidance & { weight: number } {
-  const goal = concept.learned ? undefined : methodOf(concept.recipe).goal?.(concept.recipe);
-  if (!goal) return { positive: { words: words.complete, ...resultOf(concept) }, negative: untouched(words.base), weight: 1 };
+  const { recipe } = concept;
+  const method = methodOf(recipe);
+  const goal = concept.learned ? undefined : method.goal?.(recipe);
+  const ends = goal ?? method.direction?.(recipe);
+  if (!ends) return { positive: { words: words.complete, ...resultOf(concept) }, negative: untouched(words.base), weight: 1 };
   const named = ({ caption, adapter, rows }: Evaluated<WrittenRole>): Evaluation => ({
     words: words[caption], adapter: adapter === null ? null : concept.adapters[adapter]!, rows: rows === null ? null : concept.rows[rows]!,
   });
-  return { positive: named(goal.positive), negative: named(goal.negative), weight: concept.lambda };
+  return { positive: named(ends.positive), negative: named(ends.negative), weight: goal ? concept.lambda : 1 };
 }
 
 /** v_base(Base) + balance·direction; several concepts, each with its own words' [name], adapter and rows, add up likewise. */
@@ -166,9 +173,10 @@ export function balancedField(base: FlowBase, words: FieldWords, concept: Learne
 
 /**
  * The customized model itself, as exported: the concept's result on the prompts as they are, Base prompts among them
- * (customBase twins). `rows: false` leaves the concept rows out, as other tools draw it.
+ * (customBase twins); a method with a direction of its own is drawn by that, once. `rows: false` leaves the concept rows out, as other tools draw it.
  */
 export function conceptField(base: FlowBase, words: FieldWords, concept: LearnedConcept, { rows = true }: { rows?: boolean } = {}): VelocityField {
+  if (methodOf(concept.recipe).direction) return balancedField(base, words, { ...concept, learned: true }, 1);
   const result = resultOf(concept);
   return guidedField(base, untouched(words.negative), [textGuidance(words, { words: words.complete, adapter: result.adapter, rows: rows ? result.rows : null })]);
 }

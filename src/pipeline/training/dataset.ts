@@ -1,8 +1,8 @@
 /**
  * What a run trains on: latents of the pictures (and of their mirror images), and their captions encoded once.
  * Text and picture encoders are out of the training loop; after this their weights could be dropped.
- * latents [k·n,h,w,C]: the pictures, mirrored ones behind, then all of these again for each shift; words.<role> has n rows:
- * picture i reads row i mod n. Prior captions are no picture's: their rows are drawn by themselves.
+ * latents [k·n,h,w,C]: the pictures, mirrored ones behind, then all of these again for each shift; words.<role> has n rows,
+ * words.null one: picture i reads row i mod that. Prior captions are no picture's: their rows are drawn by themselves.
  */
 import * as tf from '../../engine/tf';
 import type { Tensor3D, Tensor4D } from '../../engine/tf';
@@ -17,9 +17,10 @@ import { priorCaptions } from './priorCaptions';
 import { classCaption, disposePrompts, encodePrompts, pickPrompts, spokenWord } from '../prompts';
 
 export interface DatasetItem {
-  /** [H,W,3], −1…1, of the base's picture size. */
-  pixels: Float32Array | Tensor3D;
-  captions: Captions;
+  /** [H,W,3], −1…1, of the base's picture size; or what reads them, so that many pictures do not lie in memory together. */
+  pixels: Float32Array | Tensor3D | (() => Promise<Float32Array>);
+  /** Where the method reads any. */
+  captions?: Captions;
 }
 
 export interface Dataset {
@@ -36,7 +37,7 @@ export interface Dataset {
 export interface Variant { mirrored: boolean; right: number; down: number }
 
 /** Unshifted ones first. */
-export function pictureVariants({ flip, shiftCells }: Pick<Recipe, 'flip' | 'shiftCells'>): Variant[] {
+export function pictureVariants({ flip, shiftCells = 0 }: { flip: boolean; shiftCells?: number }): Variant[] {
   const cells = Array.from({ length: 2 * shiftCells + 1 }, (_, i) => i - shiftCells);
   const shifts = cells.flatMap((down) => cells.map((right) => ({ right, down })));
   const ordered = [{ right: 0, down: 0 }, ...shifts.filter(({ right, down }) => right !== 0 || down !== 0)];
@@ -58,15 +59,16 @@ const turnOfOthers: Between = () => new Promise((resolve) => setTimeout(resolve,
 /** Encodes pictures one by one. Faults: `too-few-pictures`, `caption-invalid` (subject: the picture's number, from 1). */
 export async function buildDataset(base: Base, items: readonly DatasetItem[], recipe: Recipe, { captions: roles }: Pick<Method, 'captions'> = methodOf(recipe), onProgress: (done: number, total: number) => void = () => {}, between?: Between): Promise<Dataset> {
   if (items.length === 0) throw new Fault('too-few-pictures', 'There is no picture to learn from.', 'Drop at least one picture.');
-  if (roles.some((role) => role !== 'null')) items.forEach(({ captions }, i) => {
-    const problem = captionProblem(captions);
+  if (roles.some((role) => role !== 'null' && role !== 'prior')) items.forEach(({ captions }, i) => {
+    const problem = captions ? captionProblem(captions) : 'It has no captions.';
     if (problem) throw new Fault('caption-invalid', `Picture ${i + 1}: ${problem}`, 'Edit its captions.', { subject: String(i + 1) });
   });
   const { height, width } = base.pictureSize();
   const variants = pictureVariants(recipe);
   const encoded: Tensor4D[][] = variants.map(() => []);
   await base.parts.autoencoder.use(async (autoencoder) => {
-    for (const [i, { pixels }] of items.entries()) {
+    for (const [i, { pixels: given }] of items.entries()) {
+      const pixels = typeof given === 'function' ? await given() : given;
       const picture = pixels instanceof Float32Array ? tf.tensor4d(pixels, [1, height, width, 3]) : tf.reshape<tf.Rank.R4>(pixels, [1, height, width, 3]);
       for (const [n, variant] of variants.entries()) {
         const seen = tf.tidy(() => varied(picture, variant, base.cell));
@@ -80,13 +82,13 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
   });
   const latents = tf.concat4d(encoded.flat(), 0);
   tf.dispose(encoded);
-  const read = (caption: (captions: Captions) => string) => encodePrompts(base, items.map(({ captions }) => caption(captions)), spokenWord(recipe), {}, between);
+  const read = (caption: (captions: Captions) => string) => encodePrompts(base, items.map(({ captions }) => caption(captions!)), spokenWord(recipe), {}, between);
   const readers: Record<CaptionRole, () => Promise<EncodedPrompts>> = {
     complete: () => read((c) => c.complete),
     base: () => read((c) => c.base),
     target: () => read((c) => c.target),
     class: () => read((c) => classCaption(c.target)),
-    null: async () => pickPrompts(base.null, items.map(() => 0)),
+    null: async () => pickPrompts(base.null, [0]),
     prior: () => encodePrompts(base, priorCaptions, '', {}, between),
   };
   const unshifted = items.length * (recipe.flip ? 2 : 1);

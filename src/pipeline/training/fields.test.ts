@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '../../engine/tf';
 import { methods } from '../../methods';
 import { loraSites, velocity, velocityVjp } from '../../models/mmdit';
-import type { Recipe } from '../../protocol/recipe';
+import type { RecipeOf } from '../../protocol/recipe';
 import { useBackend } from '../../testing/backend';
 import { tinyBase, tinyDataset, tinyRecipe, tinyWords } from '../../testing/tiny';
 import type { FlowBase } from '../base';
@@ -21,7 +21,7 @@ beforeAll(async () => {
   base = await tinyBase();
 });
 
-async function train(change: Partial<Recipe>, count = Infinity, dataset = tinyDataset()): Promise<TrainState> {
+async function train(change: Partial<RecipeOf<'purecc'>>, count = Infinity, dataset = tinyDataset()): Promise<TrainState> {
   const trainer = await createTrainer({ base, method: methods.purecc, recipe: tinyRecipe(change), dataset });
   for await (const { step } of trainer.steps()) if (step >= count) break;
   const state = await trainer.exportState();

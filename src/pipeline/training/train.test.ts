@@ -6,7 +6,7 @@ import { streams } from '../../methods/purecc';
 import { loraSites, textStates, velocity, velocityVjp, type Adapter } from '../../models/mmdit';
 import { forwardSteps } from '../../models/mmdit/forward';
 import { drain } from '../../models/steps';
-import type { Recipe } from '../../protocol/recipe';
+import type { RecipeOf } from '../../protocol/recipe';
 import { expectNoLeak, useBackend } from '../../testing/backend';
 import { tinyBase, tinyDataset, tinyRecipe } from '../../testing/tiny';
 import type { FlowBase } from '../base';
@@ -42,7 +42,7 @@ async function run(trainer: Trainer, count = Infinity): Promise<TrainerStep[]> {
 }
 
 /** A run of `count` steps; its state and rows. */
-async function train(recipe: Recipe, count = Infinity, state?: unknown): Promise<{ state: TrainState; rows: TrainerStep[] }> {
+async function train(recipe: RecipeOf<'purecc'>, count = Infinity, state?: unknown): Promise<{ state: TrainState; rows: TrainerStep[] }> {
   const trainer = await createTrainer({ base, method, recipe, dataset: data, state });
   const rows = await run(trainer, count);
   const exported = await trainer.exportState();
@@ -172,7 +172,7 @@ describe('the method inside the run', () => {
   });
 
   /** λ*, cosine and flow loss of the first stage-2 step, computed apart from the trainer. */
-  async function oracle(recipe: Recipe, state: TrainState, change: { extractor?: Adapter | null; otherNoise?: boolean } = {}) {
+  async function oracle(recipe: RecipeOf<'purecc'>, state: TrainState, change: { extractor?: Adapter | null; otherNoise?: boolean } = {}) {
     const layout = loraLayout(loraSites(base.mmdit), recipe.rank);
     const batch = drawBatch(data, recipe, base.shift, state.step);
     const other = drawBatch(data, recipe, base.shift, state.step + 100);

@@ -76,7 +76,7 @@ export async function stepGradients(
     invariant(words, `the data set holds no captions “${caption}”`);
     invariant(adapter === null || weights.adapters[adapter], `the adapter “${adapter}” has not begun`);
     return {
-      words: pickPrompts(words, caption === 'prior' ? batch.priors : batch.pictures.map((picture) => picture % dataset.pictures)),
+      words: pickPrompts(words, caption === 'prior' ? batch.priors : batch.pictures.map((picture) => picture % words.at.length)),
       adapter: adapter === null ? null : weights.adapters[adapter]!,
       rows: rows === null ? null : weights.rows[rows]!,
     };

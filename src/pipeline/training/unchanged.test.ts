@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { beforeAll, expect, it } from 'vitest';
 import * as tf from '../../engine/tf';
 import { methods } from '../../methods';
-import type { Recipe } from '../../protocol/recipe';
+import type { RecipeOf } from '../../protocol/recipe';
 import { useBackend } from '../../testing/backend';
 import { tinyBase, tinyDataset, tinyRecipe, tinyWords } from '../../testing/tiny';
 import type { FlowBase } from '../base';
@@ -28,7 +28,7 @@ const short = (parts: readonly (Float32Array | string)[]): string => {
   return hash.digest('hex').slice(0, 12);
 };
 
-const recipes: [string, Partial<Recipe>][] = [
+const recipes: [string, Partial<RecipeOf<'purecc'>>][] = [
   ['default', {}],
   ['paper', { guidanceReference: 'null', anchor: 0 }],
   ['trainable', { originalSource: 'trainable', lambdaClamp: 'off', pooledDelta: true }],
@@ -38,7 +38,7 @@ const recipes: [string, Partial<Recipe>][] = [
   ['without rows', { studentRows: 'off', eta: 0.5, gradientClip: 0.1 }],
 ];
 
-async function hashes(change: Partial<Recipe>): Promise<Record<string, string>> {
+async function hashes(change: Partial<RecipeOf<'purecc'>>): Promise<Record<string, string>> {
   const dataset = tinyDataset();
   const trainer = await createTrainer({ base, method: methods.purecc, recipe: tinyRecipe(change), dataset });
   const found: Record<string, string> = {};

@@ -1,5 +1,6 @@
 /** The captions of a picture. Base and Target follow from Complete and lie folded under it; what stands in Complete and not in Base is what will be learned. */
 import { captionProblem, type Captions } from '../../protocol/captions';
+import { wordsOf } from '../../protocol/recipe';
 import type { Card } from '../../state/pictures';
 import { difference, pieces } from '../../state/words';
 import { MarkedField } from '../parts/MarkedField';
@@ -36,7 +37,7 @@ function Caption({ card, which, label, testId, only, locked }: { card: Card; whi
   const actions = useActions();
   const known = useStudio((state) => state.words);
   const vocabulary = useStudio((state) => state.vocabulary);
-  const classWord = useStudio((state) => (state.recipe.kind === 'style' ? '' : state.recipe.classWord.trim()));
+  const classWord = useStudio((state) => (state.recipe.kind === 'style' ? '' : wordsOf(state.recipe).classWord.trim()));
   return (
     <MarkedField label={label} testId={testId} value={card.captions[which]} onChange={(text) => actions.setCaption(card.pictureId, which, text)}
       words={known} vocabulary={vocabulary} classWord={classWord} only={only} readOnly={locked} describedBy="caption-difference" />

@@ -1,6 +1,6 @@
 /** The cards: one square a picture, in its crop; a file that could not be read keeps its card with the reason. */
 import { TriangleAlert, X } from 'lucide-react';
-import { MOST_PICTURES } from '../../protocol/limits';
+import { metaOf } from '../../protocol/recipe';
 import type { Card } from '../../state/pictures';
 import type { Crop } from '../../protocol/pictures';
 import { PictureCanvas } from '../parts/PictureCanvas';
@@ -18,10 +18,11 @@ export function cropOnBitmap(card: Card): Crop | null {
 export function PictureGrid({ locked }: { locked: boolean }) {
   const cards = useStudio((state) => state.cards);
   const selected = useStudio((state) => state.selectedId);
+  const { most } = useStudio((state) => metaOf(state.recipe).pictures);
   return (
     <ul className="cards" aria-label="Pictures">
       {cards.map((card, n) => (card.state === 'faulty' ? <FaultyCard key={card.pictureId} card={card} n={n} /> : <PictureCard key={card.pictureId} card={card} n={n} selected={selected === card.pictureId} locked={locked} />))}
-      {!locked && cards.length < MOST_PICTURES && <li className="drop-more"><DropZone tile /></li>}
+      {!locked && cards.length < most && <li className="drop-more"><DropZone tile /></li>}
     </ul>
   );
 }

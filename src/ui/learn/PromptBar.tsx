@@ -1,6 +1,7 @@
 /** Prompt, seed and Draw; behind “More” the negative prompt, steps and guidance. One line below is reserved for what there is to say. */
 import { Dices, SlidersHorizontal } from 'lucide-react';
 import { useState } from 'react';
+import { wordsOf } from '../../protocol/recipe';
 import { seedRange } from '../../state/params';
 import { MarkedField } from '../parts/MarkedField';
 import { useActions, useStudio } from '../studio';
@@ -18,7 +19,7 @@ export function PromptBar() {
   const seed = useStudio((state) => state.seed);
   const words = useStudio((state) => state.words);
   const vocabulary = useStudio((state) => state.vocabulary);
-  const classWord = useStudio((state) => (state.recipe.kind === 'style' ? '' : state.recipe.classWord.trim()));
+  const classWord = useStudio((state) => (state.recipe.kind === 'style' ? '' : wordsOf(state.recipe).classWord.trim()));
   const ready = useStudio((state) => state.ready !== null);
   const drawing = useStudio((state) => state.drawing);
   const primary = usePrimary('draw');

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'react';
 import { Switch } from 'radix-ui';
 import type { Field, NumberField } from '../../methods/fields';
-import type { RecipeKey } from '../../protocol/recipe';
+import { valueOf, type RecipeKey } from '../../protocol/recipe';
 import { useActions, useStudio } from '../studio';
 import { fieldId } from '../testIds';
 
@@ -26,7 +26,7 @@ export function RecipeField({ name, field, locked }: { name: RecipeKey; field: F
 
 function Control({ id, name, field, locked }: { id: string; name: RecipeKey; field: Field; locked: boolean }) {
   const actions = useActions();
-  const value = useStudio((state) => state.recipe[name]);
+  const value = useStudio((state) => valueOf(state.recipe, name));
   const common = { id, 'data-testid': fieldId(name), disabled: locked, 'aria-describedby': `${id}-why` };
   if (field.type === 'flag') return <Switch.Root {...common} className="switch" checked={value === true} onCheckedChange={(next) => actions.setField(name, next)}><Switch.Thumb className="switch-thumb" /></Switch.Root>;
   if (field.type === 'choice') {

@@ -1,5 +1,6 @@
 /** Class word and kind: what the concept is in general, and whether it is a thing or a style. */
 import { Lock } from 'lucide-react';
+import { wordsOf } from '../../protocol/recipe';
 import { MarkedField } from '../parts/MarkedField';
 import { Segmented } from '../parts/Segmented';
 import { useUnknownWords } from '../parts/UnknownWords';
@@ -9,7 +10,7 @@ import { ids } from '../testIds';
 export function WhatIsIt({ locked }: { locked: boolean }) {
   const actions = useActions();
   const kind = useStudio((state) => state.recipe.kind);
-  const classWord = useStudio((state) => state.recipe.classWord);
+  const classWord = useStudio((state) => wordsOf(state.recipe).classWord);
   const words = useStudio((state) => state.words);
   const vocabulary = useStudio((state) => state.vocabulary);
   const unknown = useUnknownWords(classWord);

@@ -1,5 +1,7 @@
 /** Numbers that page and session must agree on. */
 
+/** Pictures of a large set that stand on the page as themselves; of the others it only knows that they are there. */
+export const SHOWN_PICTURES = 60;
 /** From this step of the first stage on there is something to balance and to draw. */
 export const FIRST_LIVE_STEP = 25;
 /** CFG scale of previews, measures and first drafts, the offline reference's. */

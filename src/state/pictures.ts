@@ -9,6 +9,7 @@ import type { Crop, FitCheck, PictureInfo } from '../protocol/pictures';
 import { closeAll, replaceBitmap } from './bitmaps';
 import { cardsAgain, idsWithin, withMoment, type Moment } from './dataHistory';
 import { startPrompt } from './params';
+import { SHOWN_PICTURES } from '../protocol/limits';
 import { metaOf, wordsOf, type Recipe } from '../protocol/recipe';
 import { readSample } from './samples';
 import { faultOf, type Slice } from './slice';
@@ -68,6 +69,15 @@ export function defaultCard({ pictureId, name, width, height, crop, captions = p
   return { pictureId, name, file: null, state: 'ready', info, crop, captions, fit: null, fitState: 'none', fault: null };
 }
 
+/** Pictures that are read side by side: decoded ones are large. */
+const SIDE_BY_SIDE = 20;
+
+async function fewAtATime<T>(all: readonly T[], work: (one: T, n: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async () => { while (next < all.length) { const n = next++; await work(all[n]!, n); } };
+  await Promise.all(Array.from({ length: Math.min(SIDE_BY_SIDE, all.length) }, worker));
+}
+
 export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
   const change = (pictureId: string, next: (card: Card) => Partial<Card>) =>
     set({ cards: get().cards.map((card) => (card.pictureId === pictureId ? { ...card, ...next(card) } : card)) });
@@ -121,7 +131,9 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
         const { drawn, animated } = dropped;
         if (animated) get().notify(`“${name}” is animated: its first frame is used.`);
         if (drawn) get().notify(`“${name}” says how it was drawn.`, 'plain', { label: 'Use its prompt', accept: () => { get().setParams(drawn.params); } });
-        if (!get().cards.some((card) => card.pictureId === pictureId)) return void dropped.picture.bitmap.close();
+        const at = get().cards.findIndex((card) => card.pictureId === pictureId);
+        if (at < 0 || at >= SHOWN_PICTURES) dropped.picture.bitmap.close();
+        if (at < 0) return;
         change(pictureId, () => ({ state: 'ready', info: dropped.picture, crop: dropped.picture.crop }));
         const selected = get().cards.find((card) => card.pictureId === get().selectedId);
         if (selected?.state !== 'ready') set({ selectedId: pictureId });
@@ -139,12 +151,12 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
 
   // A worker that replaces another has no pictures: it gets those on the cards again.
   env.client.on('compute', () => {
-    for (const { pictureId, name, file, state } of [...get().cards, ...parked.values()]) {
-      if (!file || state !== 'ready') continue;
-      env.client.request('drop', { file, name, pictureId, purpose: 'among' })
+    void fewAtATime([...get().cards, ...parked.values()], async ({ pictureId, name, file, state }) => {
+      if (!file || state !== 'ready') return;
+      await env.client.request('drop', { file, name, pictureId, purpose: 'among' })
         .then((dropped) => { if (dropped.kind === 'picture') dropped.picture.bitmap.close(); })
         .catch((error: unknown) => set({ inputFault: faultOf(error) }));
-    }
+    });
   });
 
   return {
@@ -167,7 +179,7 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
       }));
       set({ cards: [...get().cards, ...added], selectedId: get().selectedId ?? added[0]?.pictureId ?? null });
       const purpose = get().cards.length > 1 ? 'among' : 'alone';
-      await Promise.all(added.map((card, n) => readFile(card.pictureId, taken[n]!, purpose)));
+      await fewAtATime(added, (card, n) => readFile(card.pictureId, taken[n]!, purpose));
     },
 
     removeCard(pictureId) {
@@ -200,8 +212,9 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
     },
 
     async checkFit(pictureId) {
-      const card = get().cards.find((other) => other.pictureId === pictureId);
-      if (!card?.crop || !get().ready || card.fitState === 'checking') return;
+      const at = get().cards.findIndex((other) => other.pictureId === pictureId);
+      const card = get().cards[at];
+      if (!card?.crop || at >= SHOWN_PICTURES || !get().ready || card.fitState === 'checking') return;
       change(pictureId, () => ({ fitState: 'checking' }));
       try {
         const fit = await env.client.request('fitCheck', { pictureId, crop: card.crop });

@@ -5,6 +5,9 @@ export function megabytes(bytes: number): string {
   return bytes >= 1e6 ? `${Math.round(bytes / 1e6)} MB` : `${Math.max(1, Math.round(bytes / 1e3))} kB`;
 }
 
+/** "thing, “dog”", "style", "world". */
+export const kindText = ({ kind, classWord }: { kind: string; classWord: string }): string => (kind === 'instance' ? `thing, “${classWord}”` : kind);
+
 /** "2 min 10 s", "45 s", "1 h 5 min". */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

@@ -2,7 +2,7 @@
  * The names by which end-to-end tests and `npm run demo` find what a user sees (data-testid). Stable: tests break when they change.
  *
  * In      drop-input (file input, hidden), drop-zone, sample-<set> (buttons: sample-guide-dog …), card-<n> (from 0), card-remove-<n>,
- *         card-error-<n>, crop-<n>, class-word, kind-instance, kind-style, caption-complete, caption-base, caption-target (textareas;
+ *         card-error-<n>, crop-<n>, class-word, kind-instance, kind-style, kind-world, world-link (on the first visit), caption-complete, caption-base, caption-target (textareas;
  *         the last two in captions-fold, which opens by its summary), fit-check, fit-warning, undo, outside-warning, learn
  * Out     twin-base, twin-concept (figures; each holds one <canvas>, readable by toDataURL, and a badge), badge-base, badge-concept
  *         (texts: "draft", "12 of 20 steps", "20 steps · 1.4 s", "recorded example"), prompt, seed, draw, cancel-draw, more,
@@ -17,7 +17,7 @@
  * Engine  hud (only with ?hud), hud-<figure> (hud-step, hud-kernels, hud-tensors, hud-bytes, hud-gpu, hud-heap), hud-top (the longest kernels)
  */
 export const ids = {
-  dropInput: 'drop-input', dropZone: 'drop-zone', classWord: 'class-word', kindInstance: 'kind-instance', kindStyle: 'kind-style',
+  dropInput: 'drop-input', dropZone: 'drop-zone', classWord: 'class-word', kindInstance: 'kind-instance', kindStyle: 'kind-style', kindWorld: 'kind-world', worldLink: 'world-link',
   captionComplete: 'caption-complete', captionBase: 'caption-base', captionTarget: 'caption-target',
   captionsFold: 'captions-fold', fitCheck: 'fit-check', fitWarning: 'fit-warning', outsideWarning: 'outside-warning', learn: 'learn', undo: 'undo',
   twinBase: 'twin-base', twinConcept: 'twin-concept', badgeBase: 'badge-base', badgeConcept: 'badge-concept',

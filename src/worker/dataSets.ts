@@ -1,6 +1,7 @@
 /** Keeps the data set that the page is putting together, and reads it again after a reload. A picture that cannot be read any more is left out. */
 import type { DataSet, FoundDataSet } from '../protocol/dataSet';
 import { Fault } from '../protocol/faults';
+import { SHOWN_PICTURES } from '../protocol/limits';
 import { parseRecipe } from '../protocol/recipe';
 import { deleteDataSet, putDataSet, readDataSet } from '../storage/dataSetStore';
 import type { Database } from '../storage/db';
@@ -16,10 +17,10 @@ export async function findDataSet(db: Database, given: Pictures): Promise<FoundD
   if (!found) return null;
   const { pictures: kept, ...rest } = found.record as DataSet;
   const pictures: FoundDataSet['pictures'] = [];
-  for (const { pictureId, crop, captions } of kept) {
+  for (const [n, { pictureId, crop, captions }] of kept.entries()) {
     const stored = found.files.find((each) => each.pictureId === pictureId);
     if (!stored) continue;
-    const read = await given.add(stored.file, stored.name, pictureId).catch((error: unknown) => { if (Fault.is(error)) return null; throw error; });
+    const read = await given.add(stored.file, stored.name, pictureId, { shown: n < SHOWN_PICTURES }).catch((error: unknown) => { if (Fault.is(error)) return null; throw error; });
     if (read) pictures.push({ ...read, crop, captions, file: stored.file });
   }
   return { ...rest, recipe: parseRecipe(rest.recipe), pictures };

@@ -60,8 +60,8 @@ async function decode(raster: Raster, file: Blob, name: string, pictureId: strin
 }
 
 /** A smaller copy for a card; the given bitmap is closed if it is not returned itself. */
-async function forCard(raster: Raster, bitmap: ImageBitmap): Promise<ImageBitmap> {
-  const scale = CARD_SIDE / Math.max(bitmap.width, bitmap.height);
+async function forCard(raster: Raster, bitmap: ImageBitmap, side: number): Promise<ImageBitmap> {
+  const scale = side / Math.max(bitmap.width, bitmap.height);
   if (scale >= 1) return bitmap;
   const small = await raster.shrink(bitmap, Math.max(1, Math.round(bitmap.width * scale)), Math.max(1, Math.round(bitmap.height * scale)));
   bitmap.close();
@@ -75,14 +75,14 @@ export class Pictures {
 
   constructor(private readonly raster: Raster) {}
 
-  /** Reads and keeps a file. Faults as above, with the picture's id as subject. */
-  async add(file: Blob, name: string, pictureId: string): Promise<PictureInfo & { animated: boolean }> {
+  /** Reads and keeps a file; `shown: false` gives a bitmap of next to nothing. Faults as above, with the picture's id as subject. */
+  async add(file: Blob, name: string, pictureId: string, { shown = true }: { shown?: boolean } = {}): Promise<PictureInfo & { animated: boolean }> {
     const { kind, animated } = checkPicture(await readPictureFile(file, name, pictureId), name, pictureId);
     const bitmap = await decode(this.raster, file, name, pictureId, kind);
     const { width, height } = bitmap;
     const size = Math.min(width, height);
     this.kept.set(pictureId, { pictureId, name, file });
-    return { pictureId, name, width, height, crop: { x: Math.floor((width - size) / 2), y: Math.floor((height - size) / 2), size }, animated, bitmap: await forCard(this.raster, bitmap) };
+    return { pictureId, name, width, height, crop: { x: Math.floor((width - size) / 2), y: Math.floor((height - size) / 2), size }, animated, bitmap: await forCard(this.raster, bitmap, shown ? CARD_SIDE : 1) };
   }
 
   /** Takes up a picture that was read before this worker began. */

@@ -23,8 +23,8 @@ import { shownBatch, type Shown } from './present';
 /** Euler steps of a preview: enough to judge by, cheap enough to be made often. */
 const STEPS = 10;
 
-/** Complete and Base prompt of a run's previews. */
-export const previewPrompts = (prompt: string, recipe: Recipe): [string, string] => [prompt, promptRoles(prompt, recipe).base];
+/** Complete and Base prompt of a run's previews; of a world, the prompt and none, which shows what it draws by itself. */
+export const previewPrompts = (prompt: string, recipe: Recipe): [string, string] => [prompt, recipe.kind === 'world' ? '' : promptRoles(prompt, recipe).base];
 /** What all previews of a run are drawn from, but for the prompt. */
 export const previewKey = (seed: number, { kind }: Recipe) => ({ negative: '', seed, guidance: GUIDANCE, steps: STEPS, kind });
 

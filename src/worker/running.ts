@@ -8,7 +8,7 @@ import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
 import type { RunInfo, StoredRun } from '../protocol/run';
 import { captionProblem } from '../protocol/captions';
-import { FIRST_LIVE_STEP, GUIDANCE } from '../protocol/limits';
+import { FIRST_LIVE_STEP, GUIDANCE, SHOWN_PICTURES } from '../protocol/limits';
 import { metaOf, parseRecipe } from '../protocol/recipe';
 import type { Measures } from '../protocol/runReport';
 import type { PreviewRecord, RunRecord } from '../storage/db';
@@ -94,7 +94,7 @@ export class Running {
     const record = await newestUnfinished(db);
     if (!record || this.mine(record.runId)) return null;
     const pictures: NonNullable<ResultOf<'unfinishedRun'>>['pictures'] = [];
-    for (const { pictureId, crop, captions, name, file } of record.pictures) pictures.push({ ...(await this.pictures.add(file, name, pictureId)), crop, ...(captions && { captions }) });
+    for (const [n, { pictureId, crop, captions, name, file }] of record.pictures.entries()) pictures.push({ ...(await this.pictures.add(file, name, pictureId, { shown: n < SHOWN_PICTURES })), crop, ...(captions && { captions }) });
     return { ...(await readStoredRun(db, this.opening.platform, record)), pictures };
   }
 

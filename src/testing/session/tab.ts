@@ -9,7 +9,7 @@ import { serve } from '../../protocol/host';
 import type { PictureEvent } from '../../protocol/pictures';
 import type { RequestName } from '../../protocol/messages';
 import type { Wire, WorkerLike } from '../../protocol/wire';
-import type { Environment } from '../../state/client';
+import type { Environment, StudioClient } from '../../state/client';
 import { followDataSet } from '../../state/dataSet';
 import { createStudio } from '../../state/studio';
 import type { StudioState } from '../../state/slice';
@@ -24,6 +24,8 @@ export interface Tab {
   now(): StudioState;
   /** Every picture the page was sent, in order. */
   pictures: PictureEvent[];
+  /** As the store asks the session. */
+  request: StudioClient['request'];
   /** Names of the requests so far. */
   asked: { name: RequestName; params: unknown }[];
   bitmaps: OpenBitmaps;
@@ -103,7 +105,7 @@ export async function openTab({ locks, platform: changes, fragment = '' }: TabOp
   await now().start(() => client.open());
   await until('the base is in', ({ ready, words }) => ready !== null && words.length > 0);
   return {
-    now, pictures, asked, bitmaps, until,
+    now, pictures, request, asked, bitmaps, until,
     async close() {
       await client.request('leave', undefined);
       client.close();

@@ -1,11 +1,12 @@
 /** Where pictures are dropped, picked or pasted. Large on the first visit, one tile once there are cards. */
 import { useDropzone } from 'react-dropzone';
 import { Mark } from '../parts/Mark';
-import { useActions } from '../studio';
+import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';
 
 export function DropZone({ tile }: { tile?: boolean }) {
   const actions = useActions();
+  const world = useStudio((state) => state.recipe.kind === 'world');
   const { getRootProps, getInputProps, isDragActive, open } = useDropzone({
     noClick: true,
     noKeyboard: true,
@@ -26,10 +27,11 @@ export function DropZone({ tile }: { tile?: boolean }) {
     <div {...getRootProps({ role: 'group', 'aria-label': 'Drop pictures here', tabIndex: undefined })} className="drop-zone" data-active={isDragActive || undefined} data-testid={ids.dropZone}>
       {input}
       <Mark size={40} outline />
-      <p className="drop-title">Drop 3 to 10 pictures</p>
-      <p className="muted">of one thing or one style.<br />PNG, JPEG, WebP, AVIF, any size.</p>
+      <p className="drop-title">{world ? 'Drop a folder of pictures' : 'Drop 3 to 10 pictures'}</p>
+      <p className="muted">{world ? '20 to 2,000 that belong together, without captions.' : 'of one thing or one style.'}<br />PNG, JPEG, WebP, AVIF, any size.</p>
       <button type="button" className="button" onClick={open}>Choose files</button>
       <p className="note">or paste from the clipboard</p>
+      <button type="button" className="link" data-testid={ids.worldLink} onClick={() => actions.setKind(world ? 'instance' : 'world')}>{world ? 'Learn a thing or a style instead' : 'Many pictures and no words? Learn a world'}</button>
     </div>
   );
 }

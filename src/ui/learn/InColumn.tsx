@@ -45,7 +45,7 @@ export function InColumn() {
               {!empty && <span className="note">{plural(cards.length, 'picture')}</span>}
               {before && <button type="button" className="link" data-testid={ids.newConcept} title="Puts these pictures away and begins anew" onClick={actions.startOver}>Start over</button>}
             </div>
-            {opened ? <p className="muted">This concept is on the Shelf. Write a prompt with [V] where it should stand, or move the balance.</p> : (
+            {opened ? <p className="muted">This {opened.kind === 'world' ? 'world' : 'concept'} is on the Shelf. {opened.kind === 'world' ? 'Write any prompt, or move the balance.' : 'Write a prompt with [V] where it should stand, or move the balance.'}</p> : (
               <>
                 <PictureGrid locked={run !== null} />
                 <FaultNote fault={inputFault} />

@@ -1,5 +1,6 @@
-/** The cards: one square a picture, in its crop; a file that could not be read keeps its card with the reason. */
+/** The cards: one square a picture, in its crop; a file that could not be read keeps its card with the reason. Of a large set the first stand for all. */
 import { TriangleAlert, X } from 'lucide-react';
+import { SHOWN_PICTURES } from '../../protocol/limits';
 import { metaOf } from '../../protocol/recipe';
 import type { Card } from '../../state/pictures';
 import type { Crop } from '../../protocol/pictures';
@@ -18,10 +19,12 @@ export function cropOnBitmap(card: Card): Crop | null {
 export function PictureGrid({ locked }: { locked: boolean }) {
   const cards = useStudio((state) => state.cards);
   const selected = useStudio((state) => state.selectedId);
+  const reading = cards.slice(SHOWN_PICTURES).filter((card) => card.state === 'reading').length;
   const { most } = useStudio((state) => metaOf(state.recipe).pictures);
   return (
     <ul className="cards" aria-label="Pictures">
-      {cards.map((card, n) => (card.state === 'faulty' ? <FaultyCard key={card.pictureId} card={card} n={n} /> : <PictureCard key={card.pictureId} card={card} n={n} selected={selected === card.pictureId} locked={locked} />))}
+      {cards.slice(0, SHOWN_PICTURES).map((card, n) => (card.state === 'faulty' ? <FaultyCard key={card.pictureId} card={card} n={n} /> : <PictureCard key={card.pictureId} card={card} n={n} selected={selected === card.pictureId} locked={locked} />))}
+      {cards.length > SHOWN_PICTURES && <li className="card more-cards">and {(cards.length - SHOWN_PICTURES).toLocaleString('en')} more{reading > 0 && `, ${reading.toLocaleString('en')} being read`}</li>}
       {!locked && cards.length < most && <li className="drop-more"><DropZone tile /></li>}
     </ul>
   );
@@ -32,7 +35,7 @@ function PictureCard({ card, n, selected, locked }: { card: Card; n: number; sel
   return (
     <li className="card" data-testid={cardId(n)} data-state={card.state}>
       <button type="button" className="card-picture" aria-pressed={selected} aria-label={`Picture ${n + 1}, ${card.name}`} onClick={() => actions.select(card.pictureId)}>
-        {card.info ? <PictureCanvas bitmap={card.info.bitmap} part={cropOnBitmap(card)} label="" /> : <span className="note">Reading</span>}
+        {card.info && card.info.bitmap.width > 0 ? <PictureCanvas bitmap={card.info.bitmap} part={cropOnBitmap(card)} label="" /> : <span className="note">{card.info ? card.name : 'Reading'}</span>}
         {card.fit?.outside && <span className="card-flag" title="Outside what the base can draw"><TriangleAlert className="icon" aria-label="Outside what the base can draw" /></span>}
       </button>
       {!locked && <RemoveButton card={card} n={n} />}

@@ -25,8 +25,8 @@ export function RecipePanel({ open, onClose, locked }: { open: boolean; onClose(
         <p className="note">{locked ? 'What this concept was learned with. A new concept can have another recipe.' : 'Defaults are right for most. Everything here decides what a run computes, and goes with the link.'}</p>
         <Segmented<string> label="Preset" value={preset ?? 'own'} disabled={locked} onChange={(next) => { if (next !== 'own') actions.applyPreset(next); }}
           options={Object.entries(presets).map(([value, { label }]) => ({ value, label, testId: presetId(value) }))} />
-        <p className="note">{preset === null ? 'Neither preset: changed by hand.' : presets[preset]!.why}</p>
-        {Object.entries(groupNames).map(([group, title]) => (
+        <p className="note">{preset === null ? 'No preset: changed by hand.' : presets[preset]!.why}</p>
+        {Object.entries(groupNames).filter(([group]) => entries.some(([, field]) => field.group === group)).map(([group, title]) => (
           <section key={group}>
             <h3 className="section">{title}</h3>
             {entries.filter(([, field]) => field.group === group).map(([key, field]) => <RecipeField key={key} name={key} field={field} locked={locked} />)}

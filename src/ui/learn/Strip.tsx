@@ -6,6 +6,10 @@ import { PictureCanvas } from '../parts/PictureCanvas';
 import { Segmented } from '../parts/Segmented';
 import { useActions, useStudio } from '../studio';
 
+const sides = [{ value: 'concept', label: 'Complete prompt' }, { value: 'customBase', label: 'Base prompt' }] as const;
+/** A world's second picture has no prompt: what it draws by itself. */
+const worldSides = [{ value: 'concept', label: 'The prompt' }, { value: 'customBase', label: 'No words' }] as const;
+
 /** Thumbnails of a row; longer strips scroll. */
 const ROW = 9;
 
@@ -33,7 +37,7 @@ export function Strip() {
       <div className="row">
         <h2>Over training</h2>
         <div className="row">
-          <Segmented small label="Prompt of the strip" value={side} onChange={actions.setStripSide} options={[{ value: 'concept', label: 'Complete prompt' }, { value: 'customBase', label: 'Base prompt' }]} />
+          <Segmented small label="Prompt of the strip" value={side} onChange={actions.setStripSide} options={run.recipe.kind === 'world' ? worldSides : sides} />
           <span className="note">step {run.step} of {run.totalSteps}</span>
         </div>
       </div>

@@ -1,6 +1,7 @@
 /** Likeness and drift: live from the preview twins, exact from Measure, which also gives the verdict. Only measured figures stand here. */
 import { runReport } from '../../state/report';
 import { isMoving } from '../../state/run';
+import type { StudioState } from '../../state/slice';
 import { duration } from '../format';
 import { saveFile } from '../download';
 import { FaultNote } from '../parts/FaultNote';
@@ -12,16 +13,20 @@ import { isLearned, verdict } from './verdict';
 /** Mean absolute pixel difference (pixels in −1…1) at which the drift bar is full: twins that share little but their colours. */
 const FULL_DRIFT = 0.5;
 
+/** Nothing names it, so that prompts with and without it cannot be told apart. */
+const isWorld = ({ run, opened, recipe }: Pick<StudioState, 'run' | 'opened' | 'recipe'>): boolean => (run ?? opened ?? { recipe }).recipe.kind === 'world';
+
 export function WhatChanged() {
   const changed = useStudio((state) => state.changed);
   const measures = useStudio((state) => state.measures);
   const fault = useStudio((state) => state.measureFault);
+  const world = useStudio(isWorld);
   const drift = measures ? (measures.driftBase + measures.driftUnrelated) / 2 : (changed?.drift ?? null);
   return (
     <div className="changed-block">
       <div className="row section"><h2>What changed</h2><MeasureButton /></div>
       <Meter label="Likeness to your pictures" term="CLIP-I, cosine to the set" value={measures?.likeness ?? changed?.likeness ?? null} full={1} tone="concept" testId={ids.likeness} />
-      <Meter label="Drift of everything else" term="mean pixel difference of twins" value={drift} full={FULL_DRIFT} tone="base" testId={ids.drift} />
+      {!world && <Meter label="Drift of everything else" term="mean pixel difference of twins" value={drift} full={FULL_DRIFT} tone="base" testId={ids.drift} />}
       <div className="changed-note"><Finding /></div>
       <FaultNote fault={fault} />
     </div>
@@ -33,9 +38,10 @@ function MeasureButton() {
   const measuring = useStudio((state) => state.measuring);
   const measured = useStudio((state) => state.measures !== null);
   const moving = useStudio((state) => isMoving(state.run));
+  const world = useStudio(isWorld);
   const here = useStudio((state) => state.run !== null && state.elsewhere === null);
   // a concept of the Shelf has no pictures to be measured against
-  if (!here) return null;
+  if (!here || world) return null;
   if (!measuring) return <button type="button" className="link" data-testid={ids.measure} disabled={moving} title={moving ? 'Pause first' : 'Draws twins on 8 Base and 8 unrelated prompts'} onClick={() => void actions.measure()}>{measured ? 'Measure again' : 'Measure'}</button>;
   return (
     <span className="note">
@@ -52,6 +58,8 @@ function Finding() {
   const sheet = useStudio((state) => state.sheet);
   const hasRun = useStudio((state) => state.run !== null);
   const now = useStudioNow();
+  const world = useStudio(isWorld);
+  if (world) return <p className="note">{changed ? `From the preview at step ${changed.step}, to the first of your pictures. ` : ''}Measure asks for the concept by name, and a world has none: draw, and compare with the base.</p>;
   if (!measures) return <p className="note">{changed ? `From the preview twins at step ${changed.step}. Measure to see whether it is learned.` : hasRun ? 'Comes with the first preview.' : 'Not measured. Likeness takes the pictures, which stay with the run: measure before you leave it.'}</p>;
   const { nearer, prompts, likeness, likenessBase, likenessElsewhere } = measures;
   const saveReport = () => {

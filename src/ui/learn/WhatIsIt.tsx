@@ -1,4 +1,4 @@
-/** Class word and kind: what the concept is in general, and whether it is a thing or a style. */
+/** Class word and kind: what the concept is in general, and whether it is a thing, a style or a world. */
 import { Lock } from 'lucide-react';
 import { wordsOf } from '../../protocol/recipe';
 import { MarkedField } from '../parts/MarkedField';
@@ -22,7 +22,8 @@ export function WhatIsIt({ locked }: { locked: boolean }) {
           aside={<span className="warning one-line" id="class-word-problem" title={unknown ?? undefined}>{unknown}</span>} />
       )}
       <Segmented label="Kind of concept" value={kind} disabled={locked} onChange={actions.setKind}
-        options={[{ value: 'instance', label: 'Thing', testId: ids.kindInstance }, { value: 'style', label: 'Style', testId: ids.kindStyle }]} />
+        options={[{ value: 'instance', label: 'Thing', testId: ids.kindInstance }, { value: 'style', label: 'Style', testId: ids.kindStyle }, { value: 'world', label: 'World', testId: ids.kindWorld }]} />
+      {kind === 'world' && <p className="note">A world is what many pictures have in common, learned without a word for any of them: its balance pulls every prompt towards it.</p>}
     </>
   );
 }

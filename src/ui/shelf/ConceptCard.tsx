@@ -1,7 +1,7 @@
 /** One kept concept: picture, name, kind, date, size, likeness and drift, and what can be done with it. */
 import { useEffect, useState } from 'react';
 import type { ConceptSummary } from '../../protocol/concepts';
-import { day, megabytes } from '../format';
+import { day, kindText, megabytes } from '../format';
 import { FaultNote } from '../parts/FaultNote';
 import { useActions, useStudio } from '../studio';
 import { DeleteDialog } from './DeleteDialog';
@@ -28,7 +28,7 @@ export function ConceptCard({ concept, n }: { concept: ConceptSummary; n: number
     <li className="concept-card" data-testid={`concept-${n}`}>
       <div className="frame">{preview ? <img className="picture" src={preview} alt={`${concept.name}, drawn by its own LoRA`} /> : <p className="frame-empty">No picture in this file</p>}</div>
       <NameField concept={concept} n={n} />
-      <p className="note">{concept.kind === 'style' ? 'style' : `thing, “${concept.classWord}”`} · {concept.imported ? 'imported ' : ''}{day(concept.createdAt)} · {megabytes(concept.sizeBytes)}</p>
+      <p className="note">{kindText(concept)} · {concept.imported ? 'imported ' : ''}{day(concept.createdAt)} · {megabytes(concept.sizeBytes)}</p>
       <dl className="facts">
         <dt>Likeness</dt><dd className={concept.measures ? 'concept' : 'muted'}>{concept.measures ? concept.measures.likeness.toFixed(2) : 'not measured'}</dd>
         <dt>Drift</dt><dd className={drift === null ? 'muted' : 'base'}>{drift === null ? 'not measured' : drift.toFixed(2)}</dd>

@@ -30,16 +30,16 @@ export function ExportDialog({ concept, onClose }: { concept: ConceptSummary; on
   }, [exportConcept, concept.conceptId, options]);
   return (
     <Dialog open onClose={onClose} title={`Export “${concept.name}”`} testId={ids.exportDialog}>
-      <Option id={ids.exportRows} label="Concept rows" why="Lamina reads them back; other tools leave them out." checked={options.includeRows} onChange={(includeRows) => set({ includeRows })} />
-      <Option id={ids.exportCaptions} label="Captions and picture count in the header" why="Off, the file says nothing about your pictures." checked={options.includeCaptions} onChange={(includeCaptions) => set({ includeCaptions })} />
+      {concept.kind !== 'world' && <><Option id={ids.exportRows} label="Concept rows" why="Lamina reads them back; other tools leave them out." checked={options.includeRows} onChange={(includeRows) => set({ includeRows })} />
+      <Option id={ids.exportCaptions} label="Captions and picture count in the header" why="Off, the file says nothing about your pictures." checked={options.includeCaptions} onChange={(includeCaptions) => set({ includeCaptions })} /></>}
       {concept.preview && <Option id={ids.exportThumbnail} label="Thumbnail in the header" why="The card’s picture, for model lists of other tools." checked={options.includeThumbnail} onChange={(includeThumbnail) => set({ includeThumbnail })} />}
       <Option id={ids.exportKohya} label="Names of kohya’s scripts" why="For tools that read single-file checkpoints. Off: diffusers’ names, which most tools read." checked={options.keys === 'kohya'} onChange={(on) => set({ keys: on ? 'kohya' : 'diffusers' })} />
       <div className="recipe-field">
         <div className="row"><label htmlFor="export-author">Author</label><input id="export-author" className="text" data-testid={ids.exportAuthor} value={options.author} maxLength={80} placeholder="not said" spellCheck={false} onChange={(event) => set({ author: event.target.value })} /></div>
       </div>
       <FaultNote fault={fault} />
-      <p className={made?.tellsAll ? 'statement good' : 'statement'} data-testid={ids.exportStates} role="status">{made === null ? 'Writing the file.' : statement(made.tellsAll)}</p>
-      {made && <p className="row"><span>Likeness in other tools</span><span className={made.likeness?.elsewhere == null ? 'muted' : 'figure concept'} data-testid={ids.likenessElsewhere}>{made.likeness?.elsewhere == null ? 'not measured' : `${made.likeness.elsewhere.toFixed(2)}, here ${made.likeness.here.toFixed(2)}`}</span></p>}
+      <p className={made?.tellsAll ? 'statement good' : 'statement'} data-testid={ids.exportStates} role="status">{made === null ? 'Writing the file.' : concept.kind === 'world' ? WORLD : statement(made.tellsAll)}</p>
+      {made && concept.kind !== 'world' && <p className="row"><span>Likeness in other tools</span><span className={made.likeness?.elsewhere == null ? 'muted' : 'figure concept'} data-testid={ids.likenessElsewhere}>{made.likeness?.elsewhere == null ? 'not measured' : `${made.likeness.elsewhere.toFixed(2)}, here ${made.likeness.here.toFixed(2)}`}</span></p>}
       {concept.base === 'embedded' && <p className="note">It fits only the embedded base.</p>}
       <details className="header-view">
         <summary>What the header says</summary>
@@ -53,6 +53,7 @@ export function ExportDialog({ concept, onClose }: { concept: ConceptSummary; on
   );
 }
 
+const WORLD = 'Other tools put this LoRA on every prompt. Here it acts at the empty prompt alone, beside a base that it does not touch.';
 /** Other tools send the empty prompt of guidance through the LoRA as well; here it stays with the untouched base. */
 const statement = (tellsAll: boolean) => (tellsAll
   ? 'This file says everything. With guidance other tools still draw a little differently: they send the empty prompt through the LoRA too.'

@@ -3,6 +3,7 @@
  * by the store's own actions and the worker's own events.
  */
 import { Fault } from '../../protocol/faults';
+import { defaultRecipe } from '../../protocol/recipe';
 import type { RunInfo } from '../../protocol/run';
 import type { Studio } from '../../state/slice';
 import { fakeRun, type FakeClient } from './fakeClient';
@@ -33,6 +34,16 @@ async function run(stage: Stage, changes: Partial<RunInfo>) {
   client.emit('picture', picture({ kind: 'concept' }, await load('/example/balance-1.00.png'), now.phase === 'finished' || now.phase === 'stopped' ? {} : { state: 'draft' }));
   for (let step = 0; step <= now.step; step += 50) client.emit('picture', picture({ kind: 'strip', runId: 'run-1', step, side: 'concept' }, await load(`/concepts/guide-dog/${1 + (step / 50) % 5}.png`)));
   client.emit('changed', { runId: 'run-1', step: 600, likeness: 0.51, drift: 0.08 });
+}
+
+/** Many pictures without captions, before they are learned from. */
+async function world(stage: Stage) {
+  ready(stage);
+  const { setKind, addFiles } = stage.studio.getState();
+  setKind('world');
+  const files = await Promise.all(['guide-dog', 'birthday-cake', 'one-eyed-monster', 'duotone'].flatMap((set) => [1, 2, 3, 4, 5].map(async (n) => ({ file: await (await fetch(`/concepts/${set}/${n}.png`)).blob(), name: `${set}-${n}.png` }))));
+  await addFiles(Array.from({ length: 100 }, (_, n) => files[(7 * n) % files.length]!));
+  stage.client.emit('picture', picture({ kind: 'base' }, await load('/example/base.png'), { prompt: 'in the snow', kind: 'world' }));
 }
 
 export const scenes: Record<string, (stage: Stage) => unknown> = {
@@ -75,6 +86,18 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   measured: async (stage) => {
     await run(stage, { phase: 'finished', step: 800 });
     stage.studio.setState({ measures, sheet: new Blob(['x']) });
+  },
+  world,
+  async 'world-learning'(stage) {
+    await world(stage);
+    const { client, studio } = stage;
+    const recipe = { ...defaultRecipe(undefined, 'embedded', 'specialist'), previewEvery: 50 };
+    client.emit('run', { ...fakeRun({ name: 'My world', stage: 'specialist', step: 312, secondsLeft: 240 }), recipe, totalSteps: recipe.steps });
+    studio.setState({ metrics: metrics(312).map((row) => ({ ...row, stage: 'specialist', figures: {} })) });
+    const of = { prompt: 'in the snow', kind: 'world' } as const;
+    client.emit('picture', picture({ kind: 'concept' }, await load('/example/balance-1.00.png'), { ...of, state: 'draft', atStep: 300 }));
+    for (let step = 50; step <= 300; step += 50) client.emit('picture', picture({ kind: 'strip', runId: 'run-1', step, side: 'concept' }, await load(`/concepts/guide-dog/${1 + (step / 50) % 5}.png`), of));
+    client.emit('changed', { runId: 'run-1', step: 300, likeness: 0.51, drift: 0.08 });
   },
   concept: async (stage) => {
     ready(stage);

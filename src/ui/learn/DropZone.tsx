@@ -31,7 +31,7 @@ export function DropZone({ tile }: { tile?: boolean }) {
       <p className="muted">{world ? '20 to 2,000 that belong together, without captions.' : 'of one thing or one style.'}<br />PNG, JPEG, WebP, AVIF, any size.</p>
       <button type="button" className="button" onClick={open}>Choose files</button>
       <p className="note">or paste from the clipboard</p>
-      <button type="button" className="link" data-testid={ids.worldLink} onClick={() => actions.setKind(world ? 'instance' : 'world')}>{world ? 'Learn a thing or a style instead' : 'Many pictures and no words? Learn a world'}</button>
+      <button type="button" className="link" data-testid={ids.worldLink} onClick={() => actions.setKind(world ? 'instance' : 'world')}>{world ? 'Or learn a thing or a style' : 'Or learn a world of pictures'}</button>
     </div>
   );
 }

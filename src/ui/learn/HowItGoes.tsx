@@ -9,12 +9,20 @@ const steps = [
   { title: 'Keep', text: 'A LoRA file in the form that other tools use, with its recipe inside.' },
 ];
 
+const worldSteps = [
+  { title: 'Drop', text: 'A folder of 20 to 2,000 pictures that belong together. No captions, no class word.' },
+  { title: 'Learn', text: 'What they have in common, under the empty prompt. Words stay with the untouched base.' },
+  { title: 'Balance', text: 'Slide any prompt from the untouched model towards your world while it still learns.' },
+  { title: 'Keep', text: 'A LoRA on the Shelf, for mixing with others.' },
+];
+
 export function HowItGoes() {
+  const world = useStudio((state) => state.recipe.kind === 'world');
   return (
     <>
       <h2>How it goes</h2>
       <ol className="how">
-        {steps.map(({ title, text }, n) => (
+        {(world ? worldSteps : steps).map(({ title, text }, n) => (
           <li key={title}><span className="how-number" aria-hidden>{n + 1}</span><div><h3>{title}</h3><p className="note">{text}</p></div></li>
         ))}
       </ol>

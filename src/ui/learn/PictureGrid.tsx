@@ -16,13 +16,16 @@ export function cropOnBitmap(card: Card): Crop | null {
   return { x: card.crop.x * scale, y: card.crop.y * scale, size: card.crop.size * scale };
 }
 
+/** From here on cards are small, so that what stands below them stays near. */
+const MANY = 20;
+
 export function PictureGrid({ locked }: { locked: boolean }) {
   const cards = useStudio((state) => state.cards);
   const selected = useStudio((state) => state.selectedId);
   const reading = cards.slice(SHOWN_PICTURES).filter((card) => card.state === 'reading').length;
   const { most } = useStudio((state) => metaOf(state.recipe).pictures);
   return (
-    <ul className="cards" aria-label="Pictures">
+    <ul className={cards.length > MANY ? 'cards many' : 'cards'} aria-label="Pictures">
       {cards.slice(0, SHOWN_PICTURES).map((card, n) => (card.state === 'faulty' ? <FaultyCard key={card.pictureId} card={card} n={n} /> : <PictureCard key={card.pictureId} card={card} n={n} selected={selected === card.pictureId} locked={locked} />))}
       {cards.length > SHOWN_PICTURES && <li className="card more-cards">and {(cards.length - SHOWN_PICTURES).toLocaleString('en')} more{reading > 0 && `, ${reading.toLocaleString('en')} being read`}</li>}
       {!locked && cards.length < most && <li className="drop-more"><DropZone tile /></li>}

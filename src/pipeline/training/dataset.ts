@@ -93,9 +93,9 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
   };
   const unshifted = items.length * (recipe.flip ? 2 : 1);
   const words: Dataset['words'] = {};
-  await base.parts.text.use(async () => {
-    for (const role of roles) words[role] = await readers[role]();
-  });
+  const readAll = async () => { for (const role of roles) words[role] = await readers[role](); };
+  // a method without words needs no text encoder
+  await (roles.every((role) => role === 'null') ? readAll() : base.parts.text.use(readAll));
   return { latents, pictures: items.length, unshifted, words };
 }
 

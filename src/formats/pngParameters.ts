@@ -32,6 +32,8 @@ export interface PictureRecipe {
   concept: { conceptId: string; name: string; lambda: number } | null;
   /** The concept's training recipe, if there is one. */
   recipe: unknown;
+  /** The mix that it was drawn by (protocol/mix), if it was. */
+  mix?: unknown;
 }
 /** A text as A1111 and many others write it. */
 export interface ParsedParameters { prompt: string; negative: string; fields: Record<string, string> }
@@ -84,6 +86,7 @@ const finite = v.pipe(v.number(), v.finite());
 const ownPicture = v.looseObject({
   version: v.literal(PICTURE_VERSION), prompt: v.string(), negative: v.string(), seed: finite, steps: finite, guidance: finite, balance: finite,
   concept: v.optional(v.nullable(v.looseObject({ conceptId: v.string(), name: v.string() })), null),
+  mix: v.optional(v.unknown()),
 });
 export type OwnPicture = v.InferOutput<typeof ownPicture>;
 

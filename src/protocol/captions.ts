@@ -47,7 +47,7 @@ export interface ConceptWords { kind: ConceptKind; classWord: string }
 export type CaptionChange = { which: keyof Captions; text: string } | { to: ConceptWords };
 
 /** A whole word, so that “dog” is not found in “doghouse”. */
-const wordPattern = (word: string) => new RegExp(`(?<![\\p{L}\\p{N}])${word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}(?![\\p{L}\\p{N}])`, 'u');
+export const wordPattern = (word: string) => new RegExp(`(?<![\\p{L}\\p{N}])${word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}(?![\\p{L}\\p{N}])`, 'u');
 
 /** A Complete caption said again for what the concept is now. */
 function completeFor(complete: string, base: string, from: ConceptWords, to: ConceptWords): string {

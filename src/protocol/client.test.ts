@@ -39,7 +39,7 @@ function workers(handlers: Partial<Handlers>) {
     },
     drafts() {
       const { port1, port2 } = channel();
-      port2.addEventListener('message', (({ data }: MessageEvent<ToDrafts>) => { if (data.kind === 'balance') moves.push(data); else ports.push(data.port); }) as EventListener);
+      port2.addEventListener('message', (({ data }: MessageEvent<ToDrafts>) => { if (data.kind === 'balance') moves.push(data); else if (data.kind === 'open') ports.push(data.port); }) as EventListener);
       return {
         ...asWorker(port1),
         addEventListener(type, listener) {

@@ -10,6 +10,7 @@ import { Fault, rehydrateFault, serializeFault, type FaultCode } from './faults'
 import { Holding } from './holding';
 import type { BackendName, Compute } from './compute';
 import type { EventName, Events, FromWorker, ParamsOf, RequestName, ResultOf } from './messages';
+import type { Mix } from './mix';
 import type { RunInfo } from './run';
 import { Restarts } from './restarts';
 import type { WorkerLike } from './wire';
@@ -26,6 +27,7 @@ export interface Client {
   request<N extends RequestName>(name: N, params: ParamsOf<N>, options?: { signal?: AbortSignal }): Promise<ResultOf<N>>;
   on<N extends EventName>(event: N, handler: (data: Events[N]) => void): () => void;
   balance(value: number): void;
+  mix(mix: Mix): void;
   /** Opens the backend and begins loading the base. */
   open(): Promise<{ compute: Compute }>;
   close(): void;
@@ -54,6 +56,7 @@ export function openClient(options: ClientOptions): Client {
   const lane = openDraftLane({
     make: options.drafts,
     onPicture: (picture) => emit('picture', picture),
+    onOverlap: (overlap) => emit('overlap', overlap),
     onFault: (fault) => emit('fault', fault),
     onReplaced: (port) => { if (asking.worker) ask('attachDrafts', { port }).catch((error: unknown) => emit('fault', serializeFault(error))); },
   });
@@ -142,6 +145,7 @@ export function openClient(options: ClientOptions): Client {
       return () => set.delete(handler as (data: never) => void);
     },
     balance: lane.balance,
+    mix: lane.mix,
     open: () => new Promise((resolve, reject) => {
       opened = { resolve, reject };
       openWorker().then(resolve, (error: unknown) => { if (generation === 0) reject(error); });

@@ -1,5 +1,6 @@
 /** Concepts of the Shelf, and what a dropped file turned out to be. */
 import type { ConceptKind } from './captions';
+import type { Mix } from './mix';
 import type { PictureInfo, DrawParams } from './pictures';
 import type { Recipe } from './recipe';
 import type { Measures } from './runReport';
@@ -48,7 +49,7 @@ export type Dropped =
   | { kind: 'picture'; picture: PictureInfo; /** It has several frames, of which the first is used. */ animated: boolean; /** What it says of how it was drawn, if anything. */ drawn: FoundDrawing | null };
 
 /** How a picture was drawn, by its own word. `conceptId` is its concept's, where that is on the Shelf. */
-export interface FoundDrawing { params: Partial<DrawParams>; conceptId: string | null; note: string }
+export interface FoundDrawing { params: Partial<DrawParams>; conceptId: string | null; /** The mix it was drawn by. */ mix: Mix | null; note: string }
 
 /**
  * What a file is meant for. `among`: a picture to learn from, beside others. `alone`: the same, but one of our own pictures is

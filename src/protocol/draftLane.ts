@@ -4,13 +4,15 @@
  */
 import { watchWorker, isAliveMessage } from './alive';
 import { Fault, serializeFault, type FaultData } from './faults';
-import type { FromDrafts, ToDrafts } from './drafts';
+import type { FromDrafts, MixOverlap, ToDrafts } from './drafts';
+import { mixPicture, type Mix } from './mix';
 import type { PictureEvent } from './pictures';
 import { Restarts } from './restarts';
 import type { WorkerLike } from './wire';
 
 export interface DraftLane {
   balance(value: number): void;
+  mix(mix: Mix): void;
   /** A new channel to the draft worker; the other end is for the session. */
   connect(): MessagePort;
   close(): void;
@@ -18,26 +20,30 @@ export interface DraftLane {
 export interface DraftLaneOptions {
   make(): WorkerLike;
   onPicture(picture: PictureEvent): void;
+  onOverlap(overlap: MixOverlap): void;
   onFault(fault: FaultData): void;
   /** A new draft worker needs the session to feed it through this end. */
   onReplaced(port: MessagePort): void;
 }
 
-export function openDraftLane({ make, onPicture, onFault, onReplaced }: DraftLaneOptions): DraftLane {
+export function openDraftLane({ make, onPicture, onOverlap, onFault, onReplaced }: DraftLaneOptions): DraftLane {
   const restarts = new Restarts();
   let worker: WorkerLike | null = null;
   let stopWatching = () => {};
   let revision = 0;
   /** The newest move while it has no decoded answer. */
-  let unanswered: (ToDrafts & { kind: 'balance' }) | null = null;
+  let unanswered: Exclude<ToDrafts, { kind: 'open' }> | null = null;
 
   function receive(message: FromDrafts): void {
     if (message.kind === 'fault') return onFault(message.fault);
     // a draft that a newer move of the slider has overtaken is not worth a flash
     if (message.revision !== revision) return message.bitmap.close();
-    const { bitmap, state, balance, elapsedMs, of } = message;
+    const { bitmap, state, elapsedMs } = message;
     if (state === 'draft') unanswered = null;
-    onPicture({ slot: { kind: 'concept' }, revision, bitmap, state, step: 0, steps: 0, elapsedMs, balance, ...of });
+    const drawn = { revision, bitmap, state, step: 0, steps: 0, elapsedMs };
+    if (message.kind === 'draft') return onPicture({ slot: { kind: 'concept' }, ...drawn, balance: message.balance, ...message.of });
+    onPicture({ slot: { kind: 'mix', merged: false }, ...drawn, ...mixPicture(message.mix) });
+    onOverlap({ ids: message.ids, overlap: message.overlap });
   }
 
   function start(): WorkerLike {
@@ -71,11 +77,14 @@ export function openDraftLane({ make, onPicture, onFault, onReplaced }: DraftLan
     return port1;
   }
 
+  const move = (next: Exclude<ToDrafts, { kind: 'open' }>) => {
+    unanswered = next;
+    worker?.postMessage(next);
+  };
+
   return {
-    balance(balance) {
-      unanswered = { kind: 'balance', balance, revision: ++revision };
-      worker?.postMessage(unanswered);
-    },
+    balance: (balance) => move({ kind: 'balance', balance, revision: ++revision }),
+    mix: (mix) => move({ kind: 'mix', mix, revision: ++revision }),
     connect,
     close: end,
   };

@@ -1,11 +1,15 @@
 /** What the draft worker is told by the page and by the session, and what it answers. */
 import type { FaultData } from './faults';
+import type { Mix } from './mix';
 import type { DraftKey } from './pictures';
 
-/** UI ↔ draft worker. The newest `balance` wins; each is answered by `draft-linear` at once and `draft` once decoded. */
-export type ToDrafts = { kind: 'open'; port: MessagePort } | { kind: 'balance'; balance: number; revision: number };
+/** UI ↔ draft worker. The newest `balance` or `mix` wins; each is answered by `draft-linear` at once and `draft` once decoded. */
+export type ToDrafts = { kind: 'open'; port: MessagePort } | { kind: 'balance'; balance: number; revision: number } | { kind: 'mix'; mix: Mix; revision: number };
 
-export type FromDrafts = { kind: 'draft'; state: 'draft-linear' | 'draft'; bitmap: ImageBitmap; balance: number; revision: number; elapsedMs: number; of: DraftKey } | { kind: 'fault'; fault: FaultData };
+export type FromDrafts = { kind: 'draft'; state: 'draft-linear' | 'draft'; bitmap: ImageBitmap; balance: number; revision: number; elapsedMs: number; of: DraftKey } | ({ kind: 'mix-draft'; state: 'draft-linear' | 'draft'; bitmap: ImageBitmap; revision: number; elapsedMs: number; mix: Mix } & MixOverlap) | { kind: 'fault'; fault: FaultData };
+
+/** Cosines between the guidances of a draft, masks included: [K,K] in the order of `ids`. */
+export interface MixOverlap { ids: string[]; overlap: number[][] }
 
 /**
  * Session → draft worker: velocities cached at a fixed point of a trajectory. All arrays are NHWC [h,w,C].
@@ -24,6 +28,14 @@ export interface Probe {
   directions: Float32Array[];
 }
 
+/** The same of a mix: v0, and every guidance's difference v⁺ − v⁻ by its id, unweighted. */
+export interface MixProbe extends Pick<Probe, 'height' | 'width' | 'channels' | 'sigma' | 'xSigma'> {
+  /** mixProbeKey of the mix it was made for: for others it says nothing. */
+  key: string;
+  v0: Float32Array;
+  differences: Record<string, Float32Array>;
+}
+
 export interface DecoderParts { tensors: Record<string, { shape: number[]; data: Float32Array }>; config: unknown; latentToRgb: number[][] }
 
-export type SessionToDrafts = { kind: 'decoder'; decoder: DecoderParts } | { kind: 'probe'; probe: Probe; of: DraftKey };
+export type SessionToDrafts = { kind: 'decoder'; decoder: DecoderParts } | { kind: 'probe'; probe: Probe; of: DraftKey } | { kind: 'mix-probe'; probe: MixProbe };

@@ -6,7 +6,9 @@
 import type { BackendName, Compute, StorageReport, Memory, TraceReport } from './compute';
 import type { ConceptSummary, ExportOptions, Vocabulary, Dropped, DropPurpose } from './concepts';
 import type { DataSet, FoundDataSet } from './dataSet';
+import type { MixOverlap } from './drafts';
 import type { FaultData } from './faults';
+import type { Mix } from './mix';
 import type { Crop, FitCheck, TrainingPicture, PictureEvent, DrawParams } from './pictures';
 import type { Recipe } from './recipe';
 import type { Changed, RunInfo, StepMetrics, StoredRun } from './run';
@@ -50,7 +52,15 @@ export interface Requests {
   /** Idle work: full pictures at the given balances into `anchor` slots, until the next draw, probe or learn. */
   anchors: { params: DrawParams & { balances: number[] }; result: void };
   /** The full picture of this revision as PNG bytes with its parameters in text chunks, while it is its slot's newest. */
-  pictureFile: { params: { slot: 'base' | 'concept'; revision: number }; result: Blob };
+  pictureFile: { params: { slot: 'base' | 'concept' | 'mix'; revision: number }; result: Blob };
+  /** What the drafts of a mix show: recomputes its probe. Latest wins. */
+  probeMix: { params: { mix: Mix }; result: void };
+  /** Full sampler into slot `mix`; an earlier draw is aborted. `merged`: as merged LoRAs instead. */
+  drawMix: { params: { mix: Mix; merged: boolean }; result: { elapsedMs: number } };
+  /** Idle work: the same mix from these seeds into `mix-seed` slots, until the next draw, probe or learn. */
+  mixSeeds: { params: { mix: Mix; seeds: number[] }; result: void };
+  /** Frees what a mix holds of its concepts. */
+  leaveMix: { params: void; result: void };
   /** Twins on 8 Base and 8 unrelated prompts; progress as `measuring` events. */
   measure: { params: { sheets: boolean; steps: number }; result: { measures: Measures; sheet: Blob | null } };
   keep: { params: { name: string }; result: ConceptSummary };
@@ -90,6 +100,10 @@ export interface Events {
   /** After each preview: likeness and drift of the preview twins, as far as they go. */
   changed: Changed;
   probed: { revision: number };
+  /** The drafts have the probe of this mix (mixProbeKey). */
+  mixProbed: { key: string };
+  /** How the guidances of the newest draft of a mix overlap. */
+  overlap: MixOverlap;
   trace: TraceReport;
   fault: FaultData;
 }

@@ -7,6 +7,7 @@
  */
 import * as v from 'valibot';
 import { Fault } from './faults';
+import type { PictureEvent } from './pictures';
 
 export const MIX_VERSION = 1;
 export const MAX_GUIDANCES = 16;
@@ -156,3 +157,13 @@ function paintedAt({ side, cells }: Extract<Mask, { kind: 'painted' }>, u: numbe
   const mix = (a: number, b: number, part: number) => a + (b - a) * part;
   return mix(mix(cell(x, y), cell(x + 1, y), fx - x), mix(cell(x, y + 1), cell(x + 1, y + 1), fx - x), fy - y);
 }
+
+/** What of a mix a probe depends on. All else (weights, schedules, masks, composition, who acts) moves without a model call. */
+export const mixProbeKey = ({ prompt, names, seed, guidance, guidances, start }: Mix): string => JSON.stringify([prompt, Object.entries(names).sort(), seed, guidance, guidances.map(({ id, source, against }) => [id, source, against]).sort(), start]);
+
+/** What of a mix a picture shows, but for the seed: pictures with the same key can stand side by side. Guidances that do not act leave no trace. */
+export const mixPictureKey = ({ seed: _, guidances, ...mix }: Mix): string => JSON.stringify([Object.entries(mix).sort(), acting(guidances).map(({ muted: _muted, solo: _solo, ...each }) => each)]);
+
+/** What a picture of a mix tells of itself. */
+export const mixPicture = (mix: Mix): Pick<PictureEvent, 'prompt' | 'negative' | 'seed' | 'guidance' | 'kind' | 'balance' | 'atStep' | 'mix'> =>
+  ({ prompt: mix.prompt, negative: '', seed: mix.seed, guidance: mix.guidance, kind: 'instance', balance: 1, atStep: null, mix: mixPictureKey(mix) });

@@ -28,7 +28,11 @@ export type PictureSlot =
   | { kind: 'original'; runId: string }
   | { kind: 'concept' }
   | { kind: 'strip'; runId: string; step: number; side: 'concept' | 'customBase' }
-  | { kind: 'anchor'; balance: number };
+  | { kind: 'anchor'; balance: number }
+  /** The Mix page's picture; `merged`: the same concepts as merged LoRAs. */
+  | { kind: 'mix'; merged: boolean }
+  /** The same mix from other noise. */
+  | { kind: 'mix-seed' };
 
 export type PictureState = 'draft-linear' | 'draft' | 'partial' | 'full';
 
@@ -58,6 +62,8 @@ export interface PictureEvent extends PictureKey {
   balance: number;
   /** Optimizer steps of the concept it shows; null for the base and for concepts of the Shelf. */
   atStep: number | null;
+  /** mixPictureKey of the mix it shows; absent on others. */
+  mix?: string;
 }
 
 export interface DrawParams {

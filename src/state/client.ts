@@ -2,6 +2,7 @@
  * What the store needs of the worker's client: typed requests, events, and the slider's own fast lane.
  * The real one is protocol/client.ts; tests and the development page hand in a fake.
  */
+import type { Mix } from '../protocol/mix';
 import type { EventName, Events, ParamsOf, RequestName, ResultOf } from '../protocol/messages';
 
 export interface StudioClient {
@@ -11,6 +12,8 @@ export interface StudioClient {
   on<N extends EventName>(event: N, handler: (data: Events[N]) => void): () => void;
   /** Asks for the draft at a balance; the newest wins, the answer comes as `picture` events of slot `concept`. */
   balance(value: number): void;
+  /** Asks for the draft of a mix, likewise: slot `mix`, and an `overlap` event. */
+  mix(mix: Mix): void;
 }
 
 /** Everything of the page that the store touches, injected so that it runs in Node. */

@@ -71,7 +71,7 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
     if (!wanted || !takesPlace(picture, standing, askedKey(get()))) return void picture.bitmap.close();
     set({ twins: { ...get().twins, [side]: replaceBitmap(standing, picture) } });
   };
-  const place: Record<PictureEvent['slot']['kind'], (picture: PictureEvent) => void> = {
+  const place: Partial<Record<PictureEvent['slot']['kind'], (picture: PictureEvent) => void>> = {
     base: placeTwin('base'),
     concept: placeTwin('concept'),
     original: (picture) => set({ original: replaceBitmap(get().original, picture) }),
@@ -90,7 +90,7 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
       set({ strip: [...get().strip.filter((other) => other.step !== step), entry].sort((a, b) => a.step - b.step) });
     },
   };
-  env.client.on('picture', (picture) => place[picture.slot.kind](picture));
+  env.client.on('picture', (picture) => place[picture.slot.kind]?.(picture));
   env.client.on('drawing', (sampling) => { if (get().drawing) set({ sampling }); });
   // While steps are made the drafts follow them; a full picture of what is asked for is not taken back to a draft.
   env.client.on('probed', () => {
@@ -196,7 +196,7 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
     pin: (pinnedStep) => set({ pinnedStep }),
     setStripSide: (stripSide) => set({ stripSide }),
 
-    showPicture: (picture) => place[picture.slot.kind](picture),
+    showPicture: (picture) => place[picture.slot.kind]?.(picture),
 
     clearTwins() {
       stopRest();

@@ -5,18 +5,22 @@
 import type { Field, Fields } from '../methods/fields';
 import { metas, type MethodId } from '../methods/metas';
 import { Fault } from '../protocol/faults';
+import { parseMix, type Mix } from '../protocol/mix';
 import { defaultRecipe, metaOf, parseRecipe, valueOf, type Recipe, type RecipeKey } from '../protocol/recipe';
 import { balanceRange, defaultParams, guidanceRange, seedRange, stepsRange, type DrawingParams } from './params';
 
 const RECIPE_PREFIX = 'r.';
 const METHOD = `${RECIPE_PREFIX}method`;
+const MIX_KEY = 'mix';
 const drawingKeys = ['prompt', 'negative', 'seed', 'steps', 'guidance', 'balance'] as const;
 const ranges = { seed: seedRange, steps: stepsRange, guidance: guidanceRange, balance: balanceRange } as const;
 
-export function encodeFragment(recipe: Recipe, params: DrawingParams): string {
+/** `mix`: the mix where the Mix page is open; a picture it starts from stays on this device and is left out. */
+export function encodeFragment(recipe: Recipe, params: DrawingParams, mix: Mix | null = null): string {
   const entries = new URLSearchParams();
   const start: Recipe = defaultRecipe(undefined, recipe.base, recipe.method);
   if (recipe.method !== defaultRecipe().method) entries.set(METHOD, recipe.method);
+  if (mix && mix.guidances.length > 0) entries.set(MIX_KEY, JSON.stringify({ ...mix, start: null }));
   for (const key of Object.keys(metaOf(recipe).fields) as RecipeKey[]) {
     if (valueOf(recipe, key) !== valueOf(start, key)) entries.set(RECIPE_PREFIX + key, String(valueOf(recipe, key)));
   }
@@ -30,19 +34,29 @@ const recipeValue = (field: Field | undefined, text: string): unknown => {
   return text;
 };
 
-/** What a fragment (without #) says. Throws Fault `recipe-invalid` or `prompt-invalid` with the field as subject. */
-export function decodeFragment(fragment: string): { recipe: Recipe | null; params: Partial<DrawingParams> } {
+const parsedJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+};
+
+/** What a fragment (without #) says. Throws Fault `recipe-invalid`, `prompt-invalid` or `mix-invalid` with the field as subject. */
+export function decodeFragment(fragment: string): { recipe: Recipe | null; params: Partial<DrawingParams>; mix: Mix | null } {
   const entries = new URLSearchParams(fragment);
   const method = entries.get(METHOD) ?? defaultRecipe().method;
   // parseRecipe says that a method is unknown
   const fields: Fields = Object.hasOwn(metas, method) ? metas[method as MethodId].fields : {};
   const recipe: Record<string, unknown> = {};
   const params: Record<string, unknown> = {};
+  let mix: Mix | null = null;
   for (const [key, text] of entries) {
     if (key.startsWith(RECIPE_PREFIX)) {
       const name = key.slice(RECIPE_PREFIX.length);
       recipe[name] = recipeValue(fields[name], text);
-    } else if (key === 'prompt' || key === 'negative') params[key] = text;
+    } else if (key === MIX_KEY) mix = parseMix(parsedJson(text));
+    else if (key === 'prompt' || key === 'negative') params[key] = text;
     else if (key in ranges) {
       const { min, max, label } = ranges[key as keyof typeof ranges];
       const value = text.trim() === '' ? Number.NaN : Number(text);
@@ -52,5 +66,5 @@ export function decodeFragment(fragment: string): { recipe: Recipe | null; param
       params[key] = value;
     } else throw new Fault('prompt-invalid', `The link has a part “${key}” that this app does not know.`, 'Use the defaults.', { subject: key });
   }
-  return { recipe: Object.keys(recipe).length === 0 ? null : parseRecipe(recipe), params };
+  return { recipe: Object.keys(recipe).length === 0 ? null : parseRecipe(recipe), params, mix };
 }

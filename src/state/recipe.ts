@@ -63,7 +63,8 @@ export const recipeSlice: Slice<RecipeSlice> = ({ set, get }) => ({
   readLink(fragment) {
     if (fragment === '') return;
     try {
-      const { recipe, params } = decodeFragment(fragment);
+      const { recipe, params, mix } = decodeFragment(fragment);
+      if (mix) get().openMix(mix);
       if (recipe) set({ recipe, linkedRecipe: true });
       get().setParams(params);
       if (recipe && !get().promptWritten) get().setParams({ prompt: startPrompt(recipe.kind, wordsOf(recipe).classWord) }, false);

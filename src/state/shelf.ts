@@ -112,6 +112,11 @@ export const shelfSlice: Slice<ShelfSlice> = ({ set, get, env }) => {
         await get().refreshShelf();
         return;
       }
+      if (dropped.mix) {
+        get().openMix(dropped.mix);
+        get().notify(dropped.note || `The mix of ${name} is set.`);
+        return;
+      }
       if (dropped.conceptId) await get().openConcept(dropped.conceptId);
       get().setParams(dropped.params);
       set({ tab: 'learn' });

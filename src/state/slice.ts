@@ -6,6 +6,7 @@ import type { DataSetSlice } from './dataSet';
 import type { DeviceSlice } from './device';
 import type { DrawingSlice } from './drawing';
 import type { HudSlice } from './hud';
+import type { MixSlice } from './mix';
 import type { MeasuringSlice } from './measuring';
 import type { PicturesSlice } from './pictures';
 import type { PreferencesSlice } from './preferences';
@@ -13,7 +14,7 @@ import type { RecipeSlice } from './recipe';
 import type { RunSlice } from './run';
 import type { ShelfSlice } from './shelf';
 
-export type StudioState = DeviceSlice & PreferencesSlice & RecipeSlice & PicturesSlice & RunSlice & MeasuringSlice & DrawingSlice & ShelfSlice & HudSlice & DataSetSlice;
+export type StudioState = DeviceSlice & PreferencesSlice & RecipeSlice & PicturesSlice & RunSlice & MeasuringSlice & DrawingSlice & ShelfSlice & HudSlice & DataSetSlice & MixSlice;
 export type Studio = StoreApi<StudioState>;
 
 export interface Wiring {

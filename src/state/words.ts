@@ -43,12 +43,12 @@ export function difference(text: string, other: string): Set<number> {
   return only;
 }
 
-/** Up to `limit` words of the vocabulary that go on from the word at the caret; "[V]" is offered after "[". */
-export function suggestions(text: string, caret: number, words: readonly string[], limit = 6): { from: number; to: number; words: string[] } {
+/** Up to `limit` words of the vocabulary that go on from the word at the caret; after "[" the marks are offered. */
+export function suggestions(text: string, caret: number, words: readonly string[], limit = 6, marks: readonly string[] = [CONCEPT_MARK]): { from: number; to: number; words: string[] } {
   const before = /(\[[^\]\s]*|[\p{L}]+)$/u.exec(text.slice(0, caret))?.[0] ?? '';
   const from = caret - before.length;
   if (before === '') return { from, to: caret, words: [] };
-  if (before.startsWith('[')) return { from, to: caret, words: [CONCEPT_MARK] };
+  if (before.startsWith('[')) return { from, to: caret + (/^[^\]\s[]*\]/u.exec(text.slice(caret))?.[0].length ?? 0), words: marks.filter((mark) => mark.toLowerCase().startsWith(before.toLowerCase())).slice(0, limit) };
   const rest = /^[\p{L}]*/u.exec(text.slice(caret))?.[0] ?? '';
   const typed = before.toLowerCase();
   const going = words.filter((word) => word.startsWith(typed) && word !== typed + rest);

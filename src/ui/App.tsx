@@ -1,4 +1,4 @@
-/** The whole page: header, banners, the two screens, and what belongs to all of them — keys, drops and pastes anywhere, toasts. */
+/** The whole page: header, banners, the screens, and what belongs to all of them — keys, drops and pastes anywhere, toasts. */
 import { Tabs } from 'radix-ui';
 import { useCallback, useState } from 'react';
 import type { Tab } from '../state/preferences';
@@ -7,6 +7,7 @@ import { Header } from './Header';
 import { Hud } from './Hud';
 import { useKeys } from './keys';
 import { LearnScreen } from './learn/LearnScreen';
+import { MixScreen } from './mix/MixScreen';
 import { Settings } from './Settings';
 import { ShelfScreen } from './shelf/ShelfScreen';
 import { useActions, useStudio } from './studio';
@@ -26,6 +27,7 @@ export function App() {
       <Header openSettings={() => setSettings(true)} />
       <main>
         <Tabs.Content value="learn" className="screen" tabIndex={-1}><LearnScreen /></Tabs.Content>
+        <Tabs.Content value="mix" className="screen" tabIndex={-1}><MixScreen /></Tabs.Content>
         <Tabs.Content value="shelf" className="screen" tabIndex={-1}><ShelfScreen /></Tabs.Content>
       </main>
       <Banners />

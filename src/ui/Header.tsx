@@ -14,6 +14,7 @@ export function Header({ openSettings }: { openSettings(): void }) {
       <div className="brand"><Mark size={24} /><span>Lamina</span></div>
       <Tabs.List className="tabs" aria-label="Screens">
         <Tabs.Trigger className="tab" value="learn" data-testid={ids.tabLearn}>Learn</Tabs.Trigger>
+        <Tabs.Trigger className="tab" value="mix" data-testid={ids.tabMix}>Mix</Tabs.Trigger>
         <Tabs.Trigger className="tab" value="shelf" data-testid={ids.tabShelf}>Shelf</Tabs.Trigger>
       </Tabs.List>
       <div className="status">

@@ -2,23 +2,22 @@
  * The address bar: recipe and drawing parameters stand in the fragment, and each change of tab is an entry of the browser's history,
  * so that Back leads from the Shelf to Learn and not out of the app. Going back changes the tab alone: prompt and recipe stay as they are.
  */
-import { encodeFragment } from '../state/fragment';
 import type { Tab } from '../state/preferences';
 import type { Studio } from '../state/slice';
-import { followFragment } from '../state/studio';
+import { followFragment, fragmentOf } from '../state/studio';
 
 /** A changed recipe is written after this pause; browsers refuse more than a few writes a second. */
 const FRAGMENT_MS = 300;
 
 const tabOf = (state: unknown): Tab | null => {
   const tab = (state as { tab?: unknown } | null)?.tab;
-  return tab === 'learn' || tab === 'shelf' ? tab : null;
+  return tab === 'learn' || tab === 'mix' || tab === 'shelf' ? tab : null;
 };
 
 /** Reads what the link says, then follows the studio for as long as the page lives. */
 export function followAddress(studio: Studio): void {
   const now = studio.getState;
-  const fragment = () => encodeFragment(now().recipe, now());
+  const fragment = () => fragmentOf(now());
   const address = () => `${location.pathname}${location.search}${fragment() === '' ? '' : `#${fragment()}`}`;
 
   now().readLink(location.hash.slice(1));

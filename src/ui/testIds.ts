@@ -12,6 +12,9 @@
  *         field by its key: recipe-stage1Steps …), preset-lamina, preset-paper, keep, concept-name, new-concept
  * Shelf   tab-learn, tab-shelf, shelf, concept-<n>, concept-open-<n>, concept-rename-<n>, concept-delete-<n>, concept-export-<n>, confirm-delete,
  *         export-dialog, export-rows, export-captions, export-save, export-states, likeness-elsewhere, export-thumbnail, export-kohya, export-author, import-input
+ * Mix     tab-mix, mix-guidance-<n> (rows from 0; each with mix-weight-<n> (range), mix-solo-<n>, mix-mute-<n>, mix-mask-<n>, mix-curve-<n>, mix-up-<n>, mix-remove-<n>,
+ *         mix-words-<n>), mix-add, mix-add-text, mix-add-<conceptId>, mix-picture, mix-merged (figures with a canvas and a badge), mix-prompt, mix-seed, mix-draw, mix-stop, mix-more,
+ *         mix-draw-merged, mix-seed-<seed>, mix-pad, mix-preset-<name>, mix-overlap, mix-together, mix-by-hand, mix-option-<name>, mix-curve, mix-start-input, mix-copy, mix-keep, mix-evaluations
  * Device  base-status (data-ready="true" once the base is in), compute (data-backend="wasm"), loading-bar, fault (any error text), restarting,
  *         resume-banner, resume-continue, resume-discard, confirm-discard, run-elsewhere, resume-take-over, update-prompt
  * Engine  hud (only with ?hud), hud-<figure> (hud-step, hud-kernels, hud-tensors, hud-bytes, hud-gpu, hud-heap), hud-top (the longest kernels)
@@ -30,6 +33,8 @@ export const ids = {
   tabLearn: 'tab-learn', tabShelf: 'tab-shelf', shelf: 'shelf', confirmDelete: 'confirm-delete',
   exportDialog: 'export-dialog', exportRows: 'export-rows', exportCaptions: 'export-captions', exportSave: 'export-save', exportStates: 'export-states',
   likenessElsewhere: 'likeness-elsewhere', exportThumbnail: 'export-thumbnail', exportKohya: 'export-kohya', exportAuthor: 'export-author', importInput: 'import-input',
+  tabMix: 'tab-mix', mixAdd: 'mix-add', mixPicture: 'mix-picture', mixMerged: 'mix-merged', mixPrompt: 'mix-prompt', mixSeed: 'mix-seed', mixDraw: 'mix-draw', mixStop: 'mix-stop', mixMore: 'mix-more', mixDrawMerged: 'mix-draw-merged',
+  mixPad: 'mix-pad', mixOverlap: 'mix-overlap', mixTogether: 'mix-together', mixByHand: 'mix-by-hand', mixCurve: 'mix-curve', mixStartInput: 'mix-start-input', mixCopy: 'mix-copy', mixKeep: 'mix-keep', mixEvaluations: 'mix-evaluations',
   baseStatus: 'base-status', compute: 'compute', loadingBar: 'loading-bar', fault: 'fault', restarting: 'restarting',
   resumeBanner: 'resume-banner', resumeContinue: 'resume-continue', resumeDiscard: 'resume-discard', resumeTakeOver: 'resume-take-over', runElsewhere: 'run-elsewhere', confirmDiscard: 'confirm-discard', goOn: 'go-on', learnMore: 'learn-more', moreSteps: 'more-steps', updatePrompt: 'update-prompt',
   hud: 'hud', hudTop: 'hud-top',
@@ -39,3 +44,5 @@ export const sampleId = (set: string) => `sample-${set}`;
 export const cardId = (n: number) => `card-${n}`;
 export const presetId = (name: string) => `preset-${name}`;
 export const fieldId = (key: string) => `recipe-${key}`;
+/** A control of the n-th guidance of a mix. */
+export const mixRowId = (part: 'guidance' | 'weight' | 'solo' | 'mute' | 'mask' | 'curve' | 'up' | 'remove' | 'words', n: number) => `mix-${part}-${n}`;

@@ -20,7 +20,7 @@ import type { Probing } from './probing';
 import type { Turns, Urgency } from './turns';
 
 export const TRANSFORMER_FILE = 'transformer/diffusion_pytorch_model.safetensors';
-const APP = 'Lamina 0.1.0';
+export const APP = 'Lamina 0.1.0';
 
 interface Drawn { shown: Shown; revision: number; recipe: PictureRecipe }
 interface OnePicture { base: Base; flow: FlowBase; slot: PictureSlot; field: VelocityField; params: DrawParams; reads: Recipe['kind']; atStep: number | null; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }
@@ -77,7 +77,7 @@ export class Drawing {
     }
   }
 
-  async pictureFile({ slot, revision: wanted }: ParamsOf<'pictureFile'>): Promise<Blob> {
+  async pictureFile(slot: 'base' | 'concept', wanted: number): Promise<Blob> {
     const drawn = this.last[slot];
     if (drawn?.revision !== wanted) throw new Fault('busy', 'The worker no longer has this picture.', 'Draw it again.');
     return toPictureFile(this.opening.platform.raster, drawn.shown, drawn.recipe);

@@ -4,6 +4,7 @@ import { isPng } from '../formats/pngText';
 import type { Dropped, FoundDrawing } from '../protocol/concepts';
 import type { ParamsOf } from '../protocol/messages';
 import { Fault } from '../protocol/faults';
+import { parseMix } from '../protocol/mix';
 import { getConcept } from '../storage/conceptStore';
 import type { Opening } from './opening';
 import { readPictureFile, type Pictures } from './pictures';
@@ -28,7 +29,8 @@ export async function recogniseFile({ file, name, pictureId, purpose }: ParamsOf
 async function drawingOf({ picture, prompt, negative, seed, steps, guidance, balance }: FoundParameters, name: string, opening: Rooms['opening']): Promise<FoundDrawing> {
   const conceptId = picture?.concept?.conceptId || null;
   const stored = conceptId ? await getConcept(await opening.db(), conceptId).catch((error: unknown) => { if (Fault.is(error, 'concept-missing')) return null; throw error; }) : null;
-  const missing = picture?.concept && !stored ? ` Its concept “${picture.concept.name}” is not on the Shelf.` : '';
+  const missing = picture?.concept && picture.mix === undefined && !stored ? ` Its concept “${picture.concept.name}” is not on the Shelf.` : '';
+  const mix = picture?.mix === undefined ? null : parseMix(picture.mix);
   const numbers = Object.fromEntries(Object.entries({ seed, steps, guidance, balance }).filter(([, value]) => value !== undefined));
-  return { params: { prompt, negative, ...numbers }, conceptId: stored ? conceptId : null, note: `The parameters of ${name} are set.${missing}` };
+  return { params: { prompt, negative, ...numbers }, conceptId: stored ? conceptId : null, mix, note: `The parameters of ${name} are set.${missing}` };
 }

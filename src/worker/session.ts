@@ -12,6 +12,7 @@ import { Drawing } from './drawing';
 import { recogniseFile } from './dropping';
 import { checkFit } from './fit';
 import { Measuring } from './measuring';
+import { Mixing } from './mixing';
 import { Opening } from './opening';
 import { Pictures } from './pictures';
 import type { Platform } from './platform';
@@ -35,6 +36,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
   const drawing = new Drawing(host, turns, opening, current, probing);
   const running = new Running(host, turns, opening, current, pictures, drawing, probing);
   const measuring = new Measuring(host, turns, opening, current);
+  const mixing = new Mixing(host, turns, opening, pictures);
   const shelf = new Shelf(opening, current, drawing, running);
 
   return explained(opening, {
@@ -71,17 +73,36 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
       drawing.cancelIdle();
       await probing.probe(params);
     },
-    draw: (params, signal) => drawing.draw(params, signal),
-    cancelDraw: async () => drawing.cancel(),
+    draw: (params, signal) => {
+      mixing.cancel();
+      return drawing.draw(params, signal);
+    },
+    cancelDraw: async () => {
+      drawing.cancel();
+      mixing.cancel();
+    },
     anchors: (params, signal) => drawing.anchors(params, signal),
-    pictureFile: (params) => drawing.pictureFile(params),
+    pictureFile: ({ slot, revision }) => (slot === 'mix' ? mixing.pictureFile(revision) : drawing.pictureFile(slot, revision)),
+    async probeMix(params, signal) {
+      drawing.cancelIdle();
+      await mixing.probe(params, signal);
+    },
+    drawMix: (params, signal) => {
+      drawing.cancel();
+      return mixing.draw(params, signal);
+    },
+    mixSeeds: (params, signal) => mixing.seeds(params, signal),
+    leaveMix: () => mixing.leave(),
     measure: (params, signal) => measuring.measure(params, signal),
 
     keep: ({ name }) => inTurn(() => shelf.keep(name)),
     concepts: () => shelf.list(),
     openConcept: ({ conceptId }) => inTurn(() => shelf.open(conceptId)),
     renameConcept: ({ conceptId, name }) => shelf.rename(conceptId, name),
-    deleteConcept: ({ conceptId }) => shelf.delete(conceptId),
+    async deleteConcept({ conceptId }) {
+      await shelf.delete(conceptId);
+      await mixing.forget(conceptId);
+    },
     exportConcept: ({ conceptId, options }) => shelf.export(conceptId, options),
     storage: async () => storageReport(await opening.db()),
     async trace({ on }) {

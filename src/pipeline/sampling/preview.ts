@@ -11,11 +11,11 @@ import type { Probe } from '../../protocol/drafts';
 import type { FlowBase } from '../base';
 import type { LearnedConcept } from '../concept';
 import { evaluate } from '../evaluate';
-import { baseField, conceptGuidance, untouched, type FieldWords, type Guidance, type Pacing } from './fields';
+import { baseField, conceptGuidance, untouched, type FieldWords, type Guidance, type Pacing, type VelocityField } from './fields';
 import { cleanLatent, eulerSigmas } from '../flow';
 import type { LatentToRgb } from './latentToRgb';
 import type { PictureSize } from '../sizes';
-import { startingNoise } from './sample';
+import { sigmasFrom, startingNoise, startingPoint, type SampleOptions } from './sample';
 
 /** Noise level of the probe: late enough that one step gives a readable picture, early enough that the concept still shows. */
 export const PROBE_SIGMA = 0.75;
@@ -42,11 +42,10 @@ export interface ProbeOptions extends Pacing {
 /** The point the probe stands on; it depends on prompt, seed and guidance but not on what is being learned, so it is worth keeping. */
 export interface ProbePoint { xSigma: Tensor4D; sigma: number }
 
-/** Runs the base (Base prompt, CFG) from the seed's noise down to the probe's sigma. The caller disposes xSigma. */
-export async function probePoint({ base, words, seed, guidance, size, between, signal, sigma: stop = PROBE_SIGMA, steps = PROBE_STEPS }: Omit<ProbeOptions, 'concept' | 'revision'>): Promise<ProbePoint> {
-  const field = baseField(base, words);
-  const sigmas = eulerSigmas(steps, base.shift);
-  let x = startingNoise(base, [seed], size);
+/** Runs a field down the sampler's noise levels to the first at or below `sigma`, from the seed's noise or from a picture. The caller disposes xSigma. */
+export async function pointOn(base: FlowBase, field: VelocityField, { seed, guidance, between, signal, sigma: stop = PROBE_SIGMA, steps = PROBE_STEPS, size, from }: Pick<ProbeOptions, 'seed' | 'guidance' | 'between' | 'signal' | 'sigma' | 'steps' | 'size'> & Pick<SampleOptions, 'from'>): Promise<ProbePoint> {
+  const sigmas = from ? sigmasFrom(from.sigma, steps, base.shift) : eulerSigmas(steps, base.shift);
+  let x = from ? startingPoint(base, [seed], from, size) : startingNoise(base, [seed], size);
   let at = 0;
   try {
     while (sigmas[at]! > stop + 1e-6 && sigmas[at + 1]! > 0) {
@@ -61,6 +60,9 @@ export async function probePoint({ base, words, seed, guidance, size, between, s
     x.dispose();
   }
 }
+
+/** The base's own point (Base prompt, CFG). The caller disposes xSigma. */
+export const probePoint = ({ base, words, ...options }: Omit<ProbeOptions, 'concept' | 'revision' | 'directions'>): Promise<ProbePoint> => pointOn(base, baseField(base, words), options);
 
 /** Velocities at the probe point; `point` (not disposed) saves running there again. Fault `aborted`. */
 export async function makeProbe(options: ProbeOptions, point?: ProbePoint): Promise<Probe> {
@@ -90,24 +92,21 @@ export function draft(probe: Probe, ...balances: readonly number[]): Tensor4D {
   });
 }
 
-/** The draft at once, without tensors: [h·w·3] pixels in −1…1, one per latent pixel. */
-export function draftColours(probe: Probe, balances: readonly number[], latentToRgb: LatentToRgb): Float32Array {
-  const { channels, sigma, guidance, xSigma, vNull, vBase, directions } = probe;
-  const places = probe.height * probe.width;
+/** A latent as colours, without tensors: [h·w·3] pixels in −1…1, one per latent pixel. */
+export function linearColours(latent: ArrayLike<number>, channels: number, latentToRgb: LatentToRgb): Float32Array {
+  const places = latent.length / channels;
   const out = new Float32Array(places * 3);
-  const offset = latentToRgb[channels]!;
   for (let place = 0; place < places; place++) {
-    let red = offset[0]!, green = offset[1]!, blue = offset[2]!;
-    for (let c = 0; c < channels; c++) {
-      const i = place * channels + c;
-      const v = vNull[i]! + guidance * (directions.reduce((sum, direction, k) => sum + (balances[k] ?? 0) * direction[i]!, vBase[i]!) - vNull[i]!);
-      const x0 = xSigma[i]! - sigma * v;
-      const weights = latentToRgb[c]!;
-      red += x0 * weights[0]!;
-      green += x0 * weights[1]!;
-      blue += x0 * weights[2]!;
-    }
-    out.set([red, green, blue].map((value) => Math.min(1, Math.max(-1, value))), place * 3);
+    const rgb = [...latentToRgb[channels]!];
+    for (let c = 0; c < channels; c++) for (let k = 0; k < 3; k++) rgb[k]! += latent[place * channels + c]! * latentToRgb[c]![k]!;
+    out.set(rgb.map((value) => Math.min(1, Math.max(-1, value))), place * 3);
   }
   return out;
+}
+
+/** The draft's colours at once. */
+export function draftColours(probe: Probe, balances: readonly number[], latentToRgb: LatentToRgb): Float32Array {
+  const { channels, sigma, guidance, xSigma, vNull, vBase, directions } = probe;
+  const x0 = Float64Array.from(xSigma, (x, i) => x - sigma * (vNull[i]! + guidance * (directions.reduce((sum, direction, k) => sum + (balances[k] ?? 0) * direction[i]!, vBase[i]!) - vNull[i]!)));
+  return linearColours(x0, channels, latentToRgb);
 }

@@ -20,6 +20,8 @@ export interface SampleOptions extends Pacing {
   noise?: Tensor4D;
   /** The base's own unless told. */
   size?: PictureSize;
+  /** Starts from a picture at a noise level instead of from noise alone (SDEdit): its clean latent [K,h,w,C], which stays the caller's. */
+  from?: { latent: Tensor4D; sigma: number };
   /** Euler steps. */
   steps: number;
   /** CFG scale around the field; 1 is off. */
@@ -34,13 +36,28 @@ export function startingNoise(base: FlowBase, seeds: readonly number[], size?: P
   return tf.tidy(() => tf.concat4d(seeds.map((seed) => tf.tensor4d(normal([1, h, w, C], { seed, purpose: 'picture', step: 0 }), [1, h, w, C])), 0));
 }
 
+/** Where sampling begins: the seeds' noise, or a picture's latent noised by it. The caller disposes. */
+export function startingPoint(base: FlowBase, seeds: readonly number[], from: SampleOptions['from'], size?: PictureSize): Tensor4D {
+  const pure = startingNoise(base, seeds, size);
+  if (!from) return pure;
+  return tf.tidy(() => {
+    const x = tf.add<Tensor4D>(tf.mul(from.latent, 1 - from.sigma), tf.mul(pure, from.sigma));
+    pure.dispose();
+    return x;
+  });
+}
+
+/** The noise levels of a whole run from `sigma` downwards, which comes first. */
+export const sigmasFrom = (sigma: number, steps: number, shift: number): number[] => [sigma, ...eulerSigmas(steps, shift).filter((each) => each < sigma - 1e-6)];
+
 /**
  * One item per step; `sigma` is the noise level that its latent still has. The sampler owns every latent and disposes it
  * when the next is asked for or the loop is left: clone what is kept. Fault `aborted`.
  */
-export async function* sample({ base, field, seeds, noise, size, steps, guidance, between, signal }: SampleOptions): AsyncGenerator<SampledStep> {
-  const sigmas = eulerSigmas(steps, base.shift);
-  let x = noise ? tf.clone(noise) : startingNoise(base, seeds, size);
+export async function* sample({ base, field, seeds, noise, size, from, steps: whole, guidance, between, signal }: SampleOptions): AsyncGenerator<SampledStep> {
+  const sigmas = from ? sigmasFrom(from.sigma, whole, base.shift) : eulerSigmas(whole, base.shift);
+  const steps = sigmas.length - 1;
+  let x = noise ? tf.clone(noise) : startingPoint(base, seeds, from, size);
   try {
     for (let step = 1; step <= steps; step++) {
       const now = sigmas[step - 1]!, next = sigmas[step]!;

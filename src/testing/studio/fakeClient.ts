@@ -3,6 +3,7 @@
  * a handler that can be replaced; events are sent by hand. It computes nothing and is not part of the app.
  */
 import type { EventName, Events, ParamsOf, RequestName, ResultOf } from '../../protocol/messages';
+import type { Mix } from '../../protocol/mix';
 import { defaultRecipe } from '../../protocol/recipe';
 import type { StudioClient } from '../../state/client';
 
@@ -12,6 +13,7 @@ export interface FakeClient extends StudioClient {
   /** Requests so far, in order. */
   asked: { name: RequestName; params: unknown }[];
   balances: number[];
+  mixes: Mix[];
   answers: Answers;
   emit<N extends EventName>(event: N, data: Events[N]): void;
 }
@@ -26,6 +28,7 @@ export function fakeClient(answers: Answers = {}): FakeClient {
   const client: FakeClient = {
     asked: [],
     balances: [],
+    mixes: [],
     answers: {
       vocabulary: () => ({ words: ['a', 'dog', 'snow', 'in', 'the'] }),
       storage: () => ({ usageBytes: 40e6, quotaBytes: 41e9, persisted: true, baseBytes: 38e6, conceptBytes: 0 }),
@@ -45,6 +48,7 @@ export function fakeClient(answers: Answers = {}): FakeClient {
       return () => set.delete(handler as (data: never) => void);
     },
     balance: (value) => client.balances.push(value),
+    mix: (mix) => client.mixes.push(mix),
     emit(event, data) {
       for (const handler of handlers.get(event) ?? []) (handler as (given: typeof data) => void)(data);
     },

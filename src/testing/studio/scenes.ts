@@ -4,6 +4,7 @@
  */
 import { Fault } from '../../protocol/faults';
 import { defaultRecipe } from '../../protocol/recipe';
+import { mixPicture } from '../../protocol/mix';
 import type { RunInfo } from '../../protocol/run';
 import type { Studio } from '../../state/slice';
 import { fakeRun, type FakeClient } from './fakeClient';
@@ -44,6 +45,26 @@ async function world(stage: Stage) {
   const files = await Promise.all(['guide-dog', 'birthday-cake', 'one-eyed-monster', 'duotone'].flatMap((set) => [1, 2, 3, 4, 5].map(async (n) => ({ file: await (await fetch(`/concepts/${set}/${n}.png`)).blob(), name: `${set}-${n}.png` }))));
   await addFiles(Array.from({ length: 100 }, (_, n) => files[(7 * n) % files.length]!));
   stage.client.emit('picture', picture({ kind: 'base' }, await load('/example/base.png'), { prompt: 'in the snow', kind: 'world' }));
+}
+
+/** Two things and a style in one picture, with pictures of it. */
+async function mixed(stage: Stage) {
+  const { client, studio } = stage;
+  client.answers.drawMix = () => ({ elapsedMs: 3000 });
+  ready(stage);
+  await painted();
+  studio.getState().setTab('mix');
+  await painted();
+  studio.getState().setMix({ prompt: 'a [guide-dog] dog on the left and a [birthday-cake] cake on the right in the snow, [duotone]' });
+  const [, dog, cake, style] = studio.getState().mix.guidances;
+  studio.getState().setGuidance(dog!.id, { mask: { kind: 'box', left: 0, top: 0, right: 0.5, bottom: 1, feather: 0.12 } });
+  studio.getState().setGuidance(cake!.id, { weight: 1.2, mask: { kind: 'box', left: 0.5, top: 0, right: 1, bottom: 1, feather: 0.12 }, schedule: { kind: 'interval', from: 0.9, to: 0.2 } });
+  studio.getState().setGuidance(style!.id, { weight: 0.6, schedule: { kind: 'ramp', first: 0, last: 1 } });
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  const { mix } = studio.getState();
+  client.emit('overlap', { ids: mix.guidances.map(({ id }) => id), overlap: [[1, 0.12, 0.2, -0.08], [0.12, 1, 0.08, 0.21], [0.2, 0.08, 1, 0.47], [-0.08, 0.21, 0.47, 1]] });
+  client.emit('picture', picture({ kind: 'mix', merged: false }, await load('/example/balance-1.00.png'), mixPicture(mix)));
+  for (let n = 0; n < 5; n++) client.emit('picture', picture({ kind: 'mix-seed' }, await load(`/concepts/guide-dog/${1 + n}.png`), mixPicture({ ...mix, seed: mix.seed + n })));
 }
 
 export const scenes: Record<string, (stage: Stage) => unknown> = {
@@ -110,6 +131,19 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   export: async (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); await painted(); press('concept-export-0'); },
   shelf: (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); },
   'shelf-empty': (stage) => { stage.client.answers.concepts = () => []; ready(stage); stage.studio.getState().setTab('shelf'); },
+  mix: (stage) => mixed(stage),
+  'mix-empty': (stage) => { stage.client.answers.concepts = () => []; ready(stage); stage.studio.getState().setTab('mix'); },
+  'mix-painting': async (stage) => {
+    await mixed(stage);
+    const { mix, setGuidance, selectGuidance, setComposition } = stage.studio.getState();
+    const { id } = mix.guidances[2]!;
+    setGuidance(id, { mask: { kind: 'painted', side: 16, cells: Array.from({ length: 256 }, (_, i) => (Math.hypot((i % 16) - 11, Math.floor(i / 16) - 10) < 4 ? 'f' : '0')).join('') }, schedule: { kind: 'curve', points: [{ sigma: 1, factor: 0.2 }, { sigma: 0.7, factor: 1.2 }, { sigma: 0.3, factor: 1 }, { sigma: 0, factor: 0.4 }] } });
+    selectGuidance(id);
+    setComposition({ together: true });
+    await painted();
+    stage.client.emit('picture', picture({ kind: 'mix', merged: false }, await load('/example/balance-1.00.png'), { ...mixPicture(stage.studio.getState().mix), state: 'draft', elapsedMs: 14 }));
+    document.querySelector<HTMLDetailsElement>('.options')!.open = true;
+  },
   resume: (stage) => { ready(stage); stage.studio.setState({ unfinished: { run: fakeRun({ step: 212 }), pictures: [], metrics: [], strip: [], changed: null, measures: null, prompt: '', seed: 42, ownedElsewhere: false } }); },
   'no-base': ({ client }) => client.emit('fault', { code: 'network', message: 'The base could not be fetched: the network gave no answer for transformer.safetensors.', remedy: 'Reload when there is a network; what has arrived is kept.' }),
   restarting: async (stage) => { await run(stage, { phase: 'learning', stage: 'student', step: 612 }); stage.client.emit('restarting', { message: 'The browser ended the worker.' }); },

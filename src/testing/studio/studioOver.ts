@@ -25,7 +25,7 @@ export const reading = (client: FakeClient) => {
   client.answers.drop = ({ name, pictureId }) => {
     if (name.endsWith('.txt')) throw new Fault('file-not-a-picture', 'Not a picture.', 'Choose another.');
     const picture = { pictureId, name, width: 16, height: 8, crop: { x: 4, y: 0, size: 8 }, bitmap: bitmap() };
-    const drawn = name.startsWith('drawn') ? { params: { prompt: 'a dog on a beach', seed: 7 }, conceptId: null, note: '' } : null;
+    const drawn = name.startsWith('drawn') ? { params: { prompt: 'a dog on a beach', seed: 7 }, conceptId: null, mix: null, note: '' } : null;
     return { kind: 'picture', picture, animated: name.endsWith('.gif'), drawn };
   };
 };

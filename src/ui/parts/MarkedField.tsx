@@ -16,6 +16,8 @@ interface Props {
   vocabulary: ReadonlySet<string>;
   /** [V] and this word are marked together. */
   classWord?: string;
+  /** Marks that may stand in brackets, offered after “[”; [V] alone unless told. */
+  marks?: readonly string[];
   /** Piece starts of what only this text says. */
   only?: ReadonlySet<number>;
   placeholder?: string;
@@ -30,14 +32,14 @@ interface Props {
 /** Pasted line breaks become spaces. */
 const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ');
 
-export function MarkedField({ label, testId, value, onChange, words, vocabulary, classWord = '', only, placeholder = '', readOnly, onEnter, describedBy, hideLabel, aside }: Props) {
+export function MarkedField({ label, testId, value, onChange, words, vocabulary, classWord = '', marks, only, placeholder = '', readOnly, onEnter, describedBy, hideLabel, aside }: Props) {
   const id = useId();
   const input = useRef<HTMLTextAreaElement>(null);
   const caretAfter = useRef<number | null>(null);
   const [open, setOpen] = useState(false);
   const [caret, setCaret] = useState(0);
   const [chosen, setChosen] = useState(-1);
-  const offered = suggestions(value, caret, words);
+  const offered = suggestions(value, caret, words, undefined, marks);
   const shown = open && !readOnly && offered.words.length > 0;
 
   useLayoutEffect(() => {
@@ -72,7 +74,7 @@ export function MarkedField({ label, testId, value, onChange, words, vocabulary,
     <div className="field">
       <div className={hideLabel ? 'visually-hidden' : 'row'}><label htmlFor={id}>{label}</label>{aside}</div>
       <div className="marked" data-readonly={readOnly || undefined}>
-        <MarkedText value={value} placeholder={placeholder} classWord={classWord} only={only} vocabulary={vocabulary} />
+        <MarkedText value={value} placeholder={placeholder} classWord={classWord} marks={marks} only={only} vocabulary={vocabulary} />
         <textarea
           ref={input} id={id} data-testid={testId} value={value} readOnly={readOnly} rows={1} autoComplete="off" spellCheck={false}
           aria-haspopup="listbox" aria-controls={`${id}-list`} aria-autocomplete="list" aria-describedby={describedBy}

@@ -3,20 +3,10 @@ import { useEffect, useState } from 'react';
 import type { ConceptSummary } from '../../protocol/concepts';
 import { day, kindText, megabytes } from '../format';
 import { FaultNote } from '../parts/FaultNote';
+import { usePreview } from '../parts/usePreview';
 import { useActions, useStudio } from '../studio';
 import { DeleteDialog } from './DeleteDialog';
 import { ExportDialog } from './ExportDialog';
-
-function usePreview(blob: Blob | null): string | null {
-  const [url, setUrl] = useState<string | null>(null);
-  useEffect(() => {
-    if (!blob) return setUrl(null);
-    const made = URL.createObjectURL(blob);
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
-  }, [blob]);
-  return url;
-}
 
 export function ConceptCard({ concept, n }: { concept: ConceptSummary; n: number }) {
   const actions = useActions();

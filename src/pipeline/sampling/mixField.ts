@@ -1,0 +1,94 @@
+/**
+ * A mix as a velocity field: its terms in words become evaluations of the base with the concepts' adapters and rows.
+ * A mix and its drafts are made of the same list, so that what the sliders show is what the sampler draws.
+ */
+import * as tf from '../../engine/tf';
+import type { Tensor4D } from '../../engine/tf';
+import { maskCells, scheduleAt, type Mask, type Mix } from '../../protocol/mix';
+import { mergedPrompt, planMix, type MixConcept, type MixEnd } from '../../protocol/mixPlan';
+import type { Base, EncodedPrompts } from '../base';
+import { resultOf, type LearnedConcept } from '../concept';
+import type { Evaluation } from '../evaluate';
+import { disposePrompts, encodePrompts, spokenWord } from '../prompts';
+import { guidedField, untouched, type Guidance, type VelocityField } from './fields';
+
+/** Learned concepts by id, with their words. They stay the caller's. */
+export type MixConcepts = ReadonlyMap<string, { concept: LearnedConcept; words: MixConcept }>;
+
+export interface MixTerms {
+  /** The untouched base on nothing: v0. */
+  origin: Evaluation;
+  /** The untouched base on the prompt without its concepts. */
+  plain: Evaluation;
+  /** In the mix's order, also those that do not act. Weights do not have G in them. */
+  guidances: (Guidance & { id: string })[];
+  dispose(): void;
+}
+
+const wordsOf = (concepts: MixConcepts): ReadonlyMap<string, MixConcept> => new Map([...concepts].map(([id, { words }]) => [id, words]));
+
+/** [1,h,w,1]; null is everywhere. The caller disposes. */
+export function maskTensor(mask: Mask, height: number, width: number): Tensor4D | null {
+  const cells = maskCells(mask, height, width);
+  return cells && tf.tensor4d(cells, [1, height, width, 1]);
+}
+
+/** What a mix evaluates at every step, each text encoded once. Faults of planMix and encodePrompts. */
+export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, between?: () => Promise<void>): Promise<MixTerms> {
+  const { plain, terms } = planMix(mix, wordsOf(concepts));
+  const nothing: MixEnd = { words: '', conceptId: null };
+  const unnamed: MixEnd = { words: plain, conceptId: null };
+  const spoken = ({ conceptId }: MixEnd) => (conceptId === null ? '' : spokenWord(concepts.get(conceptId)!.concept.recipe));
+  const keyOf = (end: MixEnd) => JSON.stringify([end.words, spoken(end)]);
+  const encoded = new Map<string, EncodedPrompts>();
+  const masks: Tensor4D[] = [];
+  const dispose = () => {
+    encoded.forEach(disposePrompts);
+    masks.forEach((mask) => mask.dispose());
+  };
+  const evaluated = (end: MixEnd): Evaluation => {
+    const words = encoded.get(keyOf(end))!;
+    return end.conceptId === null ? untouched(words) : { words, ...resultOf(concepts.get(end.conceptId)!.concept) };
+  };
+  try {
+    for (const end of [nothing, unnamed, ...terms.flatMap(({ positive, negative }) => [positive, negative])]) {
+      const read = spoken(end);
+      if (!encoded.has(keyOf(end))) encoded.set(keyOf(end), await base.prompts.encoded([end.words], [read], () => encodePrompts(base, [end.words], read, {}, between)));
+    }
+    const [height, width] = base.latentShape();
+    const guidances = terms.map(({ guidance, positive, negative }) => {
+      const mask = maskTensor(guidance.mask, height, width);
+      if (mask) masks.push(mask);
+      const weight = (sigma: number) => guidance.weight * scheduleAt(guidance.schedule, sigma);
+      return { id: guidance.id, positive: evaluated(positive), negative: evaluated(negative), weight, joint: guidance.source.kind === 'concept', ...(mask && { mask }) };
+    });
+    return { origin: evaluated(nothing), plain: evaluated(unnamed), guidances, dispose };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+/** The mix's field of one row; `acting` are the ids of the guidances that take part. G is the sampler's scale. */
+export function mixField(base: Base, terms: MixTerms, mix: Mix, acting: ReadonlySet<string>): VelocityField {
+  return guidedField(base, terms.origin, terms.guidances.filter(({ id }) => acting.has(id)), mix.composition);
+}
+
+/**
+ * The same concepts as merged LoRAs, as other tools mix them: one model with the sum of all adapters, one prompt that calls all
+ * concepts, guidance around the untouched null. Masks, schedules and texts of their own have no counterpart there.
+ */
+export async function mergedField(base: Base, mix: Mix, concepts: MixConcepts): Promise<{ field: VelocityField; dispose(): void }> {
+  const { prompt, names } = mergedPrompt(mix, wordsOf(concepts));
+  const each = Object.entries(names).map(([name, id]) => ({ name, id, ...concepts.get(id)! }));
+  const weightOf = (id: string) => mix.guidances.find(({ source, muted }) => !muted && source.kind === 'concept' && source.conceptId === id)?.weight ?? 1;
+  const words = await encodePrompts(base, [prompt], '', Object.fromEntries(each.map(({ name, concept }) => [name, spokenWord(concept.recipe)])));
+  const nothing = await encodePrompts(base, [''], '');
+  const adapter = each.flatMap(({ id, concept }) => { const { adapter: found } = resultOf(concept); return found ? [{ adapter: found, weight: weightOf(id) }] : []; });
+  const named = Object.fromEntries(each.flatMap(({ name, concept }) => { const { rows } = resultOf(concept); return rows ? [[name, rows]] : []; }));
+  const merged: Evaluation = { words, adapter: adapter.length > 0 ? adapter : null, rows: null, named };
+  return {
+    field: guidedField(base, untouched(nothing), [{ positive: merged, negative: untouched(nothing), weight: 1 }]),
+    dispose: () => { disposePrompts(words); disposePrompts(nothing); },
+  };
+}

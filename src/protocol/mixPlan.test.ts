@@ -1,0 +1,47 @@
+import { describe, expect, test } from 'vitest';
+import { plainComposition, type Mix, type MixGuidance } from './mix';
+import { calledNames, evaluationsOf, mergedPrompt, nameInPrompt, planMix, type MixConcept } from './mixPlan';
+
+const dog: MixConcept = { conceptId: 'D', name: 'Guide dog', kind: 'instance', classWord: 'dog', captioned: true };
+const cake: MixConcept = { conceptId: 'C', name: 'Birthday cake', kind: 'instance', classWord: 'cake', captioned: true };
+const style: MixConcept = { conceptId: 'S', name: 'Duotone', kind: 'style', classWord: '', captioned: true };
+const world: MixConcept = { conceptId: 'W', name: 'Faces', kind: 'instance', classWord: '', captioned: false };
+const concepts = new Map([dog, cake, style, world].map((concept) => [concept.conceptId, concept]));
+const guidance = (id: string, source: MixGuidance['source'], change: Partial<MixGuidance> = {}): MixGuidance => ({ id, source, against: '', weight: 1, schedule: { kind: 'constant' }, mask: { kind: 'everywhere' }, muted: false, solo: false, ...change });
+const of = (conceptId: string, words: string | null = null) => guidance(conceptId, { kind: 'concept', conceptId, words });
+const text = guidance('text', { kind: 'text', words: null });
+const mix = (prompt: string, guidances: MixGuidance[]): Mix => ({ version: 1, prompt, names: { 'guide-dog': 'D', 'birthday-cake': 'C', duotone: 'S' }, seed: 1, steps: 20, guidance: 3, guidances, composition: plainComposition, start: null });
+const ends = (prompt: string, guidances: MixGuidance[]) => planMix(mix(prompt, guidances), concepts).terms.map(({ positive, negative }) => [positive.words, negative.words]);
+
+test('a name is written small, with dashes, and found in a prompt', () => {
+  expect(nameInPrompt(' Guide Dog, 2! ')).toBe('guide-dog-2');
+  expect(calledNames('a [guide-dog] dog, [duotone], [V] and a [guide-dog]')).toEqual(['guide-dog', 'duotone']);
+});
+
+describe('what guidances evaluate', () => {
+  const prompt = 'a [guide-dog] dog and a [birthday-cake] cake in the snow, in [duotone] style';
+  test('text reads the prompt without its concepts; each concept reads itself alone, against the same words without it', () => {
+    const plain = 'a dog and a cake in the snow';
+    expect(ends(prompt, [text, of('D'), of('C'), of('S')])).toEqual([
+      [plain, ''], ['a [V] dog and a cake in the snow', plain], ['a dog and a [V] cake in the snow', plain], ['a dog and a cake in the snow, in [V] style', plain],
+    ]);
+  });
+  test('so one evaluation more for each concept, and two for text and nothing', () => expect(evaluationsOf(mix(prompt, [text, of('D'), of('C'), of('S')]), concepts)).toBe(5));
+  test('what does not act costs nothing', () => expect(evaluationsOf(mix(prompt, [text, { ...of('D'), muted: true }, { ...of('C'), weight: 0 }]), concepts)).toBe(2));
+  test('a concept that the prompt does not call stands before its class word, a style at the end', () => {
+    expect(ends('a dog in a doghouse', [of('D'), of('S')])).toEqual([['a [V] dog in a doghouse', 'a dog in a doghouse'], ['a dog in a doghouse, [V]', 'a dog in a doghouse']]);
+  });
+  test('one of which the prompt says nothing pulls by itself', () => expect(ends('a beach', [of('C')])).toEqual([['a [V] cake', 'a cake']]));
+  test('a guidance may have words of its own', () => expect(ends('a beach', [of('D', 'a [V] dog at night'), guidance('t', { kind: 'text', words: 'rain' }, { against: 'sun' })])).toEqual([['a [V] dog at night', 'a dog at night'], ['rain', 'sun']]));
+  test('words of its own without [V] are read without it', () => expect(ends('a beach', [of('D', 'a dog at night')])).toEqual([['a dog at night', 'a dog at night']]));
+  test('one that was learned without captions is evaluated on nothing', () => expect(ends('a beach', [of('W')])).toEqual([['', '']]));
+  test('a name that is no concept, and a concept that is not there, are faults that say so', () => {
+    expect(() => ends('a [cat] cat', [text])).toThrow(/\[cat\]/);
+    expect(() => ends('a beach', [of('gone')])).toThrow(/not on the Shelf/);
+  });
+});
+
+test('merged LoRAs are prompted all at once', () => {
+  expect(mergedPrompt(mix('a [guide-dog] dog and a cake', [text, of('D'), of('C'), of('S')]), concepts)).toEqual({ prompt: 'a [c0] dog and a [c1] cake, [c2]', names: { c0: 'D', c1: 'C', c2: 'S' } });
+  expect(mergedPrompt(mix('a [guide-dog] dog and a cake', [text, { ...of('D'), muted: true }, of('C')]), concepts)).toEqual({ prompt: 'a dog and a [c0] cake', names: { c0: 'C' } });
+});

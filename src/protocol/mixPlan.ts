@@ -1,0 +1,102 @@
+/**
+ * What each guidance of a mix evaluates, in words: both ends of its difference, each a text with at most one concept in it. Pure, so
+ * that the page can say what a step costs and the session makes the same evaluations.
+ */
+import { CONCEPT_MARK, deriveCaptions, prefillCaptions, wordPattern, type ConceptWords } from './captions';
+import { Fault } from './faults';
+import { acting, type Mix, type MixGuidance } from './mix';
+
+/** A concept as far as its words go. One that was learned without captions is evaluated on nothing. */
+export interface MixConcept extends ConceptWords { conceptId: string; name: string; captioned: boolean }
+
+/** [V] in `words` is the concept's; null is the untouched base. */
+export interface MixEnd { words: string; conceptId: string | null }
+export interface MixTerm { guidance: MixGuidance; positive: MixEnd; negative: MixEnd }
+
+/** How a prompt calls a concept: its name in small letters, without what would end the brackets. */
+export const nameInPrompt = (name: string): string => name.trim().toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '');
+
+/** Names in brackets that a prompt calls, in order, each once; [V] is none. */
+export const calledNames = (prompt: string): string[] => [...new Set([...prompt.matchAll(/\[([^[\]]+)\]/g)].map(([, name]) => name!).filter((name) => name !== 'V'))];
+
+const marked = (text: string, names: readonly string[]) => names.reduce((all, name) => all.replaceAll(`[${name}]`, CONCEPT_MARK), text);
+const asInDerived = (text: string): string => deriveCaptions(text, 'instance', '').base;
+
+interface Words { names: Mix['names']; concepts: ReadonlyMap<string, MixConcept> }
+
+function conceptNamed(name: string, { names, concepts }: Words): MixConcept {
+  const found = Object.hasOwn(names, name) ? concepts.get(names[name]!) : undefined;
+  if (!found) throw new Fault('prompt-invalid', `The prompt calls [${name}], which is no concept of this mix.`, 'Choose a concept of the Shelf, or take the brackets away.', { subject: name });
+  return found;
+}
+
+/** A text as the untouched base reads it: without its concepts, a style's clause as a whole. `but`: the names that stay, as [V]. */
+function withoutConcepts(text: string, words: Words, but: readonly string[] = []): string {
+  const others = calledNames(text).filter((name) => !but.includes(name));
+  const kept = marked(text, but);
+  const held = kept.replaceAll(CONCEPT_MARK, '\u0001');
+  const plain = others.reduce((all, name) => {
+    const { kind, classWord } = conceptNamed(name, words);
+    return deriveCaptions(marked(all, [name]), kind, classWord).base;
+  }, held);
+  return plain.replaceAll('\u0001', CONCEPT_MARK);
+}
+
+/** The text with [V] where this concept stands: as it is called, else before its class word, else by itself; a style goes to the end. */
+function conceptText(text: string, concept: MixConcept, words: Words): string {
+  const mine = Object.entries(words.names).flatMap(([name, id]) => (id === concept.conceptId && text.includes(`[${name}]`) ? [name] : []));
+  const told = withoutConcepts(text, words, mine);
+  if (told.includes(CONCEPT_MARK)) return told;
+  if (concept.kind === 'style') return told === '' ? prefillCaptions('style', '').complete : `${told}, ${CONCEPT_MARK}`;
+  const word = concept.classWord.trim();
+  const found = word === '' ? null : wordPattern(word).exec(told);
+  return found ? `${told.slice(0, found.index)}${CONCEPT_MARK} ${told.slice(found.index)}` : prefillCaptions('instance', word).complete;
+}
+
+function termOf(guidance: MixGuidance, prompt: string, words: Words): MixTerm {
+  const { source, against } = guidance;
+  const untouched = (text: string): MixEnd => ({ words: asInDerived(withoutConcepts(text, words)), conceptId: null });
+  if (source.kind === 'text') return { guidance, positive: untouched(source.words ?? prompt), negative: untouched(against) };
+  const concept = words.concepts.get(source.conceptId);
+  if (!concept) throw new Fault('concept-missing', 'A concept of this mix is not on the Shelf.', 'Import its file, or take its guidance away.', { subject: guidance.id });
+  if (!concept.captioned) return { guidance, positive: { words: '', conceptId: concept.conceptId }, negative: { words: '', conceptId: null } };
+  // words of its own are taken as they stand: without [V] they ask what the concept does to them unasked
+  const complete = source.words === null ? conceptText(prompt, concept, words) : withoutConcepts(source.words, words);
+  return { guidance, positive: { words: complete, conceptId: concept.conceptId }, negative: { words: deriveCaptions(complete, concept.kind, concept.classWord).base, conceptId: null } };
+}
+
+/** The prompt without concepts, and every guidance's ends, in the mix's order. Faults `prompt-invalid`, `concept-missing` with what they concern. */
+export function planMix(mix: Mix, concepts: ReadonlyMap<string, MixConcept>): { plain: string; terms: MixTerm[] } {
+  const words = { names: mix.names, concepts };
+  return { plain: asInDerived(withoutConcepts(mix.prompt, words)), terms: mix.guidances.map((guidance) => termOf(guidance, mix.prompt, words)) };
+}
+
+const keyOf = ({ words, conceptId }: MixEnd): string => JSON.stringify([words, conceptId]);
+const NOTHING: MixEnd = { words: '', conceptId: null };
+
+/** Evaluations of the model a step: each end that acts once, v0 among them. Ends whose weights cancel are not counted out. */
+export function evaluationsOf(mix: Mix, concepts: ReadonlyMap<string, MixConcept>): number {
+  const on = new Set(acting(mix.guidances).map(({ id }) => id));
+  const ends = planMix(mix, concepts).terms.filter(({ guidance }) => on.has(guidance.id)).flatMap(({ positive, negative }) => [positive, negative]);
+  return new Set([NOTHING, ...ends].map(keyOf)).size;
+}
+
+/**
+ * One prompt for all concepts at once, as merged LoRAs are prompted: every acting concept is called by a name of its own, c0, c1 …
+ * Where the prompt does not call it, it stands before its class word, a style at the end.
+ */
+export function mergedPrompt(mix: Mix, concepts: ReadonlyMap<string, MixConcept>): { prompt: string; names: Record<string, string> } {
+  const words = { names: mix.names, concepts };
+  const used = acting(mix.guidances).flatMap(({ source }) => (source.kind === 'concept' && concepts.get(source.conceptId)?.captioned ? [source.conceptId] : []));
+  const ids = [...new Set(used)];
+  const unused = calledNames(mix.prompt).filter((name) => !ids.includes(conceptNamed(name, words).conceptId));
+  const start = unused.reduce((all, name) => { const { kind, classWord } = conceptNamed(name, words); return deriveCaptions(marked(all, [name]), kind, classWord).base; }, mix.prompt);
+  const prompt = ids.reduce((all, id, n) => {
+    const concept = concepts.get(id)!;
+    const called = Object.entries(mix.names).filter(([name, named]) => named === id && all.includes(`[${name}]`)).map(([name]) => name);
+    if (called.length > 0) return called.reduce((text, name) => text.replaceAll(`[${name}]`, `[c${n}]`), all);
+    const found = concept.kind === 'style' || concept.classWord.trim() === '' ? -1 : all.search(wordPattern(concept.classWord.trim()));
+    return found >= 0 ? `${all.slice(0, found)}[c${n}] ${all.slice(found)}` : `${all}, [c${n}]${concept.kind === 'style' ? '' : ` ${concept.classWord}`}`;
+  }, start);
+  return { prompt, names: Object.fromEntries(ids.map((id, n) => [`c${n}`, id])) };
+}

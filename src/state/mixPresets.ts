@@ -1,0 +1,61 @@
+/** Ways to begin a mix, as pure functions of the present one and the Shelf: the new mix, or why there is none, in words. */
+import type { Mix, MixGuidance } from '../protocol/mix';
+import { nameInPrompt, type MixConcept } from '../protocol/mixPlan';
+
+export type MixPresetName = 'sideBySide' | 'thingInStyle' | 'styleOnly' | 'notThis';
+type Apply = (mix: Mix, concepts: ReadonlyMap<string, MixConcept>, newId: () => string) => Mix | string;
+
+const plain = { against: '', schedule: { kind: 'constant' }, muted: false, solo: false } as const;
+const everywhere = { kind: 'everywhere' } as const;
+
+/** Concepts of a kind, those that the mix already has first. */
+function ofKind(kind: MixConcept['kind'], { guidances }: Mix, concepts: ReadonlyMap<string, MixConcept>): MixConcept[] {
+  const used = guidances.flatMap(({ source }) => (source.kind === 'concept' ? [source.conceptId] : []));
+  const all = [...concepts.values()].filter((concept) => concept.captioned && concept.kind === kind);
+  const rank = ({ conceptId }: MixConcept) => (used.includes(conceptId) ? used.indexOf(conceptId) : used.length);
+  return all.sort((a, b) => rank(a) - rank(b));
+}
+
+const control = (mix: Mix, newId: () => string): MixGuidance =>
+  ({ id: newId(), ...plain, ...mix.guidances.find(({ source }) => source.kind === 'text' && source.words === null), source: { kind: 'text', words: null }, weight: 1, mask: everywhere, muted: false, solo: false });
+const concept = (newId: () => string, { conceptId }: MixConcept, mask: MixGuidance['mask'] = everywhere): MixGuidance => ({ id: newId(), ...plain, source: { kind: 'concept', conceptId, words: null }, weight: 1, mask });
+const called = (all: readonly MixConcept[]): Mix['names'] => Object.fromEntries(all.map((each) => [nameInPrompt(each.name), each.conceptId]));
+const phrase = ({ name, classWord }: MixConcept): string => `a [${nameInPrompt(name)}] ${classWord}`;
+/** Soft enough to leave no seam, steep enough that neither half gets the other's shape. */
+const FEATHER = 0.12;
+
+export const mixPresets: Record<MixPresetName, { label: string; apply: Apply }> = {
+  sideBySide: {
+    label: 'Side by side',
+    apply(mix, concepts, newId) {
+      const [left, right] = ofKind('instance', mix, concepts);
+      if (!left || !right) return 'It takes two things on the Shelf.';
+      const half = (from: number, to: number) => ({ kind: 'box', left: from, top: 0, right: to, bottom: 1, feather: FEATHER }) as const;
+      return { ...mix, prompt: `${phrase(left)} on the left and ${phrase(right)} on the right in the snow`, names: called([left, right]), guidances: [control(mix, newId), concept(newId, left, half(0, 0.5)), concept(newId, right, half(0.5, 1))] };
+    },
+  },
+  thingInStyle: {
+    label: 'Thing in style',
+    apply(mix, concepts, newId) {
+      const [thing] = ofKind('instance', mix, concepts);
+      const [style] = ofKind('style', mix, concepts);
+      if (!thing || !style) return 'It takes a thing and a style on the Shelf.';
+      return { ...mix, prompt: `${phrase(thing)} in the snow, [${nameInPrompt(style.name)}]`, names: called([thing, style]), guidances: [control(mix, newId), concept(newId, thing), concept(newId, style)] };
+    },
+  },
+  styleOnly: {
+    label: 'Style only',
+    apply(mix, concepts, newId) {
+      const [style] = ofKind('style', mix, concepts);
+      if (!style) return 'It takes a style on the Shelf.';
+      return { ...mix, prompt: `a house and a car in a city, [${nameInPrompt(style.name)}]`, names: called([style]), guidances: [control(mix, newId), concept(newId, style)] };
+    },
+  },
+  notThis: {
+    label: 'Not this (negative)',
+    apply(mix, _, newId) {
+      if (mix.guidances.length === 0) return 'Write a prompt first.';
+      return { ...mix, guidances: [...mix.guidances, { id: newId(), ...plain, source: { kind: 'text', words: 'a tree' }, weight: -0.5, mask: everywhere }] };
+    },
+  },
+};

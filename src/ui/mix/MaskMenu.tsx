@@ -1,0 +1,35 @@
+/** Where a guidance acts: everywhere, a half, or what the brush paints on the picture. */
+import { DropdownMenu } from 'radix-ui';
+import type { Mask, MixGuidance } from '../../protocol/mix';
+import { useActions } from '../studio';
+import { mixRowId } from '../testIds';
+
+const half = (left: number, top: number, right: number, bottom: number): Mask => ({ kind: 'box', left, top, right, bottom, feather: 0.12 });
+/** Cells a side of a painted mask: one for each of the embedded base's latent pixels. */
+export const PAINTED_SIDE = 16;
+
+export const masks: readonly { label: string; mask: Mask }[] = [
+  { label: 'everywhere', mask: { kind: 'everywhere' } },
+  { label: 'left', mask: half(0, 0, 0.5, 1) },
+  { label: 'right', mask: half(0.5, 0, 1, 1) },
+  { label: 'top', mask: half(0, 0, 1, 0.5) },
+  { label: 'bottom', mask: half(0, 0.5, 1, 1) },
+  { label: 'middle', mask: half(0.25, 0.25, 0.75, 0.75) },
+  { label: 'painted', mask: { kind: 'painted', side: PAINTED_SIDE, cells: '0'.repeat(PAINTED_SIDE ** 2) } },
+];
+
+const nameOf = (mask: Mask): string => (mask.kind === 'painted' ? 'painted' : masks.find((each) => JSON.stringify(each.mask) === JSON.stringify(mask))?.label ?? 'box');
+
+export function MaskMenu({ guidance: { id, mask }, n }: { guidance: MixGuidance; n: number }) {
+  const actions = useActions();
+  return (
+    <DropdownMenu.Root>
+      <DropdownMenu.Trigger asChild><button type="button" className="tool" data-testid={mixRowId('mask', n)} data-set={mask.kind !== 'everywhere' || undefined}>{mask.kind === 'everywhere' ? 'mask' : `mask: ${nameOf(mask)}`}</button></DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content className="menu" align="start" sideOffset={4}>
+          {masks.map((each) => <DropdownMenu.Item key={each.label} className="menu-item" data-testid={`mix-mask-${n}-${each.label}`} onSelect={() => actions.setGuidance(id, { mask: each.mask })}>{each.label === 'painted' ? 'paint on the picture' : each.label}</DropdownMenu.Item>)}
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  );
+}

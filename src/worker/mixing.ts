@@ -1,0 +1,184 @@
+/**
+ * Mixes: concepts of the Shelf in one picture. It holds the tensors of the concepts that the newest mix names and frees the others;
+ * draws, probes and idle pictures of the same mix on other seeds are the newest wish's alone.
+ */
+import * as tf from '../engine/tf';
+import type { Tensor4D } from '../engine/tf';
+import type { Base } from '../pipeline/base';
+import { disposeConcept, restoreConcept } from '../pipeline/concept';
+import { RANDOM_VERSION } from '../pipeline/random';
+import { mixField, mixTerms, mergedField, type MixConcepts } from '../pipeline/sampling/mixField';
+import { makeMixProbe } from '../pipeline/sampling/mixDraft';
+import type { VelocityField } from '../pipeline/sampling/fields';
+import { Fault } from '../protocol/faults';
+import type { Host } from '../protocol/host';
+import type { ParamsOf } from '../protocol/messages';
+import { acting, mixPicture, mixProbeKey, parseMix, type Mix } from '../protocol/mix';
+import type { PictureSlot } from '../protocol/pictures';
+import { parseRecipe } from '../protocol/recipe';
+import { PICTURE_VERSION, type PictureRecipe } from '../formats/pngParameters';
+import { getConcept } from '../storage/conceptStore';
+import { APP, TRANSFORMER_FILE } from './drawing';
+import { BASE_ID, type Opening } from './opening';
+import type { Pictures } from './pictures';
+import { drawPicture } from './picturing';
+import { toPictureFile, type Shown } from './present';
+import type { Turns, Urgency } from './turns';
+
+type Held = MixConcepts extends ReadonlyMap<string, infer V> ? Map<string, V> : never;
+interface Ready { base: Base; mix: Mix; concepts: MixConcepts; from: { latent: Tensor4D; sigma: number } | null }
+
+export class Mixing {
+  private readonly held: Held = new Map();
+  private drawn: AbortController | null = null;
+  private idle: AbortController | null = null;
+  private probing: AbortController | null = null;
+  /** Work on concepts, one after another: what one holds no other frees. */
+  private queue: Promise<unknown> = Promise.resolve();
+  private last: { shown: Shown; revision: number; recipe: PictureRecipe } | null = null;
+
+  constructor(private readonly host: Host, private readonly turns: Turns, private readonly opening: Opening, private readonly pictures: Pictures) {}
+
+  /** Hands the drafts what they need for this mix; one that is overtaken is given up. */
+  async probe({ mix: given }: ParamsOf<'probeMix'>, signal: AbortSignal): Promise<void> {
+    this.idle?.abort();
+    this.probing?.abort();
+    const mine = (this.probing = new AbortController());
+    await this.with(given, 'probing', AbortSignal.any([signal, mine.signal]), async ({ base, mix, concepts, from }, between, either) => {
+      const terms = await mixTerms(base, mix, concepts, between);
+      try {
+        const probe = await makeMixProbe(base, mix, terms, { between, signal: either, ...(from && { from }) });
+        this.opening.send({ kind: 'mix-probe', probe });
+        this.host.emit('mixProbed', { key: mixProbeKey(mix) });
+      } finally {
+        terms.dispose();
+      }
+    }).catch(ignoreAborted);
+  }
+
+  async draw({ mix: given, merged }: ParamsOf<'drawMix'>, signal: AbortSignal): Promise<{ elapsedMs: number }> {
+    this.cancel();
+    const mine = (this.drawn = new AbortController());
+    const started = performance.now();
+    await this.with(given, 'drawing', AbortSignal.any([signal, mine.signal]), async (ready, between, either) => {
+      const picture = await this.picture(ready, { kind: 'mix', merged }, ready.mix.seed, merged, { between, signal: either, partial: true });
+      if (!merged) this.last = { ...picture, recipe: await this.describe(ready, picture.shown) };
+    });
+    return { elapsedMs: performance.now() - started };
+  }
+
+  /** Resolves when all are drawn or something else was asked for. */
+  async seeds({ mix: given, seeds }: ParamsOf<'mixSeeds'>, signal: AbortSignal): Promise<void> {
+    this.idle?.abort();
+    const mine = (this.idle = new AbortController());
+    const either = AbortSignal.any([signal, mine.signal]);
+    for (const seed of seeds) {
+      if (either.aborted) return;
+      await this.with(given, 'idle', either, async (ready, between) => void (await this.picture(ready, { kind: 'mix-seed' }, seed, false, { between, signal: either, partial: false }))).catch(ignoreAborted);
+    }
+  }
+
+  /** Ends the present draw and all idle work. */
+  cancel(): void {
+    this.drawn?.abort();
+    this.idle?.abort();
+  }
+
+  /** A concept that was deleted or renamed: what is held of it is of yesterday. */
+  async forget(conceptId: string): Promise<void> {
+    await this.alone(async () => this.hold([...this.held.keys()].filter((id) => id !== conceptId)));
+  }
+
+  async leave(): Promise<void> {
+    this.cancel();
+    this.probing?.abort();
+    await this.alone(async () => this.hold([]));
+  }
+
+  async pictureFile(wanted: number): Promise<Blob> {
+    if (this.last?.revision !== wanted) throw new Fault('busy', 'The worker no longer has this picture.', 'Draw it again.');
+    return toPictureFile(this.opening.platform.raster, this.last.shown, this.last.recipe);
+  }
+
+  private async picture({ base, mix, concepts, from }: Ready, slot: PictureSlot, seed: number, merged: boolean, pace: { between: () => Promise<void>; signal: AbortSignal; partial: boolean }): Promise<{ shown: Shown; revision: number }> {
+    const { host, opening: { platform: { raster } } } = this;
+    const { partial, ...pacing } = pace;
+    const { field, dispose } = await (merged ? mergedField(base, mix, concepts) : this.mixed(base, mix, concepts));
+    try {
+      const sampling = { field, seeds: [seed], steps: mix.steps, guidance: mix.guidance, ...pacing, ...(from && { from }) };
+      const onStep = (step: number) => host.emit('drawing', { step, steps: mix.steps });
+      return await drawPicture({ host, raster, base, sampling, event: { slot, steps: mix.steps, ...mixPicture({ ...mix, seed }) }, partial, ...(partial && { onStep }) });
+    } finally {
+      dispose();
+    }
+  }
+
+  private async mixed(base: Base, mix: Mix, concepts: MixConcepts): Promise<{ field: VelocityField; dispose(): void }> {
+    const terms = await mixTerms(base, mix, concepts);
+    return { field: mixField(base, terms, mix, new Set(acting(mix.guidances).map(({ id }) => id))), dispose: terms.dispose };
+  }
+
+  private async with(given: Mix, kind: Urgency, signal: AbortSignal, work: (ready: Ready, between: () => Promise<void>, signal: AbortSignal) => Promise<void>): Promise<void> {
+    const mix = parseMix(given);
+    const base = await this.opening.base();
+    await this.alone(async () => {
+      if (signal.aborted) throw new Fault('aborted', 'Stopped.');
+      await this.hold([...new Set([...mix.guidances.flatMap(({ source }) => (source.kind === 'concept' ? [source.conceptId] : [])), ...Object.values(mix.names)])]);
+      const latent = mix.start && (await this.encoded(base, mix.start.pictureId));
+      try {
+        const from = latent && { latent, sigma: mix.start!.sigma };
+        await this.turns.run(kind, (between) => work({ base, mix, concepts: this.held, from }, between, signal));
+      } finally {
+        latent?.dispose();
+      }
+    });
+  }
+
+  private alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.queue.then(work);
+    this.queue = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Loads these concepts and frees all others. One that is not stored is left out: what names it says so. */
+  private async hold(ids: readonly string[]): Promise<void> {
+    for (const [id, { concept }] of this.held) {
+      if (ids.includes(id)) continue;
+      disposeConcept(concept);
+      this.held.delete(id);
+    }
+    for (const conceptId of ids) {
+      if (this.held.has(conceptId)) continue;
+      const record = await getConcept(await this.opening.db(), conceptId).catch((error: unknown) => { if (Fault.is(error, 'concept-missing')) return null; throw error; });
+      if (!record) continue;
+      const recipe = parseRecipe(record.recipe);
+      this.held.set(conceptId, { concept: restoreConcept(record.tensors, recipe, record.lambda), words: { conceptId, name: record.name, kind: recipe.kind, classWord: recipe.classWord, captioned: true } });
+    }
+  }
+
+  /** The largest centred square of a picture as a clean latent [1,h,w,C]. */
+  private async encoded(base: Base, pictureId: string): Promise<Tensor4D> {
+    const side = base.pictureSize();
+    const given = await this.pictures.sizeOf(pictureId);
+    const size = Math.min(given.width, given.height);
+    const pixels = await this.pictures.pixels(pictureId, { x: Math.floor((given.width - size) / 2), y: Math.floor((given.height - size) / 2), size }, side.width);
+    const picture = tf.tensor4d(pixels, [1, side.height, side.width, 3]);
+    const latent = await base.autoencoder.encode(picture);
+    picture.dispose();
+    return latent;
+  }
+
+  private async describe({ mix, concepts }: Ready, { width, height }: Shown): Promise<PictureRecipe> {
+    const { prompt, seed, steps, guidance } = mix;
+    const { stored } = await this.opening.all();
+    const names = [...concepts].map(([, { words }]) => words.name).join(' + ');
+    return {
+      version: PICTURE_VERSION, app: APP, prompt, negative: '', seed, steps, guidance, balance: 1, width, height, base: BASE_ID, baseSha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '', random: RANDOM_VERSION,
+      concept: names === '' ? null : { conceptId: '', name: names, lambda: 1 }, recipe: null, mix: { ...mix, start: null },
+    };
+  }
+}
+
+function ignoreAborted(error: unknown): void {
+  if (!Fault.is(error, 'aborted')) throw error;
+}

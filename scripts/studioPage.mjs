@@ -4,20 +4,29 @@
  * the app is not changed.
  */
 import { readFileSync } from 'node:fs';
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { addressOf, baseReady, launch, slide, tabBytes } from './driver.mjs';
 
 /** Runs in the page before the app: keeps metrics, the newest run, faults and measured answers. */
 function overhear() {
-  const heard = { metrics: [], run: null, compute: null, measures: null, sheet: null, faults: [], drafts: [], session: null };
+  const heard = { metrics: [], run: null, kept: 0, mixes: new Map(), compute: null, measures: null, sheet: null, faults: [], drafts: [], session: null };
   globalThis.heard = heard;
+  // at once, while the bitmap is open
+  const keepMixPicture = ({ slot, state, bitmap }) => {
+    if (slot.kind !== 'mix' || state !== 'full') return;
+    const canvas = Object.assign(document.createElement('canvas'), { width: bitmap.width, height: bitmap.height });
+    canvas.getContext('2d').drawImage(bitmap, 0, 0);
+    heard.mixes.set(slot.merged ? 'merged' : 'mix', canvas.toDataURL('image/png'));
+  };
   const listen = ({ data }) => {
     if (data?.event === 'metrics') heard.metrics.push(data.data);
     else if (data?.event === 'run') heard.run = data.data;
+    else if (data?.event === 'picture') keepMixPicture(data.data);
     else if (data?.event === 'fault') heard.faults.push(data.data);
     else if (data?.fault) heard.faults.push(data.fault);
     else if (data?.kind === 'draft') heard.drafts.push({ state: data.state, balance: data.balance, at: performance.now() });
+    else if (data?.ok?.conceptId && data.ok.recipe) heard.kept++;
     else if (data?.ok?.compute) heard.compute = data.ok.compute;
     else if (data?.ok?.measures && 'sheet' in data.ok) Object.assign(heard, data.ok);
   };
@@ -135,8 +144,8 @@ export class StudioPage {
   }
 
   /** A question of our own to the session worker; ids below zero are never the page's. */
-  ask(name) {
-    return this.page.evaluate((asked) => new Promise((done, failed) => {
+  ask(name, params = undefined) {
+    return this.page.evaluate(([asked, given]) => new Promise((done, failed) => {
       const { session } = globalThis.heard;
       const id = -1 - performance.now();
       session.addEventListener('message', function answer({ data }) {
@@ -145,8 +154,33 @@ export class StudioPage {
         if (data.fault) failed(new Error(data.fault.message));
         else done(data.ok);
       });
-      session.postMessage({ id, name: asked, params: undefined });
-    }), name);
+      session.postMessage({ id, name: asked, params: given });
+    }), [name, params]);
+  }
+
+  /** Draws a mix as its page would have it drawn; a PNG's data URL. */
+  async drawMix(mix, merged) {
+    await this.ask('drawMix', { mix, merged });
+    return this.page.evaluate((key) => globalThis.heard.mixes.get(key), merged ? 'merged' : 'mix');
+  }
+
+  /** The cosine of two of a mix's guidances. */
+  async mixOverlap(mix, a, b) {
+    const { ids, overlap } = await this.ask('probeMix', { mix });
+    return overlap[ids.indexOf(a)][ids.indexOf(b)];
+  }
+
+  /** Rows of PNG files as one picture, written to `file`. */
+  async sheet(rows, file) {
+    const urls = await Promise.all(rows.map((row) => Promise.all(row.map(async (path) => `data:image/png;base64,${(await readFile(path)).toString('base64')}`))));
+    const url = await this.page.evaluate(async (all) => {
+      const pictures = await Promise.all(all.map((row) => Promise.all(row.map(async (each) => createImageBitmap(await (await fetch(each)).blob())))));
+      const side = pictures[0][0].width;
+      const canvas = Object.assign(document.createElement('canvas'), { width: side * Math.max(...pictures.map((row) => row.length)), height: side * pictures.length });
+      pictures.forEach((row, y) => row.forEach((bitmap, x) => canvas.getContext('2d').drawImage(bitmap, x * side, y * side)));
+      return canvas.toDataURL('image/png');
+    }, urls);
+    await writeFile(file, Buffer.from(url.split(',')[1], 'base64'));
   }
 
   heard(key) {

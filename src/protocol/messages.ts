@@ -53,8 +53,8 @@ export interface Requests {
   anchors: { params: DrawParams & { balances: number[] }; result: void };
   /** The full picture of this revision as PNG bytes with its parameters in text chunks, while it is its slot's newest. */
   pictureFile: { params: { slot: 'base' | 'concept' | 'mix'; revision: number }; result: Blob };
-  /** What the drafts of a mix show: recomputes its probe. Latest wins. */
-  probeMix: { params: { mix: Mix }; result: void };
+  /** What the drafts of a mix show: recomputes its probe, and says how the guidances overlap where there are no masks. Latest wins; fault `aborted` for those it overtakes. */
+  probeMix: { params: { mix: Mix }; result: MixOverlap };
   /** Full sampler into slot `mix`; an earlier draw is aborted. `merged`: as merged LoRAs instead. */
   drawMix: { params: { mix: Mix; merged: boolean }; result: { elapsedMs: number } };
   /** Idle work: the same mix from these seeds into `mix-seed` slots, until the next draw, probe or learn. */

@@ -44,4 +44,5 @@ describe('what guidances evaluate', () => {
 test('merged LoRAs are prompted all at once', () => {
   expect(mergedPrompt(mix('a [guide-dog] dog and a cake', [text, of('D'), of('C'), of('S')]), concepts)).toEqual({ prompt: 'a [c0] dog and a [c1] cake, [c2]', names: { c0: 'D', c1: 'C', c2: 'S' } });
   expect(mergedPrompt(mix('a [guide-dog] dog and a cake', [text, { ...of('D'), muted: true }, of('C')]), concepts)).toEqual({ prompt: 'a dog and a [c0] cake', names: { c0: 'C' } });
+  expect(mergedPrompt(mix('a cat', [text, of('D', 'a cat')]), concepts)).toEqual({ prompt: 'a cat', names: { c0: 'D' } });
 });

@@ -83,7 +83,7 @@ export function evaluationsOf(mix: Mix, concepts: ReadonlyMap<string, MixConcept
 
 /**
  * One prompt for all concepts at once, as merged LoRAs are prompted: every acting concept is called by a name of its own, c0, c1 …
- * Where the prompt does not call it, it stands before its class word, a style at the end.
+ * Where the prompt does not call it, it stands before its class word, a style at the end; one with words of its own is not called.
  */
 export function mergedPrompt(mix: Mix, concepts: ReadonlyMap<string, MixConcept>): { prompt: string; names: Record<string, string> } {
   const words = { names: mix.names, concepts };
@@ -91,7 +91,9 @@ export function mergedPrompt(mix: Mix, concepts: ReadonlyMap<string, MixConcept>
   const ids = [...new Set(used)];
   const unused = calledNames(mix.prompt).filter((name) => !ids.includes(conceptNamed(name, words).conceptId));
   const start = unused.reduce((all, name) => { const { kind, classWord } = conceptNamed(name, words); return deriveCaptions(marked(all, [name]), kind, classWord).base; }, mix.prompt);
+  const byItself = new Set(acting(mix.guidances).flatMap(({ source }) => (source.kind === 'concept' && source.words !== null ? [source.conceptId] : [])));
   const prompt = ids.reduce((all, id, n) => {
+    if (byItself.has(id)) return all;
     const concept = concepts.get(id)!;
     const called = Object.entries(mix.names).filter(([name, named]) => named === id && all.includes(`[${name}]`)).map(([name]) => name);
     if (called.length > 0) return called.reduce((text, name) => text.replaceAll(`[${name}]`, `[c${n}]`), all);

@@ -123,7 +123,7 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
     const key = mixProbeKey(mix);
     if (!entered || !ready || key === asked || mix.prompt.trim() === '') return;
     asked = key;
-    env.client.request('probeMix', { mix }).catch((error: unknown) => { asked = ''; failed(error); });
+    env.client.request('probeMix', { mix }).catch((error: unknown) => { if (asked === key) asked = ''; failed(error); });
   };
   const rest = () => {
     stopRest();

@@ -4,7 +4,7 @@
  */
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
-import type { Base } from '../pipeline/base';
+import { flowing, type Base, type FlowBase } from '../pipeline/base';
 import { disposeConcept, restoreConcept } from '../pipeline/concept';
 import { RANDOM_VERSION } from '../pipeline/random';
 import { mixField, mixTerms, mergedField, type MixConcepts } from '../pipeline/sampling/mixField';
@@ -12,6 +12,7 @@ import { makeMixProbe } from '../pipeline/sampling/mixDraft';
 import type { VelocityField } from '../pipeline/sampling/fields';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
+import type { MixOverlap } from '../protocol/drafts';
 import type { ParamsOf } from '../protocol/messages';
 import { acting, mixPicture, mixProbeKey, parseMix, type Mix } from '../protocol/mix';
 import type { PictureSlot } from '../protocol/pictures';
@@ -40,20 +41,21 @@ export class Mixing {
   constructor(private readonly host: Host, private readonly turns: Turns, private readonly opening: Opening, private readonly pictures: Pictures) {}
 
   /** Hands the drafts what they need for this mix; one that is overtaken is given up. */
-  async probe({ mix: given }: ParamsOf<'probeMix'>, signal: AbortSignal): Promise<void> {
+  async probe({ mix: given }: ParamsOf<'probeMix'>, signal: AbortSignal): Promise<MixOverlap> {
     this.idle?.abort();
     this.probing?.abort();
     const mine = (this.probing = new AbortController());
-    await this.with(given, 'probing', AbortSignal.any([signal, mine.signal]), async ({ base, mix, concepts, from }, between, either) => {
+    return this.with(given, 'probing', AbortSignal.any([signal, mine.signal]), async ({ base, mix, concepts, from }, between, either) => {
       const terms = await mixTerms(base, mix, concepts, between);
       try {
-        const probe = await makeMixProbe(base, mix, terms, { between, signal: either, ...(from && { from }) });
+        const { probe, ...said } = await flowing(base, (flow) => makeMixProbe(flow, mix, terms, { between, signal: either, ...(from && { from }) }));
         this.opening.send({ kind: 'mix-probe', probe });
         this.host.emit('mixProbed', { key: mixProbeKey(mix) });
+        return said;
       } finally {
         terms.dispose();
       }
-    }).catch(ignoreAborted);
+    });
   }
 
   async draw({ mix: given, merged }: ParamsOf<'drawMix'>, signal: AbortSignal): Promise<{ elapsedMs: number }> {
@@ -103,31 +105,28 @@ export class Mixing {
   private async picture({ base, mix, concepts, from }: Ready, slot: PictureSlot, seed: number, merged: boolean, pace: { between: () => Promise<void>; signal: AbortSignal; partial: boolean }): Promise<{ shown: Shown; revision: number }> {
     const { host, opening: { platform: { raster } } } = this;
     const { partial, ...pacing } = pace;
-    const { field, dispose } = await (merged ? mergedField(base, mix, concepts) : this.mixed(base, mix, concepts));
-    try {
-      const sampling = { field, seeds: [seed], steps: mix.steps, guidance: mix.guidance, ...pacing, ...(from && { from }) };
-      const onStep = (step: number) => host.emit('drawing', { step, steps: mix.steps });
-      return await drawPicture({ host, raster, base, sampling, event: { slot, steps: mix.steps, ...mixPicture({ ...mix, seed }) }, partial, ...(partial && { onStep }) });
-    } finally {
-      dispose();
-    }
+    return flowing(base, async (flow) => {
+      const { field, dispose } = await (merged ? mergedField(base, flow, mix, concepts) : mixed(base, flow, mix, concepts));
+      try {
+        const sampling = { base: flow, field, seeds: [seed], steps: mix.steps, guidance: mix.guidance, ...pacing, ...(from && { from }) };
+        const onStep = (step: number) => host.emit('drawing', { step, steps: mix.steps });
+        return await drawPicture({ host, raster, autoencoder: base.parts.autoencoder, sampling, event: { slot, steps: mix.steps, ...mixPicture({ ...mix, seed }) }, partial, ...(partial && { onStep }) });
+      } finally {
+        dispose();
+      }
+    });
   }
 
-  private async mixed(base: Base, mix: Mix, concepts: MixConcepts): Promise<{ field: VelocityField; dispose(): void }> {
-    const terms = await mixTerms(base, mix, concepts);
-    return { field: mixField(base, terms, mix, new Set(acting(mix.guidances).map(({ id }) => id))), dispose: terms.dispose };
-  }
-
-  private async with(given: Mix, kind: Urgency, signal: AbortSignal, work: (ready: Ready, between: () => Promise<void>, signal: AbortSignal) => Promise<void>): Promise<void> {
+  private async with<T>(given: Mix, kind: Urgency, signal: AbortSignal, work: (ready: Ready, between: () => Promise<void>, signal: AbortSignal) => Promise<T>): Promise<T> {
     const mix = parseMix(given);
     const base = await this.opening.base();
-    await this.alone(async () => {
+    return this.alone(async () => {
       if (signal.aborted) throw new Fault('aborted', 'Stopped.');
       await this.hold([...new Set([...mix.guidances.flatMap(({ source }) => (source.kind === 'concept' ? [source.conceptId] : [])), ...Object.values(mix.names)])]);
       const latent = mix.start && (await this.encoded(base, mix.start.pictureId));
       try {
         const from = latent && { latent, sigma: mix.start!.sigma };
-        await this.turns.run(kind, (between) => work({ base, mix, concepts: this.held, from }, between, signal));
+        return await this.turns.run(kind, (between) => work({ base, mix, concepts: this.held, from }, between, signal));
       } finally {
         latent?.dispose();
       }
@@ -163,7 +162,7 @@ export class Mixing {
     const size = Math.min(given.width, given.height);
     const pixels = await this.pictures.pixels(pictureId, { x: Math.floor((given.width - size) / 2), y: Math.floor((given.height - size) / 2), size }, side.width);
     const picture = tf.tensor4d(pixels, [1, side.height, side.width, 3]);
-    const latent = await base.autoencoder.encode(picture);
+    const latent = await base.parts.autoencoder.use((autoencoder) => autoencoder.encode(picture));
     picture.dispose();
     return latent;
   }
@@ -181,4 +180,9 @@ export class Mixing {
 
 function ignoreAborted(error: unknown): void {
   if (!Fault.is(error, 'aborted')) throw error;
+}
+
+async function mixed(base: Base, flow: FlowBase, mix: Mix, concepts: MixConcepts): Promise<{ field: VelocityField; dispose(): void }> {
+  const terms = await mixTerms(base, mix, concepts);
+  return { field: mixField(flow, terms, mix, new Set(acting(mix.guidances).map(({ id }) => id))), dispose: terms.dispose };
 }

@@ -85,7 +85,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
     pictureFile: ({ slot, revision }) => (slot === 'mix' ? mixing.pictureFile(revision) : drawing.pictureFile(slot, revision)),
     async probeMix(params, signal) {
       drawing.cancelIdle();
-      await mixing.probe(params, signal);
+      return mixing.probe(params, signal);
     },
     drawMix: (params, signal) => {
       drawing.cancel();

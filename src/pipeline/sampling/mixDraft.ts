@@ -5,9 +5,9 @@
 import { composeVelocity, overlap } from '../../methods/gcfg/compose';
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
-import type { MixProbe } from '../../protocol/drafts';
+import type { MixOverlap, MixProbe } from '../../protocol/drafts';
 import { acting, mixProbeKey, scheduleAt, type Mix } from '../../protocol/mix';
-import type { Base } from '../base';
+import type { FlowBase } from '../base';
 import { evaluate } from '../evaluate';
 import { cleanLatent } from '../flow';
 import { guidedField } from './fields';
@@ -16,7 +16,7 @@ import { pointOn } from './preview';
 import type { SampleOptions } from './sample';
 
 /** Velocities of all guidances at the probe's point, acting or not. Fault `aborted`. */
-export async function makeMixProbe(base: Base, mix: Mix, terms: MixTerms, { from, between = async () => {}, signal }: Pick<SampleOptions, 'from' | 'between' | 'signal'>): Promise<MixProbe> {
+export async function makeMixProbe(base: FlowBase, mix: Mix, terms: MixTerms, { from, between = async () => {}, signal }: Pick<SampleOptions, 'from' | 'between' | 'signal'>): Promise<{ probe: MixProbe } & MixOverlap> {
   const { origin, plain, guidances } = terms;
   const onBase = guidedField(base, origin, [{ positive: plain, negative: origin, weight: 1 }]);
   const { xSigma, sigma } = await pointOn(base, onBase, { seed: mix.seed, guidance: mix.guidance, between, ...(signal && { signal }), ...(from && { from }) });
@@ -26,8 +26,9 @@ export async function makeMixProbe(base: Base, mix: Mix, terms: MixTerms, { from
   const [height, width, channels] = base.latentShape();
   const entries = await Promise.all(guidances.map(async ({ id }, i) => [id, await read(differences[i]!)] as const));
   const probe: MixProbe = { key: mixProbeKey(mix), height, width, channels, sigma, xSigma: await read(xSigma), v0: await read(v0!), differences: Object.fromEntries(entries) };
+  const cosines = differences.length > 0 ? await overlap(differences.map((difference) => ({ difference: difference as Tensor4D, mask: null }))) : [];
   tf.dispose([xSigma, v0!, ...ends, ...differences]);
-  return probe;
+  return { probe, ids: guidances.map(({ id }) => id), overlap: cosines };
 }
 
 export interface MixDraft { latent: Tensor4D; ids: string[]; overlap: number[][] }

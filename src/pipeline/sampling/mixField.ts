@@ -6,7 +6,7 @@ import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import { maskCells, scheduleAt, type Mask, type Mix } from '../../protocol/mix';
 import { mergedPrompt, planMix, type MixConcept, type MixEnd } from '../../protocol/mixPlan';
-import type { Base, EncodedPrompts } from '../base';
+import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, type LearnedConcept } from '../concept';
 import type { Evaluation } from '../evaluate';
 import { disposePrompts, encodePrompts, spokenWord } from '../prompts';
@@ -70,7 +70,7 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
 }
 
 /** The mix's field of one row; `acting` are the ids of the guidances that take part. G is the sampler's scale. */
-export function mixField(base: Base, terms: MixTerms, mix: Mix, acting: ReadonlySet<string>): VelocityField {
+export function mixField(base: FlowBase, terms: MixTerms, mix: Mix, acting: ReadonlySet<string>): VelocityField {
   return guidedField(base, terms.origin, terms.guidances.filter(({ id }) => acting.has(id)), mix.composition);
 }
 
@@ -78,7 +78,7 @@ export function mixField(base: Base, terms: MixTerms, mix: Mix, acting: Readonly
  * The same concepts as merged LoRAs, as other tools mix them: one model with the sum of all adapters, one prompt that calls all
  * concepts, guidance around the untouched null. Masks, schedules and texts of their own have no counterpart there.
  */
-export async function mergedField(base: Base, mix: Mix, concepts: MixConcepts): Promise<{ field: VelocityField; dispose(): void }> {
+export async function mergedField(base: Base, flow: FlowBase, mix: Mix, concepts: MixConcepts): Promise<{ field: VelocityField; dispose(): void }> {
   const { prompt, names } = mergedPrompt(mix, wordsOf(concepts));
   const each = Object.entries(names).map(([name, id]) => ({ name, id, ...concepts.get(id)! }));
   const weightOf = (id: string) => mix.guidances.find(({ source, muted }) => !muted && source.kind === 'concept' && source.conceptId === id)?.weight ?? 1;
@@ -88,7 +88,7 @@ export async function mergedField(base: Base, mix: Mix, concepts: MixConcepts): 
   const named = Object.fromEntries(each.flatMap(({ name, concept }) => { const { rows } = resultOf(concept); return rows ? [[name, rows]] : []; }));
   const merged: Evaluation = { words, adapter: adapter.length > 0 ? adapter : null, rows: null, named };
   return {
-    field: guidedField(base, untouched(nothing), [{ positive: merged, negative: untouched(nothing), weight: 1 }]),
+    field: guidedField(flow, untouched(nothing), [{ positive: merged, negative: untouched(nothing), weight: 1 }]),
     dispose: () => { disposePrompts(words); disposePrompts(nothing); },
   };
 }

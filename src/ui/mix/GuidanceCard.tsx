@@ -30,9 +30,9 @@ export function GuidanceCard({ guidance, n }: { guidance: MixGuidance; n: number
         {concept?.preview && <Thumb blob={concept.preview} />}
         <div className="guidance-name">
           <p className={`one-line ${source.kind === 'concept' ? 'concept' : ''}`} title={name}><b>{name}</b></p>
-          <p className="note one-line">{source.kind === 'concept' ? (concept ? `${concept.kind === 'style' ? 'style' : 'thing'}, 1 is as learned` : 'import its file, or take it away') : control ? 'text control' : 'text of its own'}</p>
+          <p className="note one-line">{source.kind === 'concept' ? (concept ? concept.kind === 'style' ? 'style' : 'thing' : 'import its file, or take it away') : control ? 'text control' : 'text of its own'}</p>
         </div>
-        <output className={`guidance-weight ${tone}`}>{weight.toFixed(2)}</output>
+        <output className={`guidance-weight ${tone}`} title={source.kind === 'concept' ? '1 is the strength it was learned with.' : '1 is ordinary guidance.'}>{weight.toFixed(2)}</output>
         <span className="guidance-order">
           <button type="button" className="bare" data-testid={mixRowId('up', n)} disabled={n === 0} aria-label={`${name}: higher priority`} title="Higher priority" onClick={() => actions.moveGuidance(id, -1)}><ChevronUp className="icon" aria-hidden /></button>
           <button type="button" className="bare" data-testid={mixRowId('remove', n)} aria-label={`Remove ${name}`} title="Remove" onClick={() => actions.removeGuidance(id)}><X className="icon" aria-hidden /></button>

@@ -60,7 +60,7 @@ const Composition = v.strictObject({
   together: v.boolean(),
   /** Adaptive projected guidance: factor on the part of the whole guidance along the prediction; 1 is off. */
   parallel: unit,
-  /** Share by which the guided prediction is scaled back to the deviation of the unguided one; 0 is off. */
+  
   rescale: unit,
   /** CFG-Zero*: v0 scaled to its projection, s = ⟨v⁺,v0⟩/⟨v0,v0⟩. */
   zeroStar: v.boolean(),

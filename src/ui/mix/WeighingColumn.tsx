@@ -31,7 +31,7 @@ export function WeighingColumn() {
           <summary>More ways to compose</summary>
           <Flag name="orthogonal" label="Priority" why="Each guidance without what it has in common with those above it." />
           <Amount name="parallel" label="Keep colours from burning" shown={(value) => (value === 1 ? 'off' : (1 - value).toFixed(2))} value={(shown) => 1 - shown} amount={(value) => 1 - value} why="Damps what only makes the picture louder (adaptive projected guidance)." />
-          <Amount name="rescale" label="Rescale" shown={(value) => (value === 0 ? 'off' : value.toFixed(2))} value={(shown) => shown} amount={(value) => value} why="Brings the contrast back to that of the prediction without guidance." />
+          <Amount name="rescale" label="Rescale" shown={(value) => (value === 0 ? 'off' : value.toFixed(2))} value={(shown) => shown} amount={(value) => value} why="Brings the contrast back to that of the prediction at scale 1." />
           <Flag name="zeroStar" label="Zero*" why="Scales the base’s own part to what the prediction says of it (CFG-Zero*): calmer first steps." />
         </details>
       </div>

@@ -1,0 +1,99 @@
+/** Mix in the built app: two learned concepts in one picture, moved without a model call, and the whole mix back from link and picture. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { violations } from './axe';
+import { saved } from './files';
+import { mixRowId } from '../src/ui/testIds';
+import { at, baseReady, full, ids, loadSample, openStage, twin, untilPhase, type Stage } from './studio';
+import { closePrivate, visitWith } from './watch';
+
+let stage: Stage;
+beforeAll(async () => { stage = await openStage(); });
+afterAll(() => closePrivate(stage));
+
+const revision = () => at(stage.page, ids.mixPicture).getAttribute('data-revision');
+/** Waits for another picture in the frame, a draft or a whole one. */
+async function another(before: string | null, state: 'draft' | 'full'): Promise<number> {
+  await stage.page.waitForSelector(`[data-testid=${ids.mixPicture}][data-state=${state}]:not([data-stale]):not([data-revision="${before}"])`, { timeout: 120_000 });
+  return (await twin(stage.page, ids.mixPicture))!.hash;
+}
+
+it('learns two concepts and draws both in one picture', async () => {
+  const { page } = stage;
+  await visitWith(stage, { stage1Steps: 4, stage2Steps: 3, batchSize: 1, previewEvery: 1000 }, { steps: 8 });
+  await baseReady(page);
+  for (const [set, name] of [['guide-dog', 'Guide dog'], ['birthday-cake', 'Party cake']] as const) {
+    await loadSample(page, set);
+    await at(page, ids.learn).click();
+    await untilPhase(page, ['finished']);
+    await full(page, ids.twinConcept);
+    await at(page, ids.conceptName).fill(name);
+    await at(page, ids.keep).click();
+    await at(page, ids.newConcept).click();
+  }
+  await at(page, ids.tabMix).click();
+  await at(page, 'mix-preset-sideBySide').click();
+  expect(await at(page, ids.mixPrompt).inputValue()).toContain('[guide-dog] dog on the left and a [party-cake] cake on the right');
+  expect(await at(page, ids.mixEvaluations).textContent()).toBe('4 evaluations a step');
+  await another(null, 'draft');
+  await at(page, ids.mixOverlap).locator('table').waitFor();
+  const before = await revision();
+  await at(page, ids.mixDraw).or(at(page, ids.mixStop)).first().click();
+  if (await at(page, ids.mixDraw).isVisible()) await at(page, ids.mixDraw).click();
+  await another(before, 'full');
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect(await violations(page)).toEqual([]);
+  }
+});
+
+it('moves a weight by keys, mutes and paints, each as a draft', async () => {
+  const { page } = stage;
+  const seen = new Set<number>();
+  const by = async (move: () => Promise<unknown>) => {
+    const before = await revision();
+    await move();
+    seen.add(await another(before, 'draft'));
+  };
+  await by(() => at(page, mixRowId('weight', 1)).press('PageUp'));
+  expect(await at(page, mixRowId('guidance', 1)).locator('output').textContent()).toBe('1.50');
+  await by(() => at(page, mixRowId('mute', 2)).click());
+  expect(await at(page, ids.mixEvaluations).textContent()).toBe('3 evaluations a step');
+  await by(() => at(page, ids.mixTogether).click());
+  await by(async () => {
+    await at(page, mixRowId('mask', 1)).click();
+    await at(page, 'mix-mask-1-painted').click();
+  });
+  const box = (await at(page, 'mix-mask-layer').boundingBox())!;
+  await by(() => page.mouse.click(box.x + box.width / 2, box.y + box.height / 2));
+  expect(seen.size).toBe(5);
+});
+
+it('brings the mix back from its link and from its picture', async () => {
+  const { page } = stage;
+  if (await at(page, ids.mixStop).isVisible()) await at(page, ids.mixStop).click();
+  await at(page, ids.mixSeed).fill('77');
+  await page.keyboard.press('Tab');
+  const before = await revision();
+  await at(page, ids.mixDraw).click();
+  const pixels = await another(before, 'full');
+  const picture = await saved(page, () => page.getByRole('button', { name: 'Save this picture with its mix' }).click());
+  const prompt = await at(page, ids.mixPrompt).inputValue();
+  const link = page.url();
+  expect(decodeURIComponent(link)).toContain('"seed":77');
+  await page.goto('about:blank');
+  await page.goto(link);
+  await baseReady(page);
+  await page.waitForFunction(([id, text]) => document.querySelector<HTMLTextAreaElement>(`[data-testid=${id}]`)?.value === text, [ids.mixPrompt, prompt] as const);
+  await another(null, 'draft');
+  await at(page, ids.mixDraw).or(at(page, ids.mixStop)).first().waitFor();
+  await page.waitForSelector(`[data-testid=${mixRowId('guidance', 2)}][data-muted]`);
+
+  await at(page, ids.mixPrompt).fill('a dog');
+  await at(page, ids.tabShelf).click();
+  await at(page, ids.importInput).setInputFiles(picture);
+  await page.waitForFunction(([id, text]) => document.querySelector<HTMLTextAreaElement>(`[data-testid=${id}]`)?.value === text, [ids.mixPrompt, prompt] as const);
+  const last = await revision();
+  if (await at(page, ids.mixStop).isVisible()) await at(page, ids.mixStop).click();
+  await at(page, ids.mixDraw).click();
+  expect(await another(last, 'full')).toBe(pixels);
+});

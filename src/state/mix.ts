@@ -61,7 +61,7 @@ export const emptyMix: Mix = { version: 1, prompt: '', names: {}, seed: 42, step
 
 /** Concepts of the Shelf as prompts and presets know them. */
 export const mixConcepts = (concepts: readonly ConceptSummary[]): ReadonlyMap<string, MixConcept> =>
-  new Map(concepts.map(({ conceptId, name, kind, classWord }) => [conceptId, { conceptId, name, kind, classWord, captioned: true }]));
+  new Map(concepts.map(({ conceptId, name, kind, classWord }) => [conceptId, { conceptId, name, kind, classWord, captioned: kind !== 'world' }]));
 
 export function newGuidance(id: string, source: MixSource): MixGuidance {
   return { id, source, against: '', weight: 1, schedule: { kind: 'constant' }, mask: { kind: 'everywhere' }, muted: false, solo: false };
@@ -70,7 +70,7 @@ export function newGuidance(id: string, source: MixSource): MixGuidance {
 /** Which concept each [name] of a prompt is. */
 function namesOf(prompt: string, concepts: readonly ConceptSummary[], before: Mix['names']): Mix['names'] {
   return Object.fromEntries(calledNames(prompt).flatMap((name) => {
-    const found = concepts.find((concept) => nameInPrompt(concept.name) === name)?.conceptId ?? before[name];
+    const found = concepts.find((concept) => concept.kind !== 'world' && nameInPrompt(concept.name) === name)?.conceptId ?? before[name];
     return found ? [[name, found]] : [];
   }));
 }
@@ -164,8 +164,8 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
       if (!touched) {
         const first = [opened, kept, ...concepts].find((each) => each !== null && each !== undefined);
         const name = first ? nameInPrompt(first.name) : '';
-        const prompt = !first ? 'a dog in the snow' : first.kind === 'style' ? `a dog in the snow, [${name}]` : `a [${name}] ${first.classWord} in the snow`;
-        set({ mix: { ...emptyMix, seed: mix.seed, prompt, names: first ? { [name]: first.conceptId } : {}, guidances: [newGuidance(env.newId(), { kind: 'text', words: null }), ...(first ? [newGuidance(env.newId(), { kind: 'concept', conceptId: first.conceptId, words: null })] : [])] } });
+        const prompt = !first || first.kind === 'world' ? 'a dog in the snow' : first.kind === 'style' ? `a dog in the snow, [${name}]` : `a [${name}] ${first.classWord} in the snow`;
+        set({ mix: { ...emptyMix, seed: mix.seed, prompt, names: first && first.kind !== 'world' ? { [name]: first.conceptId } : {}, guidances: [newGuidance(env.newId(), { kind: 'text', words: null }), ...(first ? [newGuidance(env.newId(), { kind: 'concept', conceptId: first.conceptId, words: null })] : [])] } });
       }
       reprobe();
     },

@@ -16,7 +16,7 @@ import type { MixOverlap } from '../protocol/drafts';
 import type { ParamsOf } from '../protocol/messages';
 import { acting, mixPicture, mixProbeKey, parseMix, type Mix } from '../protocol/mix';
 import type { PictureSlot } from '../protocol/pictures';
-import { parseRecipe } from '../protocol/recipe';
+import { parseRecipe, wordsOf } from '../protocol/recipe';
 import { PICTURE_VERSION, type PictureRecipe } from '../formats/pngParameters';
 import { getConcept } from '../storage/conceptStore';
 import { APP, TRANSFORMER_FILE } from './drawing';
@@ -151,7 +151,7 @@ export class Mixing {
       const record = await getConcept(await this.opening.db(), conceptId).catch((error: unknown) => { if (Fault.is(error, 'concept-missing')) return null; throw error; });
       if (!record) continue;
       const recipe = parseRecipe(record.recipe);
-      this.held.set(conceptId, { concept: restoreConcept(record.tensors, recipe, record.lambda), words: { conceptId, name: record.name, kind: recipe.kind, classWord: recipe.classWord, captioned: true } });
+      this.held.set(conceptId, { concept: restoreConcept(record.tensors, recipe, record.lambda), words: { conceptId, name: record.name, kind: recipe.kind, classWord: wordsOf(recipe).classWord, captioned: recipe.kind !== 'world' } });
     }
   }
 

@@ -30,7 +30,7 @@ export function GuidanceCard({ guidance, n }: { guidance: MixGuidance; n: number
         {concept?.preview && <Thumb blob={concept.preview} />}
         <div className="guidance-name">
           <p className={`one-line ${source.kind === 'concept' ? 'concept' : ''}`} title={name}><b>{name}</b></p>
-          <p className="note one-line">{source.kind === 'concept' ? (concept ? concept.kind === 'style' ? 'style' : 'thing' : 'import its file, or take it away') : control ? 'text control' : 'text of its own'}</p>
+          <p className="note one-line">{source.kind === 'concept' ? (concept ? (concept.kind === 'instance' ? 'thing' : concept.kind) : 'import its file, or take it away') : control ? 'text control' : 'text of its own'}</p>
         </div>
         <output className={`guidance-weight ${tone}`} title={source.kind === 'concept' ? '1 is the strength it was learned with.' : '1 is ordinary guidance.'}>{weight.toFixed(2)}</output>
         <span className="guidance-order">

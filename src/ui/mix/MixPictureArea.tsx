@@ -85,7 +85,7 @@ function MixPrompt() {
   const [said, setSaid] = useState('');
   const unknown = useUnknownWords(prompt);
   const can = ready && prompt.trim() !== '';
-  const marks = concepts.map(({ name }) => `[${nameInPrompt(name)}]`);
+  const marks = concepts.filter(({ kind }) => kind !== 'world').map(({ name }) => `[${nameInPrompt(name)}]`);
   return (
     <div className="prompt-area">
       <div className="prompt-bar">

@@ -58,6 +58,18 @@ it('leaves captions and the other recipe as they were, and undo brings the kind 
   expect(now().recipe).not.toHaveProperty('classWord');
 });
 
+it('goes from a style to a thing as if there had been no world between', async () => {
+  const { now } = dropping();
+  now().setKind('style');
+  await now().addFiles(files(1));
+  now().setCaption(now().cards[0]!.pictureId, 'complete', 'a dog on a beach, [V]');
+  now().setKind('world');
+  await now().addFiles(files(1));
+  now().setKind('instance');
+  now().setClassWord('dog');
+  expect(now().cards[0]!.captions).toEqual({ complete: 'a [V] dog on a beach', base: 'a dog on a beach', target: '[V] dog' });
+});
+
 it('says how many are too many for a thing', async () => {
   const { now } = dropping();
   now().setKind('world');

@@ -16,6 +16,8 @@ export interface Evaluation {
   adapter: Adapter | readonly WeightedAdapter[] | null;
   /** Concept rows for the [V] of these words; null leaves the text stream alone. */
   rows: RowTensors | null;
+  /** Latent pixels by which its picture is moved: it sees x moved back, and its velocity is moved forth. What leaves at one side comes in at the other. */
+  moved?: { down: number; across: number };
   /** Rows of further concepts by the name that the words call them, [name]. */
   named?: Readonly<Record<string, RowTensors>>;
 }
@@ -32,7 +34,8 @@ function sameAdapters(a: Adapters, b: Adapters): boolean {
 export function sameEvaluation(a: Evaluation, b: Evaluation): boolean {
   const read = (rows: RowTensors | null | undefined, at: readonly number[] | undefined) => (rows && at?.some((position) => position >= 0) ? rows : null);
   const names = new Set([...Object.keys(a.named ?? {}), ...Object.keys(b.named ?? {})]);
-  return a.words === b.words && sameAdapters(a.adapter, b.adapter) && read(a.rows, a.words.at) === read(b.rows, b.words.at)
+  const still = ({ moved }: Evaluation) => [moved?.down ?? 0, moved?.across ?? 0].join();
+  return a.words === b.words && still(a) === still(b) && sameAdapters(a.adapter, b.adapter) && read(a.rows, a.words.at) === read(b.rows, b.words.at)
     && [...names].every((name) => read(a.named?.[name], a.words.named?.[name]) === read(b.named?.[name], b.words.named?.[name]));
 }
 
@@ -59,7 +62,7 @@ export function stack(x: Tensor4D, sigma: readonly number[], evaluations: readon
   const [first, ...others] = marksOf(evaluations);
   return {
     input: {
-      x: evaluations.length === 1 ? tf.clone(x) : tf.concat4d(evaluations.map(() => x), 0),
+      x: evaluations.length === 1 && !evaluations[0]!.moved ? tf.clone(x) : tf.tidy(() => tf.concat4d(evaluations.map(({ moved }) => (moved ? rolled(x, -moved.down, -moved.across) : x)), 0)),
       sigma: evaluations.flatMap(() => [...sigma]),
       context: tf.concat3d(evaluations.map(({ words }) => words.context), 0),
       pooled: tf.concat2d(evaluations.map(({ words }) => words.pooled), 0),
@@ -70,13 +73,36 @@ export function stack(x: Tensor4D, sigma: readonly number[], evaluations: readon
 
 export const disposeStacked = ({ input }: { input: MmditInput }): void => tf.dispose([input.x, input.context, input.pooled]);
 
+/** [K,h,w,C] moved down and across by whole latent pixels, around the edges. */
+function rolled(x: Tensor4D, down: number, across: number): Tensor4D {
+  const roll = (of: Tensor4D, by: number, axis: 1 | 2): Tensor4D => {
+    const size = of.shape[axis];
+    const cut = (((-by % size) + size) % size);
+    if (cut === 0) return of;
+    const [first, rest] = tf.split(of, [cut, size - cut], axis) as [Tensor4D, Tensor4D];
+    return tf.concat4d([rest, first], axis);
+  };
+  return roll(roll(x, down, 1), across, 2);
+}
+
+/** Takes over the velocities of a pass. */
+function movedForth(velocities: Tensor4D, evaluations: readonly Evaluation[]): Tensor4D {
+  return tf.tidy(() => {
+    const each = tf.split<Tensor4D>(velocities, evaluations.length, 0);
+    const all = tf.concat4d(each.map((velocity, i) => { const { moved } = evaluations[i]!; return moved ? rolled(velocity, moved.down, moved.across) : velocity; }), 0);
+    velocities.dispose();
+    return all;
+  });
+}
+
 /** One pass: evaluations of equal adapters, their velocities [members·K,h,w,C] one after the other. */
 async function pass(base: FlowBase, x: Tensor4D, sigma: readonly number[], evaluations: readonly Evaluation[], between: Between): Promise<Tensor4D> {
   const { adapter } = evaluations[0]!;
   const summed = Array.isArray(adapter) ? sumAdapters(adapter as readonly WeightedAdapter[]) : null;
   const stacked = stack(x, sigma, evaluations);
   try {
-    return await velocityAsync(base.mmdit, stacked.input, summed ?? (adapter as Adapter | null), stacked.rows, between);
+    const velocities = await velocityAsync(base.mmdit, stacked.input, summed ?? (adapter as Adapter | null), stacked.rows, between);
+    return evaluations.some(({ moved }) => moved) ? movedForth(velocities, evaluations) : velocities;
   } finally {
     disposeAdapter(summed);
     disposeStacked(stacked);

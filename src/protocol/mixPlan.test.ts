@@ -7,7 +7,7 @@ const cake: MixConcept = { conceptId: 'C', name: 'Birthday cake', kind: 'instanc
 const style: MixConcept = { conceptId: 'S', name: 'Duotone', kind: 'style', classWord: '', captioned: true };
 const world: MixConcept = { conceptId: 'W', name: 'Faces', kind: 'instance', classWord: '', captioned: false };
 const concepts = new Map([dog, cake, style, world].map((concept) => [concept.conceptId, concept]));
-const guidance = (id: string, source: MixGuidance['source'], change: Partial<MixGuidance> = {}): MixGuidance => ({ id, source, against: '', weight: 1, schedule: { kind: 'constant' }, mask: { kind: 'everywhere' }, muted: false, solo: false, ...change });
+const guidance = (id: string, source: MixGuidance['source'], change: Partial<MixGuidance> = {}): MixGuidance => ({ id, source, against: '', weight: 1, schedule: { kind: 'constant' }, mask: { kind: 'everywhere' }, alone: false, muted: false, solo: false, ...change });
 const of = (conceptId: string, words: string | null = null) => guidance(conceptId, { kind: 'concept', conceptId, words });
 const text = guidance('text', { kind: 'text', words: null });
 const mix = (prompt: string, guidances: MixGuidance[]): Mix => ({ version: 1, prompt, names: { 'guide-dog': 'D', 'birthday-cake': 'C', duotone: 'S' }, seed: 1, steps: 20, guidance: 3, guidances, composition: plainComposition, start: null });

@@ -4,13 +4,18 @@
  */
 import { CONCEPT_MARK, deriveCaptions, prefillCaptions, wordPattern, type ConceptWords } from './captions';
 import { Fault } from './faults';
-import { acting, type Mix, type MixGuidance } from './mix';
+import { acting, maskMiddle, type Mix, type MixGuidance } from './mix';
 
 /** A concept as far as its words go. One that was learned without captions is evaluated on nothing. */
 export interface MixConcept extends ConceptWords { conceptId: string; name: string; captioned: boolean }
 
 /** [V] in `words` is the concept's; null is the untouched base. */
-export interface MixEnd { words: string; conceptId: string | null }
+export interface MixEnd {
+  words: string;
+  conceptId: string | null;
+  /** The picture's middle is seen here, 0…1 across and down; at .5, .5 without. */
+  middle?: { across: number; down: number };
+}
 export interface MixTerm { guidance: MixGuidance; positive: MixEnd; negative: MixEnd }
 
 /** How a prompt calls a concept: its name in small letters, without what would end the brackets. */
@@ -56,12 +61,16 @@ function conceptText(text: string, concept: MixConcept, words: Words): string {
 function termOf(guidance: MixGuidance, prompt: string, words: Words): MixTerm {
   const { source, against } = guidance;
   const untouched = (text: string): MixEnd => ({ words: asInDerived(withoutConcepts(text, words)), conceptId: null });
-  if (source.kind === 'text') return { guidance, positive: untouched(source.words ?? prompt), negative: untouched(against) };
+  if (source.kind === 'text') return guidance.alone
+    ? { guidance, positive: { ...untouched(source.words ?? prompt), middle: maskMiddle(guidance.mask) }, negative: untouched(prompt) }
+    : { guidance, positive: untouched(source.words ?? prompt), negative: untouched(against) };
   const concept = words.concepts.get(source.conceptId);
   if (!concept) throw new Fault('concept-missing', 'A concept of this mix is not on the Shelf.', 'Import its file, or take its guidance away.', { subject: guidance.id });
+  const alone = guidance.alone && { middle: maskMiddle(guidance.mask) };
   if (!concept.captioned) return { guidance, positive: { words: '', conceptId: concept.conceptId }, negative: { words: '', conceptId: null } };
   // words of its own are taken as they stand: without [V] they ask what the concept does to them unasked
   const complete = source.words === null ? conceptText(prompt, concept, words) : withoutConcepts(source.words, words);
+  if (alone) return { guidance, positive: { words: complete, conceptId: concept.conceptId, ...alone }, negative: untouched(prompt) };
   return { guidance, positive: { words: complete, conceptId: concept.conceptId }, negative: { words: deriveCaptions(complete, concept.kind, concept.classWord).base, conceptId: null } };
 }
 
@@ -71,7 +80,7 @@ export function planMix(mix: Mix, concepts: ReadonlyMap<string, MixConcept>): { 
   return { plain: asInDerived(withoutConcepts(mix.prompt, words)), terms: mix.guidances.map((guidance) => termOf(guidance, mix.prompt, words)) };
 }
 
-const keyOf = ({ words, conceptId }: MixEnd): string => JSON.stringify([words, conceptId]);
+const keyOf = ({ words, conceptId, middle }: MixEnd): string => JSON.stringify([words, conceptId, middle]);
 const NOTHING: MixEnd = { words: '', conceptId: null };
 
 /** Evaluations of the model a step: each end that acts once, v0 among them. Ends whose weights cancel are not counted out. */

@@ -64,7 +64,7 @@ export const mixConcepts = (concepts: readonly ConceptSummary[]): ReadonlyMap<st
   new Map(concepts.map(({ conceptId, name, kind, classWord }) => [conceptId, { conceptId, name, kind, classWord, captioned: kind !== 'world' }]));
 
 export function newGuidance(id: string, source: MixSource): MixGuidance {
-  return { id, source, against: '', weight: 1, schedule: { kind: 'constant' }, mask: { kind: 'everywhere' }, muted: false, solo: false };
+  return { id, source, against: '', weight: 1, schedule: { kind: 'constant' }, mask: { kind: 'everywhere' }, alone: false, muted: false, solo: false };
 }
 
 /** Which concept each [name] of a prompt is. */

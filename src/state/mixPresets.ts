@@ -1,11 +1,12 @@
 /** Ways to begin a mix, as pure functions of the present one and the Shelf: the new mix, or why there is none, in words. */
+import { CONCEPT_MARK } from '../protocol/captions';
 import type { Mix, MixGuidance } from '../protocol/mix';
 import { nameInPrompt, type MixConcept } from '../protocol/mixPlan';
 
 export type MixPresetName = 'sideBySide' | 'thingInStyle' | 'styleOnly' | 'notThis';
 type Apply = (mix: Mix, concepts: ReadonlyMap<string, MixConcept>, newId: () => string) => Mix | string;
 
-const plain = { against: '', schedule: { kind: 'constant' }, muted: false, solo: false } as const;
+const plain = { against: '', schedule: { kind: 'constant' }, alone: false, muted: false, solo: false } as const;
 const everywhere = { kind: 'everywhere' } as const;
 
 /** Concepts of a kind, those that the mix already has first. */
@@ -17,7 +18,7 @@ function ofKind(kind: MixConcept['kind'], { guidances }: Mix, concepts: Readonly
 }
 
 const control = (mix: Mix, newId: () => string): MixGuidance =>
-  ({ id: newId(), ...plain, ...mix.guidances.find(({ source }) => source.kind === 'text' && source.words === null), source: { kind: 'text', words: null }, weight: 1, mask: everywhere, muted: false, solo: false });
+  ({ id: newId(), ...plain, ...mix.guidances.find(({ source }) => source.kind === 'text' && source.words === null), source: { kind: 'text', words: null }, weight: 1, mask: everywhere, alone: false, muted: false, solo: false });
 const concept = (newId: () => string, { conceptId }: MixConcept, mask: MixGuidance['mask'] = everywhere): MixGuidance => ({ id: newId(), ...plain, source: { kind: 'concept', conceptId, words: null }, weight: 1, mask });
 const called = (all: readonly MixConcept[]): Mix['names'] => Object.fromEntries(all.map((each) => [nameInPrompt(each.name), each.conceptId]));
 const phrase = ({ name, classWord }: MixConcept): string => `a [${nameInPrompt(name)}] ${classWord}`;
@@ -30,8 +31,9 @@ export const mixPresets: Record<MixPresetName, { label: string; apply: Apply }> 
     apply(mix, concepts, newId) {
       const [left, right] = ofKind('instance', mix, concepts);
       if (!left || !right) return 'It takes two things on the Shelf.';
-      const half = (from: number, to: number) => ({ kind: 'box', left: from, top: 0, right: to, bottom: 1, feather: FEATHER }) as const;
-      return { ...mix, prompt: `${phrase(left)} on the left and ${phrase(right)} on the right in the snow`, names: called([left, right]), guidances: [control(mix, newId), concept(newId, left, half(0, 0.5)), concept(newId, right, half(0.5, 1))] };
+      // each half is drawn as a scene of its own: a concept knows itself alone, and in the middle
+      const half = (each: MixConcept, from: number, to: number): MixGuidance => ({ ...concept(newId, each, { kind: 'box', left: from, top: 0, right: to, bottom: 1, feather: FEATHER }), alone: true, source: { kind: 'concept', conceptId: each.conceptId, words: `a small ${CONCEPT_MARK} ${each.classWord} in the snow` } });
+      return { ...mix, prompt: `${phrase(left)} on the left and ${phrase(right)} on the right in the snow`, names: called([left, right]), guidances: [control(mix, newId), half(left, 0, 0.5), half(right, 0.5, 1)] };
     },
   },
   thingInStyle: {

@@ -12,6 +12,9 @@ import type { Evaluation } from '../evaluate';
 import { disposePrompts, encodePrompts, spokenWord } from '../prompts';
 import { guidedField, untouched, type Guidance, type VelocityField } from './fields';
 
+/** Latent pixels a side of a token: SD3's patch. */
+const TOKEN = 2;
+
 /** Learned concepts by id, with their words. They stay the caller's. */
 export type MixConcepts = ReadonlyMap<string, { concept: LearnedConcept; words: MixConcept }>;
 
@@ -46,16 +49,19 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
     encoded.forEach(disposePrompts);
     masks.forEach((mask) => mask.dispose());
   };
+  const [height, width] = base.latentShape();
+  // by whole tokens, as pictures are learned in
+  const step = (part: number, side: number) => Math.round((part * side) / TOKEN) * TOKEN;
   const evaluated = (end: MixEnd): Evaluation => {
     const words = encoded.get(keyOf(end))!;
-    return end.conceptId === null ? untouched(words) : { words, ...resultOf(concepts.get(end.conceptId)!.concept) };
+    const seen = end.conceptId === null ? untouched(words) : { words, ...resultOf(concepts.get(end.conceptId)!.concept) };
+    return end.middle ? { ...seen, moved: { down: step(end.middle.down - 0.5, height), across: step(end.middle.across - 0.5, width) } } : seen;
   };
   try {
     for (const end of [nothing, unnamed, ...terms.flatMap(({ positive, negative }) => [positive, negative])]) {
       const read = spoken(end);
       if (!encoded.has(keyOf(end))) encoded.set(keyOf(end), await base.prompts.encoded([end.words], [read], () => encodePrompts(base, [end.words], read, {}, between)));
     }
-    const [height, width] = base.latentShape();
     const guidances = terms.map(({ guidance, positive, negative }) => {
       const mask = maskTensor(guidance.mask, height, width);
       if (mask) masks.push(mask);

@@ -16,7 +16,7 @@ export interface Evaluation {
   adapter: Adapter | readonly WeightedAdapter[] | null;
   /** Concept rows for the [V] of these words; null leaves the text stream alone. */
   rows: RowTensors | null;
-  /** Latent pixels by which its picture is moved: it sees x moved back, and its velocity is moved forth. What leaves at one side comes in at the other. */
+  /** Latent pixels by which its picture is moved: it sees x moved back, and its velocity is moved forth. What is missing at an edge is mirrored there. */
   moved?: { down: number; across: number };
   /** Rows of further concepts by the name that the words call them, [name]. */
   named?: Readonly<Record<string, RowTensors>>;
@@ -62,7 +62,7 @@ export function stack(x: Tensor4D, sigma: readonly number[], evaluations: readon
   const [first, ...others] = marksOf(evaluations);
   return {
     input: {
-      x: evaluations.length === 1 && !evaluations[0]!.moved ? tf.clone(x) : tf.tidy(() => tf.concat4d(evaluations.map(({ moved }) => (moved ? rolled(x, -moved.down, -moved.across) : x)), 0)),
+      x: evaluations.length === 1 && !evaluations[0]!.moved ? tf.clone(x) : tf.tidy(() => tf.concat4d(evaluations.map(({ moved: by }) => (by ? moved(x, { down: -by.down, across: -by.across }) : x)), 0)),
       sigma: evaluations.flatMap(() => [...sigma]),
       context: tf.concat3d(evaluations.map(({ words }) => words.context), 0),
       pooled: tf.concat2d(evaluations.map(({ words }) => words.pooled), 0),
@@ -73,23 +73,25 @@ export function stack(x: Tensor4D, sigma: readonly number[], evaluations: readon
 
 export const disposeStacked = ({ input }: { input: MmditInput }): void => tf.dispose([input.x, input.context, input.pooled]);
 
-/** [K,h,w,C] moved down and across by whole latent pixels, around the edges. */
-function rolled(x: Tensor4D, down: number, across: number): Tensor4D {
-  const roll = (of: Tensor4D, by: number, axis: 1 | 2): Tensor4D => {
+/** [K,h,w,C] moved down and across by whole latent pixels; what is missing at an edge is mirrored there, so that no seam is seen. */
+function moved(x: Tensor4D, { down, across }: { down: number; across: number }): Tensor4D {
+  const along = (of: Tensor4D, by: number, axis: 1 | 2): Tensor4D => {
+    if (by === 0) return of;
     const size = of.shape[axis];
-    const cut = (((-by % size) + size) % size);
-    if (cut === 0) return of;
-    const [first, rest] = tf.split(of, [cut, size - cut], axis) as [Tensor4D, Tensor4D];
-    return tf.concat4d([rest, first], axis);
+    const from = Array.from({ length: size }, (_, i) => mirrored(i - by, size));
+    return tf.gather(of, tf.tensor1d(from, 'int32'), axis);
   };
-  return roll(roll(x, down, 1), across, 2);
+  return along(along(x, down, 1), across, 2);
 }
+
+/** An index beyond an edge, counted back from it. */
+const mirrored = (i: number, size: number): number => (i < 0 ? Math.min(size - 1, -1 - i) : i >= size ? Math.max(0, 2 * size - 1 - i) : i);
 
 /** Takes over the velocities of a pass. */
 function movedForth(velocities: Tensor4D, evaluations: readonly Evaluation[]): Tensor4D {
   return tf.tidy(() => {
     const each = tf.split<Tensor4D>(velocities, evaluations.length, 0);
-    const all = tf.concat4d(each.map((velocity, i) => { const { moved } = evaluations[i]!; return moved ? rolled(velocity, moved.down, moved.across) : velocity; }), 0);
+    const all = tf.concat4d(each.map((velocity, i) => { const by = evaluations[i]!.moved; return by ? moved(velocity, by) : velocity; }), 0);
     velocities.dispose();
     return all;
   });

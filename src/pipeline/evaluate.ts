@@ -16,7 +16,7 @@ export interface Evaluation {
   adapter: Adapter | readonly WeightedAdapter[] | null;
   /** Concept rows for the [V] of these words; null leaves the text stream alone. */
   rows: RowTensors | null;
-  /** Latent pixels by which its picture is moved: it sees x moved back, and its velocity is moved forth. What is missing at an edge is mirrored there. */
+  /** Latent pixels by which its picture is moved: it sees x moved back, and its velocity is moved forth. What leaves at one side comes in at the other. */
   moved?: { down: number; across: number };
   /** Rows of further concepts by the name that the words call them, [name]. */
   named?: Readonly<Record<string, RowTensors>>;
@@ -73,19 +73,16 @@ export function stack(x: Tensor4D, sigma: readonly number[], evaluations: readon
 
 export const disposeStacked = ({ input }: { input: MmditInput }): void => tf.dispose([input.x, input.context, input.pooled]);
 
-/** [K,h,w,C] moved down and across by whole latent pixels; what is missing at an edge is mirrored there, so that no seam is seen. */
+/** [K,h,w,C] moved down and across by whole latent pixels, around the edges. */
 function moved(x: Tensor4D, { down, across }: { down: number; across: number }): Tensor4D {
   const along = (of: Tensor4D, by: number, axis: 1 | 2): Tensor4D => {
     if (by === 0) return of;
     const size = of.shape[axis];
-    const from = Array.from({ length: size }, (_, i) => mirrored(i - by, size));
+    const from = Array.from({ length: size }, (_, i) => (((i - by) % size) + size) % size);
     return tf.gather(of, tf.tensor1d(from, 'int32'), axis);
   };
   return along(along(x, down, 1), across, 2);
 }
-
-/** An index beyond an edge, counted back from it. */
-const mirrored = (i: number, size: number): number => (i < 0 ? Math.min(size - 1, -1 - i) : i >= size ? Math.max(0, 2 * size - 1 - i) : i);
 
 /** Takes over the velocities of a pass. */
 function movedForth(velocities: Tensor4D, evaluations: readonly Evaluation[]): Tensor4D {

@@ -2,8 +2,8 @@
  * npm run mix-eval -- --concepts DIR [--learned DIR] [--json FILE] [--out DIR] [--seeds N] [--steps N] [--only A+B,…]
  * Through the built app, headless: learns every set in DIR (or imports DIR/<set>/*.safetensors that were exported before), then draws
  * each pair in one picture by guidance, with the weights solved together, and as merged LoRAs, same seeds; beside them the untouched
- * base, each concept alone, and prompts that name none of them. Two things stand left and right, each guidance in its half; a style
- * has the whole picture. Then src/testing/mixEval/main.ts recognises, prints the table and writes the JSON; OUT/<a>+<b>.png are sheets
+ * base, each concept alone, and prompts that name none of them. Two things stand left and right, each drawn in its half as a scene of
+ * its own; a style has the whole picture. Then src/testing/mixEval/main.ts recognises, prints the table and writes the JSON; OUT/<a>+<b>.png are sheets
  * (rows: base, guidance, solved together, merged; columns: the first eight seeds).
  */
 import { copyFile, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
@@ -59,9 +59,11 @@ try {
 
   const nameOf = ({ set }) => set;
   const phrase = (concept) => `a [${nameOf(concept)}] ${concept.classWord}`;
-  const plain = { against: '', schedule: { kind: 'constant' }, muted: false, solo: false };
+  const plain = { against: '', schedule: { kind: 'constant' }, alone: false, muted: false, solo: false };
   const text = { id: 'text', ...plain, source: { kind: 'text', words: null }, weight: 1, mask: { kind: 'everywhere' } };
-  const half = (left, right) => ({ kind: 'box', left, top: 0, right, bottom: 1, feather: 0.12 });
+  // as the page's own preset has it
+  const half = (left, right) => ({ kind: 'box', left, top: 0.125, right, bottom: 0.875, feather: 0.06 });
+  const besides = (concept, left, right, scene, muted) => ({ ...guidance(concept, half(left, right), `a small [V] ${concept.classWord} ${scene}`, muted), alone: true });
   const guidance = (concept, mask = { kind: 'everywhere' }, words = null, muted = false) => ({ id: concept.conceptId, ...plain, source: { kind: 'concept', conceptId: concept.conceptId, words }, weight: 1, mask, muted });
   const composition = (together) => ({ orthogonal: false, together, parallel: 1, rescale: 0, zeroStar: false });
   const mixOf = (prompt, seed, guidances, together = false, called = concepts) => ({ version: 1, prompt, names: Object.fromEntries(called.map((each) => [nameOf(each), each.conceptId])), seed, steps: Number(values.steps), guidance: 3, guidances, composition: composition(together), start: null });
@@ -93,23 +95,23 @@ try {
       const title = `${a.set}+${b.set}`;
       if ((wanted && !wanted.includes(title)) || a.kind === 'style') continue;
       const style = b.kind === 'style';
-      const guidances = (words = null, muted = false) => [guidance(a, style || words ? undefined : half(0, 0.5), words, muted), guidance(b, style || words ? undefined : half(0.5, 1), words, muted)];
+      const guidances = (scene, words = null, muted = false) => (style || words ? [guidance(a, undefined, words, muted), guidance(b, undefined, words, muted)] : [besides(a, 0.125, 0.5, scene, muted), besides(b, 0.5, 0.875, scene, muted)]);
       const pair = { a: a.set, b: b.set, overlap: null, base: [], drawn: { guidance: [], gram: [], merged: [] }, unrelated: { base: [], drawn: { guidance: [], gram: [], merged: [] } } };
       const overlaps = [];
       for (const [n, seed] of seeds.entries()) {
         const scene = scenes[n % scenes.length];
         const prompt = style ? `${phrase(a)} ${scene}, [${nameOf(b)}]` : `${phrase(a)} on the left and ${phrase(b)} on the right ${scene}`;
-        const mix = (together) => mixOf(prompt, seed, [text, ...guidances()], together, [a, b]);
-        pair.base.push(await draw(mixOf(prompt, seed, [text, ...guidances(null, true)], false, [a, b]), false, `${title}-${seed}-base.png`));
+        const mix = (together) => mixOf(prompt, seed, [text, ...guidances(scene)], together, [a, b]);
+        pair.base.push(await draw(mixOf(prompt, seed, [text, ...guidances(scene, null, true)], false, [a, b]), false, `${title}-${seed}-base.png`));
         pair.drawn.guidance.push(await draw(mix(false), false, `${title}-${seed}-guidance.png`));
         pair.drawn.gram.push(await draw(mix(true), false, `${title}-${seed}-gram.png`));
         pair.drawn.merged.push(await draw(mix(false), true, `${title}-${seed}-merged.png`));
-        if (n < 4) overlaps.push(await studio.mixOverlap({ ...mix(false), guidances: [text, ...guidances().map((each) => ({ ...each, mask: { kind: 'everywhere' } }))] }, a.conceptId, b.conceptId));
+        if (n < 4) overlaps.push(await studio.mixOverlap({ ...mix(false), guidances: [text, guidance(a), guidance(b)] }, a.conceptId, b.conceptId));
         if (n % 10 === 9) say(`${title}: ${n + 1} of ${seeds.length} seeds`);
       }
       pair.overlap = overlaps.reduce((x, y) => x + y, 0) / overlaps.length;
       for (const [n, words] of unrelated.entries()) {
-        const mix = (together) => mixOf(words, seeds[n % seeds.length], [text, ...guidances(words)], together, []);
+        const mix = (together) => mixOf(words, seeds[n % seeds.length], [text, ...guidances(null, words)], together, []);
         pair.unrelated.base.push(await draw(mixOf(words, seeds[n % seeds.length], [text], false, []), false, `${title}-unrelated-${n}-base.png`));
         pair.unrelated.drawn.guidance.push(await draw(mix(false), false, `${title}-unrelated-${n}-guidance.png`));
         pair.unrelated.drawn.gram.push(await draw(mix(true), false, `${title}-unrelated-${n}-gram.png`));

@@ -92,7 +92,7 @@ export function evaluationsOf(mix: Mix, concepts: ReadonlyMap<string, MixConcept
 
 /**
  * One prompt for all concepts at once, as merged LoRAs are prompted: every acting concept is called by a name of its own, c0, c1 …
- * Where the prompt does not call it, it stands before its class word, a style at the end; one with words of its own is not called.
+ * Where the prompt does not call it, it stands before its class word, a style at the end; one with words of its own is called only where the prompt calls it.
  */
 export function mergedPrompt(mix: Mix, concepts: ReadonlyMap<string, MixConcept>): { prompt: string; names: Record<string, string> } {
   const words = { names: mix.names, concepts };
@@ -102,10 +102,10 @@ export function mergedPrompt(mix: Mix, concepts: ReadonlyMap<string, MixConcept>
   const start = unused.reduce((all, name) => { const { kind, classWord } = conceptNamed(name, words); return deriveCaptions(marked(all, [name]), kind, classWord).base; }, mix.prompt);
   const byItself = new Set(acting(mix.guidances).flatMap(({ source }) => (source.kind === 'concept' && source.words !== null ? [source.conceptId] : [])));
   const prompt = ids.reduce((all, id, n) => {
-    if (byItself.has(id)) return all;
     const concept = concepts.get(id)!;
     const called = Object.entries(mix.names).filter(([name, named]) => named === id && all.includes(`[${name}]`)).map(([name]) => name);
     if (called.length > 0) return called.reduce((text, name) => text.replaceAll(`[${name}]`, `[c${n}]`), all);
+    if (byItself.has(id)) return all;
     const found = concept.kind === 'style' || concept.classWord.trim() === '' ? -1 : all.search(wordPattern(concept.classWord.trim()));
     return found >= 0 ? `${all.slice(0, found)}[c${n}] ${all.slice(found)}` : `${all}, [c${n}]${concept.kind === 'style' ? '' : ` ${concept.classWord}`}`;
   }, start);

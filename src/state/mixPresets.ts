@@ -22,8 +22,9 @@ const control = (mix: Mix, newId: () => string): MixGuidance =>
 const concept = (newId: () => string, { conceptId }: MixConcept, mask: MixGuidance['mask'] = everywhere): MixGuidance => ({ id: newId(), ...plain, source: { kind: 'concept', conceptId, words: null }, weight: 1, mask });
 const called = (all: readonly MixConcept[]): Mix['names'] => Object.fromEntries(all.map((each) => [nameInPrompt(each.name), each.conceptId]));
 const phrase = ({ name, classWord }: MixConcept): string => `a [${nameInPrompt(name)}] ${classWord}`;
-/** Soft enough to leave no seam, steep enough that neither half gets the other's shape. */
-const FEATHER = 0.12;
+/** The picture's edges are the prompt's own: a moved view has a seam there. */
+const INSET = 0.125;
+const FEATHER = 0.06;
 
 export const mixPresets: Record<MixPresetName, { label: string; apply: Apply }> = {
   sideBySide: {
@@ -32,8 +33,8 @@ export const mixPresets: Record<MixPresetName, { label: string; apply: Apply }> 
       const [left, right] = ofKind('instance', mix, concepts);
       if (!left || !right) return 'It takes two things on the Shelf.';
       // each half is drawn as a scene of its own: a concept knows itself alone, and in the middle
-      const half = (each: MixConcept, from: number, to: number): MixGuidance => ({ ...concept(newId, each, { kind: 'box', left: from, top: 0, right: to, bottom: 1, feather: FEATHER }), alone: true, source: { kind: 'concept', conceptId: each.conceptId, words: `a small ${CONCEPT_MARK} ${each.classWord} in the snow` } });
-      return { ...mix, prompt: `${phrase(left)} on the left and ${phrase(right)} on the right in the snow`, names: called([left, right]), guidances: [control(mix, newId), half(left, 0, 0.5), half(right, 0.5, 1)] };
+      const half = (each: MixConcept, from: number, to: number): MixGuidance => ({ ...concept(newId, each, { kind: 'box', left: from, top: INSET, right: to, bottom: 1 - INSET, feather: FEATHER }), alone: true, source: { kind: 'concept', conceptId: each.conceptId, words: `a small ${CONCEPT_MARK} ${each.classWord} in the snow` } });
+      return { ...mix, prompt: `${phrase(left)} on the left and ${phrase(right)} on the right in the snow`, names: called([left, right]), guidances: [control(mix, newId), half(left, INSET, 0.5), half(right, 0.5, 1 - INSET)] };
     },
   },
   thingInStyle: {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Fault } from './faults';
-import { acting, maskCells, parseMix, plainComposition, scheduleAt, type Mix, type MixGuidance } from './mix';
+import { acting, maskCells, maskMiddle, parseMix, plainComposition, scheduleAt, type Mix, type MixGuidance } from './mix';
 
 const guidance = (change: Partial<MixGuidance> = {}): MixGuidance => ({ id: 'a', source: { kind: 'text', words: null }, against: '', weight: 1, schedule: { kind: 'constant' }, mask: { kind: 'everywhere' }, alone: false, muted: false, solo: false, ...change });
 const mix = (change: Partial<Mix> = {}): Mix => ({ version: 1, prompt: 'a dog', names: {}, seed: 1, steps: 20, guidance: 3, guidances: [guidance()], composition: plainComposition, start: null, ...change });
@@ -46,6 +46,13 @@ describe('schedules', () => {
 });
 
 describe('masks', () => {
+  test('have a middle', () => {
+    expect(maskMiddle({ kind: 'everywhere' })).toEqual({ across: 0.5, down: 0.5 });
+    expect(maskMiddle({ kind: 'box', left: 0.5, top: 0, right: 1, bottom: 0.5, feather: 0 })).toEqual({ across: 0.75, down: 0.25 });
+    expect(maskMiddle({ kind: 'painted', side: 2, cells: '0f00' })).toEqual({ across: 0.75, down: 0.25 });
+    expect(maskMiddle({ kind: 'painted', side: 2, cells: '0000' })).toEqual({ across: 0.5, down: 0.5 });
+  });
+
   test('everywhere is no mask', () => expect(maskCells({ kind: 'everywhere' }, 2, 2)).toBeNull());
   test('a hard box is 1 inside and 0 outside', () => expect([...maskCells({ kind: 'box', left: 0, top: 0, right: 0.5, bottom: 1, feather: 0 }, 2, 4)!]).toEqual([1, 1, 0, 0, 1, 1, 0, 0]));
   test('two soft boxes that share an edge add up to one', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { plainComposition, type Mix, type MixGuidance } from './mix';
-import { calledNames, evaluationsOf, mergedPrompt, nameInPrompt, planMix, type MixConcept } from './mixPlan';
+import { calledNames, evaluationsOf, mergedPrompt, nameInPrompt, planMix, type MixConcept, type MixTerm } from './mixPlan';
 
 const dog: MixConcept = { conceptId: 'D', name: 'Guide dog', kind: 'instance', classWord: 'dog', captioned: true };
 const cake: MixConcept = { conceptId: 'C', name: 'Birthday cake', kind: 'instance', classWord: 'cake', captioned: true };
@@ -34,6 +34,12 @@ describe('what guidances evaluate', () => {
   test('one of which the prompt says nothing pulls by itself', () => expect(ends('a beach', [of('C')])).toEqual([['a [V] cake', 'a cake']]));
   test('a guidance may have words of its own', () => expect(ends('a beach', [of('D', 'a [V] dog at night'), guidance('t', { kind: 'text', words: 'rain' }, { against: 'sun' })])).toEqual([['a [V] dog at night', 'a dog at night'], ['rain', 'sun']]));
   test('words of its own without [V] are read without it', () => expect(ends('a beach', [of('D', 'a dog at night')])).toEqual([['a dog at night', 'a dog at night']]));
+  test('one that stands alone in its mask has its own words on a view moved there, in place of what the prompt draws', () => {
+    const left = guidance('D', { kind: 'concept', conceptId: 'D', words: 'a [V] dog at night' }, { alone: true, mask: { kind: 'box', left: 0, top: 0, right: 0.5, bottom: 1, feather: 0 } });
+    const [{ positive, negative }] = planMix(mix('a [guide-dog] dog and a cake', [left]), concepts).terms as [MixTerm];
+    expect(positive).toEqual({ words: 'a [V] dog at night', conceptId: 'D', middle: { across: 0.25, down: 0.5 } });
+    expect(negative).toEqual({ words: 'a dog and a cake', conceptId: null });
+  });
   test('one that was learned without captions is evaluated on nothing', () => expect(ends('a beach', [of('W')])).toEqual([['', '']]));
   test('a name that is no concept, and a concept that is not there, are faults that say so', () => {
     expect(() => ends('a [cat] cat', [text])).toThrow(/\[cat\]/);

@@ -140,3 +140,28 @@ describe('several at once', () => {
     expect(without!.dataSync()).toEqual(one!.dataSync());
   });
 });
+
+describe('a moved evaluation', () => {
+  const across = (of: Tensor4D, by: number) => { const [left, right] = tf.split(of, [4 - by, by], 2) as [Tensor4D, Tensor4D]; return tf.concat4d([right, left], 2); };
+  it('is the model on the picture moved back, moved forth again, and leaves the others of its pass alone', async () => {
+    const moved: Evaluation = { ...on(text), moved: { down: 0, across: 2 } };
+    const [still, shifted] = await evaluate(base, x, [sigma], [on(text), moved], async () => {});
+    const back = across(x, 2);
+    const alone = velocity(base.mmdit, { x: back, sigma: [sigma], context: text.context, pooled: text.pooled }, null, null);
+    expect(furthest(shifted!, across(alone, 2))).toBeLessThan(ROUNDING);
+    expect(furthest(still!, plain(text))).toBeLessThan(ROUNDING);
+    expect(furthest(shifted!, still!)).toBeGreaterThan(1e-3);
+  });
+  it('moves down as it moves across, in either direction, and back to where it was', async () => {
+    const at = async (down: number, right: number) => (await evaluate(base, x, [sigma], [{ ...on(text), moved: { down, across: right } }], async () => {}))[0]!;
+    expect(furthest(await at(2, 0), await at(-2, 0))).toBeLessThan(ROUNDING);
+    expect(furthest(await at(4, 4), plain(text))).toBeLessThan(ROUNDING);
+    expect(furthest(await at(2, 0), await at(0, 2))).toBeGreaterThan(1e-3);
+  });
+  it('is made once for equal moves, and again for others', async () => {
+    seen.length = 0;
+    const moved = (right: number): Evaluation => ({ ...on(text), moved: { down: 0, across: right } });
+    tf.dispose(await evaluate(base, x, [sigma], [on(text), moved(2), moved(2), moved(0)], async () => {}));
+    expect(seen).toEqual([2]);
+  });
+});

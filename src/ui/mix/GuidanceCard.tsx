@@ -54,6 +54,7 @@ export function GuidanceCard({ guidance, n }: { guidance: MixGuidance; n: number
         <CurveMenu guidance={guidance} n={n} />
       </div>
       {source.kind === 'text' && !control && <OwnWords guidance={guidance} n={n} text={source.words ?? ''} />}
+      {source.kind === 'concept' && guidance.alone && <OwnScene id={id} n={n} conceptId={source.conceptId} text={source.words ?? ''} />}
     </li>
   );
 }
@@ -73,4 +74,13 @@ function OwnWords({ guidance: { id, against }, n, text }: { guidance: MixGuidanc
       <MarkedField label="Away from" testId={`mix-against-${n}`} value={against} onChange={(next) => actions.setGuidance(id, { against: next })} words={words} vocabulary={vocabulary} placeholder="nothing" />
     </div>
   );
+}
+
+/** What is drawn in the mask, read with [V] for the concept; empty: the prompt. */
+function OwnScene({ id, n, conceptId, text }: { id: string; n: number; conceptId: string; text: string }) {
+  const actions = useActions();
+  const words = useStudio((state) => state.words);
+  const vocabulary = useStudio((state) => state.vocabulary);
+  const set = (next: string) => actions.setGuidance(id, { source: { kind: 'concept', conceptId, words: next.trim() === '' ? null : next } });
+  return <div className="guidance-words"><MarkedField label="Its own scene" testId={mixRowId('words', n)} value={text} onChange={set} words={words} vocabulary={vocabulary} placeholder="the prompt" /></div>;
 }

@@ -1,4 +1,4 @@
-/** Where a guidance acts: everywhere, a half, or what the brush paints on the picture. */
+/** Where a guidance acts: everywhere, a half, or what the brush paints on the picture; and whether it draws there as if it stood alone. */
 import { DropdownMenu } from 'radix-ui';
 import type { Mask, MixGuidance } from '../../protocol/mix';
 import { useActions } from '../studio';
@@ -20,7 +20,7 @@ export const masks: readonly { label: string; mask: Mask }[] = [
 
 const nameOf = (mask: Mask): string => (mask.kind === 'painted' ? 'painted' : masks.find((each) => JSON.stringify(each.mask) === JSON.stringify(mask))?.label ?? 'box');
 
-export function MaskMenu({ guidance: { id, mask }, n }: { guidance: MixGuidance; n: number }) {
+export function MaskMenu({ guidance: { id, mask, alone }, n }: { guidance: MixGuidance; n: number }) {
   const actions = useActions();
   return (
     <DropdownMenu.Root>
@@ -28,6 +28,8 @@ export function MaskMenu({ guidance: { id, mask }, n }: { guidance: MixGuidance;
       <DropdownMenu.Portal>
         <DropdownMenu.Content className="menu" align="start" sideOffset={4}>
           {masks.map((each) => <DropdownMenu.Item key={each.label} className="menu-item" data-testid={`mix-mask-${n}-${each.label}`} onSelect={() => actions.setGuidance(id, { mask: each.mask })}>{each.label === 'painted' ? 'paint on the picture' : each.label}</DropdownMenu.Item>)}
+          <DropdownMenu.Separator className="menu-line" />
+          <DropdownMenu.CheckboxItem className="menu-item" data-testid={`mix-alone-${n}`} checked={alone} onCheckedChange={(next) => actions.setGuidance(id, { alone: next })}>a scene of its own <span className="note">{alone ? 'on' : 'off'}</span></DropdownMenu.CheckboxItem>
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
     </DropdownMenu.Root>

@@ -10,10 +10,14 @@ let stage: Stage;
 beforeAll(async () => { stage = await openStage(); });
 afterAll(() => closePrivate(stage));
 
-const revision = () => at(stage.page, ids.mixPicture).getAttribute('data-revision');
+/** What stands in the frame; drafts and whole pictures count their revisions apart. */
+const revision = () => stage.page.evaluate((id) => { const { state, revision: n } = document.querySelector<HTMLElement>(`[data-testid=${id}]`)!.dataset; return `${state} ${n}`; }, ids.mixPicture);
 /** Waits for another picture in the frame, a draft or a whole one. */
 async function another(before: string | null, state: 'draft' | 'full'): Promise<number> {
-  await stage.page.waitForSelector(`[data-testid=${ids.mixPicture}][data-state=${state}]:not([data-stale]):not([data-revision="${before}"])`, { timeout: 120_000 });
+  await stage.page.waitForFunction(([id, wanted, old]) => {
+    const { state: now, revision: n, stale } = document.querySelector<HTMLElement>(`[data-testid=${id}]`)!.dataset;
+    return now === wanted && stale === undefined && `${now} ${n}` !== old;
+  }, [ids.mixPicture, state, before] as const, { timeout: 120_000, polling: 100 });
   return (await twin(stage.page, ids.mixPicture))!.hash;
 }
 
@@ -32,7 +36,7 @@ it('learns two concepts and draws both in one picture', async () => {
   }
   await at(page, ids.tabMix).click();
   await at(page, 'mix-preset-sideBySide').click();
-  expect(await at(page, ids.mixPrompt).inputValue()).toContain('[guide-dog] dog on the left and a [party-cake] cake on the right');
+  expect(await at(page, ids.mixPrompt).inputValue()).toContain('[party-cake] cake on the left and a [guide-dog] dog on the right');
   expect(await at(page, ids.mixEvaluations).textContent()).toBe('4 evaluations a step');
   await another(null, 'draft');
   await at(page, ids.mixOverlap).locator('table').waitFor();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Fault } from './faults';
-import { acting, maskCells, maskMiddle, parseMix, plainComposition, scheduleAt, type Mix, type MixGuidance } from './mix';
+import { acting, maskCells, maskMiddle, mixPictureKey, mixProbeKey, parseMix, plainComposition, scheduleAt, type Mix, type MixGuidance } from './mix';
 
 const guidance = (change: Partial<MixGuidance> = {}): MixGuidance => ({ id: 'a', source: { kind: 'text', words: null }, against: '', weight: 1, schedule: { kind: 'constant' }, mask: { kind: 'everywhere' }, alone: false, muted: false, solo: false, ...change });
 const mix = (change: Partial<Mix> = {}): Mix => ({ version: 1, prompt: 'a dog', names: {}, seed: 1, steps: 20, guidance: 3, guidances: [guidance()], composition: plainComposition, start: null, ...change });
@@ -32,6 +32,24 @@ describe('which guidances act', () => {
     expect(acting([text, { ...dog, solo: true }])).toEqual([{ ...dog, solo: true }]);
     expect(acting([text, { ...dog, solo: true, muted: true }])).toEqual([]);
   });
+});
+
+describe('what pictures and probes are of', () => {
+  const turned = <T extends object>(value: T): T => Object.fromEntries(Object.entries(value).reverse().map(([key, each]) => [key, each && typeof each === 'object' && !Array.isArray(each) ? turned(each as object) : each])) as T;
+  const one = mix({ guidances: [guidance({ mask: { kind: 'box', left: 0, top: 0, right: 0.5, bottom: 1, feather: 0.1 }, alone: true })] });
+  test('does not depend on the order in which a record’s keys stand', () => {
+    const other = turned({ ...one, guidances: one.guidances.map(turned) });
+    expect(JSON.stringify(other)).not.toBe(JSON.stringify(one));
+    expect([mixPictureKey(other), mixProbeKey(other)]).toEqual([mixPictureKey(one), mixProbeKey(one)]);
+    expect(mixPictureKey(parseMix(other))).toBe(mixPictureKey(one));
+  });
+  test('a weight is another picture of the same probe; words are another probe; a seed another probe of the same mix', () => {
+    const [heavier, other, seeded] = [mix({ guidances: [{ ...one.guidances[0]!, weight: 2 }] }), { ...one, prompt: 'a cat' }, { ...one, seed: 2 }];
+    expect([mixPictureKey(heavier) === mixPictureKey(one), mixProbeKey(heavier) === mixProbeKey(one)]).toEqual([false, true]);
+    expect([mixPictureKey(other) === mixPictureKey(one), mixProbeKey(other) === mixProbeKey(one)]).toEqual([false, false]);
+    expect([mixPictureKey(seeded) === mixPictureKey(one), mixProbeKey(seeded) === mixProbeKey(one)]).toEqual([true, false]);
+  });
+  test('what does not act leaves no trace', () => expect(mixPictureKey({ ...one, guidances: [...one.guidances, guidance({ id: 'b', muted: true })] })).toBe(mixPictureKey(one)));
 });
 
 describe('schedules', () => {

@@ -170,11 +170,16 @@ function paintedAt({ side, cells }: Extract<Mask, { kind: 'painted' }>, u: numbe
   return mix(mix(cell(x, y), cell(x + 1, y), fx - x), mix(cell(x, y + 1), cell(x + 1, y + 1), fx - x), fy - y);
 }
 
+/** The same text for the same value, in whatever order its keys stand. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, each: unknown) => (typeof each === 'object' && each !== null && !Array.isArray(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each));
+
 /** What of a mix a probe depends on. All else (weights, schedules, masks, composition, who acts) moves without a model call. */
-export const mixProbeKey = ({ prompt, names, seed, guidance, guidances, start }: Mix): string => JSON.stringify([prompt, Object.entries(names).sort(), seed, guidance, guidances.map(({ id, source, against, alone, mask }) => [id, source, against, alone && maskMiddle(mask)]).sort(), start]);
+export const mixProbeKey = ({ prompt, names, seed, guidance, guidances, start }: Mix): string =>
+  canonical([prompt, names, seed, guidance, Object.fromEntries(guidances.map(({ id, source, against, alone, mask }) => [id, [source, against, alone && maskMiddle(mask)]])), start]);
 
 /** What of a mix a picture shows, but for the seed: pictures with the same key can stand side by side. Guidances that do not act leave no trace. */
-export const mixPictureKey = ({ seed: _, guidances, ...mix }: Mix): string => JSON.stringify([Object.entries(mix).sort(), acting(guidances).map(({ muted: _muted, solo: _solo, ...each }) => each)]);
+export const mixPictureKey = ({ seed: _, guidances, ...mix }: Mix): string => canonical([mix, acting(guidances).map(({ muted: _muted, solo: _solo, ...each }) => each)]);
 
 /** What a picture of a mix tells of itself. */
 export const mixPicture = (mix: Mix): Pick<PictureEvent, 'prompt' | 'negative' | 'seed' | 'guidance' | 'kind' | 'balance' | 'atStep' | 'mix'> =>

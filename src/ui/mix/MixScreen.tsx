@@ -14,6 +14,7 @@ export function MixScreen() {
   useEffect(() => enter(), [enter, shelf]);
   return (
     <div className="learn mix">
+      <h1 className="visually-hidden">Mix</h1>
       <GuidanceColumn />
       <MixPictureArea />
       <WeighingColumn />

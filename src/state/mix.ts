@@ -114,7 +114,11 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
   });
   env.client.on('drawing', (mixSampling) => { if (get().mixDrawing) set({ mixSampling }); });
   env.client.on('overlap', (mixOverlap) => set({ mixOverlap }));
-  env.client.on('mixProbed', ({ key }) => { if (key === mixProbeKey(get().mix)) env.client.mix(get().mix); });
+  env.client.on('mixProbed', ({ key }) => {
+    if (key !== mixProbeKey(get().mix)) return;
+    env.client.mix(get().mix);
+    if (!get().mixDrawing) rest();
+  });
   env.client.on('restarted', () => { if (entered) { asked = ''; reprobe(); } });
   env.client.on('ready', () => { if (entered) get().enterMix(); });
 
@@ -127,7 +131,11 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
   };
   const rest = () => {
     stopRest();
-    stopRest = env.later(REST_MS, () => { if (entered && get().mix.prompt.trim() !== '') void get().drawMix(); });
+    stopRest = env.later(REST_MS, () => {
+      const { mix, mixPicture: standing } = get();
+      const drawn = standing?.state === 'full' && ofMix(standing) && standing.seed === mix.seed;
+      if (entered && !drawn && mix.prompt.trim() !== '') void get().drawMix();
+    });
   };
   /** Takes a changed mix: drafts at once where no model call is needed, else a probe when the typing pauses. */
   const take = (mix: Mix) => {

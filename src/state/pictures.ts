@@ -130,7 +130,7 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
       if (dropped.kind === 'picture') {
         const { drawn, animated } = dropped;
         if (animated) get().notify(`“${name}” is animated: its first frame is used.`);
-        if (drawn) get().notify(`“${name}” says how it was drawn.`, 'plain', { label: 'Use its prompt', accept: () => { get().setParams(drawn.params); } });
+        if (drawn) get().notify(`“${name}” says how it was drawn.`, 'plain', drawn.mix ? { label: 'Open its mix', accept: () => { get().openMix(drawn.mix); } } : { label: 'Use its prompt', accept: () => { get().setParams(drawn.params); } });
         const at = get().cards.findIndex((card) => card.pictureId === pictureId);
         if (at < 0 || at >= SHOWN_PICTURES) dropped.picture.bitmap.close();
         if (at < 0) return;

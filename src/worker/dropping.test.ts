@@ -4,12 +4,15 @@ import { expect, it } from 'vitest';
 import { writePngText } from '../formats/pngText';
 import { writePictureParameters, type PictureRecipe } from '../formats/pngParameters';
 import type { DropPurpose } from '../protocol/concepts';
+import { plainComposition } from '../protocol/mix';
 import { openDatabase } from '../storage/db';
 import { recogniseFile } from './dropping';
 
 const plain = new Uint8Array(await readFile('public/concepts/guide-dog/1.png'));
 const elsewhere = writePngText(plain, { parameters: 'a dog on a beach\nNegative prompt: a cat\nSteps: 12, Sampler: Euler, CFG scale: 4, Seed: 7' });
-const own = writePictureParameters(plain, { version: 1, app: 'Lamina', prompt: 'a [V] dog', negative: '', seed: 3, steps: 20, guidance: 3, balance: 1, width: 128, height: 128, base: 'embedded', baseSha256: '', random: 1, concept: null, recipe: null } satisfies PictureRecipe);
+const ofMix = (mix: unknown) => writePictureParameters(plain, { ...recipe, mix });
+const recipe = { version: 1, app: 'Lamina', prompt: 'a [V] dog', negative: '', seed: 3, steps: 20, guidance: 3, balance: 1, width: 128, height: 128, base: 'embedded', baseSha256: '', random: 1, concept: null, recipe: null } satisfies PictureRecipe;
+const own = writePictureParameters(plain, recipe);
 
 const db = await openDatabase('dropping');
 const added = { width: 128, height: 128 };
@@ -29,4 +32,10 @@ it('restores one of our own pictures, unless it comes with others to learn from'
 
 it('finds nothing in a picture that says nothing', async () => {
   expect(await dropped(plain as Uint8Array<ArrayBuffer>, 'restore')).toMatchObject({ kind: 'picture', drawn: null });
+});
+
+it('brings a mix back, and takes a picture whose mix cannot be read for what else it is', async () => {
+  const mix = { version: 1, prompt: 'a dog', names: {}, seed: 1, steps: 20, guidance: 3, guidances: [], composition: plainComposition, start: null };
+  expect(await dropped(ofMix(mix), 'restore')).toMatchObject({ kind: 'recipe', mix });
+  expect(await dropped(ofMix({ version: 99 }), 'among')).toMatchObject({ kind: 'picture', picture: added, drawn: { mix: null, note: expect.stringContaining('mix cannot be read') } });
 });

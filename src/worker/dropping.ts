@@ -4,7 +4,7 @@ import { isPng } from '../formats/pngText';
 import type { Dropped, FoundDrawing } from '../protocol/concepts';
 import type { ParamsOf } from '../protocol/messages';
 import { Fault } from '../protocol/faults';
-import { parseMix } from '../protocol/mix';
+import { parseMix, type Mix } from '../protocol/mix';
 import { getConcept } from '../storage/conceptStore';
 import type { Opening } from './opening';
 import { readPictureFile, type Pictures } from './pictures';
@@ -30,7 +30,18 @@ async function drawingOf({ picture, prompt, negative, seed, steps, guidance, bal
   const conceptId = picture?.concept?.conceptId || null;
   const stored = conceptId ? await getConcept(await opening.db(), conceptId).catch((error: unknown) => { if (Fault.is(error, 'concept-missing')) return null; throw error; }) : null;
   const missing = picture?.concept && picture.mix === undefined && !stored ? ` Its concept “${picture.concept.name}” is not on the Shelf.` : '';
-  const mix = picture?.mix === undefined ? null : parseMix(picture.mix);
+  const mix = mixOf(picture?.mix);
   const numbers = Object.fromEntries(Object.entries({ seed, steps, guidance, balance }).filter(([, value]) => value !== undefined));
-  return { params: { prompt, negative, ...numbers }, conceptId: stored ? conceptId : null, mix, note: `The parameters of ${name} are set.${missing}` };
+  return { params: { prompt, negative, ...numbers }, conceptId: stored ? conceptId : null, mix: mix === 'unreadable' ? null : mix, note: `The parameters of ${name} are set.${missing}${mix === 'unreadable' ? ' Its mix cannot be read by this version of the app.' : ''}` };
+}
+
+/** What a picture says of its mix is untrusted, and must not keep the picture itself from being used. */
+function mixOf(value: unknown): Mix | 'unreadable' | null {
+  if (value === undefined) return null;
+  try {
+    return parseMix(value);
+  } catch (error) {
+    if (Fault.is(error, 'mix-invalid')) return 'unreadable';
+    throw error;
+  }
 }

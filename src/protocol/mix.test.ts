@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Fault } from './faults';
-import { acting, maskCells, maskMiddle, mixPictureKey, mixProbeKey, parseMix, plainComposition, scheduleAt, type Mix, type MixGuidance } from './mix';
+import { acting, maskCells, maskMiddle, mixPictureKey, mixProbeKey, newGuidance, parseMix, plainComposition, scheduleAt, type Mix, type MixGuidance } from './mix';
 
-const guidance = (change: Partial<MixGuidance> = {}): MixGuidance => ({ id: 'a', source: { kind: 'text', words: null }, against: '', weight: 1, schedule: { kind: 'constant' }, mask: { kind: 'everywhere' }, alone: false, muted: false, solo: false, ...change });
+const guidance = (change: Partial<MixGuidance> = {}): MixGuidance => ({ ...newGuidance('a', { kind: 'text', words: null }), ...change });
 const mix = (change: Partial<Mix> = {}): Mix => ({ version: 1, prompt: 'a dog', names: {}, seed: 1, steps: 20, guidance: 3, guidances: [guidance()], composition: plainComposition, start: null, ...change });
 const faultOf = (value: unknown): Fault => {
   try {

@@ -93,6 +93,10 @@ export type MixGuidance = v.InferOutput<typeof MixGuidance>;
 export type Composition = v.InferOutput<typeof Composition>;
 export type Mix = v.InferOutput<typeof MixRecord>;
 
+/** A guidance as it is added: weight 1, all the way, everywhere. */
+export const newGuidance = (id: string, source: MixSource): MixGuidance =>
+  ({ id, source, against: '', weight: 1, schedule: { kind: 'constant' }, mask: { kind: 'everywhere' }, alone: false, muted: false, solo: false });
+
 /** The plain sum of the rule. */
 export const plainComposition: Composition = { orthogonal: false, together: false, parallel: 1, rescale: 0, zeroStar: false };
 

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { plainComposition, type Mix, type MixGuidance } from './mix';
+import { newGuidance, plainComposition, type Mix, type MixGuidance } from './mix';
 import { calledNames, evaluationsOf, mergedPrompt, nameInPrompt, planMix, type MixConcept, type MixTerm } from './mixPlan';
 
-const dog: MixConcept = { conceptId: 'D', name: 'Guide dog', kind: 'instance', classWord: 'dog', captioned: true };
-const cake: MixConcept = { conceptId: 'C', name: 'Birthday cake', kind: 'instance', classWord: 'cake', captioned: true };
-const style: MixConcept = { conceptId: 'S', name: 'Duotone', kind: 'style', classWord: '', captioned: true };
-const world: MixConcept = { conceptId: 'W', name: 'Faces', kind: 'instance', classWord: '', captioned: false };
+const dog: MixConcept = { conceptId: 'D', name: 'Guide dog', kind: 'instance', classWord: 'dog' };
+const cake: MixConcept = { conceptId: 'C', name: 'Birthday cake', kind: 'instance', classWord: 'cake' };
+const style: MixConcept = { conceptId: 'S', name: 'Duotone', kind: 'style', classWord: '' };
+const world: MixConcept = { conceptId: 'W', name: 'Faces', kind: 'world', classWord: '' };
 const concepts = new Map([dog, cake, style, world].map((concept) => [concept.conceptId, concept]));
-const guidance = (id: string, source: MixGuidance['source'], change: Partial<MixGuidance> = {}): MixGuidance => ({ id, source, against: '', weight: 1, schedule: { kind: 'constant' }, mask: { kind: 'everywhere' }, alone: false, muted: false, solo: false, ...change });
+const guidance = (id: string, source: MixGuidance['source'], change: Partial<MixGuidance> = {}): MixGuidance => ({ ...newGuidance(id, source), ...change });
 const of = (conceptId: string, words: string | null = null) => guidance(conceptId, { kind: 'concept', conceptId, words });
 const text = guidance('text', { kind: 'text', words: null });
 const mix = (prompt: string, guidances: MixGuidance[]): Mix => ({ version: 1, prompt, names: { 'guide-dog': 'D', 'birthday-cake': 'C', duotone: 'S' }, seed: 1, steps: 20, guidance: 3, guidances, composition: plainComposition, start: null });

@@ -6,8 +6,8 @@ import { CONCEPT_MARK, deriveCaptions, prefillCaptions, wordPattern, type Concep
 import { Fault } from './faults';
 import { acting, maskMiddle, type Mix, type MixGuidance } from './mix';
 
-/** A concept as far as its words go. One that was learned without captions is evaluated on nothing. */
-export interface MixConcept extends ConceptWords { conceptId: string; name: string; captioned: boolean }
+/** A concept as far as its words go. A world was learned without captions, and is evaluated on nothing. */
+export interface MixConcept extends ConceptWords { conceptId: string; name: string }
 
 /** [V] in `words` is the concept's; null is the untouched base. */
 export interface MixEnd {
@@ -26,6 +26,9 @@ export const calledNames = (prompt: string): string[] => [...new Set([...prompt.
 
 const marked = (text: string, names: readonly string[]) => names.reduce((all, name) => all.replaceAll(`[${name}]`, CONCEPT_MARK), text);
 const asInDerived = (text: string): string => deriveCaptions(text, 'instance', '').base;
+
+/** Whether prompts can call it. */
+const isNamed = (concept: MixConcept | undefined): boolean => concept !== undefined && concept.kind !== 'world';
 
 interface Words { names: Mix['names']; concepts: ReadonlyMap<string, MixConcept> }
 
@@ -67,7 +70,7 @@ function termOf(guidance: MixGuidance, prompt: string, words: Words): MixTerm {
   const concept = words.concepts.get(source.conceptId);
   if (!concept) throw new Fault('concept-missing', 'A concept of this mix is not on the Shelf.', 'Import its file, or take its guidance away.', { subject: guidance.id });
   const alone = guidance.alone && { middle: maskMiddle(guidance.mask) };
-  if (!concept.captioned) return { guidance, positive: { words: '', conceptId: concept.conceptId }, negative: { words: '', conceptId: null } };
+  if (concept.kind === 'world') return { guidance, positive: { words: '', conceptId: concept.conceptId }, negative: { words: '', conceptId: null } };
   // words of its own are taken as they stand: without [V] they ask what the concept does to them unasked
   const complete = source.words === null ? conceptText(prompt, concept, words) : withoutConcepts(source.words, words);
   if (alone) return { guidance, positive: { words: complete, conceptId: concept.conceptId, ...alone }, negative: untouched(prompt) };
@@ -96,7 +99,7 @@ export function evaluationsOf(mix: Mix, concepts: ReadonlyMap<string, MixConcept
  */
 export function mergedPrompt(mix: Mix, concepts: ReadonlyMap<string, MixConcept>): { prompt: string; names: Record<string, string> } {
   const words = { names: mix.names, concepts };
-  const used = acting(mix.guidances).flatMap(({ source }) => (source.kind === 'concept' && concepts.get(source.conceptId)?.captioned ? [source.conceptId] : []));
+  const used = acting(mix.guidances).flatMap(({ source }) => (source.kind === 'concept' && isNamed(concepts.get(source.conceptId)) ? [source.conceptId] : []));
   const ids = [...new Set(used)];
   const unused = calledNames(mix.prompt).filter((name) => !ids.includes(conceptNamed(name, words).conceptId));
   const start = unused.reduce((all, name) => { const { kind, classWord } = conceptNamed(name, words); return deriveCaptions(marked(all, [name]), kind, classWord).base; }, mix.prompt);

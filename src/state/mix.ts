@@ -4,7 +4,7 @@
  */
 import type { MixOverlap } from '../protocol/drafts';
 import type { FaultData } from '../protocol/faults';
-import { mixPictureKey, mixProbeKey, parseMix, plainComposition, type Composition, type Mix, type MixGuidance, type MixSource } from '../protocol/mix';
+import { mixPictureKey, mixProbeKey, newGuidance, parseMix, plainComposition, type Composition, type Mix, type MixGuidance, type MixSource } from '../protocol/mix';
 import { calledNames, nameInPrompt, type MixConcept } from '../protocol/mixPlan';
 import type { Events } from '../protocol/messages';
 import type { PictureEvent } from '../protocol/pictures';
@@ -61,11 +61,7 @@ export const emptyMix: Mix = { version: 1, prompt: '', names: {}, seed: 42, step
 
 /** Concepts of the Shelf as prompts and presets know them. */
 export const mixConcepts = (concepts: readonly ConceptSummary[]): ReadonlyMap<string, MixConcept> =>
-  new Map(concepts.map(({ conceptId, name, kind, classWord }) => [conceptId, { conceptId, name, kind, classWord, captioned: kind !== 'world' }]));
-
-export function newGuidance(id: string, source: MixSource): MixGuidance {
-  return { id, source, against: '', weight: 1, schedule: { kind: 'constant' }, mask: { kind: 'everywhere' }, alone: false, muted: false, solo: false };
-}
+  new Map(concepts.map(({ conceptId, name, kind, classWord }) => [conceptId, { conceptId, name, kind, classWord }]));
 
 /** Which concept each [name] of a prompt is. */
 function namesOf(prompt: string, concepts: readonly ConceptSummary[], before: Mix['names']): Mix['names'] {

@@ -1,25 +1,26 @@
 /** Ways to begin a mix, as pure functions of the present one and the Shelf: the new mix, or why there is none, in words. */
 import { CONCEPT_MARK } from '../protocol/captions';
-import type { Mix, MixGuidance } from '../protocol/mix';
+import { newGuidance, type Mix, type MixGuidance } from '../protocol/mix';
 import { nameInPrompt, type MixConcept } from '../protocol/mixPlan';
 
 export type MixPresetName = 'sideBySide' | 'thingInStyle' | 'styleOnly' | 'notThis';
 type Apply = (mix: Mix, concepts: ReadonlyMap<string, MixConcept>, newId: () => string) => Mix | string;
 
-const plain = { against: '', schedule: { kind: 'constant' }, alone: false, muted: false, solo: false } as const;
-const everywhere = { kind: 'everywhere' } as const;
 
 /** Concepts of a kind, those that the mix already has first. */
 function ofKind(kind: MixConcept['kind'], { guidances }: Mix, concepts: ReadonlyMap<string, MixConcept>): MixConcept[] {
   const used = guidances.flatMap(({ source }) => (source.kind === 'concept' ? [source.conceptId] : []));
-  const all = [...concepts.values()].filter((concept) => concept.captioned && concept.kind === kind);
+  const all = [...concepts.values()].filter((concept) => concept.kind === kind);
   const rank = ({ conceptId }: MixConcept) => (used.includes(conceptId) ? used.indexOf(conceptId) : used.length);
   return all.sort((a, b) => rank(a) - rank(b));
 }
 
-const control = (mix: Mix, newId: () => string): MixGuidance =>
-  ({ id: newId(), ...plain, ...mix.guidances.find(({ source }) => source.kind === 'text' && source.words === null), source: { kind: 'text', words: null }, weight: 1, mask: everywhere, alone: false, muted: false, solo: false });
-const concept = (newId: () => string, { conceptId }: MixConcept, mask: MixGuidance['mask'] = everywhere): MixGuidance => ({ id: newId(), ...plain, source: { kind: 'concept', conceptId, words: null }, weight: 1, mask });
+const control = (mix: Mix, newId: () => string): MixGuidance => {
+  const made = newGuidance(newId(), { kind: 'text', words: null });
+  const before = mix.guidances.find(({ source }) => source.kind === 'text' && source.words === null);
+  return before ? { ...made, id: before.id, schedule: before.schedule } : made;
+};
+const concept = (newId: () => string, { conceptId }: MixConcept): MixGuidance => newGuidance(newId(), { kind: 'concept', conceptId, words: null });
 const called = (all: readonly MixConcept[]): Mix['names'] => Object.fromEntries(all.map((each) => [nameInPrompt(each.name), each.conceptId]));
 const phrase = ({ name, classWord }: MixConcept): string => `a [${nameInPrompt(name)}] ${classWord}`;
 /** The picture's edges are the prompt's own: a moved view has a seam there. */
@@ -33,7 +34,7 @@ export const mixPresets: Record<MixPresetName, { label: string; apply: Apply }> 
       const [left, right] = ofKind('instance', mix, concepts);
       if (!left || !right) return 'It takes two things on the Shelf.';
       // each half is drawn as a scene of its own: a concept knows itself alone, and in the middle
-      const half = (each: MixConcept, from: number, to: number): MixGuidance => ({ ...concept(newId, each, { kind: 'box', left: from, top: INSET, right: to, bottom: 1 - INSET, feather: FEATHER }), alone: true, source: { kind: 'concept', conceptId: each.conceptId, words: `a small ${CONCEPT_MARK} ${each.classWord} in the snow` } });
+      const half = (each: MixConcept, from: number, to: number): MixGuidance => ({ ...concept(newId, each), mask: { kind: 'box', left: from, top: INSET, right: to, bottom: 1 - INSET, feather: FEATHER }, alone: true, source: { kind: 'concept', conceptId: each.conceptId, words: `a small ${CONCEPT_MARK} ${each.classWord} in the snow` } });
       return { ...mix, prompt: `${phrase(left)} on the left and ${phrase(right)} on the right in the snow`, names: called([left, right]), guidances: [control(mix, newId), half(left, INSET, 0.5), half(right, 0.5, 1 - INSET)] };
     },
   },
@@ -58,7 +59,7 @@ export const mixPresets: Record<MixPresetName, { label: string; apply: Apply }> 
     label: 'Not this (negative)',
     apply(mix, _, newId) {
       if (mix.guidances.length === 0) return 'Write a prompt first.';
-      return { ...mix, guidances: [...mix.guidances, { id: newId(), ...plain, source: { kind: 'text', words: 'a tree' }, weight: -0.5, mask: everywhere }] };
+      return { ...mix, guidances: [...mix.guidances, { ...newGuidance(newId(), { kind: 'text', words: 'a tree' }), weight: -0.5 }] };
     },
   },
 };

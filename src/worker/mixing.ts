@@ -151,7 +151,7 @@ export class Mixing {
       const record = await getConcept(await this.opening.db(), conceptId).catch((error: unknown) => { if (Fault.is(error, 'concept-missing')) return null; throw error; });
       if (!record) continue;
       const recipe = parseRecipe(record.recipe);
-      this.held.set(conceptId, { concept: restoreConcept(record.tensors, recipe, record.lambda), words: { conceptId, name: record.name, kind: recipe.kind, classWord: wordsOf(recipe).classWord, captioned: recipe.kind !== 'world' } });
+      this.held.set(conceptId, { concept: restoreConcept(record.tensors, recipe, record.lambda), words: { conceptId, name: record.name, kind: recipe.kind, classWord: wordsOf(recipe).classWord } });
     }
   }
 

@@ -50,11 +50,11 @@ export function GuidanceCard({ guidance, n }: { guidance: MixGuidance; n: number
       <div className="guidance-tools">
         <button type="button" className="tool" data-testid={mixRowId('solo', n)} aria-pressed={solo} onClick={() => set({ solo: !solo })}>solo</button>
         <button type="button" className="tool" data-testid={mixRowId('mute', n)} aria-pressed={muted} onClick={() => set({ muted: !muted })}>mute</button>
-        <MaskMenu guidance={guidance} n={n} />
+        <MaskMenu guidance={guidance} n={n} scene={concept?.kind !== 'world'} />
         <CurveMenu guidance={guidance} n={n} />
       </div>
       {source.kind === 'text' && !control && <OwnWords guidance={guidance} n={n} text={source.words ?? ''} />}
-      {source.kind === 'concept' && guidance.alone && <OwnScene id={id} n={n} conceptId={source.conceptId} text={source.words ?? ''} />}
+      {concept && concept.kind !== 'world' && guidance.alone && <OwnScene id={id} n={n} conceptId={concept.conceptId} text={source.words ?? ''} />}
     </li>
   );
 }
@@ -64,14 +64,15 @@ function Thumb({ blob }: { blob: Blob }) {
   return url && <img className="guidance-thumb" src={url} alt="" />;
 }
 
-function OwnWords({ guidance: { id, against }, n, text }: { guidance: MixGuidance; n: number; text: string }) {
+function OwnWords({ guidance: { id, against, alone }, n, text }: { guidance: MixGuidance; n: number; text: string }) {
   const actions = useActions();
   const words = useStudio((state) => state.words);
   const vocabulary = useStudio((state) => state.vocabulary);
   return (
     <div className="guidance-words">
       <MarkedField label="Towards" testId={mixRowId('words', n)} value={text} onChange={(next) => actions.setGuidance(id, { source: { kind: 'text', words: next } })} words={words} vocabulary={vocabulary} placeholder="nothing" />
-      <MarkedField label="Away from" testId={`mix-against-${n}`} value={against} onChange={(next) => actions.setGuidance(id, { against: next })} words={words} vocabulary={vocabulary} placeholder="nothing" />
+      {/* a scene of its own stands in place of the prompt's, so there is nothing else to pull away from */}
+      {!alone && <MarkedField label="Away from" testId={`mix-against-${n}`} value={against} onChange={(next) => actions.setGuidance(id, { against: next })} words={words} vocabulary={vocabulary} placeholder="nothing" />}
     </div>
   );
 }

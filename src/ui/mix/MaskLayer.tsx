@@ -1,4 +1,4 @@
-/** Masks over the picture: where the chosen guidance acts, and the brush where it is painted. Shift (or a second finger's button) erases. */
+/** Masks over the picture: where the chosen guidance acts, and the brush where it is painted. Shift or the right button erases. */
 import { useLayoutEffect, useRef, useState, type PointerEvent } from 'react';
 import { maskCells, type Mask } from '../../protocol/mix';
 import { useActions, useStudio } from '../studio';
@@ -36,7 +36,7 @@ export function MaskLayer() {
     if (!cells) return;
     const image = context.createImageData(GRID, GRID);
     const [r, g, b] = concept ? [255, 178, 86] : [125, 179, 240];
-    // outside the mask is dimmed, its soft edge is coloured
+    // a light tint where it acts, strongest along its soft edge
     cells.forEach((value, i) => image.data.set([r!, g!, b!, Math.round(120 * Math.min(value, 1 - value) * 2 + 26 * value)], 4 * i));
     context.putImageData(image, 0, 0);
   }, [mask, concept]);

@@ -20,7 +20,7 @@ export const masks: readonly { label: string; mask: Mask }[] = [
 
 const nameOf = (mask: Mask): string => (mask.kind === 'painted' ? 'painted' : masks.find((each) => JSON.stringify(each.mask) === JSON.stringify(mask))?.label ?? 'box');
 
-export function MaskMenu({ guidance: { id, mask, alone }, n }: { guidance: MixGuidance; n: number }) {
+export function MaskMenu({ guidance: { id, mask, alone }, n, scene }: { guidance: MixGuidance; n: number; /** Whether it has words, and so can draw a scene of its own. */ scene: boolean }) {
   const actions = useActions();
   return (
     <DropdownMenu.Root>
@@ -28,8 +28,8 @@ export function MaskMenu({ guidance: { id, mask, alone }, n }: { guidance: MixGu
       <DropdownMenu.Portal>
         <DropdownMenu.Content className="menu" align="start" sideOffset={4}>
           {masks.map((each) => <DropdownMenu.Item key={each.label} className="menu-item" data-testid={`mix-mask-${n}-${each.label}`} onSelect={() => actions.setGuidance(id, { mask: each.mask })}>{each.label === 'painted' ? 'paint on the picture' : each.label}</DropdownMenu.Item>)}
-          <DropdownMenu.Separator className="menu-line" />
-          <DropdownMenu.CheckboxItem className="menu-item" data-testid={`mix-alone-${n}`} checked={alone} onCheckedChange={(next) => actions.setGuidance(id, { alone: next })}>a scene of its own <span className="note">{alone ? 'on' : 'off'}</span></DropdownMenu.CheckboxItem>
+          {scene && <><DropdownMenu.Separator className="menu-line" />
+          <DropdownMenu.CheckboxItem className="menu-item" data-testid={`mix-alone-${n}`} checked={alone} onCheckedChange={(next) => actions.setGuidance(id, { alone: next })}>a scene of its own <span className="note">{alone ? 'on' : 'off'}</span></DropdownMenu.CheckboxItem></>}
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
     </DropdownMenu.Root>

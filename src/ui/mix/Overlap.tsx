@@ -13,11 +13,13 @@ export function Overlap() {
   const concepts = useStudio((state) => state.concepts);
   const rows = useMemo(() => {
     const nameOf = ({ source }: MixGuidance) => (source.kind === 'concept' ? (concepts.find(({ conceptId }) => conceptId === source.conceptId)?.name ?? '?') : source.words === null ? 'Prompt' : source.words || 'Text');
-    return guidances.flatMap((guidance) => { const at = overlap?.ids.indexOf(guidance.id) ?? -1; return at < 0 ? [] : [{ at, name: nameOf(guidance) }]; });
+    return guidances.flatMap((guidance) => { const at = overlap?.ids.indexOf(guidance.id) ?? -1; return at < 0 ? [] : [{ at, name: nameOf(guidance), alone: guidance.alone }]; });
   }, [guidances, concepts, overlap]);
   const said = useMemo(() => {
     if (!overlap || rows.length < 2) return 'Two guidances are needed for them to fight.';
-    const pairs = rows.flatMap((a, i) => rows.slice(i + 1).map((b) => ({ a, b, cosine: overlap.overlap[a.at]![b.at]! })));
+    // a scene of its own stands in place of the prompt's and of every other's: that is no fight
+    const pairs = rows.filter(({ alone }) => !alone).flatMap((a, i, all) => all.slice(i + 1).map((b) => ({ a, b, cosine: overlap.overlap[a.at]![b.at]! })));
+    if (pairs.length === 0) return 'Each draws its own part of the picture.';
     const most = pairs.reduce((x, y) => (Math.abs(y.cosine) > Math.abs(x.cosine) ? y : x));
     if (Math.abs(most.cosine) < MUCH) return 'They leave each other alone.';
     return most.cosine > 0 ? `${most.a.name} and ${most.b.name} pull the same way. Solving the weights together keeps their sum in bounds.` : `${most.a.name} and ${most.b.name} pull against each other: lower one, or give each its own mask.`;

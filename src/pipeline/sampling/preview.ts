@@ -5,6 +5,7 @@
  * They are approximate: one step to the end instead of a whole run, and the trajectory up to the probe is the base's.
  */
 import { guidanceFusion } from '../../engine/kernels/guidanceFusion';
+import { invariant } from '../../engine/invariant';
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import type { Probe } from '../../protocol/drafts';
@@ -12,10 +13,10 @@ import type { FlowBase } from '../base';
 import type { LearnedConcept } from '../concept';
 import { evaluate } from '../evaluate';
 import { baseField, conceptGuidance, untouched, type FieldWords, type Guidance, type Pacing, type VelocityField } from './fields';
-import { cleanLatent, eulerSigmas } from '../flow';
+import { cleanLatent } from '../flow';
 import type { LatentToRgb } from './latentToRgb';
 import type { PictureSize } from '../sizes';
-import { sigmasFrom, startingNoise, startingPoint, type SampleOptions } from './sample';
+import { sample, startingPoint, type SampleOptions } from './sample';
 
 /** Noise level of the probe: late enough that one step gives a readable picture, early enough that the concept still shows. */
 export const PROBE_SIGMA = 0.75;
@@ -42,23 +43,13 @@ export interface ProbeOptions extends Pacing {
 /** The point the probe stands on; it depends on prompt, seed and guidance but not on what is being learned, so it is worth keeping. */
 export interface ProbePoint { xSigma: Tensor4D; sigma: number }
 
-/** Runs a field down the sampler's noise levels to the first at or below `sigma`, from the seed's noise or from a picture. The caller disposes xSigma. */
-export async function pointOn(base: FlowBase, field: VelocityField, { seed, guidance, between, signal, sigma: stop = PROBE_SIGMA, steps = PROBE_STEPS, size, from }: Pick<ProbeOptions, 'seed' | 'guidance' | 'between' | 'signal' | 'sigma' | 'steps' | 'size'> & Pick<SampleOptions, 'from'>): Promise<ProbePoint> {
-  const sigmas = from ? sigmasFrom(from.sigma, steps, base.shift) : eulerSigmas(steps, base.shift);
-  let x = from ? startingPoint(base, [seed], from, size) : startingNoise(base, [seed], size);
-  let at = 0;
-  try {
-    while (sigmas[at]! > stop + 1e-6 && sigmas[at + 1]! > 0) {
-      const v = await field.evaluate(x, sigmas[at]!, guidance, { between, signal });
-      const moved = tf.tidy(() => tf.add<Tensor4D>(x, tf.mul(v, sigmas[at + 1]! - sigmas[at]!)));
-      tf.dispose([x, v]);
-      x = moved;
-      at++;
-    }
-    return { xSigma: tf.clone(x), sigma: sigmas[at]! };
-  } finally {
-    x.dispose();
-  }
+/** Samples a field to the first noise level at or below `sigma`, at the pace of PROBE_STEPS, from the seed's noise or from a picture. The caller disposes xSigma. */
+export async function pointOn(base: FlowBase, field: VelocityField, { sigma: stop = PROBE_SIGMA, steps = PROBE_STEPS, seed, ...options }: Pick<ProbeOptions, 'seed' | 'guidance' | 'between' | 'signal' | 'sigma' | 'steps' | 'size'> & Pick<SampleOptions, 'from'>): Promise<ProbePoint> {
+  const reached = (sigma: number) => sigma <= stop + 1e-6;
+  const { from, size } = options;
+  if (from && reached(from.sigma)) return { xSigma: startingPoint(base, [seed], from, size), sigma: from.sigma };
+  for await (const { sigma, latent } of sample({ base, field, seeds: [seed], steps, ...options })) if (reached(sigma)) return { xSigma: tf.clone(latent), sigma };
+  invariant(false, 'a run ends at sigma 0');
 }
 
 /** The base's own point (Base prompt, CFG). The caller disposes xSigma. */

@@ -69,7 +69,7 @@ const Composition = v.strictObject({
 });
 
 /** A picture to start from instead of noise: image translation. `sigma`: how much of it is given up. */
-const Start = v.nullable(v.strictObject({ pictureId: v.pipe(v.string(), v.maxLength(100)), sigma: v.pipe(v.number(), v.minValue(0.05), v.maxValue(1)) }));
+const Start = v.nullable(v.strictObject({ pictureId: v.pipe(v.string(), v.maxLength(100)), crop: v.strictObject({ x: v.number(), y: v.number(), size: v.number() }), sigma: v.pipe(v.number(), v.minValue(0.05), v.maxValue(1)) }));
 
 const MixRecord = v.strictObject({
   version: v.literal(MIX_VERSION),

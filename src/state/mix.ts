@@ -152,6 +152,11 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
     env.client.mix(mix);
     rest();
   };
+  /** The session need not keep the picture that a mix started from. */
+  const forgetStart = () => {
+    const { start } = get().mix;
+    if (start) env.client.request('forgetPicture', { pictureId: start.pictureId }).catch(failed);
+  };
   const guidancesTo = (guidances: MixGuidance[]) => take({ ...get().mix, guidances });
   const drawSeeds = () => {
     const { mix } = get();
@@ -262,12 +267,17 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
     },
 
     async setMixStart(given) {
-      if (!given) return take({ ...get().mix, start: null });
+      if (!given) {
+        forgetStart();
+        return take({ ...get().mix, start: null });
+      }
       try {
         const dropped = await env.client.request('drop', { ...given, pictureId: env.newId(), purpose: 'among' });
         if (dropped.kind !== 'picture') return get().notify(`${given.name} is not a picture to start from.`, 'bad');
         dropped.picture.bitmap.close();
-        take({ ...get().mix, start: { pictureId: dropped.picture.pictureId, sigma: get().mix.start?.sigma ?? 0.7 } });
+        const { pictureId, crop } = dropped.picture;
+        forgetStart();
+        take({ ...get().mix, start: { pictureId, crop, sigma: get().mix.start?.sigma ?? 0.7 } });
       } catch (error) {
         failed(error);
       }

@@ -1,7 +1,7 @@
 /** The Mix page over the real session and draft worker, a tiny base: what costs a model call and what does not, and what is drawn. */
 import { IDBFactory } from 'fake-indexeddb';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { giveDog, openTab, type Tab, type TabOptions } from '../testing/session/tab';
+import { giveDog, openTab, sampleFile, type Tab, type TabOptions } from '../testing/session/tab';
 import { pixelsOf } from '../testing/session/raster';
 import { mixPictureKey } from '../protocol/mix';
 import { nameInPrompt } from '../protocol/mixPlan';
@@ -120,6 +120,25 @@ it('without concepts that act it draws the untouched base, and merged LoRAs are 
   expect(now().mixMerged).toMatchObject({ state: 'full', seed: 7 });
   expect(new Set([whole, pixelsOf(now().mixPicture!.bitmap), pixelsOf(now().mixMerged!.bitmap)]).size).toBe(3);
   expect(pictures.length).toBeGreaterThan(4);
+});
+
+it('starts from a picture instead of from noise, nearer to it the lower σ, and forgets it', async () => {
+  const tab = await withTwo();
+  const { now, asked } = tab;
+  const drawn = async () => { await now().drawMix(); return Buffer.from(pixelsOf(now().mixPicture!.bitmap), 'base64'); };
+  const noise = await drawn();
+  await now().setMixStart(await sampleFile());
+  const { start } = now().mix;
+  expect(start).toMatchObject({ crop: { x: 0, y: 0, size: 128 }, sigma: 0.7 });
+  const at = async (sigma: number) => { now().setMix({ start: { ...start!, sigma } }); return drawn(); };
+  const [near, far] = [await at(0.05), await at(1)];
+  // σ 1 gives all of the picture up
+  expect(far.equals(noise)).toBe(true);
+  expect(near.equals(noise)).toBe(false);
+  await now().setMixStart(null);
+  expect(now().mix.start).toBeNull();
+  expect(asked).toContainEqual({ name: 'forgetPicture', params: { pictureId: start!.pictureId } });
+  expect((await drawn()).equals(noise)).toBe(true);
 });
 
 it('is restored whole from its own picture and from its link', async () => {

@@ -4,17 +4,16 @@
  */
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
-import { flowing, type Base, type FlowBase } from '../pipeline/base';
+import { flowing, type Base } from '../pipeline/base';
 import { disposeConcept, restoreConcept } from '../pipeline/concept';
 import { RANDOM_VERSION } from '../pipeline/random';
-import { mixField, mixTerms, mergedField, type MixConcepts } from '../pipeline/sampling/mixField';
+import { mergedField, mixedField, mixTerms, type MixConcepts } from '../pipeline/sampling/mixField';
 import { makeMixProbe } from '../pipeline/sampling/mixDraft';
-import type { VelocityField } from '../pipeline/sampling/fields';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { MixOverlap } from '../protocol/drafts';
 import type { ParamsOf } from '../protocol/messages';
-import { acting, mixPicture, mixProbeKey, parseMix, type Mix } from '../protocol/mix';
+import { mixPicture, mixProbeKey, parseMix, type Mix } from '../protocol/mix';
 import type { PictureSlot } from '../protocol/pictures';
 import { parseRecipe, wordsOf } from '../protocol/recipe';
 import { PICTURE_VERSION, type PictureRecipe } from '../formats/pngParameters';
@@ -106,7 +105,7 @@ export class Mixing {
     const { host, opening: { platform: { raster } } } = this;
     const { partial, ...pacing } = pace;
     return flowing(base, async (flow) => {
-      const { field, dispose } = await (merged ? mergedField(base, flow, mix, concepts) : mixed(base, flow, mix, concepts));
+      const { field, dispose } = await (merged ? mergedField(base, flow, mix, concepts) : mixedField(base, flow, mix, concepts));
       try {
         const sampling = { base: flow, field, seeds: [seed], steps: mix.steps, guidance: mix.guidance, ...pacing, ...(from && { from }) };
         const onStep = (step: number) => host.emit('drawing', { step, steps: mix.steps });
@@ -123,7 +122,7 @@ export class Mixing {
     return this.alone(async () => {
       if (signal.aborted) throw new Fault('aborted', 'Stopped.');
       await this.hold([...new Set([...mix.guidances.flatMap(({ source }) => (source.kind === 'concept' ? [source.conceptId] : [])), ...Object.values(mix.names)])]);
-      const latent = mix.start && (await this.encoded(base, mix.start.pictureId));
+      const latent = mix.start && (await this.encoded(base, mix.start));
       try {
         const from = latent && { latent, sigma: mix.start!.sigma };
         return await this.turns.run(kind, (between) => work({ base, mix, concepts: this.held, from }, between, signal));
@@ -155,13 +154,10 @@ export class Mixing {
     }
   }
 
-  /** The largest centred square of a picture as a clean latent [1,h,w,C]. */
-  private async encoded(base: Base, pictureId: string): Promise<Tensor4D> {
-    const side = base.pictureSize();
-    const given = await this.pictures.sizeOf(pictureId);
-    const size = Math.min(given.width, given.height);
-    const pixels = await this.pictures.pixels(pictureId, { x: Math.floor((given.width - size) / 2), y: Math.floor((given.height - size) / 2), size }, side.width);
-    const picture = tf.tensor4d(pixels, [1, side.height, side.width, 3]);
+  /** Where a mix starts from, as a clean latent [1,h,w,C]. */
+  private async encoded(base: Base, { pictureId, crop }: NonNullable<Mix['start']>): Promise<Tensor4D> {
+    const { height, width } = base.pictureSize();
+    const picture = tf.tensor4d(await this.pictures.pixels(pictureId, crop, width), [1, height, width, 3]);
     const latent = await base.parts.autoencoder.use((autoencoder) => autoencoder.encode(picture));
     picture.dispose();
     return latent;
@@ -180,9 +176,4 @@ export class Mixing {
 
 function ignoreAborted(error: unknown): void {
   if (!Fault.is(error, 'aborted')) throw error;
-}
-
-async function mixed(base: Base, flow: FlowBase, mix: Mix, concepts: MixConcepts): Promise<{ field: VelocityField; dispose(): void }> {
-  const terms = await mixTerms(base, mix, concepts);
-  return { field: mixField(flow, terms, mix, new Set(acting(mix.guidances).map(({ id }) => id))), dispose: terms.dispose };
 }

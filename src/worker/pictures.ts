@@ -100,15 +100,6 @@ export class Pictures {
     this.kept.delete(pictureId);
   }
 
-  /** In its own pixels, after EXIF orientation. */
-  async sizeOf(pictureId: string): Promise<{ width: number; height: number }> {
-    const { file, name } = this.get(pictureId);
-    const bitmap = await decode(this.raster, file, name, pictureId);
-    const { width, height } = bitmap;
-    bitmap.close();
-    return { width, height };
-  }
-
   /** The crop as [side·side·3] in −1…1. */
   pixels(pictureId: string, crop: Crop, side: number): Promise<Float32Array> {
     const { file, name } = this.get(pictureId);

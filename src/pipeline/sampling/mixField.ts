@@ -4,7 +4,7 @@
  */
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
-import { maskCells, scheduleAt, type Mask, type Mix } from '../../protocol/mix';
+import { acting, maskCells, scheduleAt, type Mask, type Mix } from '../../protocol/mix';
 import { mergedPrompt, planMix, type MixConcept, type MixEnd } from '../../protocol/mixPlan';
 import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, type LearnedConcept } from '../concept';
@@ -75,16 +75,21 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
   }
 }
 
-/** The mix's field of one row; `acting` are the ids of the guidances that take part. G is the sampler's scale. */
-export function mixField(base: FlowBase, terms: MixTerms, mix: Mix, acting: ReadonlySet<string>): VelocityField {
-  return guidedField(base, terms.origin, terms.guidances.filter(({ id }) => acting.has(id)), mix.composition);
+/** A field of one row with what it holds. G is the sampler's scale. */
+export interface HeldField { field: VelocityField; dispose(): void }
+
+/** The guidances that act, composed as the mix says. */
+export async function mixedField(base: Base, flow: FlowBase, mix: Mix, concepts: MixConcepts): Promise<HeldField> {
+  const { origin, guidances, dispose } = await mixTerms(base, mix, concepts);
+  const on = new Set(acting(mix.guidances).map(({ id }) => id));
+  return { field: guidedField(flow, origin, guidances.filter(({ id }) => on.has(id)), mix.composition), dispose };
 }
 
 /**
  * The same concepts as merged LoRAs, as other tools mix them: one model with the sum of all adapters, one prompt that calls all
  * concepts, guidance around the untouched null. Masks, schedules and texts of their own have no counterpart there.
  */
-export async function mergedField(base: Base, flow: FlowBase, mix: Mix, concepts: MixConcepts): Promise<{ field: VelocityField; dispose(): void }> {
+export async function mergedField(base: Base, flow: FlowBase, mix: Mix, concepts: MixConcepts): Promise<HeldField> {
   const { prompt, names } = mergedPrompt(mix, wordsOf(concepts));
   const each = Object.entries(names).map(([name, id]) => ({ name, id, ...concepts.get(id)! }));
   const weightOf = (id: string) => mix.guidances.find(({ source, muted }) => !muted && source.kind === 'concept' && source.conceptId === id)?.weight ?? 1;

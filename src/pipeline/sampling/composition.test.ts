@@ -7,6 +7,7 @@ import type * as Mmdit from '../../models/mmdit';
 import { loraSites, velocity, type Adapter } from '../../models/mmdit';
 import { plainComposition, type Composition } from '../../protocol/mix';
 import { expectNoLeak, useBackend } from '../../testing/backend';
+import { seen } from '../../testing/passes';
 import { tinyBase, tinyWords } from '../../testing/tiny';
 import { normal } from '../random';
 import type { EncodedPrompts, FlowBase } from '../base';
@@ -15,16 +16,7 @@ import { evaluate, type Evaluation } from '../evaluate';
 import { initLora, loraLayout, toAdapter } from '../lora';
 import { guidedField, untouched, type Guidance } from './fields';
 
-/** Rows of each pass of the transformer. */
-const seen = vi.hoisted(() => [] as number[]);
-vi.mock('../../models/mmdit', async (original) => {
-  const real = await original<typeof Mmdit>();
-  const velocityAsync: typeof real.velocityAsync = (model, input, ...rest) => {
-    seen.push(input.x.shape[0]);
-    return real.velocityAsync(model, input, ...rest);
-  };
-  return { ...real, velocityAsync };
-});
+vi.mock('../../models/mmdit', async (original) => (await import('../../testing/passes')).counted(await original<typeof Mmdit>()));
 
 const SIGMA = 0.6, ROWS = 2;
 /** float32 rounding of a few sums. */

@@ -5,6 +5,7 @@ import type { Tensor4D } from '../../engine/tf';
 import type * as Mmdit from '../../models/mmdit';
 import { loraSites, velocity, type Adapter } from '../../models/mmdit';
 import { expectNoLeak, useBackend } from '../../testing/backend';
+import { seen } from '../../testing/passes';
 import { tinyBase, tinyWords } from '../../testing/tiny';
 import { normal } from '../random';
 import type { EncodedPrompts, FlowBase } from '../base';
@@ -13,16 +14,7 @@ import { evaluate, type Evaluation } from '../evaluate';
 import { disposeAdapter, initLora, loraLayout, sumAdapters, toAdapter } from '../lora';
 import { guidedField, untouched, type Guidance } from './fields';
 
-/** Rows of each pass of the transformer. */
-const seen = vi.hoisted(() => [] as number[]);
-vi.mock('../../models/mmdit', async (original) => {
-  const real = await original<typeof Mmdit>();
-  const velocityAsync: typeof real.velocityAsync = (model, input, ...rest) => {
-    seen.push(input.x.shape[0]);
-    return real.velocityAsync(model, input, ...rest);
-  };
-  return { ...real, velocityAsync };
-});
+vi.mock('../../models/mmdit', async (original) => (await import('../../testing/passes')).counted(await original<typeof Mmdit>()));
 
 let base: FlowBase;
 let first: Adapter, second: Adapter;

@@ -12,9 +12,6 @@ import type { Evaluation } from '../evaluate';
 import { disposePrompts, encodePrompts, spokenWord } from '../prompts';
 import { guidedField, untouched, type Guidance, type VelocityField } from './fields';
 
-/** Latent pixels a side of a token: SD3's patch. */
-const TOKEN = 2;
-
 /** Learned concepts by id, with their words. They stay the caller's. */
 export type MixConcepts = ReadonlyMap<string, { concept: LearnedConcept; words: MixConcept }>;
 
@@ -51,7 +48,8 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
   };
   const [height, width] = base.latentShape();
   // by whole tokens, as pictures are learned in
-  const step = (part: number, side: number) => Math.round((part * side) / TOKEN) * TOKEN;
+  const token = (base.cell * height) / base.pictureSize().height;
+  const step = (part: number, side: number) => Math.round((part * side) / token) * token;
   const evaluated = (end: MixEnd): Evaluation => {
     const words = encoded.get(keyOf(end))!;
     const seen = end.conceptId === null ? untouched(words) : { words, ...resultOf(concepts.get(end.conceptId)!.concept) };

@@ -5,22 +5,19 @@
 import { flowing, type Base, type FlowBase } from '../pipeline/base';
 import { disposeConcept, type LearnedConcept } from '../pipeline/concept';
 import { balancedField, baseField, disposeFieldWords, encodeFieldWords, type FieldWords, type VelocityField } from '../pipeline/sampling/fields';
-import { RANDOM_VERSION } from '../pipeline/random';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf } from '../protocol/messages';
 import type { DrawParams, PictureSlot } from '../protocol/pictures';
 import type { Recipe } from '../protocol/recipe';
-import { PICTURE_VERSION, type PictureRecipe } from '../formats/pngParameters';
+import type { PictureRecipe } from '../formats/pngParameters';
 import type { Current } from './current';
-import { BASE_ID, type Opening } from './opening';
-import { drawPicture } from './picturing';
+import type { Opening } from './opening';
+import { drawPicture, drawnHere } from './picturing';
 import { toPictureFile, type Shown } from './present';
 import type { Probing } from './probing';
 import type { Turns, Urgency } from './turns';
 
-export const TRANSFORMER_FILE = 'transformer/diffusion_pytorch_model.safetensors';
-export const APP = 'Lamina 0.1.0';
 
 interface Drawn { shown: Shown; revision: number; recipe: PictureRecipe }
 interface OnePicture { base: Base; flow: FlowBase; slot: PictureSlot; field: VelocityField; params: DrawParams; reads: Recipe['kind']; atStep: number | null; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }
@@ -125,14 +122,12 @@ export class Drawing {
 
   private async describe(params: DrawParams, slot: 'base' | 'concept', { width, height }: Shown): Promise<PictureRecipe> {
     const { prompt, negative, seed, steps, guidance, balance } = params;
-    const { stored } = await this.opening.all();
     const current = slot === 'concept' ? this.current.value : null;
     const borrowed = current?.live() ? current.borrow() : null;
     const lambda = borrowed?.lambda ?? 1;
     if (borrowed) disposeConcept(borrowed);
     return {
-      version: PICTURE_VERSION, app: APP, prompt, negative, seed, steps, guidance, balance: current ? balance : 0, width, height,
-      base: BASE_ID, baseSha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '', random: RANDOM_VERSION,
+      ...(await drawnHere(this.opening)), prompt, negative, seed, steps, guidance, balance: current ? balance : 0, width, height,
       concept: current && { conceptId: current.conceptId ?? '', name: current.name, lambda }, recipe: current?.recipe ?? null,
     };
   }

@@ -6,7 +6,6 @@ import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
 import { flowing, type Base } from '../pipeline/base';
 import { disposeConcept, restoreConcept } from '../pipeline/concept';
-import { RANDOM_VERSION } from '../pipeline/random';
 import { mergedField, mixedField, mixTerms, type MixConcepts } from '../pipeline/sampling/mixField';
 import { makeMixProbe } from '../pipeline/sampling/mixDraft';
 import { Fault } from '../protocol/faults';
@@ -16,12 +15,11 @@ import type { ParamsOf } from '../protocol/messages';
 import { mixPicture, mixProbeKey, parseMix, type Mix } from '../protocol/mix';
 import type { PictureSlot } from '../protocol/pictures';
 import { parseRecipe, wordsOf } from '../protocol/recipe';
-import { PICTURE_VERSION, type PictureRecipe } from '../formats/pngParameters';
+import type { PictureRecipe } from '../formats/pngParameters';
 import { getConcept } from '../storage/conceptStore';
-import { APP, TRANSFORMER_FILE } from './drawing';
-import { BASE_ID, type Opening } from './opening';
+import type { Opening } from './opening';
 import type { Pictures } from './pictures';
-import { drawPicture } from './picturing';
+import { drawPicture, drawnHere } from './picturing';
 import { toPictureFile, type Shown } from './present';
 import type { Turns, Urgency } from './turns';
 
@@ -165,10 +163,9 @@ export class Mixing {
 
   private async describe({ mix, concepts }: Ready, { width, height }: Shown): Promise<PictureRecipe> {
     const { prompt, seed, steps, guidance } = mix;
-    const { stored } = await this.opening.all();
     const names = [...concepts].map(([, { words }]) => words.name).join(' + ');
     return {
-      version: PICTURE_VERSION, app: APP, prompt, negative: '', seed, steps, guidance, balance: 1, width, height, base: BASE_ID, baseSha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '', random: RANDOM_VERSION,
+      ...(await drawnHere(this.opening)), prompt, negative: '', seed, steps, guidance, balance: 1, width, height,
       concept: names === '' ? null : { conceptId: '', name: names, lambda: 1 }, recipe: null, mix: { ...mix, start: null },
     };
   }

@@ -3,13 +3,25 @@ import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
 import type { Base } from '../pipeline/base';
 import { sample, type SampleOptions } from '../pipeline/sampling/sample';
+import { RANDOM_VERSION } from '../pipeline/random';
+import { PICTURE_VERSION, type PictureRecipe } from '../formats/pngParameters';
 import type { Host } from '../protocol/host';
 import type { PictureEvent } from '../protocol/pictures';
+import { BASE_ID, type Opening } from './opening';
 import type { Raster } from './platform';
 import { shownBatch, type Shown } from './present';
 
 /** Time between pictures shown on the way; each costs a decoding. */
 const PARTIAL_EVERY_MS = 500;
+
+export const TRANSFORMER_FILE = 'transformer/diffusion_pytorch_model.safetensors';
+const APP = 'Lamina 0.1.0';
+
+/** What every picture of this app says of where its numbers come from. */
+export async function drawnHere(opening: Pick<Opening, 'all'>): Promise<Pick<PictureRecipe, 'version' | 'app' | 'base' | 'baseSha256' | 'random'>> {
+  const { stored } = await opening.all();
+  return { version: PICTURE_VERSION, app: APP, base: BASE_ID, baseSha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '', random: RANDOM_VERSION };
+}
 
 let revision = 0;
 export const nextRevision = (): number => ++revision;

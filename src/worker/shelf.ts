@@ -14,8 +14,9 @@ import { cleanName, conceptEntry, deleteConcept, getConcept, listConcepts, putCo
 import type { ConceptRecord } from '../storage/db';
 import { finishRun } from '../storage/runStore';
 import type { Current } from './current';
-import { TRANSFORMER_FILE, type Drawing } from './drawing';
+import type { Drawing } from './drawing';
 import { BASE_ID, type Opening } from './opening';
+import { TRANSFORMER_FILE } from './picturing';
 import type { Running } from './running';
 
 export function summary(entry: ConceptEntry): ConceptSummary {

@@ -6,7 +6,7 @@ export const BLINK_EVENT = 'lamina-blink';
 
 export const keyList: readonly { keys: string; does: string }[] = [
   { keys: 'B', does: 'Blink: lay the base over the concept' },
-  { keys: 'Space', does: 'Draw with the present prompt and balance' },
+  { keys: 'Space', does: 'Draw as it stands, on Learn and on Mix' },
   { keys: 'Esc', does: 'Stop drawing' },
   { keys: '← →', does: 'Move the balance by 0.05, on the slider' },
   { keys: 'Shift ← →', does: 'Move the balance by 0.01' },
@@ -32,6 +32,8 @@ export function useKeys(openHelp: () => void): void {
       } else if (event.key === '?' && !typing) openHelp();
       else if (event.key.toLowerCase() === 'b' && !typing) window.dispatchEvent(new Event(BLINK_EVENT));
       else if (event.key === 'Escape' && now().drawing) now().cancelDraw();
+      else if (event.key === 'Escape' && now().mixDrawing) now().stopMix();
+      else if (event.key === ' ' && !target?.closest(keepsItsKeys) && now().ready && now().tab === 'mix' && now().mix.prompt.trim() !== '') void now().drawMix();
       else if (event.key === ' ' && !target?.closest(keepsItsKeys) && now().ready && now().tab === 'learn' && now().prompt.trim() !== '') void now().draw();
       else return;
       event.preventDefault();

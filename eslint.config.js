@@ -19,8 +19,8 @@ const rooms = {
   worker: { may: ['protocol', 'pipeline', 'methods', 'models', 'engine', 'storage', 'formats'], why: 'The worker owns tensors and the database; it does not know the screen.' },
   pipeline: { may: ['protocol', 'methods', 'models', 'engine', 'formats'], why: 'The pipeline computes; it neither stores nor answers messages.' },
   methods: { may: ['engine', 'protocol'], why: 'A method is equations over velocities: it never sees a model, the trainer or storage.' },
-  models: { may: ['engine'], why: 'A model takes a WeightSource and computes: it never fetches, and knows no method.' },
-  engine: { may: ['formats'], why: 'The engine is below everything but the leaf of formats: float16 has one form for files and for kernels.' },
+  models: { may: ['engine', 'formats'], why: 'A model takes a WeightSource and computes: it never fetches, and knows no method.' },
+  engine: { may: ['formats'], why: 'The engine is below everything but the leaf of formats: float16 and packed weights have one form for files and for kernels.' },
   storage: { may: ['formats'], why: 'Storage keeps bytes and plain data, and knows nothing of what they mean.' },
   formats: { may: [], why: 'A format is bytes in, records out: it needs no room but itself.' },
 };

@@ -6,7 +6,7 @@
 import { frozenLinear, type FrozenLinear } from '../engine/ops';
 import * as tf from '../engine/tf';
 import { disposePacked } from '../engine/packed/packedMatrix';
-import type { Packing } from '../engine/packed/packing';
+import type { Packing } from '../formats/packing';
 import { mmditLayers, type AttentionWeights, type BlockWeights, type Mmdit, type MmditConfig, type StreamWeights } from '../models/mmdit';
 import type { WeightSource } from '../models/weightSource';
 import { tfjsProducts } from './rivals/stockTfjs';

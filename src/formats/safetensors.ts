@@ -5,6 +5,7 @@
  */
 import { Fault } from '../protocol/faults';
 import { invariant } from '../engine/invariant';
+import type { PackedValues } from './packing';
 import { toFloat32, valueBytes } from './tensorBytes';
 
 /** The format's own limit; a longer header is no safetensors file. */
@@ -26,6 +27,7 @@ export interface TensorSource {
   shape(key: string): readonly number[];
   read(key: string): Promise<Float32Array>;
   readRows(key: string, from: number, to: number): Promise<Float32Array>;
+  packed?(key: string): (() => Promise<PackedValues>) | null;
 }
 
 const invalid = (file: string, found: string) =>

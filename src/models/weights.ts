@@ -2,8 +2,9 @@
  * Reading a checkpoint completely: every tensor that a model asks for must be there in the expected shape, and when the
  * model is built nothing of its part of the file may be left over. Linear weights are stored [out,in] and become [in,out].
  */
-import { frozenLinear, type FrozenLinear } from '../engine/ops';
-import type { Packing } from '../engine/packed/packing';
+import { frozenLinear, frozenPacked, type FrozenLinear } from '../engine/ops';
+import { placePacked } from '../engine/packed/packedMatrix';
+import type { PackedValues, Packing } from '../formats/packing';
 import { tensor, tensor1d, type Tensor, type Tensor1D } from '../engine/tf';
 import { Fault } from '../protocol/faults';
 import type { WeightSource } from './weightSource';
@@ -13,10 +14,20 @@ const OTHER_FILE = 'Use the unchanged file of a model that Lamina supports.';
 /** Where a tensor comes from: a key; of it one of `of` equal parts along the first axis; its halves exchanged. */
 export interface Origin { key: string; part?: { index: number; of: number }; swapHalves?: boolean }
 
-/** Makes a layer of its weights, [in,out] once they are asked for: packs them, or leaves them where they are until they are needed. */
-export type LayerMaker = (inFeatures: number, outFeatures: number, values: () => Promise<Float32Array>, bias: Tensor1D | null) => Promise<FrozenLinear> | FrozenLinear;
+/** A layer's weights, once they are asked for. */
+export interface LayerWeights {
+  /** [in,out] */
+  values(): Promise<Float32Array>;
+  /** As they are stored, where they are stored packed. */
+  packed: (() => Promise<PackedValues>) | null;
+}
 
-export const packedLayer = (packing: Packing): LayerMaker => async (inFeatures, outFeatures, values, bias) => frozenLinear(await values(), inFeatures, outFeatures, bias, packing);
+/** Makes a layer of its weights: packs them, or leaves them where they are until they are needed. */
+export type LayerMaker = (inFeatures: number, outFeatures: number, weights: LayerWeights, bias: Tensor1D | null) => Promise<FrozenLinear> | FrozenLinear;
+
+/** Weights that are stored packed stay so, whatever is asked for. */
+export const packedLayer = (packing: Packing): LayerMaker => async (inFeatures, outFeatures, { values, packed }, bias) =>
+  packed ? frozenPacked(placePacked(await packed()), bias) : frozenLinear(await values(), inFeatures, outFeatures, bias, packing);
 
 export class WeightReader {
   private readonly used = new Set<string>();
@@ -73,7 +84,9 @@ export class WeightReader {
     const key = `${name}.weight`;
     this.expect(key, [outFeatures, inFeatures]);
     const values = async () => transposed(await this.values(key, [outFeatures, inFeatures]), outFeatures, inFeatures);
-    const layer = await make(inFeatures, outFeatures, values, bias ? await this.vector(`${name}.bias`, outFeatures) : null);
+    const { key: stored, part, swapHalves } = this.origin(key);
+    const packed = part || swapHalves ? null : (this.source.packed?.(stored) ?? null);
+    const layer = await make(inFeatures, outFeatures, { values, packed }, bias ? await this.vector(`${name}.bias`, outFeatures) : null);
     layer.name = name;
     return layer;
   }

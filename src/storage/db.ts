@@ -1,23 +1,44 @@
 /**
  * What is stored, all of it: one IndexedDB database, its schema and migrations. Nothing here leaves the device.
  * Chunks are at most 8 MiB, keyed [sha256 of the file, n]; a file's manifest is written last, so a file without one is incomplete.
+ * Imported models have chunks of their own, keyed [<model>/<folder>, n]; until a network is whole, each tensor that has landed has a record.
  */
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
+import type { Packing } from '../formats/packing';
 import { Fault } from '../protocol/faults';
 
 export const DB_NAME = 'lamina';
-export const DB_VERSION = 2;
+export const DB_VERSION = 3;
 export const CHUNK_BYTES = 8 * 1024 * 1024;
 
 export interface ChunkEntry { n: number; offset: number; sizeBytes: number; sha256: string }
 export interface FileManifest {
-  /** SHA-256 of the whole file, lowercase hex. */
+  /** SHA-256 of the whole file, lowercase hex; of an imported network, which is no file of anybody's, `<model>/<folder>`. */
   sha256: string;
   sizeBytes: number;
   chunks: ChunkEntry[];
   /** Parsed safetensors header for weight files: name → dtype, shape, absolute byte range. Null for other files. */
-  tensors: Record<string, { dtype: string; shape: number[]; begin: number; end: number }> | null;
+  tensors: Record<string, StoredTensor> | null;
 }
+/** dtype PACKED: a linear layer [out,in] whose bytes are the words and scales of formats/packing.ts, [in,out]. */
+export interface StoredTensor { dtype: string; shape: number[]; begin: number; end: number; packing?: Packing }
+
+/** An imported model, whole or on its way. */
+export interface ModelRecord {
+  modelId: string;
+  name: string;
+  createdAt: string;
+  installed: boolean;
+  precision: 'f16' | 'int8' | 'int4';
+  /** Where it came from, in words, and the address where there was one. */
+  from: { names: string[]; address: string | null };
+  parts: ModelPartRecord[];
+  /** Configs and vocabularies by path, as a diffusers folder has them. */
+  texts: Record<string, string>;
+}
+export interface ModelPartRecord { folder: string; sourceBytes: number; storedBytes: number; tensors: number }
+/** A tensor that has been written, while its network is incomplete; the manifest takes its place. */
+export interface LandedTensor { name: string; dtype: string; shape: number[]; packing?: Packing; sourceBytes: number; chunks: Omit<ChunkEntry, 'offset'>[] }
 /** A base model: which stored file stands at which path of its folder. */
 export interface BaseRecord { id: string; files: Record<string, { sha256: string; sizeBytes: number }>; storedAt: string }
 
@@ -71,6 +92,8 @@ export interface LaminaSchema extends DBSchema {
   manifests: { key: string; value: FileManifest };
   chunks: { key: [string, number]; value: ArrayBuffer };
   bases: { key: string; value: BaseRecord };
+  models: { key: string; value: ModelRecord };
+  landed: { key: [string, number]; value: LandedTensor };
   runs: { key: string; value: RunRecord; indexes: { updatedAt: string } };
   checkpoints: { key: [string, number]; value: CheckpointRecord };
   metrics: { key: [string, number]; value: MetricsRecord };
@@ -96,6 +119,10 @@ export async function openDatabase(name = DB_NAME): Promise<Database> {
           db.createObjectStore('settings');
         }
         if (oldVersion < 2) db.createObjectStore('previews', { keyPath: ['runId', 'step'] });
+        if (oldVersion < 3) {
+          db.createObjectStore('models', { keyPath: 'modelId' });
+          db.createObjectStore('landed');
+        }
       },
     });
   } catch (cause) {

@@ -7,6 +7,7 @@ import { Fault } from '../protocol/faults';
 import { getChunk } from './chunks';
 import type { Database, FileManifest } from './db';
 import { rowRange, tensorMissing, type TensorSource } from '../formats/safetensors';
+import { packedSizes, unpack, type PackedValues } from '../formats/packing';
 import { toFloat32, valueBytes } from '../formats/tensorBytes';
 
 /** Neighbouring tensors share chunks and a tensor may straddle two; a third is never needed at once. */
@@ -75,13 +76,30 @@ export function storedFile(db: Database, manifest: FileManifest, { path, repair,
         await visit(begin, end, (part, at) => out.set(toFloat32(part, dtype), at / size));
         return out;
       };
+      const packedValues = async (key: string): Promise<PackedValues> => {
+        const { shape: [outFeatures = 0, inFeatures = 0], begin, end, packing } = entry(key);
+        const { stride, group, words } = packedSizes(inFeatures, outFeatures, packing!);
+        const bytes = new Uint8Array(end - begin);
+        await visit(begin, end, (part, at) => bytes.set(part, at));
+        return { precision: packing!.precision, inFeatures, outFeatures, stride, group, words: new Uint32Array(bytes.buffer, 0, words), scales: new Uint32Array(bytes.buffer, 4 * words) };
+      };
       return {
         keys: () => Object.keys(tensors),
         has: (key) => Object.hasOwn(tensors, key),
         shape: (key) => entry(key).shape,
-        read: async (key) => numbers(key, entry(key).begin, entry(key).end),
+        packed: (key) => (entry(key).packing ? () => packedValues(key) : null),
+        read: async (key) => (entry(key).packing ? turned(await packedValues(key)) : numbers(key, entry(key).begin, entry(key).end)),
         readRows: async (key, from, to) => numbers(key, ...rowRange(entry(key), from, to)),
       };
     },
   };
+}
+
+/** The weights as they act, in the checkpoint's order [out,in]. */
+function turned(packed: PackedValues): Float32Array {
+  const { inFeatures, outFeatures } = packed;
+  const values = unpack(packed);
+  const out = new Float32Array(values.length);
+  for (let i = 0; i < inFeatures; i++) for (let o = 0; o < outFeatures; o++) out[o * inFeatures + i] = values[i * outFeatures + o]!;
+  return out;
 }

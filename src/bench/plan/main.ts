@@ -7,7 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { openDevice } from '../../engine/webgpu/device';
 import { defaultRecipe, type PresetOf } from '../../protocol/recipe';
-import type { Precision } from '../../engine/packed/packing';
+import type { Precision } from '../../formats/packing';
 import { folderFiles } from '../../testing/files';
 import { useWebgpu } from '../../testing/nodeBackend';
 import { countingAdapter } from './countingDevice';

@@ -4,7 +4,7 @@
  */
 import { frozenPacked } from '../../engine/ops';
 import { reservePacked } from '../../engine/packed/packedMatrix';
-import type { Packing } from '../../engine/packed/packing';
+import type { Packing } from '../../formats/packing';
 import * as tf from '../../engine/tf';
 import { loadMmdit, type Mmdit } from '../../models/mmdit';
 import type { LayerMaker } from '../../models/weights';

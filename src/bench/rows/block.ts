@@ -6,7 +6,7 @@
 import { blockSites } from '../../models/mmdit/block';
 import { blockStep } from '../../models/mmdit/forward';
 import { disposeLinear, residentLinear } from '../../engine/ops/linear';
-import type { Packing } from '../../engine/packed/packing';
+import type { Packing } from '../../formats/packing';
 import * as tf from '../../engine/tf';
 import { vjpOf } from '../../engine/vjp';
 import { blockLayers, type Adapter, type BlockWeights, type Mmdit, type MmditConfig } from '../../models/mmdit';

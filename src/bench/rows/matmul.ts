@@ -3,7 +3,7 @@
  * (tn), against tfjs' own kernels and against jax-js; squares, and the shapes of the embedded base and of SD3.5-Medium.
  */
 import { disposeLinear, frozenLinear, linear } from '../../engine/ops';
-import type { Packing } from '../../engine/packed/packing';
+import type { Packing } from '../../formats/packing';
 import * as tf from '../../engine/tf';
 import { pullbackForm, someTensor, someValues, tensorForm } from '../forms';
 import { jaxProduct } from '../rivals/jax';

@@ -2,7 +2,7 @@
  * The packed linear layer in every precision and through every tiling, forward and to its input, against the float32 layer with
  * the adapter's own tiling. On WebGPU alone: elsewhere packed weights are unpacked before they are multiplied.
  */
-import type { Packing } from '../../engine/packed/packing';
+import type { Packing } from '../../formats/packing';
 import { setTilings, tilings, TILINGS, type Tiling } from '../../engine/webgpu/tiling';
 import type { Form, Row } from '../row';
 import { bytesOf, flopsOf, ours, says, type Kind, type Sizes } from './matmul';

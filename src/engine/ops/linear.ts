@@ -8,7 +8,7 @@ import { invariant } from '../invariant';
 import { loraGradient, loraLow } from '../kernels/lora';
 import { packedLinear, packedLinearGradient } from '../kernels/packedLinear';
 import { disposePacked, packMatrix, unpackMatrix, type OnGpu, type PackedMatrix } from '../packed/packedMatrix';
-import type { Packing } from '../packed/packing';
+import type { Packing } from '../../formats/packing';
 import { add, fused, getBackend, keep, matMul, mul, reshape, tensor2d, tidy, transpose, type Tensor, type Tensor1D, type Tensor2D } from '../tf';
 import { withGradient } from './withGradient';
 

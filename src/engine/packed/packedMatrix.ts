@@ -5,7 +5,7 @@
  */
 import { flush, internals } from '../webgpu/dispatch';
 import { backend, getBackend } from '../tf';
-import { pack, packedSizes, unpack, type PackedValues, type Packing } from './packing';
+import { pack, packedSizes, unpack, type PackedValues, type Packing } from '../../formats/packing';
 
 export type PackedHead = Omit<PackedValues, 'words' | 'scales'>;
 

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { pack, unpack, type Packing } from '../../engine/packed/packing';
+import { pack, unpack, type Packing } from '../../formats/packing';
 import * as tf from '../../engine/tf';
 import { noise } from '../../testing/kernels/suite';
 import { expectNoLeak, useBackend } from '../../testing/backend';

@@ -8,7 +8,7 @@ import { loraGradient, loraLow } from '../../engine/kernels/lora';
 import { disposeLinear, frozenLinear, linear, type FrozenLinear } from '../../engine/ops';
 import { withGradient } from '../../engine/ops/withGradient';
 import type { OnGpu } from '../../engine/packed/packedMatrix';
-import { pack, unpack, type Packing } from '../../engine/packed/packing';
+import { pack, unpack, type Packing } from '../../formats/packing';
 import { TILINGS, type Tiling } from '../../engine/webgpu/tiling';
 import * as tf from '../../engine/tf';
 import { noise, type KernelCase, type KernelSpec } from './spec';

@@ -7,8 +7,8 @@
  *   int4  eight codes 0…15 a word, scale and offset as two halves of a word; symmetric: offset = −8·scale
  * Codes are chosen with the scale as stored, so rounding the scale adds no error of its own. No tensors, no GPU here.
  */
-import { invariant } from '../invariant';
-import { fromHalf, toHalf } from '../../formats/float16';
+import { invariant } from '../engine/invariant';
+import { fromHalf, toHalf } from './float16';
 
 export type Precision = 'f32' | 'f16' | 'int8' | 'int4';
 
@@ -33,7 +33,8 @@ export interface PackedValues {
   scales: Uint32Array<ArrayBuffer>;
 }
 
-const PER_WORD: Record<Precision, number> = { f32: 1, f16: 2, int8: 4, int4: 8 };
+/** Values a word. */
+export const PER_WORD: Record<Precision, number> = { f32: 1, f16: 2, int8: 4, int4: 8 };
 const floats = (words: Uint32Array<ArrayBuffer>) => new Float32Array(words.buffer, words.byteOffset, words.length);
 
 export interface PackedSizes {
@@ -52,9 +53,9 @@ export function packedSizes(inFeatures: number, outFeatures: number, { precision
   return { stride, group, words: (inFeatures * stride) / PER_WORD[precision], scales: scaled ? Math.ceil(inFeatures / group) * stride : 0 };
 }
 
-interface Scale { scale: number; offset: number; word: number }
+export interface Scale { scale: number; offset: number; word: number }
 
-function scaleOf(low: number, high: number, precision: 'int8' | 'int4', symmetric: boolean): Scale {
+export function scaleOf(low: number, high: number, precision: 'int8' | 'int4', symmetric: boolean): Scale {
   const top = Math.max(-low, high);
   if (precision === 'int8') {
     const scale = Math.fround(top / 127) || 1;

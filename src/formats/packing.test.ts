@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { noise } from '../../testing/kernels/suite';
+import { noise } from '../testing/kernels/suite';
 import { pack, packedSizes, unpack, type Packing } from './packing';
 
 const [IN, OUT] = [70, 13];

@@ -1,0 +1,97 @@
+/**
+ * Packs a linear layer straight from a checkpoint's bytes, [out,in] row-major in any kind of number: what `pack` makes of the
+ * transposed float32 values, bit for bit, in one pass over a few rows at a time. An import goes through this for each layer.
+ */
+import { invariant } from '../engine/invariant';
+import { toHalf } from './float16';
+import { packedSizes, scaleOf, type PackedValues, type Packing } from './packing';
+import { toFloat32, valueBytes } from './tensorBytes';
+
+/** Rows of the file in work at once: their columns lie side by side in the result, so that writes fill cache lines. */
+const ROWS = 16;
+
+export function packRows(bytes: Uint8Array, dtype: string, outFeatures: number, inFeatures: number, packing: Packing): PackedValues {
+  const rowBytes = inFeatures * (valueBytes[dtype] ?? NaN);
+  invariant(bytes.byteLength === outFeatures * rowBytes, `${bytes.byteLength} bytes of ${dtype} for [${outFeatures},${inFeatures}]`);
+  const { precision } = packing;
+  const { stride, group, words: wordCount, scales: scaleCount } = packedSizes(inFeatures, outFeatures, packing);
+  const words = new Uint32Array(wordCount);
+  const scales = new Uint32Array(scaleCount);
+  const put = precision === 'int8' || precision === 'int4' ? quantizer(words, scales, stride, group, inFeatures, precision, packing.symmetric ?? true) : plain(words, stride, inFeatures, precision);
+  if (precision === 'f16' && dtype === 'F16') copyHalves(halvesOf(bytes), words, outFeatures, inFeatures, stride);
+  else for (let from = 0; from < outFeatures; from += ROWS) {
+    const rows = Math.min(ROWS, outFeatures - from);
+    put(toFloat32(bytes.subarray(from * rowBytes, (from + rows) * rowBytes), dtype), from, rows);
+  }
+  return { precision, inFeatures, outFeatures, stride, group, words, scales };
+}
+
+const halvesOf = (bytes: Uint8Array): Uint16Array => (bytes.byteOffset % 2 === 0 ? new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2) : new Uint16Array(bytes.slice().buffer));
+
+/** Halves stay what they are, also those that are no numbers. */
+function copyHalves(halves: Uint16Array, words: Uint32Array<ArrayBuffer>, outFeatures: number, inFeatures: number, stride: number): void {
+  const store = new Uint16Array(words.buffer);
+  for (let from = 0; from < outFeatures; from += ROWS) {
+    const end = Math.min(outFeatures, from + ROWS);
+    for (let i = 0; i < inFeatures; i++) for (let o = from; o < end; o++) store[i * stride + o] = halves[o * inFeatures + i]!;
+  }
+}
+
+/** values: `rows` rows of the file, which become the columns from `from` on. */
+type Put = (values: Float32Array, from: number, rows: number) => void;
+
+function plain(words: Uint32Array<ArrayBuffer>, stride: number, inFeatures: number, precision: 'f32' | 'f16'): Put {
+  const store = precision === 'f32' ? new Float32Array(words.buffer) : new Uint16Array(words.buffer);
+  return (values, from, rows) => {
+    for (let i = 0; i < inFeatures; i++) {
+      const at = i * stride + from;
+      for (let r = 0; r < rows; r++) {
+        const value = values[r * inFeatures + i]!;
+        store[at + r] = precision === 'f32' ? value : toHalf(value);
+      }
+    }
+  };
+}
+
+function quantizer(words: Uint32Array<ArrayBuffer>, scales: Uint32Array, stride: number, group: number, inFeatures: number, precision: 'int8' | 'int4', symmetric: boolean): Put {
+  const codes = new Int8Array(words.buffer);
+  const nibbles = new Uint8Array(words.buffer);
+  const [scale, offset] = [new Float64Array(ROWS), new Float64Array(ROWS)];
+  return (values, from, rows) => {
+    for (let first = 0, g = 0; first < inFeatures; first += group, g++) {
+      const end = Math.min(inFeatures, first + group);
+      for (let r = 0; r < rows; r++) {
+        let [low, high] = [0, 0];
+        for (let at = r * inFeatures + first; at < r * inFeatures + end; at++) {
+          const value = values[at]!;
+          if (value < low) low = value;
+          if (value > high) high = value;
+        }
+        const found = scaleOf(low, high, precision, symmetric);
+        scale[r] = found.scale;
+        offset[r] = found.offset;
+        scales[g * stride + from + r] = found.word;
+      }
+      if (precision === 'int8') int8Codes(values, codes, scale, inFeatures, stride, first, end, from, rows);
+      else int4Codes(values, nibbles, scale, offset, inFeatures, stride, first, end, from, rows);
+    }
+  };
+}
+
+/** No clamp: scale is the largest magnitude over 127, rounded to float32. floor(x + ½) is Math.round, several times faster. */
+function int8Codes(values: Float32Array, codes: Int8Array, scale: Float64Array, inFeatures: number, stride: number, first: number, end: number, from: number, rows: number): void {
+  for (let i = first; i < end; i++) {
+    const at = i * stride + from;
+    for (let r = 0, k = i; r < rows; r++, k += inFeatures) codes[at + r] = Math.floor(values[k]! / scale[r]! + 0.5);
+  }
+}
+
+function int4Codes(values: Float32Array, nibbles: Uint8Array, scale: Float64Array, offset: Float64Array, inFeatures: number, stride: number, first: number, end: number, from: number, rows: number): void {
+  for (let i = first; i < end; i++) {
+    const at = i * stride + from;
+    for (let r = 0, k = i; r < rows; r++, k += inFeatures) {
+      const code = Math.floor((values[k]! - offset[r]!) / scale[r]! + 0.5);
+      nibbles[(at + r) >> 1]! |= (code < 0 ? 0 : code > 15 ? 15 : code) << (((at + r) & 1) * 4);
+    }
+  }
+}

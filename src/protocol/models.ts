@@ -1,0 +1,69 @@
+/** Models on the device and on their way there: plain records that cross the thread. */
+
+/** How the large layers are kept. Small tensors stay as they are in the file. */
+export type KeptPrecision = 'f16' | 'int8' | 'int4';
+export const KEPT_PRECISIONS: readonly KeptPrecision[] = ['f16', 'int8', 'int4'];
+
+/** A file as it was dropped, with its path in the folder. */
+export interface ModelFile { path: string; file: File }
+
+/** A network of a model. */
+export interface ModelPart {
+  /** diffusers' folder. */
+  folder: string;
+  label: string;
+  /** How many blocks or layers, in words; empty where that says nothing. */
+  detail: string;
+  sourceBytes: number;
+  storedBytes: number;
+  /** What its large layers are kept as; null where it is kept as it came. */
+  precision: KeptPrecision | null;
+  state: 'found' | 'waiting' | 'importing' | 'stored' | 'damaged';
+}
+
+/** What a set of files would become. */
+export interface ModelSurvey {
+  name: string;
+  parts: ModelPart[];
+  /** Stored bytes of the whole by precision. */
+  storedBytes: Record<KeptPrecision, number>;
+  sourceBytes: number;
+  suggested: KeptPrecision;
+  /** Labels of networks that are still needed; empty: it can be imported. */
+  lacking: string[];
+  /** What the user should know, one sentence each. */
+  notes: string[];
+  /** As the browser estimates. */
+  freeBytes: number | null;
+  /** Precision in which an import of these very files was broken off, and the share that is there. */
+  resumes: { precision: KeptPrecision; share: number } | null;
+}
+
+export interface ModelSummary {
+  modelId: string;
+  name: string;
+  kind: 'embedded' | 'imported';
+  installed: boolean;
+  precision: KeptPrecision | null;
+  parts: ModelPart[];
+  sourceBytes: number;
+  storedBytes: number;
+  createdAt: string;
+  /** Where it came from, in words. */
+  from: string;
+  /** An unfinished import from there can go on without the files being dropped again. */
+  address: string | null;
+}
+
+export interface ImportProgress {
+  modelId: string;
+  folder: string;
+  /** Tensors of that network. */
+  done: number;
+  total: number;
+  readBytes: number;
+  sourceBytes: number;
+  storedBytes: number;
+  /** Of the last seconds. */
+  bytesPerSecond: number;
+}

@@ -83,6 +83,7 @@ const EXPECTED = 'Models come as .safetensors files: choose that form of it.';
 export function notSafetensors(first: Uint8Array, { path, sizeBytes }: Pick<ByteSource, 'path' | 'sizeBytes'>): Fault | null {
   const start = text(first.subarray(0, 64));
   const found = (what: string, remedy = EXPECTED) => new Fault('file-unrecognised', `“${path}” is ${what}.`, remedy, { subject: path });
+  if (first[8] === 0x7b && first[7] === 0) return null; // a header's length, and its brace
   if (sizeBytes === 0) return new Fault('file-empty', `“${path}” is empty.`, 'Get the file again.', { subject: path });
   if (start.startsWith('PK')) return found('a zip archive, as PyTorch’s .ckpt, .pt and .bin files are: those can run code when they are opened, and this app never opens them');
   if (first[0] === 0x80 && (first[1] ?? 0) <= 5) return found('a Python pickle: those can run code when they are opened, and this app never opens them');

@@ -5,7 +5,7 @@
  */
 import { Fault } from '../protocol/faults';
 import { getChunk } from './chunks';
-import type { Database, FileManifest } from './db';
+import type { ChunkEntry, Database, FileManifest } from './db';
 import { rowRange, tensorMissing, type TensorSource } from '../formats/safetensors';
 import { packedSizes, unpack, type PackedValues } from '../formats/packing';
 import { toFloat32, valueBytes } from '../formats/tensorBytes';
@@ -25,8 +25,8 @@ export function storedFile(db: Database, manifest: FileManifest, { path, repair,
   const kept = new Map<number, Uint8Array>();
   let queue: Promise<unknown> = Promise.resolve();
 
-  const load = async (n: number): Promise<Uint8Array> => {
-    const entry = manifest.chunks[n]!;
+  const load = async (entry: ChunkEntry): Promise<Uint8Array> => {
+    const { n } = entry;
     let bytes = kept.get(n) ?? (await getChunk(db, manifest.sha256, entry));
     if (!bytes) {
       await repair();
@@ -43,9 +43,10 @@ export function storedFile(db: Database, manifest: FileManifest, { path, repair,
   /** Visits the parts of [begin, end) in order; `at` is a part's distance from `begin`. */
   const visit = (begin: number, end: number, use: (part: Uint8Array, at: number) => void): Promise<void> => {
     const work = async () => {
-      for (const { n, offset, sizeBytes } of manifest.chunks) {
+      for (const entry of manifest.chunks) {
+        const { offset, sizeBytes } = entry;
         const [from, to] = [Math.max(begin, offset), Math.min(end, offset + sizeBytes)];
-        if (from < to) use((await load(n)).subarray(from - offset, to - offset), from - begin);
+        if (from < to) use((await load(entry)).subarray(from - offset, to - offset), from - begin);
       }
     };
     const done = queue.then(work);

@@ -8,7 +8,7 @@ import { openCheckpoint, type ByteSource, type OpenedCheckpoint } from '../forma
 import { readJson } from '../formats/json';
 import { rowRange } from '../formats/safetensors';
 import { valueBytes } from '../formats/tensorBytes';
-import { CARRIED_KEY, CARRIED_PATHS, NEEDED, otherModel, planPart, recogniseParts, textsOf, type Found, type FoundPart, type PlannedTensor } from '../models/checkpoint';
+import { CARRIED_KEY, CARRIED_PATHS, NEEDED, otherModel, planPart, recogniseParts, textsOf, type FoundPart, type PlannedTensor } from '../models/checkpoint';
 import { Fault } from '../protocol/faults';
 import type { ImportProgress, KeptPrecision } from '../protocol/models';
 import { sha256 } from '../storage/chunks';
@@ -36,7 +36,8 @@ const carried = v.record(v.string(), v.string());
 
 /** Where a dropped folder's own name ends and diffusers' layout begins. */
 const inFolder = (path: string): string => CARRIED_PATHS.find((known) => path === known || path.endsWith(`/${known}`)) ?? path;
-const own = (from: Found) => Math.max(0, from.shape.reduce((product, size) => product * size, 1)) * (valueBytes[from.dtype] ?? 0);
+/** Bytes that are read of a file for a planned tensor. */
+const bytesRead = ({ shape, from }: PlannedTensor) => shape.reduce((product, size) => product * size, 1) * (valueBytes[from.dtype] ?? 0);
 
 /** Faults: those of opening, `file-unrecognised` for other models, `tensor-missing` and `tensor-unknown` of the transformer. */
 export async function surveyFiles(sources: readonly ByteSource[]): Promise<Surveyed> {
@@ -65,7 +66,7 @@ export async function surveyFiles(sources: readonly ByteSource[]): Promise<Surve
   if (parts.length === 0) throw nothingKnown([...files.keys()], [...files.values()].flatMap(({ header }) => Object.keys(header.tensors)));
   const planned = parts.map((part) => {
     const tensors = planPart(part);
-    return { part, tensors, sourceBytes: [...new Set(tensors.map(({ from }) => from))].reduce((total, from) => total + own(from), 0) };
+    return { part, tensors, sourceBytes: tensors.reduce((total, tensor) => total + bytesRead(tensor), 0) };
   });
   const names = parts.map(({ part }) => part);
   const heads = [...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { source, header }]) => [source.sizeBytes, header.tensors]);
@@ -171,7 +172,7 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
     for (const [n, { tensor, index }] of left.entries()) {
       signal?.throwIfAborted();
       const reading = next!;
-      const sourceBytes = own(tensor.from) / (tensor.part?.of ?? 1);
+      const sourceBytes = bytesRead(tensor);
       const pieces = await reading.pieces();
       const following = left[n + 1];
       next = following && begin(following);

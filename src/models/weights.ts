@@ -91,6 +91,14 @@ export class WeightReader {
     return layer;
   }
 
+  /** Reads rows [from, to) of a tensor of that shape later, when they are asked for. */
+  rows(name: string, expected: readonly number[]): (from: number, to: number) => Promise<Float32Array> {
+    this.expect(name, expected);
+    const { key, part } = this.origin(name);
+    const first = (part?.index ?? 0) * (expected[0] ?? 1);
+    return (from, to) => this.source.readRows(key, first + from, first + to);
+  }
+
   /** Marks a tensor as known where only part of it, or nothing, is needed. */
   accept(name: string): void {
     this.used.add(this.origin(name).key);

@@ -15,9 +15,9 @@ export function normModulate(x: Tensor3D, shift: Tensor3D, scale: Tensor3D): Ten
   return getKernel('NormModulate', getBackend()) ? normModulateFused(x, shift, scale, EPSILON) : normModulateComposed(x, shift, scale);
 }
 
-/** x / rms(x) · weight over the last axis, epsilon 1e-6. Gradient for x only: the weight is the model's. */
-export function rmsNorm<T extends Tensor>(x: T, weight: Tensor1D): T {
-  return getKernel('RmsNorm', getBackend()) ? rmsNormFused(x, weight, EPSILON) : rmsNormComposed(x, weight);
+/** x / rms(x) · weight over the last axis. Gradient for x only: the weight is the model's. */
+export function rmsNorm<T extends Tensor>(x: T, weight: Tensor1D, epsilon = EPSILON): T {
+  return getKernel('RmsNorm', getBackend()) ? rmsNormFused(x, weight, epsilon) : rmsNormComposed(x, weight, epsilon);
 }
 
 /** LayerNorm with weight and bias [d] (CLIP's, epsilon 1e-5). Gradient for x only. */
@@ -57,11 +57,11 @@ export function normModulateComposed(x: Tensor3D, shift: Tensor3D, scale: Tensor
   );
 }
 
-export function rmsNormComposed<T extends Tensor>(x: T, weight: Tensor1D): T {
+export function rmsNormComposed<T extends Tensor>(x: T, weight: Tensor1D, epsilon = EPSILON): T {
   return withGradient(
     { x },
     (save) => {
-      const r = reciprocal(x, EPSILON);
+      const r = reciprocal(x, epsilon);
       const xHat = mul(x, r);
       save([xHat, r]);
       return mul(xHat, weight) as T;

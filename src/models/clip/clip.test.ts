@@ -25,7 +25,7 @@ describe('text encoder', () => {
     expect(worst(encoded.context, await read('penultimate'))).toBeLessThan(TOLERANCE);
     expect(worst(encoded.lastNormed, await read('last_normed'))).toBeLessThan(TOLERANCE);
     expect(worst(encoded.pooled, await read('pooled_projected'))).toBeLessThan(TOLERANCE);
-    const added = tf.tensor2d(await read('concept.row'), [1, model.tokens.shape[1]]);
+    const added = tf.tensor2d(await read('concept.row'), [1, model.tokens.width]);
     for (const [rule, pooling] of [['argmax', 'largest-id'], ['first_eos', 'first-end']] as const) {
       const concept = encodeText(model, rowsOf(await read('concept.ids'), 77), { added, pooling });
       expect(worst(concept.context, await read('concept.penultimate'))).toBeLessThan(TOLERANCE);

@@ -6,7 +6,7 @@ import * as v from 'valibot';
 import { attention, disposeLinear, geluErf, layerNorm, linear, quickGelu, type FrozenLinear } from '../../engine/ops';
 import { add, reshape, type Tensor1D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import { count, readConfig } from '../config';
-import type { WeightReader } from '../weights';
+import type { LayerMaker, WeightReader } from '../weights';
 
 export interface Norm { weight: Tensor1D; bias: Tensor1D }
 export interface ClipLayer { norm1: Norm; q: FrozenLinear; k: FrozenLinear; v: FrozenLinear; out: FrozenLinear; norm2: Norm; up: FrozenLinear; down: FrozenLinear }
@@ -33,18 +33,18 @@ export const readNorm = async (reader: WeightReader, name: string, width: number
 });
 
 /** The layers `<prefix>0`, `<prefix>1`, … as many as there are. */
-export async function readLayers(reader: WeightReader, prefix: string, width: number): Promise<ClipLayer[]> {
+export async function readLayers(reader: WeightReader, prefix: string, width: number, make?: LayerMaker): Promise<ClipLayer[]> {
   const layers: ClipLayer[] = [];
   while (reader.has(`${prefix}${layers.length}.mlp.fc1.weight`)) {
     const at = `${prefix}${layers.length}.`;
-    const square = (name: string) => reader.linear(`${at}self_attn.${name}_proj`, width, width);
+    const square = (name: string) => reader.linear(`${at}self_attn.${name}_proj`, width, width, true, make);
     const wide = reader.shape(`${at}mlp.fc1.weight`)[0]!;
     layers.push({
       norm1: await readNorm(reader, `${at}layer_norm1`, width),
       q: await square('q'), k: await square('k'), v: await square('v'), out: await square('out'),
       norm2: await readNorm(reader, `${at}layer_norm2`, width),
-      up: await reader.linear(`${at}mlp.fc1`, width, wide),
-      down: await reader.linear(`${at}mlp.fc2`, wide, width),
+      up: await reader.linear(`${at}mlp.fc1`, width, wide, true, make),
+      down: await reader.linear(`${at}mlp.fc2`, wide, width, true, make),
     });
   }
   return layers;

@@ -4,11 +4,12 @@
  */
 import * as v from 'valibot';
 import { disposeLinear, layerNorm, linear, type FrozenLinear } from '../../engine/ops';
-import { add, concat, gather, reshape, slice, tensor1d, tidy, type Tensor2D, type Tensor3D } from '../../engine/tf';
+import { add, gather, reshape, slice, tensor1d, tidy, type Tensor2D, type Tensor3D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
 import { readConfig } from '../config';
 import { drain, drainAsync, Hold, type Between, type Steps } from '../steps';
-import { WeightReader } from '../weights';
+import { disposeTokenTable, openTokenTable, tokenRows, type TokenTable } from '../tokenTable';
+import { WeightReader, type LayerMaker } from '../weights';
 import type { WeightSource } from '../weightSource';
 import { clipSettings, disposeLayers, disposeNorm, readLayers, readNorm, runLayer, type ClipLayer, type ClipSettings, type Norm } from './layers';
 
@@ -22,8 +23,7 @@ export interface ClipText {
   settings: ClipSettings;
   pooling: Pooling;
   endId: number;
-  /** [vocabulary, d] */
-  tokens: Tensor2D;
+  tokens: TokenTable;
   /** [length, d] */
   positions: Tensor2D;
   layers: ClipLayer[];
@@ -44,9 +44,16 @@ export interface EncodedText {
 
 const CONFIG = 'text_encoder/config.json';
 
+export interface ClipTextOptions {
+  /** Stands before every key; keys without it are not looked at. */
+  prefix?: string;
+  /** Makes the layers' linear weights; float32 by default. */
+  layer?: LayerMaker;
+}
+
 /** Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`, `base-mismatch`. */
-export async function loadClipText(source: WeightSource, config: unknown): Promise<ClipText> {
-  const reader = new WeightReader(source);
+export async function loadClipText(source: WeightSource, config: unknown, { prefix = '', layer }: ClipTextOptions = {}): Promise<ClipText> {
+  const reader = new WeightReader(source, (name) => ({ key: prefix + name }));
   const settings = clipSettings(config, CONFIG);
   const at = 'text_model.';
   const [vocabulary = 0, width = 0] = reader.shape(`${at}embeddings.token_embedding.weight`);
@@ -56,14 +63,14 @@ export async function loadClipText(source: WeightSource, config: unknown): Promi
     settings,
     pooling: declaredEnd === 2 ? 'largest-id' : 'first-end',
     endId: declaredEnd === 2 ? vocabulary - 1 : declaredEnd,
-    tokens: await reader.table(`${at}embeddings.token_embedding.weight`, [vocabulary, width]),
+    tokens: await openTokenTable(reader, `${at}embeddings.token_embedding.weight`),
     positions: await reader.table(`${at}embeddings.position_embedding.weight`, [length, width]),
-    layers: await readLayers(reader, `${at}encoder.layers.`, width),
+    layers: await readLayers(reader, `${at}encoder.layers.`, width, layer),
     finalNorm: await readNorm(reader, `${at}final_layer_norm`, width),
     projection: reader.has('text_projection.weight') ? await reader.linear('text_projection', width, reader.shape('text_projection.weight')[0]!, false) : null,
   };
   reader.accept(`${at}embeddings.position_ids`); // 0, 1, 2, … in files of older transformers
-  reader.finish();
+  reader.finish(prefix);
   return model;
 }
 
@@ -93,15 +100,14 @@ function* layerSteps({ layers, settings }: ClipText, x: Tensor3D, hold: Hold): S
 
 function* textSteps(model: ClipText, ids: readonly (readonly number[])[], options: EncodeOptions): Steps<EncodedText> {
   const { settings, layers, finalNorm } = model;
-  const [batch, length, width] = [ids.length, ids[0]?.length ?? 0, model.tokens.shape[1]];
+  const [batch, length, width] = [ids.length, ids[0]?.length ?? 0, model.tokens.width];
   invariant(batch > 0 && ids.every((row) => row.length === length) && length <= model.positions.shape[0], 'prompts must have one length, within the positions');
   const hold = new Hold();
   try {
-    const context = yield* layerSteps(model, tidy(() => {
-      const table = options.added ? (concat([model.tokens, options.added]) as Tensor2D) : model.tokens;
-      const embedded = reshape(gather(table, tensor1d(ids.flat(), 'int32')), [batch, length, width]) as Tensor3D;
-      return add(embedded, slice(model.positions, [0, 0], [length, width]));
-    }), hold);
+    const rows = hold.add(yield* tokenRows(model.tokens, ids.flat(), options.added));
+    const embedded = tidy(() => add<Tensor3D>(reshape(rows, [batch, length, width]), slice(model.positions, [0, 0], [length, width])));
+    hold.drop(rows);
+    const context = yield* layerSteps(model, embedded, hold);
     const last = tidy(() => {
       const lastNormed = layerNorm(runLayer(layers.at(-1)!, context, settings, true), finalNorm.weight, finalNorm.bias, settings.epsilon);
       const places = ids.map((row, b) => b * length + pooledPlace(row, model.endId, options.pooling ?? model.pooling));
@@ -121,7 +127,7 @@ export const encodeText = (model: ClipText, ids: readonly (readonly number[])[],
 export const encodeTextAsync = (model: ClipText, ids: readonly (readonly number[])[], between: Between, options: EncodeOptions = {}): Promise<EncodedText> => drainAsync(textSteps(model, ids, options), between);
 
 export function disposeClipText(model: ClipText): void {
-  model.tokens.dispose();
+  disposeTokenTable(model.tokens);
   model.positions.dispose();
   disposeLayers(model.layers);
   disposeNorm(model.finalNorm);

@@ -47,7 +47,7 @@ export function unpackedAtWork(blocks: readonly BlockWeights[]): Residency {
 }
 
 /** Runs `run` while the block's weights are in place; waits for them where they come asynchronously. */
-export function* whileResident<R>({ residency }: Mmdit, index: number, run: () => R): Steps<R> {
+export function* whileResident<R>({ residency }: Pick<Mmdit, 'residency'>, index: number, run: () => R): Steps<R> {
   try {
     const entering = residency?.enter(index);
     if (entering) yield entering;

@@ -21,7 +21,7 @@ const tfjsWasmThreads = (): Plugin => ({
 /** Installable, and alive without a network: src/sw.ts keeps the shell. The base's weights have their own store and stay out of it. */
 const pwa = () => VitePWA({
   strategies: 'injectManifest', srcDir: 'src', filename: 'sw.ts', injectRegister: false,
-  injectManifest: { rollupFormat: 'iife', globPatterns: ['**/*.{html,js,css,wasm,woff2,svg,png,json,webmanifest}'], globIgnores: ['base/**'], maximumFileSizeToCacheInBytes: 24 * 1024 * 1024 },
+  injectManifest: { rollupFormat: 'iife', globPatterns: ['**/*.{html,js,css,wasm,woff2,svg,png,json,webmanifest}', 'clip/merges.txt'], globIgnores: ['base/**'], maximumFileSizeToCacheInBytes: 24 * 1024 * 1024 },
   manifest: {
     name: 'Lamina', short_name: 'Lamina', description: 'Teach a text-to-image model one new thing, on your own device.', start_url: './', scope: './', id: './', display: 'standalone',
     background_color: '#0f0f10', theme_color: '#0f0f10', categories: ['graphics', 'productivity'],

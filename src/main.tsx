@@ -6,6 +6,7 @@
 import { openClient } from './protocol/client';
 import type { BackendName } from './protocol/compute';
 import { followDataSet } from './state/dataSet';
+import { BASE_KEY } from './state/models';
 import { isOpen } from './state/run';
 import { createStudio } from './state/studio';
 import { askPersistence } from './storage/quota';
@@ -23,6 +24,7 @@ const client = openClient({
   backend: backends.includes(backend) ? (backend as BackendName) : 'auto',
   threads: Number.isInteger(threads) && threads > 0 ? threads : null,
   baseUrl: new URL('base/', document.baseURI).href,
+  base: pageMemory()?.getItem(BASE_KEY) ?? 'embedded',
   session: () => new Worker(new URL('./worker/entry.ts', import.meta.url), { type: 'module', name: 'session' }),
   drafts: () => new Worker(new URL('./worker/draftEntry.ts', import.meta.url), { type: 'module', name: 'drafts' }),
 });
@@ -41,7 +43,7 @@ const later = (delayMs: number, run: () => void) => {
   return () => clearTimeout(timer);
 };
 
-const studio = createStudio({ client, read: (path) => fetch(path), memory: pageMemory(), persist: () => askPersistence(), newId: () => crypto.randomUUID(), later });
+const studio = createStudio({ client, read: (path) => fetch(path), memory: pageMemory(), persist: () => askPersistence(), newId: () => crypto.randomUUID(), reload: () => location.reload(), later });
 
 followAddress(studio);
 if (query.has('hud')) studio.getState().showHud();

@@ -23,4 +23,6 @@ export interface BaseFiles {
   json(path: string): Promise<unknown>;
   text(path: string): Promise<string>;
   weights(folder: string): Promise<WeightSource>;
+  /** Whether there are weights in that folder. */
+  has(folder: string): Promise<boolean>;
 }

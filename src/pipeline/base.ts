@@ -31,7 +31,8 @@ export interface FlowBase extends Pick<Base, 'shift' | 'latentShape'> {
 /** The networks. Whoever works with one leases it for as long as that takes. */
 export interface BaseParts {
   text: Part<ClipText>;
-  vision: Part<ClipVision>;
+  /** Null: this base cannot tell how alike pictures are. */
+  vision: Part<ClipVision> | null;
   autoencoder: Part<Autoencoder>;
   transformer: Part<Mmdit>;
 }
@@ -68,12 +69,12 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true 
   const { shift } = await read('scheduler/scheduler_config.json', schedulerConfig);
   const parts: BaseParts = {
     text: part('text_encoder', loadClipText, disposeClipText),
-    vision: part('image_encoder', loadClipVision, disposeClipVision),
+    vision: (await files.has('image_encoder')) ? part('image_encoder', loadClipVision, disposeClipVision) : null,
     autoencoder: part('vae', loadAutoencoder, (autoencoder) => autoencoder.dispose()),
     transformer: part('transformer', (source, config) => loadMmdit(source, config), disposeMmdit),
   };
   try {
-    if (partsStay) for (const each of Object.values(parts) as Part<unknown>[]) await each.use(() => undefined);
+    if (partsStay) for (const each of Object.values(parts) as (Part<unknown> | null)[]) await each?.use(() => undefined);
     const downscale = await parts.autoencoder.use((autoencoder) => autoencoder.downscale);
     const empty = await parts.text.use((text) => encodeTextAsync(text, [tokenizer.encode('')], async () => {}));
     empty.lastNormed.dispose();
@@ -104,7 +105,7 @@ export async function flowing<R>(base: Parameters<typeof leaseFlow>[0], work: (f
   }
 }
 
-const disposeParts = (parts: BaseParts): void => Object.values(parts).forEach((part: Part<never>) => part.dispose());
+const disposeParts = (parts: BaseParts): void => Object.values(parts).forEach((part: Part<never> | null) => part?.dispose());
 
 export function disposeBase(base: Base): void {
   disposeParts(base.parts);

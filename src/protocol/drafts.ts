@@ -36,6 +36,7 @@ export interface MixProbe extends Pick<Probe, 'height' | 'width' | 'channels' | 
   differences: Record<string, Float32Array>;
 }
 
+/** config: null where the base's decoder is too large for drafts; they are then in the linear colours alone. */
 export interface DecoderParts { tensors: Record<string, { shape: number[]; data: Float32Array }>; config: unknown; latentToRgb: number[][] }
 
 export type SessionToDrafts = { kind: 'decoder'; decoder: DecoderParts } | { kind: 'probe'; probe: Probe; of: DraftKey } | { kind: 'mix-probe'; probe: MixProbe };

@@ -9,6 +9,7 @@ import type { DataSet, FoundDataSet } from './dataSet';
 import type { MixOverlap } from './drafts';
 import type { FaultData } from './faults';
 import type { Mix } from './mix';
+import type { ImportProgress, KeptPrecision, ModelFile, ModelSummary, ModelSurvey } from './models';
 import type { Crop, FitCheck, TrainingPicture, PictureEvent, DrawParams } from './pictures';
 import type { Recipe } from './recipe';
 import type { Changed, RunInfo, StepMetrics, StoredRun } from './run';
@@ -16,7 +17,7 @@ import type { Measures } from './runReport';
 
 export interface Requests {
   /** Chooses the backend and begins loading the base; resolves before the weights are in. Progress comes as `loading` events, then `ready`. */
-  open: { params: { backend: BackendName | 'auto'; threads: number | null; baseUrl: string; port: MessagePort; /** What the worker before this one computed on. */ before: Compute | null; /** Why WebGPU is not to be tried again, in words; empty where it may be. */ avoid: string }; result: { compute: Compute } };
+  open: { params: { backend: BackendName | 'auto'; threads: number | null; baseUrl: string; /** Which base: `embedded`, or an imported model's id. */ base: string; port: MessagePort; /** What the worker before this one computed on. */ before: Compute | null; /** Why WebGPU is not to be tried again, in words; empty where it may be. */ avoid: string }; result: { compute: Compute } };
   /** The other end of this port is a new draft worker, which has nothing yet. */
   attachDrafts: { params: { port: MessagePort }; result: void };
   /** Decodes a file the user gave; a picture that carries parameters, or a LoRA, is recognised. Faults name what is wrong with it. */
@@ -69,6 +70,15 @@ export interface Requests {
   renameConcept: { params: { conceptId: string; name: string }; result: ConceptSummary };
   deleteConcept: { params: { conceptId: string }; result: void };
   exportConcept: { params: { conceptId: string; options: ExportOptions }; result: { file: Blob; fileName: string; tellsAll: boolean; /** As measured after learning: here, here without rows, and in other tools; null where that was not. */ likeness: { here: number; withoutRows: number | null; elsewhere: number | null } | null } };
+  /** Imported models, whole and on their way. */
+  models: { params: void; result: ModelSummary[] };
+  /** What these files would become. The newest survey is the one that `importModel` imports. The token is kept in memory, and sent to these addresses alone. */
+  surveyModel: { params: { files: ModelFile[]; addresses: string[]; token: string | null }; result: ModelSurvey };
+  /** Imports what was surveyed; `importing` events on the way. Aborted, it stops, and goes on another time behind the last tensor that landed. */
+  importModel: { params: { precision: KeptPrecision; name: string }; result: ModelSummary };
+  /** Reads a model's chunks again and compares their hashes; `checking` events on the way. What is damaged has to be imported again. */
+  checkModel: { params: { modelId: string }; result: { damaged: { label: string; tensors: number }[] } };
+  deleteModel: { params: { modelId: string }; result: void };
   storage: { params: void; result: StorageReport };
   /** Begins or ends measuring: `trace` events, twice a second at most, and tracks in the browser's performance panel. */
   trace: { params: { on: boolean }; result: void };
@@ -90,7 +100,9 @@ export interface Events {
   restarted: { run: RunInfo | null };
   compute: Compute;
   /** The base is in; everything may be asked now. */
-  ready: { base: string; sizeBytes: number; imageSize: number };
+  ready: { base: string; name: string; sizeBytes: number; imageSize: number; /** Whether it can tell how alike pictures are. */ sees: boolean };
+  importing: ImportProgress;
+  checking: { modelId: string; doneBytes: number; totalBytes: number };
   run: RunInfo;
   metrics: StepMetrics;
   encoding: { done: number; total: number };

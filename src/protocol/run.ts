@@ -46,7 +46,8 @@ export function readStepMetrics(stored: unknown): StepMetrics {
 }
 
 /** Likeness and drift of the preview twins of a step, as far as they go. */
-export interface Changed { runId: string; step: number; likeness: number; drift: number }
+/** likeness: null where the base has no image encoder to tell. */
+export interface Changed { runId: string; step: number; likeness: number | null; drift: number }
 
 /** A run as it lies in the database, up to its newest checkpoint. */
 export interface StoredRun {

@@ -26,6 +26,8 @@ export interface Environment {
   /** Asks the browser to keep what this page stores when disk space is short; whether it will. Some browsers ask the user. */
   persist(): Promise<boolean>;
   newId(): string;
+  /** Begins the page anew. */
+  reload(): void;
   /** Runs once after a delay in ms; returns the function that cancels it. */
   later(delayMs: number, run: () => void): () => void;
 }

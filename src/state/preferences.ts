@@ -2,7 +2,7 @@
 import type { Slice } from './slice';
 
 export type Theme = 'system' | 'dark' | 'light';
-export type Tab = 'learn' | 'mix' | 'shelf';
+export type Tab = 'learn' | 'mix' | 'models' | 'shelf';
 
 export interface PreferencesSlice {
   theme: Theme;

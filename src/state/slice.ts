@@ -7,6 +7,7 @@ import type { DeviceSlice } from './device';
 import type { DrawingSlice } from './drawing';
 import type { HudSlice } from './hud';
 import type { MixSlice } from './mix';
+import type { ModelsSlice } from './models';
 import type { MeasuringSlice } from './measuring';
 import type { PicturesSlice } from './pictures';
 import type { PreferencesSlice } from './preferences';
@@ -14,7 +15,7 @@ import type { RecipeSlice } from './recipe';
 import type { RunSlice } from './run';
 import type { ShelfSlice } from './shelf';
 
-export type StudioState = DeviceSlice & PreferencesSlice & RecipeSlice & PicturesSlice & RunSlice & MeasuringSlice & DrawingSlice & ShelfSlice & HudSlice & DataSetSlice & MixSlice;
+export type StudioState = DeviceSlice & PreferencesSlice & RecipeSlice & PicturesSlice & RunSlice & MeasuringSlice & DrawingSlice & ShelfSlice & HudSlice & DataSetSlice & MixSlice & ModelsSlice;
 export type Studio = StoreApi<StudioState>;
 
 export interface Wiring {

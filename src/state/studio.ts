@@ -1,4 +1,4 @@
-/** The store: eleven slices over one client. Created once in main.tsx; tests create their own over a fake client. */
+/** The store: twelve slices over one client. Created once in main.tsx; tests create their own over a fake client. */
 import { createStore } from 'zustand/vanilla';
 import type { Environment } from './client';
 import { dataSetSlice } from './dataSet';
@@ -8,6 +8,7 @@ import { encodeFragment } from './fragment';
 import { hudSlice } from './hud';
 import { measuringSlice } from './measuring';
 import { mixSlice } from './mix';
+import { modelsSlice } from './models';
 import { picturesSlice } from './pictures';
 import { preferencesSlice } from './preferences';
 import { recipeSlice } from './recipe';
@@ -20,7 +21,7 @@ export function createStudio(env: Environment): Studio {
     const wiring = { set: set as Studio['setState'], get, env };
     return {
       ...deviceSlice(wiring), ...preferencesSlice(wiring), ...recipeSlice(wiring), ...picturesSlice(wiring),
-      ...runSlice(wiring), ...measuringSlice(wiring), ...drawingSlice(wiring), ...shelfSlice(wiring), ...hudSlice(wiring), ...dataSetSlice(wiring), ...mixSlice(wiring),
+      ...runSlice(wiring), ...measuringSlice(wiring), ...drawingSlice(wiring), ...shelfSlice(wiring), ...hudSlice(wiring), ...dataSetSlice(wiring), ...mixSlice(wiring), ...modelsSlice(wiring),
     };
   });
 }

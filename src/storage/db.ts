@@ -53,6 +53,8 @@ export interface RunRecord {
   seed: number;
   /** Which backend, adapter and kernel variants it began on; see Checkpoint. */
   engine: string;
+  /** The base it learns on; absent in runs of the embedded base from before there were others. */
+  base?: string;
   /** What was measured of it, if anything was. */
   measures?: unknown;
   pictures: { pictureId: string; name: string; crop: { x: number; y: number; size: number }; captions?: { complete: string; base: string; target: string }; file: Blob }[];

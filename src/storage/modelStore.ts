@@ -143,6 +143,7 @@ export async function openModel(db: Database, modelId: string, onProgress?: (fil
     sizeBytes: totalBytes,
     text: async (path) => text(path),
     json: async (path) => JSON.parse(text(path)) as unknown,
+    has: async (folder) => record.parts.some((part) => part.folder === folder),
     async weights(folder) {
       const manifest = await db.get('manifests', partFile(modelId, folder));
       if (!manifest) throw new Fault('base-incomplete', `“${record.name}” has no ${folder}.`, 'Delete the model and import it again.', { subject: folder });

@@ -33,10 +33,10 @@ export async function updateRun(db: Database, runId: string, change: Partial<Omi
   });
 }
 
-/** The run that was worked on last and is not finished, or null. */
-export async function newestUnfinished(db: Database): Promise<RunRecord | null> {
+/** The run on that base that was worked on last and is not finished, or null. */
+export async function newestUnfinished(db: Database, base = 'embedded'): Promise<RunRecord | null> {
   for (let cursor = await db.transaction('runs').store.index('updatedAt').openCursor(null, 'prev'); cursor; cursor = await cursor.continue()) {
-    if (!cursor.value.finished) return cursor.value;
+    if (!cursor.value.finished && (cursor.value.base ?? 'embedded') === base) return cursor.value;
   }
   return null;
 }

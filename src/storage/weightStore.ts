@@ -35,6 +35,7 @@ export interface StoredBase {
   json(path: string): Promise<unknown>;
   text(path: string): Promise<string>;
   weights(folder: string): Promise<TensorSource>;
+  has(folder: string): Promise<boolean>;
 }
 
 /** files.json of a base's folder. Paths stay within it. */
@@ -107,6 +108,7 @@ async function openBase(db: Database, record: BaseRecord, folder: string, option
     sizeBytes,
     text,
     json: async (path) => JSON.parse(await text(path)) as unknown,
+    has: async (name) => Object.keys(record.files).some((file) => file.startsWith(`${name}/`) && file.endsWith('.safetensors')),
     weights: async (name) => {
       const path = Object.keys(record.files).find((file) => file.startsWith(`${name}/`) && file.endsWith('.safetensors'));
       return (await open(path ?? `${name}/*.safetensors`)).tensors();

@@ -17,6 +17,7 @@ export function folderFiles(dir: string): BaseFiles {
   const text = (path: string) => readFile(join(dir, path), 'utf8');
   return {
     text,
+    has: async (folder) => (await readdir(join(dir, folder)).catch(() => [] as string[])).some((name) => name.endsWith('.safetensors')),
     json: async (path) => JSON.parse(await text(path)) as unknown,
     weights: async (folder) => {
       const names = (await readdir(join(dir, folder))).filter((name) => name.endsWith('.safetensors'));

@@ -40,7 +40,8 @@ export function serveDrafts(wire: Wire, { raster, wasmPaths }: Pick<Platform, 'r
   let held: { probe: Probe; of: DraftKey } | null = null;
   let heldMix: MixProbe | null = null;
   let decoder: DecoderParts | null = null;
-  let autoencoder: Promise<Autoencoder> | null = null;
+  /** Null in it: this base's decoder is too large for drafts. */
+  let autoencoder: Promise<Autoencoder | null> | null = null;
   let next: Move | null = null;
   /** The newest move, while there is no probe for it. */
   let waiting: Move | null = null;
@@ -105,7 +106,7 @@ export function serveDrafts(wire: Wire, { raster, wasmPaths }: Pick<Platform, 'r
       }
       const { latent, answer } = found;
       if (move.kind === 'mix') post(answer('draft-linear', await colours(latent)));
-      const pixels = await decodeUnlessOvertaken(loaded, latent);
+      const pixels = loaded && (await decodeUnlessOvertaken(loaded, latent));
       latent.dispose();
       if (!pixels) continue;
       const [shown] = await shownBatch(pixels);
@@ -129,7 +130,7 @@ export function serveDrafts(wire: Wire, { raster, wasmPaths }: Pick<Platform, 'r
     else if (data.kind === 'mix-probe') heldMix = data.probe;
     else {
       decoder = data.decoder;
-      autoencoder ??= openDecoder(decoder, wasmPaths);
+      autoencoder ??= decoder.config === null ? Promise.resolve(null) : openDecoder(decoder, wasmPaths);
     }
     next ??= waiting;
     waiting = null;

@@ -6,6 +6,7 @@ import { openBackend } from '../engine/backend';
 import { parseTuned, serializeTuned, tuneTilings } from '../engine/webgpu/autotune';
 import { setTilings, tilingName, tilings } from '../engine/webgpu/tiling';
 import { limitWork } from '../engine/webgpu/workLimit';
+import { isTiny } from '../models/vae';
 import { loadBase, type Base } from '../pipeline/base';
 import { LATENT_RGB, readLatentToRgb } from '../pipeline/sampling/latentToRgb';
 import { Fault, serializeFault } from '../protocol/faults';
@@ -14,10 +15,14 @@ import type { Compute } from '../protocol/compute';
 import type { DecoderParts, SessionToDrafts } from '../protocol/drafts';
 import type { ParamsOf } from '../protocol/messages';
 import { openDatabase, type Database } from '../storage/db';
+import { getModel, openModel } from '../storage/modelStore';
 import type { StoredBase } from '../storage/weightStore';
 import type { Platform } from './platform';
 
-export const BASE_ID = 'embedded';
+export const EMBEDDED = 'embedded';
+const EMBEDDED_NAME = 'Embedded base';
+/** Networks of a base up to this size stay in memory; of larger ones each is loaded for its phase. */
+const STAYING_BYTES = 400e6;
 /** A reading that fails because its device is gone may be known this long before the loss itself. */
 const LOSS_MS = 1000;
 /** Counts up when kernels change in the last bit; part of what a bit-identical resume needs. */
@@ -32,14 +37,19 @@ export class Opening {
   private opened: Promise<Opened> | null = null;
   private database: Promise<Database> | null = null;
   private drafts: MessagePort | null = null;
+  private baseUrl = '';
+  /** The base that is open, or being opened. */
+  baseId = EMBEDDED;
   private loss: Fault | null = null;
   private readonly losing = new AbortController();
 
   constructor(private readonly host: Host, readonly platform: Platform) {}
 
   /** Faults: `backend-unavailable`, `storage-refused`, `storage-newer`. Those of loading the base come as `fault` events. */
-  async open({ backend, threads, baseUrl, port, before, avoid }: ParamsOf<'open'>): Promise<{ compute: Compute }> {
+  async open({ backend, threads, baseUrl, base, port, before, avoid }: ParamsOf<'open'>): Promise<{ compute: Compute }> {
     this.drafts = port;
+    this.baseUrl = baseUrl;
+    this.baseId = base;
     this.database = openDatabase();
     const [db, compute] = await Promise.all([
       this.database,
@@ -47,9 +57,14 @@ export class Opening {
     ]);
     await this.tune(db, compute, !!before);
     this.compute = compute;
-    this.opened = this.load(db, baseUrl);
+    this.opened = this.load(db);
     this.opened.catch((error: unknown) => this.host.emit('fault', serializeFault(error)));
     return { compute };
+  }
+
+  /** Fault `base-mismatch` for what was learned on another base. */
+  expectBase(base: string, name: string): void {
+    if (base !== this.baseId) throw new Fault('base-mismatch', `“${name}” was learned on ${base === EMBEDDED ? 'the embedded base' : 'another model'}, and acts on that alone.`, 'Use that model on the Models page, then open it again.');
   }
 
   db(): Promise<Database> {
@@ -117,11 +132,36 @@ export class Opening {
     return loss;
   }
 
-  private async load(db: Database, baseUrl: string): Promise<Opened> {
-    const stored = await this.platform.ensureBase(db, BASE_ID, baseUrl, { onProgress: (progress) => this.host.emit('loading', progress) });
-    const base = await loadBase(BASE_ID, stored);
+  /** CLIP's merge list as the app ships it, for models whose files bring none. */
+  async readClipMerges(): Promise<Uint8Array> {
+    const response = await this.platform.fetch(new URL('../clip/merges.txt', this.baseUrl).href);
+    if (!response.ok) throw new Fault('network', `CLIP’s vocabulary could not be fetched: the server answered ${response.status}.`, 'Reload the page while online.', { subject: 'clip/merges.txt' });
+    return new Uint8Array(await response.arrayBuffer());
+  }
+
+  /** An imported model that is gone or not whole leaves the page with the embedded base, and says why. */
+  private async load(db: Database): Promise<Opened> {
+    try {
+      const stored = this.baseId === EMBEDDED ? null : await openModel(db, this.baseId, (file, doneBytes, totalBytes) => this.host.emit('loading', { file, doneBytes, totalBytes, source: 'storage' }));
+      return await this.loadFrom(stored ?? (await this.embedded(db)), stored ? ((await getModel(db, this.baseId))!.name) : EMBEDDED_NAME);
+    } catch (error) {
+      if (this.baseId === EMBEDDED || this.loss || endOfMemory(error)) throw error;
+      this.baseId = EMBEDDED;
+      const opened = await this.loadFrom(await this.embedded(db), EMBEDDED_NAME);
+      const { message, remedy } = serializeFault(error);
+      this.host.emit('fault', serializeFault(new Fault('busy', `The embedded base is in use instead: ${message}`, remedy)));
+      return opened;
+    }
+  }
+
+  private embedded(db: Database): Promise<StoredBase> {
+    return this.platform.ensureBase(db, EMBEDDED, this.baseUrl, { onProgress: (progress) => this.host.emit('loading', progress) });
+  }
+
+  private async loadFrom(stored: StoredBase, name: string): Promise<Opened> {
+    const base = await loadBase(this.baseId, stored, { partsStay: stored.sizeBytes <= STAYING_BYTES });
     this.send({ kind: 'decoder', decoder: await decoderParts({ stored, base }) });
-    this.host.emit('ready', { base: BASE_ID, sizeBytes: stored.sizeBytes, imageSize: base.pictureSize().width });
+    this.host.emit('ready', { base: this.baseId, name, sizeBytes: stored.sizeBytes, imageSize: base.pictureSize().width, sees: base.parts.vision !== null });
     return { base, stored };
   }
 }
@@ -134,11 +174,12 @@ function endOfMemory(error: unknown): Fault | null {
   return refused ? new Fault('out-of-memory', `The worker ran out of memory: ${error.message}`, '', { cause: error }) : null;
 }
 
-/** What the draft worker needs to decode: the decoder's tensors as stored, its config, the linear map to colours. */
+/** What the draft worker needs: the linear map to colours, and of a tiny autoencoder the decoder's tensors as stored and its config. A large decoder would take seconds for each draft, and memory twice. */
 async function decoderParts({ stored, base }: Opened): Promise<DecoderParts> {
   const [, , channels] = base.latentShape();
-  const source = await stored.weights('vae');
+  const config = await stored.json('vae/config.json');
   const tensors: DecoderParts['tensors'] = {};
-  for (const key of source.keys()) if (key.startsWith('decoder.')) tensors[key] = { shape: [...source.shape(key)], data: await source.read(key) };
-  return { tensors, config: await stored.json('vae/config.json'), latentToRgb: readLatentToRgb(await stored.json(LATENT_RGB), channels) };
+  const source = isTiny(config) ? await stored.weights('vae') : null;
+  for (const key of source?.keys() ?? []) if (key.startsWith('decoder.')) tensors[key] = { shape: [...source!.shape(key)], data: await source!.read(key) };
+  return { tensors, config: source && config, latentToRgb: readLatentToRgb(await stored.json(LATENT_RGB), channels) };
 }

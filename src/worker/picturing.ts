@@ -7,7 +7,7 @@ import { RANDOM_VERSION } from '../pipeline/random';
 import { PICTURE_VERSION, type PictureRecipe } from '../formats/pngParameters';
 import type { Host } from '../protocol/host';
 import type { PictureEvent } from '../protocol/pictures';
-import { BASE_ID, type Opening } from './opening';
+import type { Opening } from './opening';
 import type { Raster } from './platform';
 import { shownBatch, type Shown } from './present';
 
@@ -18,9 +18,9 @@ export const TRANSFORMER_FILE = 'transformer/diffusion_pytorch_model.safetensors
 const APP = 'Lamina 0.1.0';
 
 /** What every picture of this app says of where its numbers come from. */
-export async function drawnHere(opening: Pick<Opening, 'all'>): Promise<Pick<PictureRecipe, 'version' | 'app' | 'base' | 'baseSha256' | 'random'>> {
+export async function drawnHere(opening: Pick<Opening, 'all' | 'baseId'>): Promise<Pick<PictureRecipe, 'version' | 'app' | 'base' | 'baseSha256' | 'random'>> {
   const { stored } = await opening.all();
-  return { version: PICTURE_VERSION, app: APP, base: BASE_ID, baseSha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '', random: RANDOM_VERSION };
+  return { version: PICTURE_VERSION, app: APP, base: opening.baseId, baseSha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '', random: RANDOM_VERSION };
 }
 
 let revision = 0;

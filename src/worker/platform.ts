@@ -25,6 +25,8 @@ export interface Platform {
   /** Null where there are none; then there is only one of us. */
   locks: LockManager | null;
   wasmPaths: string | Record<string, string>;
+  /** For files of the app itself. */
+  fetch(address: string): Promise<Response>;
   ensureBase(db: Database, id: string, baseUrl: string, options: EnsureOptions): Promise<StoredBase>;
 }
 
@@ -46,4 +48,4 @@ export const browserRaster: Raster = {
   },
 };
 
-export const browserPlatform = (): Platform => ({ raster: browserRaster, locks: globalThis.navigator?.locks ?? null, wasmPaths: wasmFiles, ensureBase });
+export const browserPlatform = (): Platform => ({ raster: browserRaster, locks: globalThis.navigator?.locks ?? null, wasmPaths: wasmFiles, fetch: (address) => fetch(address), ensureBase });

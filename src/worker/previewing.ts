@@ -50,10 +50,9 @@ export class Previewing {
       const elapsedMs = performance.now() - started;
       await this.show({ kind: 'strip', runId, step, side: 'concept' }, shown!, 0, step, elapsedMs);
       await this.show({ kind: 'strip', runId, step, side: 'customBase' }, shownBase!, 1, step, elapsedMs);
-      const [seen, set] = [await embedPictures(this.base, complete, between), await embedPictures(this.base, this.run.pictures, between)];
-      const likeness = mean(await nearnessTo(seen, set));
+      const likeness = await this.likeness(complete, between);
       const drift = mean(await drifts(onBase, this.original.pixels));
-      tf.dispose([custom, complete, onBase, seen, set]);
+      tf.dispose([custom, complete, onBase]);
       this.host.emit('changed', { runId, step, likeness, drift });
       await this.run.keep({ runId, step, elapsedMs, concept: await this.raster.toPng(shown!), customBase: await this.raster.toPng(shownBase!), likeness, drift });
       return shown!;
@@ -70,6 +69,15 @@ export class Previewing {
     const elapsedMs = performance.now() - started;
     await this.show({ kind: 'original', runId }, this.original.shown, 0, null, elapsedMs);
     await this.run.keep({ runId, step: 0, elapsedMs, concept: await this.raster.toPng(this.original.shown), customBase: null, likeness: null, drift: null });
+  }
+
+  /** Null where the base has no image encoder. */
+  private async likeness(pictures: Tensor4D, between: () => Promise<void>): Promise<number | null> {
+    if (!this.base.parts.vision) return null;
+    const [seen, set] = [await embedPictures(this.base, pictures, between), await embedPictures(this.base, this.run.pictures, between)];
+    const likeness = mean(await nearnessTo(seen, set));
+    tf.dispose([seen, set]);
+    return likeness;
   }
 
   dispose(): void {

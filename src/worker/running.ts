@@ -16,7 +16,7 @@ import { holdRun } from '../storage/locks';
 import { addMetrics, deleteRun, dropMetricsAfter, getRun, newestUnfinished, putPreview, putRun, readCheckpoints, removeOldRuns, writeCheckpoint } from '../storage/runStore';
 import type { Current } from './current';
 import type { Drawing } from './drawing';
-import type { Opening } from './opening';
+import { EMBEDDED, type Opening } from './opening';
 import type { Pictures } from './pictures';
 import { Previewing } from './previewing';
 import type { Probing } from './probing';
@@ -60,7 +60,7 @@ export class Running {
     await this.opening.base();
     const now = new Date().toISOString();
     const record: RunRecord = {
-      runId, name, createdAt: now, updatedAt: now, finished: false, recipe, prompt, seed, engine: this.opening.engine,
+      runId, name, createdAt: now, updatedAt: now, finished: false, recipe, prompt, seed, engine: this.opening.engine, base: this.opening.baseId,
       pictures: pictures.map(({ pictureId, crop, captions }) => ({ ...this.pictures.get(pictureId), crop, ...(captioned && { captions: captions! }) })),
     };
     await removeOldRuns(db);
@@ -77,6 +77,7 @@ export class Running {
     const db = await this.opening.db();
     const stored = await getRun(db, runId);
     if (stored.finished && !mine) throw new Fault('run-missing', `“${stored.name}” is learned and kept; there is nothing to continue.`, 'Open it on the Shelf.', { subject: runId });
+    this.opening.expectBase(stored.base ?? EMBEDDED, stored.name);
     const record: RunRecord = more === 0 ? stored : { ...stored, recipe: grow(parseRecipe(stored.recipe), more), finished: false };
     const conceptId = mine ? (this.current.value?.conceptId ?? null) : null;
     // a kept run has no checkpoint any more
@@ -91,7 +92,7 @@ export class Running {
 
   async unfinished(): Promise<ResultOf<'unfinishedRun'>> {
     const db = await this.opening.db();
-    const record = await newestUnfinished(db);
+    const record = await newestUnfinished(db, this.opening.baseId);
     if (!record || this.mine(record.runId)) return null;
     const pictures: NonNullable<ResultOf<'unfinishedRun'>>['pictures'] = [];
     for (const [n, { pictureId, crop, captions, name, file }] of record.pictures.entries()) pictures.push({ ...(await this.pictures.add(file, name, pictureId, { shown: n < SHOWN_PICTURES })), crop, ...(captions && { captions }) });

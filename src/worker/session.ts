@@ -12,6 +12,7 @@ import { Drawing } from './drawing';
 import { recogniseFile } from './dropping';
 import { checkFit } from './fit';
 import { Measuring } from './measuring';
+import { Models } from './models';
 import { Mixing } from './mixing';
 import { Opening } from './opening';
 import { Pictures } from './pictures';
@@ -37,6 +38,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
   const running = new Running(host, turns, opening, current, pictures, drawing, probing);
   const measuring = new Measuring(host, turns, opening, current);
   const mixing = new Mixing(host, turns, opening, pictures);
+  const models = new Models(host, turns, opening);
   const shelf = new Shelf(opening, current, drawing, running);
 
   return explained(opening, {
@@ -104,6 +106,11 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
       await mixing.forget(conceptId);
     },
     exportConcept: ({ conceptId, options }) => shelf.export(conceptId, options),
+    models: () => models.list(),
+    surveyModel: (params, signal) => models.survey(params, signal),
+    importModel: (params, signal) => models.import(params, signal),
+    checkModel: (params, signal) => models.check(params, signal),
+    deleteModel: (params) => models.delete(params),
     storage: async () => storageReport(await opening.db()),
     async trace({ on }) {
       await opening.base();

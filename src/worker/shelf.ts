@@ -15,7 +15,7 @@ import type { ConceptRecord } from '../storage/db';
 import { finishRun } from '../storage/runStore';
 import type { Current } from './current';
 import type { Drawing } from './drawing';
-import { BASE_ID, type Opening } from './opening';
+import type { Opening } from './opening';
 import { TRANSFORMER_FILE } from './picturing';
 import type { Running } from './running';
 
@@ -69,7 +69,7 @@ export class Shelf {
     try {
       const db = await this.opening.db();
       const record: ConceptRecord = {
-        conceptId: current.conceptId ?? crypto.randomUUID(), name, createdAt: new Date().toISOString(), base: BASE_ID, imported: false, recipe: borrowed.recipe, measures: current.measures,
+        conceptId: current.conceptId ?? crypto.randomUUID(), name, createdAt: new Date().toISOString(), base: this.opening.baseId, imported: false, recipe: borrowed.recipe, measures: current.measures,
         lambda: borrowed.lambda, preview: await this.drawing.preview(), tensors: await storeConcept(borrowed), captions: current.captions,
       };
       const entry = await putConcept(db, record);
@@ -85,6 +85,7 @@ export class Shelf {
   async open(conceptId: string): Promise<ConceptSummary> {
     const record = await getConcept(await this.opening.db(), conceptId);
     await this.opening.base();
+    this.opening.expectBase(record.base, record.name);
     const recipe = parseRecipe(record.recipe);
     await this.running.leave();
     const concept = restoreConcept(record.tensors, recipe, record.lambda);
@@ -133,7 +134,7 @@ export class Shelf {
     const told = about?.recipe ? parseRecipe(about.recipe) : null;
     const { tensors, recipe, note } = agreeOnRows(read.tensors, told);
     const entry = await putConcept(await this.opening.db(), {
-      conceptId: crypto.randomUUID(), name: cleanName(about?.name || fileName.replace(/\.safetensors$/i, '')), createdAt: new Date().toISOString(), base: BASE_ID, imported: true,
+      conceptId: crypto.randomUUID(), name: cleanName(about?.name || fileName.replace(/\.safetensors$/i, '')), createdAt: new Date().toISOString(), base: this.opening.baseId, imported: true,
       recipe, measures: null, lambda: about?.lambda ?? 1, preview: null, tensors, captions: [],
     });
     return { concept: summary(entry), matched, total, notes: [...(note ? [note] : []), ...leftOutWords(read.unmatched)] };

@@ -19,10 +19,10 @@ export async function readStoredRun(db: Database, { raster, locks }: Platform, r
   const metrics = (await readMetrics(db, record.runId)).map(readStepMetrics).filter((row) => row.step <= step && row.step > after);
   const previews = (await readPreviews(db, record.runId, after + 1)).filter((preview) => preview.step <= step);
   const run: RunInfo = { runId: record.runId, name: record.name, phase: step >= total ? 'finished' : 'paused', stage: stageIdAfter(recipe, step), recipe, step, totalSteps: total, secondsLeft: null, lambda: 1, notIdentical: '', startedAt: record.createdAt };
-  const newest = previews.findLast(({ likeness }) => likeness !== null);
+  const newest = previews.findLast(({ drift }) => drift !== null);
   return {
     run, metrics, strip: (await Promise.all(previews.map((preview) => pictures(preview, record, raster)))).flat(), prompt: record.prompt, seed: record.seed,
-    changed: newest ? { runId: record.runId, step: newest.step, likeness: newest.likeness!, drift: newest.drift! } : null,
+    changed: newest ? { runId: record.runId, step: newest.step, likeness: newest.likeness, drift: newest.drift! } : null,
     measures: (record.measures ?? null) as Measures | null, ownedElsewhere: await isRunHeld(record.runId, locks),
   };
 }

@@ -9,6 +9,9 @@ export type { Autoencoder } from './autoencoder';
 /** By diffusers' class; further kinds stand here. A file may hold one half only; the other then can't be asked for. */
 const kinds: Readonly<Record<string, (source: WeightSource, config: unknown) => Promise<Autoencoder>>> = { AutoencoderTiny: loadTinyAutoencoder };
 
+/** Whether a config is one of a decoder small enough for drafts. */
+export const isTiny = (config: unknown): boolean => (config as { _class_name?: unknown } | null)?._class_name === 'AutoencoderTiny';
+
 /** config: diffusers' vae/config.json. Throws Faults `base-mismatch`, `tensor-missing`, `tensor-unknown`, `tensor-shape`. */
 export async function loadAutoencoder(source: WeightSource, config: unknown): Promise<Autoencoder> {
   const kind = String((config as { _class_name?: unknown } | null)?._class_name);

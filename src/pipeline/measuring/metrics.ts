@@ -6,12 +6,14 @@ import * as tf from '../../engine/tf';
 import type { Tensor2D, Tensor4D } from '../../engine/tf';
 import { encodeImageAsync } from '../../models/clip';
 import type { Between } from '../../models/steps';
+import { Fault } from '../../protocol/faults';
 import type { Base } from '../base';
 
 export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** CLIP-image embeddings [n,p] of pictures of any size. The caller disposes. */
+/** CLIP-image embeddings [n,p] of pictures of any size. The caller disposes. Fault `base-mismatch` where the base has no image encoder. */
 export async function embedPictures({ parts }: Pick<Base, 'parts'>, pixels: Tensor4D, between: Between = async () => {}): Promise<Tensor2D> {
+  if (!parts.vision) throw new Fault('base-mismatch', 'This model came without an image encoder, so likeness cannot be measured.', 'Judge by the pictures.');
   return parts.vision.use(async (vision) => {
     const side = vision.imageSize;
     const seen = pixels.shape[1] === side && pixels.shape[2] === side ? tf.clone(pixels) : tf.image.resizeBilinear(pixels, [side, side]);

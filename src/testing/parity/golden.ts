@@ -37,7 +37,7 @@ export async function goldenRows(dir: string, baseDir: string): Promise<Row[]> {
   const picture = await pictureOf(golden, 'picture');
   const latent = await autoencoder.use((one) => one.encode(picture));
   await check('picture latent', await valuesNchw(latent), 'picture_latent', ONCE);
-  await check('picture embedding', await values(await vision.use((encoder) => encodeImageAsync(encoder, picture, async () => {}))), 'picture_embeds', ONCE);
+  await check('picture embedding', await values(await vision!.use((encoder) => encodeImageAsync(encoder, picture, async () => {}))), 'picture_embeds', ONCE);
 
   // the networks behind the encoders are fed the golden numbers, so that a row fails for its own reasons only
   const context = await tensorOf<tf.Tensor3D>(golden, 'context');

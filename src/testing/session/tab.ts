@@ -39,7 +39,7 @@ export interface TabOptions { locks?: LockManager; platform?: Partial<Platform>;
 let ids = 0;
 
 export async function openTab({ locks, platform: changes, fragment = '' }: TabOptions = {}): Promise<Tab> {
-  const platform: Platform = { raster: nodeRaster, locks: locks ?? null, wasmPaths: wasmFolder, ensureBase: (_db, id) => tinyStored(id), ...changes };
+  const platform: Platform = { raster: nodeRaster, locks: locks ?? null, wasmPaths: wasmFolder, fetch: async () => new Response(null, { status: 404 }), ensureBase: (_db, id) => tinyStored(id), ...changes };
   const bitmaps = new OpenBitmaps();
   const ports: MessagePort[] = [];
   const timers = new Set<ReturnType<typeof setTimeout>>();
@@ -68,14 +68,14 @@ export async function openTab({ locks, platform: changes, fragment = '' }: TabOp
     return seen.get(event);
   };
 
-  const client = openClient({ backend: 'wasm', threads: 1, baseUrl: 'base/', session: () => worker((wire) => void serve(wire, (host) => makeSession(host, platform))), drafts: () => worker((wire) => serveDrafts(wire, platform)) });
+  const client = openClient({ backend: 'wasm', threads: 1, baseUrl: 'base/', base: 'embedded', session: () => worker((wire) => void serve(wire, (host) => makeSession(host, platform))), drafts: () => worker((wire) => serveDrafts(wire, platform)) });
   client.on('picture', (picture) => pictures.push(picture));
   const request: typeof client.request = (name, params, options) => {
     asked.push({ name, params });
     return client.request(name, params, options);
   };
   const env: Environment = {
-    client: { ...client, request }, read: async (path) => new Response(new Uint8Array(await readFile(`public/${path}`))), memory: null, persist: async () => true, newId: () => `id-${++ids}`,
+    client: { ...client, request }, read: async (path) => new Response(new Uint8Array(await readFile(`public/${path}`))), memory: null, persist: async () => true, newId: () => `id-${++ids}`, reload: () => undefined,
     later(delayMs, run) {
       const timer = setTimeout(run, delayMs);
       timers.add(timer);

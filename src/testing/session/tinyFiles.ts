@@ -73,6 +73,7 @@ export async function tinyStored(id: string): Promise<StoredBase> {
     id, files: {}, sizeBytes: 1,
     text: async (path) => (path === 'tokenizer/merges.txt' ? merges : JSON.stringify(files[path])),
     json: async (path) => files[path],
+    has: async (folder) => folder === 'transformer' || folder in folders,
     weights: async (folder) => (folder === 'transformer' ? tinySource() : source(folders[folder]!, Object.keys(folders).indexOf(folder) + 20)) as never,
   };
 }

@@ -14,7 +14,7 @@ const studio = createStudio({
   client,
   read: (path) => fetch(`/${path}`),
   memory: null, persist: async () => true,
-  newId: () => crypto.randomUUID(),
+  newId: () => crypto.randomUUID(), reload: () => location.reload(),
   later: (delayMs, run) => { const timer = setTimeout(run, delayMs); return () => clearTimeout(timer); },
 });
 const parts = new URLSearchParams(location.search);

@@ -13,7 +13,7 @@ import { concept, load, measures, metrics, picture, words } from './figures';
 interface Stage { client: FakeClient; studio: Studio }
 
 const never = () => new Promise<never>(() => {});
-const ready = ({ client }: Stage) => client.emit('ready', { base: 'embedded', sizeBytes: 37.6e6, imageSize: 128 });
+const ready = ({ client }: Stage) => client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 37.6e6, imageSize: 128, sees: true });
 const press = (id: string) => document.querySelector<HTMLElement>(`[data-testid="${id}"]`)?.click();
 /** One paint, so that what was asked stands on the page. */
 const painted = () => new Promise((resolve) => setTimeout(resolve, 100));

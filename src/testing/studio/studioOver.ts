@@ -14,7 +14,7 @@ export function studioOver(client: FakeClient, changes: Partial<Environment> = {
   let count = 0;
   const timers: (() => void)[] = [];
   const studio = createStudio({
-    client, read: async () => new Response('{}'), memory: null, persist: async () => true, newId: () => `id-${count++}`,
+    client, read: async () => new Response('{}'), memory: null, persist: async () => true, newId: () => `id-${count++}`, reload: () => undefined,
     later: (_ms, run) => { timers.push(run); return () => { const at = timers.indexOf(run); if (at >= 0) timers.splice(at, 1); }; },
     ...changes,
   });

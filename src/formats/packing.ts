@@ -20,6 +20,9 @@ export interface Packing {
   symmetric?: boolean;
 }
 
+/** Packed weights that lie somewhere: how they are packed, and how to get them. */
+export interface PackedLayer { packing: Packing; read(): Promise<PackedValues> }
+
 export interface PackedValues {
   precision: Precision;
   inFeatures: number;

@@ -5,7 +5,7 @@
  */
 import { Fault } from '../protocol/faults';
 import { invariant } from '../engine/invariant';
-import type { PackedValues } from './packing';
+import type { PackedLayer } from './packing';
 import { toFloat32, valueBytes } from './tensorBytes';
 
 /** The format's own limit; a longer header is no safetensors file. */
@@ -27,7 +27,7 @@ export interface TensorSource {
   shape(key: string): readonly number[];
   read(key: string): Promise<Float32Array>;
   readRows(key: string, from: number, to: number): Promise<Float32Array>;
-  packed?(key: string): (() => Promise<PackedValues>) | null;
+  packed?(key: string): PackedLayer | null;
 }
 
 const invalid = (file: string, found: string) =>

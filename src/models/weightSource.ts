@@ -1,4 +1,4 @@
-import type { PackedValues } from '../formats/packing';
+import type { PackedLayer } from '../formats/packing';
 
 /**
  * Where a model's tensors come from. Models never fetch: whoever builds one hands it a WeightSource backed by storage,
@@ -14,8 +14,8 @@ export interface WeightSource {
   read(key: string): Promise<Float32Array>;
   /** Rows [from, to) of the first axis longer than 1; for tables of which little is needed (SD3.5's pos_embed, [1, rows, width]). */
   readRows(key: string, from: number, to: number): Promise<Float32Array>;
-  /** Where linear layers may be stored packed: reads such a tensor ready for the engine, [in,out]; null where it is stored otherwise. */
-  packed?(key: string): (() => Promise<PackedValues>) | null;
+  /** Where linear layers may be stored packed: such a tensor ready for the engine, [in,out]; null where it is stored otherwise. */
+  packed?(key: string): PackedLayer | null;
 }
 
 /** One base model in diffusers folder layout: configs as JSON, weights by folder. */

@@ -4,7 +4,7 @@
  */
 import { frozenLinear, frozenPacked, type FrozenLinear } from '../engine/ops';
 import { placePacked } from '../engine/packed/packedMatrix';
-import type { PackedValues, Packing } from '../formats/packing';
+import type { PackedLayer, Packing } from '../formats/packing';
 import { tensor, tensor1d, type Tensor, type Tensor1D } from '../engine/tf';
 import { Fault } from '../protocol/faults';
 import type { WeightSource } from './weightSource';
@@ -19,7 +19,7 @@ export interface LayerWeights {
   /** [in,out] */
   values(): Promise<Float32Array>;
   /** As they are stored, where they are stored packed. */
-  packed: (() => Promise<PackedValues>) | null;
+  packed: PackedLayer | null;
 }
 
 /** Makes a layer of its weights: packs them, or leaves them where they are until they are needed. */
@@ -27,7 +27,7 @@ export type LayerMaker = (inFeatures: number, outFeatures: number, weights: Laye
 
 /** Weights that are stored packed stay so, whatever is asked for. */
 export const packedLayer = (packing: Packing): LayerMaker => async (inFeatures, outFeatures, { values, packed }, bias) =>
-  packed ? frozenPacked(placePacked(await packed()), bias) : frozenLinear(await values(), inFeatures, outFeatures, bias, packing);
+  packed ? frozenPacked(placePacked(await packed.read()), bias) : frozenLinear(await values(), inFeatures, outFeatures, bias, packing);
 
 export class WeightReader {
   private readonly used = new Set<string>();

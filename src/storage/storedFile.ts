@@ -88,7 +88,10 @@ export function storedFile(db: Database, manifest: FileManifest, { path, repair,
         keys: () => Object.keys(tensors),
         has: (key) => Object.hasOwn(tensors, key),
         shape: (key) => entry(key).shape,
-        packed: (key) => (entry(key).packing ? () => packedValues(key) : null),
+        packed: (key) => {
+          const { packing } = entry(key);
+          return packing ? { packing, read: () => packedValues(key) } : null;
+        },
         read: async (key) => (entry(key).packing ? turned(await packedValues(key)) : numbers(key, entry(key).begin, entry(key).end)),
         readRows: async (key, from, to) => numbers(key, ...rowRange(entry(key), from, to)),
       };

@@ -3,6 +3,6 @@ export { geluErf, geluTanh, quickGelu } from './activations';
 export { attention, type AttentionOptions } from './attention';
 export { gatedResidual } from './gatedResidual';
 export { joinTokens } from './joinTokens';
-export { disposeLinear, evictLinear, frozenLinear, frozenPacked, linear, residentLinear, type FrozenLinear, type LoraPair, type Products } from './linear';
+export { disposeLinear, evictLinear, frozenAway, frozenLinear, frozenPacked, linear, placeLinear, residentLinear, withdrawLinear, type FrozenLinear, type LoraPair, type Products } from './linear';
 export { layerNorm, normModulate, rmsNorm } from './norms';
 export { alias, withGradient } from './withGradient';

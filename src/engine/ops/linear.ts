@@ -7,8 +7,8 @@
 import { invariant } from '../invariant';
 import { loraGradient, loraLow } from '../kernels/lora';
 import { packedLinear, packedLinearGradient } from '../kernels/packedLinear';
-import { disposePacked, packMatrix, unpackMatrix, type OnGpu, type PackedMatrix } from '../packed/packedMatrix';
-import type { Packing } from '../../formats/packing';
+import { packedSizes, type PackedValues, type Packing } from '../../formats/packing';
+import { disposePacked, packMatrix, placePacked, unpackMatrix, type OnGpu, type PackedMatrix } from '../packed/packedMatrix';
 import { add, fused, getBackend, keep, matMul, mul, reshape, tensor2d, tidy, transpose, type Tensor, type Tensor1D, type Tensor2D } from '../tf';
 import { withGradient } from './withGradient';
 
@@ -133,6 +133,25 @@ export function frozenLinear(values: Float32Array, inFeatures: number, outFeatur
 export function frozenPacked(packed: PackedMatrix, bias: Tensor1D | null): FrozenLinear {
   const { inFeatures, outFeatures, sizeBytes } = packed;
   return { name: '', inFeatures, outFeatures, bias, packed, sizeBytes, weight: null, transposed: null, products: packed.place === 'gpu' ? kernels : composed };
+}
+
+/** A layer whose packed weights come and go (placeLinear, withdrawLinear); at first they are away. The bias becomes its own and stays. */
+export function frozenAway(inFeatures: number, outFeatures: number, packing: Packing, bias: Tensor1D | null): FrozenLinear {
+  const { words, scales } = packedSizes(inFeatures, outFeatures, packing);
+  return { name: '', inFeatures, outFeatures, bias, packed: null, sizeBytes: 4 * (words + scales), weight: null, transposed: null, products: getBackend() === 'webgpu' ? kernels : composed };
+}
+
+/** Puts the weights of a layer that are away in their place. */
+export function placeLinear(w: FrozenLinear, values: PackedValues): void {
+  invariant(!w.packed && !w.weight, `the weights of “${w.name}” are in place already`);
+  w.packed = placePacked(values);
+}
+
+/** Takes them away again. */
+export function withdrawLinear(w: FrozenLinear): void {
+  evictLinear(w);
+  if (w.packed) disposePacked(w.packed);
+  w.packed = null;
 }
 
 /** Unpacks the weights to a tensor that stays until evictLinear. Nothing to do on WebGPU, or for a float32 layer. */

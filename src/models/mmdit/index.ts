@@ -48,6 +48,7 @@ export async function textStates(model: Mmdit, input: MmditInput, between: Betwe
 
 export function disposeMmdit(model: Mmdit): void {
   const attentions = model.blocks.flatMap((block) => [block.x.attention, block.context.attention, ...(block.dual ? [block.dual] : [])]);
+  model.residency?.dispose?.();
   mmditLayers(model).forEach(disposeLinear);
   for (const { normQ, normK } of attentions) [normQ, normK].forEach((norm) => norm?.dispose());
   model.positions.dispose();

@@ -47,6 +47,8 @@ export interface Mmdit {
 export interface Residency {
   enter(index: number): Promise<void> | void;
   leave(index: number): void;
+  /** The model is being disposed of: what is still on its way must not arrive. */
+  dispose?(): void;
 }
 
 export interface MmditInput {

@@ -12,6 +12,7 @@ import { WeightReader, type LayerMaker } from '../weights';
 import type { WeightSource } from '../weightSource';
 import { originalKey, ORIGINAL_PREFIX } from './keys';
 import { blockLayers, unpackedAtWork } from './residency';
+import { layersAway, streamedBlocks, type Fetchers } from './streaming';
 import type { AttentionWeights, BlockWeights, Mmdit, MmditConfig, StreamWeights } from './types';
 
 /** Sinusoids of the timestep embedding; the same in every SD3 model. */
@@ -132,6 +133,8 @@ export interface LoadOptions {
   maxPatches?: number;
   /** Makes the blocks' linear layers; float32 by default. What stands before and after the blocks is always float32. */
   blockLayer?: LayerMaker;
+  /** Room for the blocks' weights: they are fetched while the model runs, and as many stay as it holds. Without it all are in place. */
+  streamBytes?: number;
 }
 
 /** Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`, `base-mismatch`. */
@@ -155,8 +158,11 @@ export async function loadMmdit(source: WeightSource, config?: unknown, options:
     normOut: await reader.linear('norm_out.linear', c.hidden, 2 * c.hidden),
     projectOut: await reader.linear('proj_out', c.hidden, c.patch ** 2 * c.outChannels),
   };
-  for (let i = 0; i < c.depth; i++) model.blocks.push(await block(reader, c, i, options.blockLayer));
-  if (model.blocks.some((w) => blockLayers(w).some(({ packed }) => packed?.place === 'memory'))) model.residency = unpackedAtWork(model.blocks);
+  const fetchers: Fetchers = new Map();
+  const make = options.streamBytes === undefined ? options.blockLayer : layersAway(fetchers);
+  for (let i = 0; i < c.depth; i++) model.blocks.push(await block(reader, c, i, make));
+  if (options.streamBytes !== undefined) model.residency = streamedBlocks(model.blocks, fetchers, options.streamBytes);
+  else if (model.blocks.some((w) => blockLayers(w).some(({ packed }) => packed?.place === 'memory'))) model.residency = unpackedAtWork(model.blocks);
   reader.finish(prefix);
   return model;
 }

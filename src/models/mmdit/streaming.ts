@@ -1,0 +1,150 @@
+/**
+ * Blocks whose weights are fetched while the model runs: a set that stays, as large as the room allows, and places through which the
+ * others pass. While one block computes the next is fetched, in whichever direction the pass goes. A block that was left stays in
+ * its place until the place is needed, so that the turn from forward to backward fetches nothing.
+ */
+import { evictLinear, frozenAway, placeLinear, residentLinear, withdrawLinear, type FrozenLinear } from '../../engine/ops';
+import { invariant } from '../../engine/invariant';
+import type { PackedValues } from '../../formats/packing';
+import { Fault } from '../../protocol/faults';
+import type { LayerMaker } from '../weights';
+import { blockLayers, countedHolders } from './residency';
+import type { BlockWeights, Residency } from './types';
+
+/** Fetches a layer's packed weights. */
+export type Fetchers = Map<FrozenLinear, () => Promise<PackedValues>>;
+
+/** Makes layers whose weights are away, and notes in `fetchers` how to get them. Fault `base-mismatch` for weights that are not stored packed. */
+export const layersAway = (fetchers: Fetchers): LayerMaker => (inFeatures, outFeatures, { packed }, bias) => {
+  if (!packed) throw new Fault('base-mismatch', 'The weights of this model cannot be streamed: they are not stored packed.', 'Import the model again.');
+  const layer = frozenAway(inFeatures, outFeatures, packed.packing, bias);
+  fetchers.set(layer, () => packed.read());
+  return layer;
+};
+
+const bytesOf = (block: BlockWeights): number => blockLayers(block).reduce((total, { sizeBytes }) => total + sizeBytes, 0);
+
+export interface StreamPlan {
+  /** Blocks 0…staying−1 stay once they have been fetched. */
+  staying: number;
+  /** Places through which the others pass. */
+  places: number;
+  /** Of the blocks' weights at any time. */
+  mostBytes: number;
+}
+
+/** What fits into `roomBytes`; at least one block does, whatever the room. */
+export function planStream(blockBytes: readonly number[], roomBytes: number): StreamPlan {
+  const total = blockBytes.reduce((sum, bytes) => sum + bytes, 0);
+  if (total <= roomBytes) return { staying: blockBytes.length, places: 0, mostBytes: total };
+  const largest = Math.max(...blockBytes);
+  const places = 2 * largest <= roomBytes ? 2 : 1;
+  let staying = 0;
+  let bytes = places * largest;
+  while (bytes + blockBytes[staying]! <= roomBytes) bytes += blockBytes[staying++]!;
+  return { staying, places, mostBytes: bytes };
+}
+
+/** A block's way: away, being fetched, there. */
+interface Place { fetching: Promise<void> | null; there: boolean; held: boolean }
+
+export function streamedBlocks(blocks: readonly BlockWeights[], fetchers: Fetchers, roomBytes: number): Residency & { plan: StreamPlan; /** Blocks fetched so far. */ fetched(): number } {
+  const plan = planStream(blocks.map(bytesOf), roomBytes);
+  const states: Place[] = blocks.map(() => ({ fetching: null, there: false, held: false }));
+  /** Blocks that pass through, the one left longest ago first. */
+  let passing: number[] = [];
+  let [last, direction, fetched] = [-1, 1, 0];
+  let ended = false;
+  /** Who waits for a place. */
+  let waiting: (() => void)[] = [];
+  const wake = () => {
+    const woken = waiting;
+    waiting = [];
+    woken.forEach((resume) => resume());
+  };
+
+  const withdraw = (index: number) => {
+    blockLayers(blocks[index]!).forEach(withdrawLinear);
+    states[index]!.there = false;
+    passing = passing.filter((other) => other !== index);
+  };
+
+  /** Whether there is a place for one more block; gives up the one that was left longest ago for it. */
+  function makePlace(index: number): boolean {
+    if (index < plan.staying) return true;
+    if (passing.length < plan.places) return true;
+    const oldest = passing.find((other) => states[other]!.there && !states[other]!.held);
+    if (oldest === undefined) return false;
+    withdraw(oldest);
+    return true;
+  }
+
+  async function fetch(index: number): Promise<void> {
+    fetched++;
+    const layers = blockLayers(blocks[index]!);
+    const placed: FrozenLinear[] = [];
+    try {
+      for (const layer of layers) {
+        const values = await fetchers.get(layer)!();
+        invariant(!ended, 'the model was disposed of while a block was being fetched');
+        placeLinear(layer, values);
+        placed.push(layer);
+      }
+      states[index]!.there = true;
+    } catch (error) {
+      placed.forEach(withdrawLinear);
+      passing = passing.filter((other) => other !== index);
+      throw error;
+    } finally {
+      states[index]!.fetching = null;
+      wake();
+    }
+  }
+
+  function begin(index: number): Promise<void> {
+    const state = states[index]!;
+    if (index >= plan.staying) passing = [...passing.filter((other) => other !== index), index];
+    state.fetching ??= fetch(index);
+    return state.fetching;
+  }
+
+  /** Fetches the block after this one in the direction of the pass, where there is a place for it. */
+  function lookAhead(index: number): void {
+    const next = index + direction;
+    const state = states[next];
+    if (!state || state.there || state.fetching || (next >= plan.staying && plan.places < 2) || !makePlace(next)) return;
+    begin(next).catch(() => undefined); // who enters it asks again
+  }
+
+  async function arrive(index: number): Promise<void> {
+    const state = states[index]!;
+    while (!state.there) {
+      // passes that overlap may each wait with a block: whoever is there leaves, and wakes the others
+      while (!state.fetching && !makePlace(index)) await new Promise<void>((resume) => waiting.push(resume));
+      await begin(index);
+    }
+    lookAhead(index);
+    blockLayers(blocks[index]!).forEach(residentLinear);
+  }
+
+  const counted = countedHolders({
+    enter(index) {
+      if (last >= 0 && index !== last) direction = index > last ? 1 : -1;
+      if (index === blocks.length - 1) direction = -1;
+      if (index === 0) direction = 1;
+      last = index;
+      const state = states[index]!;
+      state.held = true;
+      if (!state.there) return arrive(index);
+      if (index >= plan.staying) passing = [...passing.filter((other) => other !== index), index];
+      lookAhead(index);
+      blockLayers(blocks[index]!).forEach(residentLinear);
+    },
+    leave(index) {
+      states[index]!.held = false;
+      blockLayers(blocks[index]!).forEach(evictLinear);
+      wake();
+    },
+  });
+  return { ...counted, plan, fetched: () => fetched, dispose: () => { ended = true; } };
+}

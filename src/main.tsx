@@ -6,7 +6,7 @@
 import { openClient } from './protocol/client';
 import type { BackendName } from './protocol/compute';
 import { followDataSet } from './state/dataSet';
-import { BASE_KEY } from './state/models';
+import { BASE_KEY, weightBytes } from './state/models';
 import { isOpen } from './state/run';
 import { createStudio } from './state/studio';
 import { askPersistence } from './storage/quota';
@@ -25,6 +25,7 @@ const client = openClient({
   threads: Number.isInteger(threads) && threads > 0 ? threads : null,
   baseUrl: new URL('base/', document.baseURI).href,
   base: pageMemory()?.getItem(BASE_KEY) ?? 'embedded',
+  weightBytes: weightBytes(pageMemory()),
   session: () => new Worker(new URL('./worker/entry.ts', import.meta.url), { type: 'module', name: 'session' }),
   drafts: () => new Worker(new URL('./worker/draftEntry.ts', import.meta.url), { type: 'module', name: 'drafts' }),
 });

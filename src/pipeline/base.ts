@@ -4,15 +4,17 @@
  */
 import * as v from 'valibot';
 import type { Tensor2D, Tensor3D } from '../engine/tf';
-import { disposeClipText, disposeClipVision, encodeTextAsync, loadClipText, loadClipVision, type ClipText, type ClipVision } from '../models/clip';
+import { disposeClipVision, loadClipVision, type ClipVision } from '../models/clip';
 import { count, readConfig } from '../models/config';
 import { disposeMmdit, loadMmdit, type Mmdit } from '../models/mmdit';
+import type { TextTower } from '../models/text';
 import { makeTokenizer, type Tokenizer } from '../models/tokenizer';
 import { loadAutoencoder, type Autoencoder } from '../models/vae';
 import type { BaseFiles } from '../models/weightSource';
 import { Part, type Lease } from './parts';
 import { PromptCache } from './promptCache';
 import { makeSizes, type Sizes } from './sizes';
+import { loadTextTower } from './textTower';
 
 /** Prompts as the transformer reads them. at[i]: position of [V] in the text stream of row i, −1 where there is none. */
 export interface EncodedPrompts {
@@ -30,7 +32,7 @@ export interface FlowBase extends Pick<Base, 'shift' | 'latentShape'> {
 
 /** The networks. Whoever works with one leases it for as long as that takes. */
 export interface BaseParts {
-  text: Part<ClipText>;
+  text: Part<TextTower>;
   /** Null: this base cannot tell how alike pictures are. */
   vision: Part<ClipVision> | null;
   autoencoder: Part<Autoencoder>;
@@ -56,10 +58,12 @@ const schedulerConfig = v.object({ shift: v.pipe(v.number(), v.finite()) });
 export interface BaseOptions {
   /** Whether the networks stay in memory. Without, each is loaded for its phase and freed after it. */
   partsStay?: boolean;
+  /** Room for the transformer's blocks, where they are stored packed: what does not fit is fetched as it is needed. */
+  streamBytes?: number;
 }
 
 /** Opens the networks that stay one after another, so that no two files are in memory as raw bytes at once. Faults: those of the files, and `base-mismatch` for a config that is not as expected. */
-export async function loadBase(id: string, files: BaseFiles, { partsStay = true }: BaseOptions = {}): Promise<Base> {
+export async function loadBase(id: string, files: BaseFiles, { partsStay = true, streamBytes }: BaseOptions = {}): Promise<Base> {
   const read = <T extends v.GenericSchema>(path: string, schema: T) => files.json(path).then((config) => readConfig(config, schema, path));
   const part = <T>(folder: string, load: (source: Awaited<ReturnType<BaseFiles['weights']>>, config: unknown) => Promise<T>, free: (part: T) => void) =>
     new Part(async () => load(await files.weights(folder), await files.json(`${folder}/config.json`)), free, partsStay);
@@ -68,16 +72,15 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true 
   const { sample_size: side, patch_size: patch, in_channels: channels, pos_embed_max_size: mostPatches } = await read('transformer/config.json', transformerConfig);
   const { shift } = await read('scheduler/scheduler_config.json', schedulerConfig);
   const parts: BaseParts = {
-    text: part('text_encoder', loadClipText, disposeClipText),
+    text: new Part(() => loadTextTower(files), (tower) => tower.dispose(), partsStay),
     vision: (await files.has('image_encoder')) ? part('image_encoder', loadClipVision, disposeClipVision) : null,
     autoencoder: part('vae', loadAutoencoder, (autoencoder) => autoencoder.dispose()),
-    transformer: part('transformer', (source, config) => loadMmdit(source, config), disposeMmdit),
+    transformer: part('transformer', (source, config) => loadMmdit(source, config, { ...(streamBytes !== undefined && { streamBytes }) }), disposeMmdit),
   };
   try {
     if (partsStay) for (const each of Object.values(parts) as (Part<unknown> | null)[]) await each?.use(() => undefined);
     const downscale = await parts.autoencoder.use((autoencoder) => autoencoder.downscale);
-    const empty = await parts.text.use((text) => encodeTextAsync(text, [tokenizer.encode('')], async () => {}));
-    empty.lastNormed.dispose();
+    const empty = await parts.text.use((tower) => tower.encode({ clip: [tokenizer.encode('')] }));
     return {
       id, parts, tokenizer, prompts: new PromptCache(), shift,
       ...makeSizes({ own: { height: side * downscale, width: side * downscale }, downscale, channels, patch, mostPatches }),

@@ -4,7 +4,6 @@
  * they read the class word there. One function derives the Base, Target and class prompts from whatever the user typed.
  */
 import * as tf from '../engine/tf';
-import { encodeTextAsync } from '../models/clip';
 import type { Between } from '../models/steps';
 import { CONCEPT_MARK, STYLE_READING, deriveCaptions, type Spoken } from '../protocol/captions';
 import { Fault } from '../protocol/faults';
@@ -31,8 +30,7 @@ export async function encodePrompts(base: Pick<Base, 'parts' | 'tokenizer'>, pro
   };
   const places = (mark: string) => prompts.map((prompt) => placeOf(prompt, mark));
   const [at, others] = [places(CONCEPT_MARK), Object.fromEntries(Object.keys(named).map((name) => [name, places(`[${name}]`)]))];
-  const encoded = await base.parts.text.use((text) => encodeTextAsync(text, prompts.map((prompt) => tokenizer.encode(spoken(prompt))), between));
-  encoded.lastNormed.dispose();
+  const encoded = await base.parts.text.use((tower) => tower.encode({ clip: prompts.map((prompt) => tokenizer.encode(spoken(prompt))) }, between));
   return { context: encoded.context, pooled: encoded.pooled, at, ...(Object.keys(named).length > 0 && { named: others }) };
 }
 

@@ -21,6 +21,8 @@ export interface ClientOptions {
   baseUrl: string;
   /** `embedded`, or an imported model's id. */
   base: string;
+  /** Room for a large model's weights on the device; null: as much as they need. */
+  weightBytes: number | null;
   /** Makes the two workers; a new one replaces a dead one. */
   session(): WorkerLike;
   drafts(): WorkerLike;
@@ -89,8 +91,8 @@ export function openClient(options: ClientOptions): Client {
       died(`The worker stopped${text ? `: ${text}` : ''}.`);
     });
     stopWatching = watchWorker(started, (why) => died(why === 'ended' ? 'The browser ended the worker.' : 'The worker did not answer for a minute.'));
-    const { backend, threads, baseUrl, base } = options;
-    const found = await ask('open', { backend, threads, baseUrl, base, port: lane.connect(), before: compute, avoid });
+    const { backend, threads, baseUrl, base, weightBytes } = options;
+    const found = await ask('open', { backend, threads, baseUrl, base, weightBytes, port: lane.connect(), before: compute, avoid });
     // once left, WebGPU is not taken up again by this page: every change costs the last digits
     if (compute?.backend === 'webgpu' && found.compute.backend !== 'webgpu') avoid = found.compute.reason;
     compute = found.compute;

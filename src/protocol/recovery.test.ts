@@ -50,7 +50,7 @@ function studio(answers: Partial<Record<RequestName, Answer>> = {}) {
   const drafts: FakeWorker[] = [];
   const all = { open: { compute: gpu }, continueRun: ({ runId }: { runId: string }) => run({ runId, step: 5 }), ...answers };
   const make = (list: FakeWorker[]) => () => { const worker = new FakeWorker(all); list.push(worker); return worker; };
-  const client = openClient({ backend: 'auto', threads: null, baseUrl: 'base/', base: 'embedded', session: make(sessions), drafts: make(drafts) });
+  const client = openClient({ backend: 'auto', threads: null, baseUrl: 'base/', base: 'embedded', weightBytes: null, session: make(sessions), drafts: make(drafts) });
   clients.push(client);
   const heard: string[] = [];
   client.on('fault', ({ message }) => heard.push(`fault: ${message}`));

@@ -30,11 +30,26 @@ export interface ModelsSlice {
   stopModelWork(): void;
   checkModel(modelId: string): Promise<void>;
   deleteModel(modelId: string): Promise<void>;
+  /** How much of the device's memory a large model's weights may take: what does not fit is fetched from storage while it computes. */
+  weightRoom: WeightRoom;
+  /** Holds from the next time the model is opened; reloads the page where it is in use. */
+  setWeightRoom(room: WeightRoom): void;
   /** Reloads the page into that base. */
   useModel(modelId: string): void;
 }
 
 export const BASE_KEY = 'lamina.base';
+const ROOM_KEY = 'lamina.weightRoom';
+/** In GB; null: as much as the weights need. */
+export type WeightRoom = 1 | 2 | 3 | 4 | null;
+export const WEIGHT_ROOMS: readonly WeightRoom[] = [1, 2, 3, 4, null];
+
+const roomIn = (memory: Pick<Storage, 'getItem'> | null): WeightRoom => WEIGHT_ROOMS.find((room) => String(room) === memory?.getItem(ROOM_KEY)) ?? null;
+/** Room for the weights of a large model on the device, as it was chosen. */
+export const weightBytes = (memory: Pick<Storage, 'getItem'> | null): number | null => {
+  const room = roomIn(memory);
+  return room && room * 1e9;
+};
 
 export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
   let stop: AbortController | null = null;
@@ -68,7 +83,7 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
   });
 
   return {
-    models: [], modelFiles: [], modelAddresses: [], survey: null, importPrecision: 'int8', modelWork: null, importProgress: null, checking: null, modelFault: null,
+    models: [], modelFiles: [], modelAddresses: [], survey: null, importPrecision: 'int8', weightRoom: roomIn(env.memory), modelWork: null, importProgress: null, checking: null, modelFault: null,
 
     async refreshModels() {
       await refresh().catch((error: unknown) => { const fault = faultOf(error); set({ modelFault: fault && { modelId: null, fault } }); });
@@ -88,6 +103,14 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
     forgetModelFiles() {
       token = null;
       set({ modelFiles: [], modelAddresses: [], survey: null, modelFault: null });
+    },
+
+    setWeightRoom(weightRoom) {
+      if (weightRoom === get().weightRoom) return;
+      if (isMoving(get().run)) return get().notify('Stop learning first: it goes on from there another time.');
+      env.memory?.setItem(ROOM_KEY, String(weightRoom));
+      set({ weightRoom });
+      if (get().ready && get().ready!.base !== 'embedded') env.reload();
     },
 
     setImportPrecision: (importPrecision) => set({ importPrecision }),

@@ -23,6 +23,8 @@ export const EMBEDDED = 'embedded';
 const EMBEDDED_NAME = 'Embedded base';
 /** Networks of a base up to this size stay in memory; of larger ones each is loaded for its phase. */
 const STAYING_BYTES = 400e6;
+/** Without a GPU a large model's weights lie in this worker's own memory. */
+const WASM_ROOM_BYTES = 1e9;
 /** A reading that fails because its device is gone may be known this long before the loss itself. */
 const LOSS_MS = 1000;
 /** Counts up when kernels change in the last bit; part of what a bit-identical resume needs. */
@@ -38,6 +40,7 @@ export class Opening {
   private database: Promise<Database> | null = null;
   private drafts: MessagePort | null = null;
   private baseUrl = '';
+  private weightBytes: number | null = null;
   /** The base that is open, or being opened. */
   baseId = EMBEDDED;
   private loss: Fault | null = null;
@@ -46,10 +49,11 @@ export class Opening {
   constructor(private readonly host: Host, readonly platform: Platform) {}
 
   /** Faults: `backend-unavailable`, `storage-refused`, `storage-newer`. Those of loading the base come as `fault` events. */
-  async open({ backend, threads, baseUrl, base, port, before, avoid }: ParamsOf<'open'>): Promise<{ compute: Compute }> {
+  async open({ backend, threads, baseUrl, base, weightBytes, port, before, avoid }: ParamsOf<'open'>): Promise<{ compute: Compute }> {
     this.drafts = port;
     this.baseUrl = baseUrl;
     this.baseId = base;
+    this.weightBytes = weightBytes;
     this.database = openDatabase();
     const [db, compute] = await Promise.all([
       this.database,
@@ -159,7 +163,9 @@ export class Opening {
   }
 
   private async loadFrom(stored: StoredBase, name: string): Promise<Opened> {
-    const base = await loadBase(this.baseId, stored, { partsStay: stored.sizeBytes <= STAYING_BYTES });
+    const large = stored.sizeBytes > STAYING_BYTES;
+    const room = this.weightBytes ?? (this.compute?.backend === 'webgpu' ? null : WASM_ROOM_BYTES);
+    const base = await loadBase(this.baseId, stored, { partsStay: !large, ...(large && room !== null && { streamBytes: room }) });
     this.send({ kind: 'decoder', decoder: await decoderParts({ stored, base }) });
     this.host.emit('ready', { base: this.baseId, name, sizeBytes: stored.sizeBytes, imageSize: base.pictureSize().width, sees: base.parts.vision !== null });
     return { base, stored };

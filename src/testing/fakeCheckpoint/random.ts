@@ -20,7 +20,7 @@ const HEAD = 64;
 
 /**
  * The model made narrow: every width that counts features is multiplied by √scale, in whole heads, so that about `scale` of its
- * weights are left and it still fits together (and the text encoders to the transformer). Names, depth and kernels stay.
+ * weights are left and it still fits together (and the text encoders to the transformer). Names, depth, kernels and vocabulary stay.
  */
 function narrowed(shapes: Shapes, model: FakeModel, scale: number): Shapes {
   if (scale === 1) return shapes;
@@ -34,11 +34,11 @@ function narrowed(shapes: Shapes, model: FakeModel, scale: number): Shapes {
   } else add(model === 'clip-l' ? 768 : 1280, model === 'clip-l' ? clipL : clipG);
   const positions = Math.round(384 * Math.sqrt(scale) / 2) * 2;
   widths.set(384 ** 2, positions ** 2);
-  return Object.fromEntries(Object.entries(shapes).map(([key, shape]) => [key, key.startsWith('first_stage_model.') || key.includes('token_embedding') ? embedded(key, shape, widths) : shape.map((size) => widths.get(size) ?? size)]));
+  return Object.fromEntries(Object.entries(shapes).map(([key, shape]) => [key, shape.map((size) => (key.startsWith('first_stage_model.') ? NARROW_AUTOENCODER : widths).get(size) ?? size)]));
 }
 
-/** The vocabulary stays whole; the autoencoder as it is. */
-const embedded = (key: string, shape: number[], widths: Map<number, number>) => (key.includes('token_embedding') ? [shape[0]!, widths.get(shape[1]!) ?? shape[1]!] : shape);
+/** A quarter of its width; latents have sixteen channels still. */
+const NARROW_AUTOENCODER = new Map([[128, 32], [256, 64], [512, 128]]);
 
 /** Values drawn once and used again and again, from another place each time. */
 const POOL = 1 << 20;

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import * as tf from '../../engine/tf';
-import { encodeImageAsync, encodeTextAsync } from '../../models/clip';
+import { encodeImageAsync } from '../../models/clip';
 import { velocity } from '../../models/mmdit';
 import { disposeBase, flowing, loadBase, type EncodedPrompts } from '../../pipeline/base';
 import { guidedField, untouched } from '../../pipeline/sampling/fields';
@@ -30,7 +30,7 @@ export async function goldenRows(dir: string, baseDir: string): Promise<Row[]> {
   const ids = prompts.map(base.tokenizer.encode);
   await check('ids', ids.flat(), 'ids', 0);
   const { text: textPart, vision, autoencoder } = base.parts;
-  const text = await textPart.use((encoder) => encodeTextAsync(encoder, ids, async () => {}));
+  const text = await textPart.use((tower) => tower.encode({ clip: ids }));
   await check('context', await values(text.context), 'context', ONCE);
   await check('pooled', await values(text.pooled), 'pooled', ONCE);
 

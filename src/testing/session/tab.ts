@@ -68,7 +68,7 @@ export async function openTab({ locks, platform: changes, fragment = '' }: TabOp
     return seen.get(event);
   };
 
-  const client = openClient({ backend: 'wasm', threads: 1, baseUrl: 'base/', base: 'embedded', session: () => worker((wire) => void serve(wire, (host) => makeSession(host, platform))), drafts: () => worker((wire) => serveDrafts(wire, platform)) });
+  const client = openClient({ backend: 'wasm', threads: 1, baseUrl: 'base/', base: 'embedded', weightBytes: null, session: () => worker((wire) => void serve(wire, (host) => makeSession(host, platform))), drafts: () => worker((wire) => serveDrafts(wire, platform)) });
   client.on('picture', (picture) => pictures.push(picture));
   const request: typeof client.request = (name, params, options) => {
     asked.push({ name, params });

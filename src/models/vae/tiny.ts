@@ -1,33 +1,20 @@
 /** diffusers' AutoencoderTiny in NHWC. */
-import { add, clipByValue, concat, div, fused, mul, relu, reshape, sub, tanh, tidy, type Tensor, type Tensor4D } from '../../engine/tf';
+import { add, clipByValue, div, mul, relu, sub, tanh, tidy, type Tensor, type Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
 import { drainAsync, type Between, type Steps } from '../steps';
 import type { WeightSource } from '../weightSource';
 import type { Autoencoder } from './autoencoder';
-import { disposeTinyWeights, loadTinyWeights, type Convolution, type Layer, type TinyWeights } from './weights';
+import { convolve, convolveDoubled } from './convolution';
+import { disposeTinyWeights, loadTinyWeights, type Layer, type TinyWeights } from './tinyWeights';
 
 /** Latents are squeezed to ±3 before decoding: diffusers' `latent_magnitude`, fixed in its decoder. */
 const LATENT_MAGNITUDE = 3;
 
-const convolve = (x: Tensor4D, { filter, bias }: Convolution, stride: 1 | 2, activation: 'relu' | 'linear'): Tensor4D =>
-  fused.conv2d({ x, filter, strides: stride, pad: 1, dimRoundingMode: 'floor', activation, ...(bias ? { bias } : {}) }) as Tensor4D;
-
-/** Upsampling and convolution in one: each phase reaches one pixel up or down, left or right. */
-function doubled(x: Tensor4D, phases: readonly Convolution[]): Tensor4D {
-  const [b, h, w] = x.shape;
-  const reach = (phase: number): [number, number] => (phase === 0 ? [1, 0] : [0, 1]);
-  const parts = phases.map(({ filter, bias }, i) =>
-    fused.conv2d({ x, filter, strides: 1, pad: [[0, 0], reach(i >> 1), reach(i & 1), [0, 0]], activation: 'linear', ...(bias ? { bias } : {}) }) as Tensor4D);
-  const channels = parts[0]!.shape[3];
-  const rows = [0, 2].map((top) => reshape(concat([parts[top]!, parts[top + 1]!], 3), [b, h, 1, 2 * w, channels])); // columns interleaved
-  return reshape(concat(rows, 2), [b, 2 * h, 2 * w, channels]);
-}
-
 function runLayer(x: Tensor4D, layer: Layer): Tensor4D {
-  if (layer.kind === 'upsampled') return doubled(x, layer.phases);
-  if (layer.kind === 'convolution') return convolve(x, layer.convolution, layer.stride, layer.relu ? 'relu' : 'linear');
+  if (layer.kind === 'upsampled') return convolveDoubled(x, layer.phases);
+  if (layer.kind === 'convolution') return convolve(x, layer.convolution, { stride: layer.stride, relu: layer.relu });
   const [first, second, third] = layer.convolutions;
-  return relu(add<Tensor4D>(convolve(convolve(convolve(x, first, 1, 'relu'), second, 1, 'relu'), third, 1, 'linear'), x));
+  return relu(add<Tensor4D>(convolve(convolve(convolve(x, first, { relu: true }), second, { relu: true }), third), x));
 }
 
 /** Layer by layer, so that only two layers' pictures exist at a time; takes `x` over. */

@@ -58,7 +58,14 @@ describe('tiny autoencoder', () => {
     vae.dispose();
   });
 
-  it.each(['AutoencoderKL', undefined, 'toString'])('refuses one of the class %s', async (_class_name) => {
+  it.each(['AutoencoderDC', 'toString'])('refuses one of the class %s', async (_class_name) => {
     await expect(loadAutoencoder(await files.weights('vae'), { ...(await files.json('vae/config.json') as object), _class_name })).rejects.toMatchObject({ code: 'base-mismatch', subject: 'vae/config.json' });
+  });
+
+  it('is known by its keys where no config tells, and named where it is not what the config says', async () => {
+    const vae = await loadAutoencoder(await files.weights('vae'));
+    expect([vae.latentChannels, vae.downscale]).toEqual([16, 8]);
+    vae.dispose();
+    await expect(loadAutoencoder(await files.weights('vae'), { _class_name: 'AutoencoderKL' })).rejects.toMatchObject({ code: 'tensor-missing', subject: 'decoder.conv_in.weight' });
   });
 });

@@ -2,22 +2,18 @@
  * Builds the layers of diffusers' AutoencoderTiny from its tensors. What each numbered layer is follows from its keys:
  * `.conv.0…4` a residual block, `.weight` a convolution (in the encoder one without bias halves the picture), a gap in
  * the decoder's numbers an upsampling (number 1 is the ReLU behind the first convolution). Either half may be absent.
- * A 3 × 3 convolution of a picture doubled by nearest neighbours is four 2 × 2 ones of the picture itself, one for each
- * place in a doubled pixel: 4/9 of the work, so the two are read as one layer.
  */
 import * as v from 'valibot';
-import { add, clone, concat, split, tensor4d, tidy, type Tensor, type Tensor1D, type Tensor4D } from '../../engine/tf';
 import { Fault } from '../../protocol/faults';
 import { readConfig } from '../config';
 import { WeightReader } from '../weights';
 import type { WeightSource } from '../weightSource';
+import { disposeConvolution, phasesOf, readConvolution, type Convolution, type Phases } from './convolution';
 
-/** filter [3,3,in,out] */
-export interface Convolution { filter: Tensor4D; bias: Tensor1D | null }
 export type Layer =
   | { kind: 'convolution'; convolution: Convolution; stride: 1 | 2; relu: boolean }
   | { kind: 'block'; convolutions: [Convolution, Convolution, Convolution] }
-  | { kind: 'upsampled'; phases: [Convolution, Convolution, Convolution, Convolution] };
+  | { kind: 'upsampled'; phases: Phases };
 
 export interface TinyWeights {
   encoder: Layer[] | null;
@@ -28,31 +24,6 @@ export interface TinyWeights {
   shiftFactor: number;
 }
 
-/** The four 2 × 2 filters: rows (0, 1+2) or (0+1, 2) of the 3 × 3 one, and columns likewise. Order: rows, then columns. */
-function phasesOf({ filter, bias }: Convolution): [Convolution, Convolution, Convolution, Convolution] {
-  const halves = (x: Tensor4D, axis: 1 | 0): [Tensor4D, Tensor4D] => {
-    const [first, second, third] = split(x, 3, axis) as [Tensor4D, Tensor4D, Tensor4D];
-    return [concat([first, add(second, third)], axis) as Tensor4D, concat([add(first, second), third], axis) as Tensor4D];
-  };
-  const filters = tidy(() => halves(filter, 0).flatMap((rows) => halves(rows, 1)) as unknown as Tensor) as unknown as Tensor4D[];
-  filter.dispose();
-  return filters.map((part, i) => ({ filter: part, bias: i === 0 ? bias : bias && clone(bias) })) as [Convolution, Convolution, Convolution, Convolution];
-}
-
-async function convolution(reader: WeightReader, name: string): Promise<Convolution> {
-  const [out = 0, inputs = 0, height = 0, width = 0] = reader.shape(`${name}.weight`);
-  const read = await reader.values(`${name}.weight`, [out, inputs, height, width]);
-  const area = height * width;
-  const values = new Float32Array(read.length);
-  for (let o = 0; o < out; o++) {
-    for (let i = 0; i < inputs; i++) for (let p = 0; p < area; p++) values[(p * inputs + i) * out + o] = read[(o * inputs + i) * area + p]!;
-  }
-  return {
-    filter: tensor4d(values, [height, width, inputs, out]),
-    bias: reader.has(`${name}.bias`) ? await reader.vector(`${name}.bias`, out) : null,
-  };
-}
-
 async function layers(source: WeightSource, reader: WeightReader, half: 'encoder' | 'decoder'): Promise<Layer[] | null> {
   const prefix = `${half}.layers.`;
   const numbers = source.keys().filter((key) => key.startsWith(prefix)).map((key) => Number(key.slice(prefix.length).split('.')[0]));
@@ -61,10 +32,10 @@ async function layers(source: WeightSource, reader: WeightReader, half: 'encoder
   for (let i = 0; i <= Math.max(...numbers); i++) {
     const at = `${prefix}${i}`;
     if (reader.has(`${at}.conv.0.weight`)) {
-      const part = (n: number) => convolution(reader, `${at}.conv.${n}`);
+      const part = (n: number) => readConvolution(reader, `${at}.conv.${n}`);
       list.push({ kind: 'block', convolutions: [await part(0), await part(2), await part(4)] });
     } else if (reader.has(`${at}.weight`)) {
-      const read = await convolution(reader, at);
+      const read = await readConvolution(reader, at);
       if (half === 'decoder' && i > 2 && !numbers.includes(i - 1)) list.push({ kind: 'upsampled', phases: phasesOf(read) });
       else list.push({ kind: 'convolution', convolution: read, stride: half === 'encoder' && !read.bias ? 2 : 1, relu: half === 'decoder' && i === 0 });
     }
@@ -90,9 +61,6 @@ export async function loadTinyWeights(source: WeightSource, config: unknown): Pr
 export function disposeTinyWeights({ encoder, decoder }: TinyWeights): void {
   for (const layer of [...(encoder ?? []), ...(decoder ?? [])]) {
     const all = layer.kind === 'block' ? layer.convolutions : layer.kind === 'upsampled' ? layer.phases : [layer.convolution];
-    all.forEach(({ filter, bias }) => {
-      filter.dispose();
-      bias?.dispose();
-    });
+    all.forEach(disposeConvolution);
   }
 }

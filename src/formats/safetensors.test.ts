@@ -54,10 +54,16 @@ describe('reading', () => {
   it.each([
     ['shorter than its length field', new Uint8Array(5), 'needs at least 8'],
     ['a header longer than the file', file({}, 0, 4000), 'claims 4000 bytes'],
-    ['a header beyond the limit', file({}, 0, 2 ** 40), 'more than the format allows'],
+    ['a header beyond the limit', file({}, 0, 2 ** 40), 'more than this app reads'],
     ['no JSON', file('<html></html>', 0), 'not readable JSON'],
     ['a list', file([], 0), 'not an object'],
-    ['a kind unknown', file({ a: { dtype: 'Q4', shape: [1], data_offsets: [0, 4] } }, 4), '"Q4"'],
+    ['a kind unknown', file({ a: { dtype: 'Q4', shape: [1], data_offsets: [0, 4] } }, 4), '“Q4”'],
+    ['a kind every object has', file({ a: { dtype: 'constructor', shape: [1], data_offsets: [0, 4] } }, 4), '“constructor”'],
+    ['a name twice, once in escapes', file('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 4), 'names “a” twice'],
+    ['a shape given twice', file('{"a":{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,4]}}', 4), 'names “shape” twice'],
+    ['a byte order mark', file('\ufeff{}', 0), 'not readable JSON'],
+    ['a shape beyond all numbers', file({ a: { dtype: 'F32', shape: [2 ** 40, 2 ** 40, 2 ** 40], data_offsets: [0, 4] } }, 4), 'larger than any file'],
+    ['metadata as a list', file({ __metadata__: ['a'] }, 0), 'not all text'],
     ['a negative dimension', file({ a: { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } }, 4), 'no proper shape'],
     ['no byte range', file({ a: { dtype: 'F32', shape: [1] } }, 4), 'no proper byte range'],
     ['a range outside', file({ a: f32(0, 16) }, 8), 'of a file of'],
@@ -84,6 +90,26 @@ describe('kinds of numbers', () => {
 
   it('takes bfloat16 as the upper half of float32', () => {
     expect([...toFloat32(new Uint8Array(new Uint16Array([0x3f80, 0xc049, 0x0001]).buffer), 'BF16')]).toEqual([1, -3.140625, 2 ** -133]);
+  });
+
+  it('takes all 8-bit floats exactly: E4M3 without infinities up to 448, E5M2 as the upper byte of a half', () => {
+    const all = Uint8Array.from({ length: 256 }, (_, bits) => bits);
+    const [e4m3, e5m2] = [toFloat32(all, 'F8_E4M3'), toFloat32(all, 'F8_E5M2')];
+    // zero, smallest, largest subnormal, smallest normal, one, the largest, not a number; then the same below zero
+    expect([0x00, 0x01, 0x07, 0x08, 0x38, 0x3c, 0x7e, 0x7f].map((bits) => e4m3[bits])).toEqual([0, 2 ** -9, 7 * 2 ** -9, 2 ** -6, 1, 1.5, 448, NaN]);
+    expect([0x80, 0x81, 0xb8, 0xfe, 0xff].map((bits) => e4m3[bits])).toEqual([-0, -(2 ** -9), -1, -448, NaN]);
+    expect([0x00, 0x01, 0x3c, 0x3e, 0x7b, 0x7c, 0x7d, 0x7f, 0xfc, 0xc0].map((bits) => e5m2[bits])).toEqual([0, 2 ** -16, 1, 1.5, 57344, Infinity, NaN, NaN, -Infinity, -2]);
+    expect(new Set(e4m3).size).toBe(254) // ±0 are one, both NaN another;
+    for (let bits = 1; bits < 0x7f; bits++) expect(e4m3[bits]!, String(bits)).toBeGreaterThan(e4m3[bits - 1]!);
+    for (let bits = 1; bits <= 0x7c; bits++) expect(e5m2[bits]!, String(bits)).toBeGreaterThan(e5m2[bits - 1]!);
+  });
+
+  it('reads a file of them, scales beside the weights as tensors of their own', async () => {
+    const source = openSafetensors(file({ w: { dtype: 'F8_E4M3', shape: [2, 2], data_offsets: [0, 4] }, 'w.scale_weight': f32(4, 8, []) }, 8));
+    expect(source.shape('w')).toEqual([2, 2]);
+    expect([...(await source.readRows('w', 1, 2))]).toEqual([0, 0]);
+    expect(await source.read('w.scale_weight')).toHaveLength(1);
+    expect(() => openSafetensors(file({ w: { dtype: 'F8_E4M3', shape: [2, 2], data_offsets: [0, 8] } }, 8))).toThrow('needs 4 bytes and has 8');
   });
 
   it('takes whole numbers, and starts that are not aligned', () => {

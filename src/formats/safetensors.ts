@@ -6,10 +6,15 @@
 import { Fault } from '../protocol/faults';
 import { invariant } from '../engine/invariant';
 import type { PackedLayer } from './packing';
+import { duplicateKey } from './duplicateKeys';
 import { toFloat32, valueBytes } from './tensorBytes';
 
-/** The format's own limit; a longer header is no safetensors file. */
-export const MAX_HEADER_BYTES = 100_000_000;
+/** The longest header that is read. The format allows 100 MB; a whole model has 0.2 MB, a LoRA with captions and a thumbnail a few. */
+export const MAX_HEADER_BYTES = 16 * 2 ** 20;
+/** Released models have up to four dimensions, those of video five. */
+const MOST_DIMENSIONS = 8;
+/** The largest models have a few thousand. */
+const MOST_TENSORS = 50_000;
 
 /** One tensor: kind, dimensions, absolute byte range [begin, end) in the file. */
 export interface TensorEntry { dtype: string; shape: number[]; begin: number; end: number }
@@ -39,22 +44,27 @@ export const tensorMissing = (file: string, key: string) =>
 export function headBytes(first: Uint8Array, fileBytes: number, file: string): number {
   if (first.byteLength < 8) throw invalid(file, `it has ${fileBytes} bytes and needs at least 8`);
   const length = Number(new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true));
-  if (length > MAX_HEADER_BYTES) throw invalid(file, `its header claims ${length} bytes, more than the format allows`);
+  if (length > MAX_HEADER_BYTES) throw invalid(file, `its header claims ${length} bytes, more than this app reads`);
   if (8 + length > fileBytes) throw invalid(file, `its header claims ${length} bytes but the file ends after ${fileBytes}`);
   return 8 + length;
 }
 
+/** Names and kinds as a message shows them: a hostile file's may be megabytes long. */
+const shown = (name: string) => (name.length > 120 ? `${name.slice(0, 120)}…` : name);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function readEntry(file: string, name: string, entry: unknown, dataBegin: number, fileBytes: number): TensorEntry {
   const { dtype, shape, data_offsets: range } = (entry ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
-  if (typeof dtype !== 'string' || valueBytes[dtype] === undefined) throw invalid(file, `tensor “${name}” is of kind ${JSON.stringify(dtype)}, which this app does not read`);
-  if (!Array.isArray(shape) || !shape.every(isCount)) throw invalid(file, `tensor “${name}” has no proper shape`);
-  if (!Array.isArray(range) || range.length !== 2 || !range.every(isCount)) throw invalid(file, `tensor “${name}” has no proper byte range`);
+  const wrong = (found: string) => invalid(file, `tensor “${shown(name)}” ${found}`);
+  if (typeof dtype !== 'string') throw wrong('does not say of which kind it is');
+  if (!Object.hasOwn(valueBytes, dtype)) throw wrong(`is of kind “${shown(dtype)}”, which this app does not read`);
+  if (!Array.isArray(shape) || shape.length > MOST_DIMENSIONS || !shape.every(isCount)) throw wrong('has no proper shape');
+  if (!Array.isArray(range) || range.length !== 2 || !range.every(isCount)) throw wrong('has no proper byte range');
   const [begin, end] = [dataBegin + (range[0] as number), dataBegin + (range[1] as number)];
-  if (end < begin || end > fileBytes) throw invalid(file, `tensor “${name}” lies at bytes ${begin}–${end} of a file of ${fileBytes}`);
-  const needs = shape.reduce((product: number, size: number) => product * size, 1) * valueBytes[dtype];
-  if (end - begin !== needs) throw invalid(file, `tensor “${name}” of ${dtype} [${shape.join(', ')}] needs ${needs} bytes and has ${end - begin}`);
+  if (end < begin || end > fileBytes) throw wrong(`lies at bytes ${begin}–${end} of a file of ${fileBytes}`);
+  const needs = shape.includes(0) ? 0 : shape.reduce((product: number, size: number) => product * size, valueBytes[dtype]!);
+  if (!Number.isSafeInteger(needs)) throw wrong(`of [${shape.join(', ')}] is larger than any file`);
+  if (end - begin !== needs) throw wrong(`of ${dtype} [${shape.join(', ')}] needs ${needs} bytes and has ${end - begin}`);
   return { dtype, shape: [...shape] as number[], begin, end };
 }
 
@@ -63,19 +73,25 @@ export function parseHeader(head: Uint8Array, fileBytes: number, file = 'file'):
   const dataBegin = headBytes(head, fileBytes, file);
   invariant(head.byteLength >= dataBegin, 'parseHeader needs the whole header');
   let json: unknown;
+  let text: string;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(head.subarray(8, dataBegin)));
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(head.subarray(8, dataBegin));
+    json = JSON.parse(text);
   } catch (cause) {
     throw new Fault('safetensors-invalid', `“${file}” is not a valid safetensors file: its header is not readable JSON.`, 'Get the file again from where it came from.', { subject: file, cause });
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw invalid(file, 'its header is not an object');
+  const count = Object.keys(json).length;
+  if (count > MOST_TENSORS) throw invalid(file, `its header names ${count} tensors, more than this app reads`);
+  const twice = duplicateKey(text);
+  if (twice !== null) throw invalid(file, `its header names “${shown(twice)}” twice`);
   const { __metadata__: metadata = {}, ...entries } = json as Record<string, unknown>;
-  if (typeof metadata !== 'object' || metadata === null || !Object.values(metadata).every((value) => typeof value === 'string')) throw invalid(file, 'its metadata are not all text');
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata) || !Object.values(metadata).every((value) => typeof value === 'string')) throw invalid(file, 'its metadata are not all text');
   const tensors = Object.entries(entries).map(([name, entry]) => [name, readEntry(file, name, entry, dataBegin, fileBytes)] as const);
   tensors.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let at = dataBegin;
   for (const [name, { begin, end }] of tensors) {
-    if (begin !== at) throw invalid(file, begin < at ? `tensor “${name}” overlaps the one before it` : `${begin - at} bytes before tensor “${name}” belong to no tensor`);
+    if (begin !== at) throw invalid(file, begin < at ? `tensor “${shown(name)}” overlaps the one before it` : `${begin - at} bytes before tensor “${shown(name)}” belong to no tensor`);
     at = end;
   }
   if (at !== fileBytes) throw invalid(file, `${fileBytes - at} bytes after the last tensor belong to no tensor`);
@@ -114,13 +130,9 @@ export function openSafetensors(bytes: Uint8Array, file = 'file'): Opened {
   return sourceOf(header, file, (begin, end) => bytes.subarray(begin, end));
 }
 
-/** Longer headers belong to models, not to adapters. A LoRA of 400 layers has 100 KB; captions and a thumbnail may add as much. */
-const MOST_ADAPTER_HEADER = 16 * 2 ** 20;
-
 /** A file on the disk, of which only the header and the tensors asked for are read. Faults: `safetensors-invalid`. */
 export async function openSafetensorsFile(blob: Blob, file: string): Promise<Opened> {
   const bytesOf = async (begin: number, end: number) => new Uint8Array(await blob.slice(begin, end).arrayBuffer());
   const head = headBytes(await bytesOf(0, 8), blob.size, file);
-  if (head > MOST_ADAPTER_HEADER) throw invalid(file, `its header claims ${head} bytes, far more than a LoRA has`);
   return sourceOf(parseHeader(await bytesOf(0, head), blob.size, file), file, bytesOf);
 }

@@ -1,12 +1,14 @@
 /**
- * Stored numbers to float32. Little-endian, row-major, as safetensors has them; F16 and BF16 are exact in float32,
- * 64-bit kinds are rounded to it. It does not know about files: it gets the bytes of one tensor, or of some of its rows.
+ * Stored numbers to float32. Little-endian, row-major, as safetensors has them; F16, BF16 and the 8-bit floats (E4M3, E5M2) are
+ * exact in float32, 64-bit kinds are rounded to it. Scales that a file of 8-bit weights may keep beside them (`scale_weight`,
+ * `scaled_fp8`) are tensors like any other: applying them is the reader's affair. It does not know about files: it gets the
+ * bytes of one tensor, or of some of its rows.
  */
 import { invariant } from '../engine/invariant';
 import { fromHalf } from './float16';
 
 /** Bytes one value takes; the kinds this app reads. */
-export const valueBytes: Readonly<Record<string, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1 };
+export const valueBytes: Readonly<Record<string, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1, F8_E4M3: 1, F8_E5M2: 1 };
 
 /** All 65,536 halves, filled at first use (256 KiB): a look-up is several times faster than taking bits apart for each weight. */
 let halves: Float32Array | null = null;
@@ -17,6 +19,22 @@ function halfTable(): Float32Array {
   for (let bits = 0; bits < 65_536; bits++) halves[bits] = fromHalf(bits);
   return halves;
 }
+
+/**
+ * An 8-bit float with 4 bits of exponent (bias 7) and 3 of mantissa, as weights are stored in: no infinities, so that the top exponent
+ * counts as well, up to 448; only all bits set (0x7f, 0xff) is not a number.
+ */
+export function fromE4M3(bits: number): number {
+  const [exponent, mantissa] = [(bits >>> 3) & 15, bits & 7];
+  const size = (bits & 0x7f) === 0x7f ? NaN : exponent === 0 ? mantissa * 2 ** -9 : (8 + mantissa) * 2 ** (exponent - 10);
+  return bits & 0x80 ? -size : size;
+}
+
+/** An 8-bit float of 5 bits of exponent and 2 of mantissa is the upper half of a half. */
+export const fromE5M2 = (bits: number): number => fromHalf(bits << 8);
+
+const bytes256 = (from: (bits: number) => number) => Float32Array.from({ length: 256 }, (_, bits) => from(bits));
+const eighths = { F8_E4M3: bytes256(fromE4M3), F8_E5M2: bytes256(fromE5M2) };
 
 /** A copy in a buffer of its own; Node's Buffer overrides `slice` with a view, hence the prototype's. */
 const copy = (bytes: Uint8Array) => Uint8Array.prototype.slice.call(bytes).buffer;
@@ -46,6 +64,12 @@ export function toFloat32(bytes: Uint8Array, dtype: string): Float32Array {
       const bits = new Uint32Array(out.buffer);
       const source = new Uint16Array(buffer, byteOffset, count);
       for (let i = 0; i < count; i++) bits[i] = source[i]! << 16;
+      return out;
+    }
+    case 'F8_E4M3':
+    case 'F8_E5M2': {
+      const source = new Uint8Array(buffer, byteOffset, count);
+      for (let i = 0; i < count; i++) out[i] = eighths[dtype][source[i]!]!;
       return out;
     }
     case 'I64':

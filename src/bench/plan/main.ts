@@ -1,7 +1,9 @@
 /**
  * npm run plan -- [--model sd3.5-medium|embedded] [--size PIXELS] [--precision f32|f16|int8|int4] [--group N] [--rank N] [--batch N] [--preset paper|lamina] [--blocks N] [--check] [--json FILE]
+ * npm run plan -- --table [--write]
  * What one training step needs of a GPU's memory, part by part, without a GPU: the trainer runs on a device that only counts.
  * --check runs the same steps on a real device as well, and says what the allocator reports there; of a large model with few --blocks.
+ * --table: SD3.5 Medium on adapters of 6 to 16 GB at three sizes; --write puts the figures where the Models page reads them, and into docs/performance.md.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -11,7 +13,9 @@ import type { Precision } from '../../formats/packing';
 import { folderFiles } from '../../testing/files';
 import { useWebgpu } from '../../testing/nodeBackend';
 import { countingAdapter } from './countingDevice';
+import { fitTable } from './fitTable';
 import { needs, type Needs } from './plan';
+import { planTable } from './table';
 import { firstBlocks, type Shapes } from './shapes';
 
 interface Model { shapes(): Promise<Shapes>; size: number; pixelsPerLatent: number; textTokens: number; precision: Precision }
@@ -45,11 +49,25 @@ async function check(planned: Needs, run: () => Promise<Needs>): Promise<void> {
   for (const key of Object.keys(names) as (keyof typeof names)[]) console.log(`${names[key].padEnd(54)} ${gib(reported[key]).padStart(12)}   plan ${(100 * (planned[key] / reported[key] - 1)).toFixed(1)} %`);
 }
 
+const PLAN_FILE = 'src/protocol/sd35Plan.ts';
+
+async function table(write: boolean): Promise<void> {
+  const { shapes, pixelsPerLatent, textTokens } = MODELS['sd3.5-medium']!;
+  const plan = await planTable('SD3.5 Medium', await shapes(), { pixelsPerLatent, textTokens });
+  const text = fitTable(plan);
+  console.log(text);
+  if (!write) return;
+  await writeFile(PLAN_FILE, `/** Made by \`npm run plan -- --table --write\`: bytes that SD3.5 Medium takes on a GPU, found on a device that only counts. */\nimport type { MemoryPlan } from './fit';\n\nexport const sd35Plan: MemoryPlan = ${JSON.stringify(plan)};\n`);
+  const performance = await readFile('docs/performance.md', 'utf8');
+  await writeFile('docs/performance.md', performance.replace(/(<!-- fits -->\n)[^]*?(<!-- \/fits -->)/, `$1${text}\n$2`));
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: {
     model: { type: 'string', default: 'sd3.5-medium' }, size: { type: 'string' }, precision: { type: 'string' }, group: { type: 'string', default: '0' }, rank: { type: 'string', default: '4' },
-    batch: { type: 'string', default: '1' }, preset: { type: 'string', default: 'lamina' }, blocks: { type: 'string' }, check: { type: 'boolean', default: false }, json: { type: 'string' },
+    table: { type: 'boolean', default: false }, write: { type: 'boolean', default: false }, batch: { type: 'string', default: '1' }, preset: { type: 'string', default: 'lamina' }, blocks: { type: 'string' }, check: { type: 'boolean', default: false }, json: { type: 'string' },
   } });
+  if (values.table) return table(values.write);
   const model = MODELS[values.model] ?? fail(`--model is one of ${Object.keys(MODELS).join(', ')}.`);
   const precision = (values.precision ?? model.precision) as Precision;
   if (!['f32', 'f16', 'int8', 'int4'].includes(precision)) fail('--precision is one of f32, f16, int8, int4.');

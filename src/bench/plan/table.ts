@@ -1,0 +1,50 @@
+/** What every task with a model needs of an adapter at each picture size: the figures behind the Models page's “What fits”. */
+import { packedGpuBytes } from '../../engine/packed/packedMatrix';
+import { openDevice } from '../../engine/webgpu/device';
+import { blockLayers, disposeMmdit } from '../../models/mmdit';
+import { guidedField, untouched } from '../../pipeline/sampling/fields';
+import { sampleAll } from '../../pipeline/sampling/sample';
+import * as tf from '../../engine/tf';
+import type { MemoryPlan, PlannedTask } from '../../protocol/fit';
+import { KEPT_PRECISIONS } from '../../protocol/models';
+import { defaultRecipe } from '../../protocol/recipe';
+import { countingAdapter } from './countingDevice';
+import { needs } from './plan';
+import { shapedBase, shapedDataset, type Job, type Shapes } from './shapes';
+
+export const PLANNED_SIZES = [512, 768, 1024] as const;
+const TASKS: readonly PlannedTask[] = [{ task: 'draw', rank: 0 }, { task: 'learn', rank: 4 }, { task: 'learn', rank: 32 }];
+
+/** Two guided steps of one picture. */
+async function draw(job: Job): Promise<void> {
+  const base = await shapedBase(job);
+  const { words, latents } = shapedDataset(base, { ...job, pictures: 1 });
+  const field = guidedField(base, untouched(words.null!), [{ positive: untouched(words.complete!), negative: untouched(words.null!), weight: 1 }]);
+  (await sampleAll({ base, field, seeds: [1], steps: 2, guidance: 4 })).dispose();
+  tf.dispose([latents, ...Object.values(words).flatMap(({ context, pooled }) => [context, pooled])]);
+  disposeMmdit(base.mmdit);
+}
+
+export async function planTable(model: string, shapes: Shapes, { pixelsPerLatent, textTokens }: { pixelsPerLatent: number; textTokens: number }): Promise<MemoryPlan> {
+  const counting = countingAdapter();
+  await openDevice({ adapter: counting.adapter, name: 'counting', software: false });
+  const job = (size: number, precision: (typeof KEPT_PRECISIONS)[number]): Job => ({ shapes, packing: precision === 'int4' ? { precision, group: 64 } : { precision }, latentSide: size / pixelsPerLatent, textTokens, pictures: 5 });
+  const weights = {} as MemoryPlan['weights'];
+  for (const precision of KEPT_PRECISIONS) {
+    const { mmdit } = await shapedBase(job(PLANNED_SIZES[0], precision));
+    const blockBytes = mmdit.blocks.map((block) => blockLayers(block).reduce((total, { sizeBytes }) => total + sizeBytes, 0));
+    weights[precision] = { blockBytes, endsBytes: packedGpuBytes() - blockBytes.reduce((total, bytes) => total + bytes, 0) };
+    disposeMmdit(mmdit);
+  }
+  const rows: MemoryPlan['rows'] = [];
+  for (const { task, rank } of TASKS) {
+    for (const size of PLANNED_SIZES) {
+      counting.restart();
+      if (task === 'draw') await draw(job(size, 'int8'));
+      else await needs(job(size, 'int8'), { ...defaultRecipe('lamina'), classWord: 'dog', rank, batchSize: 1 });
+      const { blockBytes, endsBytes } = weights.int8;
+      rows.push({ task, rank, size, workBytes: counting.peak() - endsBytes - blockBytes.reduce((total, bytes) => total + bytes, 0) });
+    }
+  }
+  return { model, weights, rows };
+}

@@ -7,13 +7,17 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import * as tf from '../engine/tf';
 import { blobBytes } from '../formats/checkpointFile';
 import { writeSafetensors } from '../formats/safetensorsWriter';
+import { purecc } from '../methods/purecc';
 import type { BaseFiles } from '../models/weightSource';
 import { disposeBase, flowing, loadBase } from '../pipeline/base';
 import { encodePrompts } from '../pipeline/prompts';
 import { guidedField, untouched } from '../pipeline/sampling/fields';
 import { sampleAll } from '../pipeline/sampling/sample';
+import { buildDataset, disposeDataset } from '../pipeline/training/dataset';
+import { createTrainer } from '../pipeline/training/train';
 import { Fault } from '../protocol/faults';
 import type { ImportProgress, KeptPrecision } from '../protocol/models';
+import { defaultRecipe } from '../protocol/recipe';
 import { openDatabase, type Database } from '../storage/db';
 import { damagedTensors, deleteModel, getModel, openModel, partFile, reopenPart } from '../storage/modelStore';
 import { useBackend } from '../testing/backend';
@@ -43,6 +47,23 @@ async function draw(files: BaseFiles): Promise<Float32Array> {
   tf.dispose([latent, pixels, words.context, words.pooled, negative.context, negative.pooled]);
   disposeBase(base);
   return values;
+}
+/** Everything that two steps of each stage make of one picture. */
+async function learn(files: BaseFiles): Promise<unknown> {
+  const base = await loadBase('test', files);
+  const recipe = { ...defaultRecipe(), classWord: 'dog', stage1Steps: 2, stage2Steps: 2, batchSize: 1, flip: false };
+  const pixels = Float32Array.from({ length: 128 * 128 * 3 }, (_, i) => Math.sin(i / 50));
+  const dataset = await buildDataset(base, [{ pixels, captions: { complete: 'a [V] dog on grass', base: 'a dog on grass', target: '[V] dog' } }], recipe);
+  const state = await flowing(base, async (flow) => {
+    const trainer = await createTrainer({ base: flow, method: purecc, recipe, dataset, between: async () => {} });
+    for await (const step of trainer.steps()) void step;
+    const all = await trainer.exportState();
+    trainer.dispose();
+    return all;
+  });
+  disposeDataset(dataset);
+  disposeBase(base);
+  return state;
 }
 /** Root mean square of the difference over that of the pictures. */
 const apart = (a: Float32Array, b: Float32Array) => Math.sqrt(a.reduce((sum, value, i) => sum + (value - b[i]!) ** 2, 0) / b.reduce((sum, value) => sum + value ** 2, 0));
@@ -74,6 +95,12 @@ describe('the embedded base, imported', () => {
     console.info(`${precision}: pictures differ by ${difference.toFixed(3)} of their own size; ${parts.reduce((total, { storedBytes }) => total + storedBytes, 0)} bytes`);
     expect(difference).toBeLessThan(most);
     expect(difference).toBeGreaterThan(least / 10);
+  }, 60_000);
+
+  it('in f16 learns the same concept, number for number', async () => {
+    const { modelId } = await importSurveyed(db, await surveyFiles(await sources([made.single])), options());
+    const [shipped, imported] = [await learn(folderFiles('public/base')), await learn(await openModel(db, modelId))];
+    expect(imported).toEqual(shipped);
   }, 60_000);
 });
 

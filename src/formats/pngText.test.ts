@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { crc32 as zlibCrc, deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { parseParameters, readPictureParameters, writeParameters, writePictureParameters, type PictureRecipe } from './pngParameters';
-import { crc32, readPngText, writePngText } from './pngText';
+import { crc32 } from './crc32';
+import { readPngText, writePngText } from './pngText';
 
 const sample = async () => new Uint8Array(await readFile('public/concepts/guide-dog/1.png'));
 const bytes = (...parts: (string | number[] | Uint8Array)[]) => Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))));

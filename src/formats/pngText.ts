@@ -4,6 +4,7 @@
  */
 import { Fault } from '../protocol/faults';
 import { invariant } from '../engine/invariant';
+import { crc32 } from './crc32';
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** Inflated text beyond this is not read: a few kilobytes of zTXt can claim gigabytes. */
@@ -11,19 +12,6 @@ const MAX_TEXT_BYTES = 8 * 1024 * 1024;
 
 const latin1 = (bytes: Uint8Array) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
 const isLatin1 = (text: string) => /^[\n\x20-\x7e\xa0-\xff]*$/.test(text);
-
-const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {
-  let c = n;
-  for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c >>> 0;
-});
-
-/** CRC-32 as PNG uses it (ISO 3309). */
-export function crc32(bytes: Uint8Array): number {
-  let c = 0xffffffff;
-  for (const byte of bytes) c = crcTable[(c ^ byte) & 255]! ^ (c >>> 8);
-  return (c ^ 0xffffffff) >>> 0;
-}
 
 export const isPng = (bytes: Uint8Array): boolean => bytes.length >= 8 && SIGNATURE.every((byte, i) => bytes[i] === byte);
 

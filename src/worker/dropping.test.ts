@@ -39,3 +39,9 @@ it('brings a mix back, and takes a picture whose mix cannot be read for what els
   expect(await dropped(ofMix(mix), 'restore')).toMatchObject({ kind: 'recipe', mix });
   expect(await dropped(ofMix({ version: 99 }), 'among')).toMatchObject({ kind: 'picture', picture: added, drawn: { mix: null, note: expect.stringContaining('mix cannot be read') } });
 });
+
+it('says of a model as a pickle what it is, and opens none', async () => {
+  const pt = new Uint8Array(await readFile('fixtures/sd3/learned_embeds.pt'));
+  await expect(dropped(pt, 'alone')).rejects.toMatchObject({ code: 'file-unrecognised', subject: 'p', message: expect.stringContaining('PyTorch') as string, remedy: expect.stringContaining('.safetensors') as string });
+  await expect(dropped(Uint8Array.from([0x80, 2, 0x7d, 0x2e]), 'alone')).rejects.toMatchObject({ code: 'file-unrecognised', message: expect.stringContaining('pickle') as string });
+});

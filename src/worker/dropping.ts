@@ -1,4 +1,5 @@
 /** What a dropped file is: a LoRA, a picture that says how it was drawn, or a picture to learn from. */
+import { notSafetensors } from '../formats/checkpointFile';
 import { readPictureParameters, type FoundParameters } from '../formats/pngParameters';
 import { isPng } from '../formats/pngText';
 import type { Dropped, FoundDrawing } from '../protocol/concepts';
@@ -16,9 +17,12 @@ const isSafetensors = (bytes: Uint8Array): boolean => bytes.length > 9 && bytes[
 interface Rooms { opening: Pick<Opening, 'db'>; pictures: Pick<Pictures, 'add'>; shelf: Pick<Shelf, 'import'> }
 
 export async function recogniseFile({ file, name, pictureId, purpose }: ParamsOf<'drop'>, { opening, pictures, shelf }: Rooms): Promise<Dropped> {
-  const head = new Uint8Array(await file.slice(0, 16).arrayBuffer());
+  const head = new Uint8Array(await file.slice(0, 64).arrayBuffer());
   if (isSafetensors(head)) return { kind: 'concept', ...(await shelf.import(file, name)) };
   if (/\.safetensors$/i.test(name) && file.size > 0) throw new Fault('file-unrecognised', `“${name}” is not a safetensors file, whatever its name says.`, 'Choose a LoRA in safetensors format.', { subject: pictureId });
+  // a pickle, an archive, a page: what it is tells more than that it is no picture
+  const other = file.size > 0 ? notSafetensors(head, { path: name, sizeBytes: file.size }) : null;
+  if (other) throw new Fault(other.code, other.message, other.remedy, { subject: pictureId });
   const found = isPng(head) ? await readPictureParameters(await readPictureFile(file, name, pictureId)) : null;
   const drawn = found && (await drawingOf(found, name, opening));
   if (drawn && (purpose === 'restore' || (purpose === 'alone' && found.picture))) return { kind: 'recipe', ...drawn };

@@ -8,13 +8,15 @@ import type { Between } from '../models/steps';
 import { CONCEPT_MARK, STYLE_READING, deriveCaptions, type Spoken } from '../protocol/captions';
 import { Fault } from '../protocol/faults';
 import type { Base, EncodedPrompts } from './base';
+import { readWeights, weighted } from './promptWeights';
 
 /** What the encoders read where the concept stands: its trigger word, else the class word, else STYLE_READING. */
 export const spokenWord = ({ trigger = '', classWord = '' }: Spoken): string => trigger.trim() || classWord.trim() || STYLE_READING;
 
-/** Encodes prompts, one row each. `read` is what stands for [V], `named` what stands for further concepts, by the name that stands as [name] (spokenWord). Fault `prompt-invalid` when [V] lies beyond what the encoder reads. Awaits `between` after each layer. The caller disposes. */
-export async function encodePrompts(base: Pick<Base, 'parts' | 'tokenizer'>, prompts: readonly string[], read: string, named: Readonly<Record<string, string>> = {}, between: Between = async () => {}): Promise<EncodedPrompts> {
+/** Encodes prompts, one row each, weighted words (promptWeights.ts) included. `read` is what stands for [V], `named` what stands for further concepts, by the name that stands as [name] (spokenWord). Fault `prompt-invalid` when [V] lies beyond what the encoder reads. Awaits `between` after each layer. The caller disposes. */
+export async function encodePrompts(base: Pick<Base, 'parts' | 'tokenizer' | 'null'>, given: readonly string[], read: string, named: Readonly<Record<string, string>> = {}, between: Between = async () => {}): Promise<EncodedPrompts> {
   const { tokenizer } = base;
+  const [prompts, spans] = [given.map((prompt) => readWeights(prompt).text), given.map((prompt) => readWeights(prompt).spans)];
   const readings = Object.entries({ [CONCEPT_MARK]: read, ...Object.fromEntries(Object.entries(named).map(([name, word]) => [`[${name}]`, word])) });
   const spoken = (text: string) => readings.reduce((all, [mark, word]) => all.replaceAll(mark, word), text);
   const placeOf = (prompt: string, mark: string): number => {
@@ -31,7 +33,13 @@ export async function encodePrompts(base: Pick<Base, 'parts' | 'tokenizer'>, pro
   const places = (mark: string) => prompts.map((prompt) => placeOf(prompt, mark));
   const [at, others] = [places(CONCEPT_MARK), Object.fromEntries(Object.keys(named).map((name) => [name, places(`[${name}]`)]))];
   const encoded = await base.parts.text.use((tower) => tower.encode({ clip: prompts.map((prompt) => tokenizer.encode(spoken(prompt))) }, between));
-  return { context: encoded.context, pooled: encoded.pooled, at, ...(Object.keys(named).length > 0 && { named: others }) };
+  const tokensBefore = (prompt: string, length: number) => tokenizer.encodeBare(spoken(prompt.slice(0, length))).length - 1;
+  const weights = prompts.map((prompt, i) => {
+    const row = Array<number>(encoded.context.shape[1]).fill(1);
+    for (const { from, to, weight } of spans[i]!) row.fill(weight, tokensBefore(prompt, from), tokensBefore(prompt, to));
+    return row;
+  });
+  return { context: weighted(encoded.context, base.null.context, weights), pooled: encoded.pooled, at, ...(Object.keys(named).length > 0 && { named: others }) };
 }
 
 export function disposePrompts(words: EncodedPrompts): void {

@@ -48,10 +48,10 @@ async function draw(files: BaseFiles): Promise<Float32Array> {
   disposeBase(base);
   return values;
 }
-/** Everything that two steps of each stage make of one picture. */
+/** Everything that a step of each stage makes of one picture. */
 async function learn(files: BaseFiles): Promise<unknown> {
   const base = await loadBase('test', files);
-  const recipe = { ...defaultRecipe(), classWord: 'dog', stage1Steps: 2, stage2Steps: 2, batchSize: 1, flip: false };
+  const recipe = { ...defaultRecipe(), classWord: 'dog', stage1Steps: 1, stage2Steps: 1, batchSize: 1, flip: false };
   const pixels = Float32Array.from({ length: 128 * 128 * 3 }, (_, i) => Math.sin(i / 50));
   const dataset = await buildDataset(base, [{ pixels, captions: { complete: 'a [V] dog on grass', base: 'a dog on grass', target: '[V] dog' } }], recipe);
   const state = await flowing(base, async (flow) => {

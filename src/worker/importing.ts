@@ -64,16 +64,19 @@ export async function surveyFiles(sources: readonly ByteSource[]): Promise<Surve
   }
   const { parts, unknown, doubled } = recogniseParts([...files].map(([path, { header }]) => ({ path, tensors: Object.entries(header.tensors).map(([key, { dtype, shape }]) => ({ path, key, dtype, shape })) })));
   if (parts.length === 0) throw nothingKnown([...files.keys()], [...files.values()].flatMap(({ header }) => Object.keys(header.tensors)));
-  const planned = parts.map((part) => {
+  const t5Words = given['tokenizer_3/tokenizer.json'] !== undefined;
+  const left = parts.filter(({ part }) => part === 'text_encoder_3' && !t5Words);
+  const planned = parts.filter((part) => !left.includes(part)).map((part) => {
     const tensors = planPart(part);
     return { part, tensors, sourceBytes: tensors.reduce((total, tensor) => total + bytesRead(tensor), 0) };
   });
-  const names = parts.map(({ part }) => part);
+  const names = planned.map(({ part }) => part.part);
   const heads = [...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { source, header }]) => [source.sizeBytes, header.tensors]);
   return {
     parts: planned, files, given,
     lacking: NEEDED.filter((part) => !names.includes(part)),
     notes: [
+      ...left.map(() => 'The T5 encoder stays behind: without its vocabulary, tokenizer_3/tokenizer.json of the model’s folder, it cannot read. Drop that as well, or go on without it.'),
       ...doubled.map(({ part, paths }) => `The ${part} is there twice, in ${paths.join(' and ')}; the first is taken.`),
       ...(unknown.length > 0 ? [`${unknown.length} tensors belong to no network of this kind and stay behind: ${unknown.slice(0, 3).map(({ key }) => key).join(', ')}${unknown.length > 3 ? ', …' : ''}.`] : []),
     ],

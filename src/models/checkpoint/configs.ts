@@ -7,7 +7,7 @@ import type { FoundPart, PartName } from './parts';
 
 /** Files of a base's folder that an import keeps; the header key under which a single file may carry them. */
 export const CARRIED_PATHS = [
-  'transformer/config.json', 'vae/config.json', 'vae/latent_rgb.json', 'text_encoder/config.json', 'text_encoder_2/config.json', 'text_encoder_3/config.json', 'image_encoder/config.json',
+  'transformer/config.json', 'vae/config.json', 'vae/latent_rgb.json', 'vae_preview/config.json', 'text_encoder/config.json', 'text_encoder_2/config.json', 'text_encoder_3/config.json', 'image_encoder/config.json',
   'scheduler/scheduler_config.json', 'tokenizer/merges.txt', 'tokenizer_3/tokenizer.json',
 ] as const;
 export const CARRIED_KEY = 'lamina.files';
@@ -43,6 +43,7 @@ export async function textsOf(parts: readonly FoundPart[], given: Readonly<Recor
     const [, channels = 0] = shapeOf(vae, 'decoder.conv_in.weight', 'decoder.layers.0.weight');
     fill('vae/latent_rgb.json', { latentToRgb: channels === 16 ? SD3_LATENT_RGB : Array.from({ length: channels + 1 }, (_, i) => (i < channels ? [0.1, 0.1, 0.1] : [0.5, 0.5, 0.5])) });
   }
+  if (byName.has('vae_preview')) fill('vae_preview/config.json', { _class_name: 'AutoencoderTiny', scaling_factor: 1, shift_factor: 0 });
   const vocabularies: number[] = [];
   for (const name of ['text_encoder', 'text_encoder_2'] as const) {
     const encoder = byName.get(name);
@@ -82,5 +83,5 @@ export const NEEDED: readonly PartName[] = ['transformer', 'vae', 'text_encoder'
 
 /** What stands for a network on the page. */
 export const PART_LABELS: Readonly<Record<PartName, string>> = {
-  transformer: 'Transformer', vae: 'Autoencoder', text_encoder: 'Text encoder CLIP-L', text_encoder_2: 'Text encoder CLIP-G', text_encoder_3: 'Text encoder T5-XXL', image_encoder: 'Image encoder',
+  transformer: 'Transformer', vae: 'Autoencoder', vae_preview: 'Autoencoder for drafts', text_encoder: 'Text encoder CLIP-L', text_encoder_2: 'Text encoder CLIP-G', text_encoder_3: 'Text encoder T5-XXL', image_encoder: 'Image encoder',
 };

@@ -5,7 +5,7 @@
 import type { TensorEntry } from '../../formats/safetensors';
 
 /** Folder of a network in diffusers' layout. */
-export type PartName = 'transformer' | 'vae' | 'text_encoder' | 'text_encoder_2' | 'text_encoder_3' | 'image_encoder';
+export type PartName = 'transformer' | 'vae' | 'vae_preview' | 'text_encoder' | 'text_encoder_2' | 'text_encoder_3' | 'image_encoder';
 
 /** A tensor as it lies in one of the files; path is the file's, relative to what was dropped. */
 export interface Found extends Pick<TensorEntry, 'dtype' | 'shape'> { path: string; key: string }
@@ -34,11 +34,14 @@ const clipPart = (tensors: Map<string, Found>, path: string): PartName => {
   return width === 1280 || /text_encoder_2|clip_g/.test(path) ? 'text_encoder_2' : 'text_encoder';
 };
 
+/** Key that only a tiny autoencoder has. */
+const TINY = 'decoder.layers.0.weight';
+
 const KINDS: readonly Kind[] = [
   { mark: 'joint_blocks.0.x_block.attn.qkv.weight', own: /^(joint_blocks\.|x_embedder\.|t_embedder\.|y_embedder\.|context_embedder\.|pos_embed$|final_layer\.)/, part: () => 'transformer' },
   { mark: 'transformer_blocks.0.attn.add_q_proj.weight', own: /^(transformer_blocks\.|pos_embed\.|time_text_embed\.|context_embedder\.|norm_out\.|proj_out\.)/, part: () => 'transformer' },
   { mark: 'decoder.conv_in.weight', own: /^(encoder|decoder|quant_conv|post_quant_conv)\./, part: () => 'vae' },
-  { mark: 'decoder.layers.0.weight', own: /^(encoder|decoder)\.layers\./, part: () => 'vae' },
+  { mark: TINY, own: /^(encoder|decoder)\.layers\./, part: () => 'vae' },
   { mark: 'text_model.embeddings.token_embedding.weight', own: /^(text_model\.|text_projection\.)/, part: clipPart },
   { mark: 'encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight', own: /^(encoder\.(block|final_layer_norm|embed_tokens)\.|shared\.)/, part: () => 'text_encoder_3' },
   { mark: 'vision_model.embeddings.patch_embedding.weight', own: /^(vision_model\.|visual_projection\.)/, part: () => 'image_encoder' },
@@ -64,7 +67,9 @@ export function recogniseParts(files: readonly { path: string; tensors: readonly
   }
   const parts: FoundPart[] = [];
   const unknown: Found[] = [];
-  const all: { part: PartName; paths: string[] }[] = [];
+  const all: FoundPart[] = [];
+  /** Another network of that kind, which isn't among the parts. */
+  const second = (part: PartName) => all.find((found) => found.part === part && !parts.includes(found));
   for (const tensors of groups.values()) {
     const left = new Map(tensors.map((found) => [found.key, found]));
     for (const { mark, own, part } of KINDS) {
@@ -75,13 +80,18 @@ export function recogniseParts(files: readonly { path: string; tensors: readonly
         mine.forEach(({ key }) => left.delete(key));
         const found = { part: part(byName, `${mine[0]!.path} ${prefix}`), paths: [...new Set(mine.map(({ path }) => path))], prefix, tensors: byName };
         all.push(found);
-        if (!parts.some((other) => other.part === found.part)) parts.push(found);
+        if (!parts.some((known) => known.part === found.part)) parts.push(found);
       }
     }
     unknown.push(...[...left.values()].filter(({ key }) => !NEEDLESS.test(key)));
   }
+  // a tiny autoencoder beside the large one is for drafts: TAESD3's file dropped along with a model's
+  const [vae, other] = [parts.find(({ part }) => part === 'vae'), second('vae')];
+  const tiny = [vae, other].find((found) => found?.tensors.has(TINY));
+  const large = [vae, other].find((found) => found && !found.tensors.has(TINY));
+  if (tiny && large) parts.splice(parts.indexOf(vae!), 1, large, { ...tiny, part: 'vae_preview' });
   const doubled = parts.flatMap(({ part }) => {
-    const same = all.filter((other) => other.part === part);
+    const same = all.filter((found) => found.part === part && !(tiny && large && part === 'vae' && found.tensors.has(TINY)));
     return same.length > 1 ? [{ part, paths: same.flatMap(({ paths }) => paths) }] : [];
   });
   return { parts, unknown, doubled };

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import * as tf from '../engine/tf';
+import type * as tf from '../engine/tf';
 import { expectNoLeak, useBackend } from '../testing/backend';
 import { folderFiles } from '../testing/files';
 import { loadBase, type Base } from './base';

@@ -42,9 +42,12 @@ export function timestepEmbedding(sigma: readonly number[]): Tensor2D {
   return tensor2d(values, [sigma.length, TIMESTEP_WIDTH]);
 }
 
+export const timeVector = (model: Mmdit, sigma: readonly number[]): Tensor2D => twoLayers(timestepEmbedding(sigma), model.timeEmbed);
+export const pooledVector = (model: Mmdit, pooled: Tensor2D): Tensor2D => twoLayers(pooled, model.pooledEmbed);
+
 /** SiLU of the conditioning vector [B,d]: what every modulation layer reads. */
 export function conditioning(model: Mmdit, sigma: readonly number[], pooled: Tensor2D): Tensor2D {
-  return silu(add(twoLayers(timestepEmbedding(sigma), model.timeEmbed), twoLayers(pooled, model.pooledEmbed)));
+  return silu(add(timeVector(model, sigma), pooledVector(model, pooled)));
 }
 
 /** The rows of the position table for a picture of h × w patches: the centre of the table, [1,h·w,d]. */
@@ -66,13 +69,18 @@ export function embedPatches(model: Mmdit, x: Tensor4D): Tensor3D {
   return add(linear(reshape(apart, [b, h * w, p * p * channels]) as Tensor3D, model.patchEmbed), positionRows(model, h, w));
 }
 
-/** Tokens [B,N,d] after the last block → velocity [B,height,width,C]. c is the conditioning. */
-export function projectTokens(model: Mmdit, tokens: Tensor3D, c: Tensor2D, height: number, width: number): Tensor4D {
-  const { patch: p, outChannels, hidden } = model.config;
-  const [h, w, b] = [height / p, width / p, tokens.shape[0]];
+/** Tokens [B,N,d] after the last block → [B,N,p·p·C], a patch's row, column and channel in this order. c is the conditioning. */
+export function finalTokens(model: Mmdit, tokens: Tensor3D, c: Tensor2D): Tensor3D {
   const modulation = linear(c, model.normOut);
-  const [scale, shift] = split(reshape(modulation, [b, 1, 2 * hidden]), 2, 2) as [Tensor3D, Tensor3D];
-  const out = linear(normModulate(tokens, shift, scale), model.projectOut); // [B,N,p·p·C]
+  const [scale, shift] = split(reshape(modulation, [tokens.shape[0], 1, 2 * model.config.hidden]), 2, 2) as [Tensor3D, Tensor3D];
+  return linear(normModulate(tokens, shift, scale), model.projectOut);
+}
+
+/** Tokens [B,N,d] after the last block → velocity [B,height,width,C]. */
+export function projectTokens(model: Mmdit, tokens: Tensor3D, c: Tensor2D, height: number, width: number): Tensor4D {
+  const { patch: p, outChannels } = model.config;
+  const [h, w, b] = [height / p, width / p, tokens.shape[0]];
+  const out = finalTokens(model, tokens, c);
   return reshape(transpose(reshape(out, [b, h, w, p, p, outChannels]), [0, 1, 3, 2, 4, 5]), [b, height, width, outChannels]);
 }
 

@@ -6,10 +6,13 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '../../engine/tf';
-import { disposeMmdit, loadMmdit, velocityVjp, type Mmdit } from '../../models/mmdit';
+import { disposeMmdit, loadMmdit, velocity, velocityVjp, type Mmdit, type MmditInput } from '../../models/mmdit';
 import type { WeightSource } from '../../models/weightSource';
 import { safetensorsFile } from '../files';
+import type { LayerMaker } from '../../models/weights';
 import { pictureOf, relative, row, tensorOf, values, valuesNchw, worst, type Row } from './rows';
+import { traceRows, weightGradientRows } from './trace';
+import { GAIN, type Weighing } from './weighing';
 
 /** Sizes of one model in config.json. */
 export interface FixtureConfig { depth: number; num_heads: number; head_dim: number }
@@ -55,34 +58,54 @@ async function renamed(source: WeightSource, mapFile: string, depth: number): Pr
   };
 }
 
-async function compare(name: string, model: Mmdit, io: WeightSource): Promise<Row[]> {
+async function inputOf(io: WeightSource): Promise<{ input: MmditInput; target: tf.Tensor4D }> {
   const [x, target, context, pooled] = [await pictureOf(io, 'in.x'), await pictureOf(io, 'in.target'), await tensorOf<tf.Tensor3D>(io, 'in.context'), await tensorOf<tf.Tensor2D>(io, 'in.pooled')];
-  const sigma = [...(await io.read('in.timestep'))].map((timestep) => timestep / 1000);
-  const run = velocityVjp(model, { x, sigma, context, pooled }, null, null, { recompute: true, wantRows: false, wantInputs: true });
+  return { input: { x, sigma: [...(await io.read('in.timestep'))].map((timestep) => timestep / 1000), context, pooled }, target };
+}
+
+async function compare(name: string, model: Mmdit, io: WeightSource, by: Weighing): Promise<Row[]> {
+  const { input, target } = await inputOf(io);
+  const run = velocityVjp(model, input, null, null, { recompute: true, wantRows: false, wantInputs: true });
   const difference = tf.sub(run.velocity, target) as tf.Tensor4D;
   const loss = await values(tf.mean(tf.square(difference)));
-  const { inputs } = run.pullback(tf.mul(difference, 2 / difference.size));
+  const dv = tf.mul(difference, 2 / difference.size) as tf.Tensor4D;
+  const { inputs } = run.pullback(dv);
+  const [there, back] = [{ blocks: model.config.depth, gain: GAIN.transformer }, { blocks: model.config.depth, gain: GAIN.gradients }];
+  const gradient = async (what: string, found: Float32Array) => by.row(`${name} grad ${what}`, found, await io.read(`grad.${what}`), { error: relative, tolerance: GRADIENT }, back);
   return [
-    row(`${name} v`, worst(await valuesNchw(run.velocity), await io.read('out.v')), OUTPUT),
-    row(`${name} loss`, relative(loss, await io.read('out.loss')), 1e-4),
-    row(`${name} grad x`, relative(await valuesNchw(inputs!.x), await io.read('grad.x')), GRADIENT),
-    row(`${name} grad context`, relative(await values(inputs!.context), await io.read('grad.context')), GRADIENT),
-    row(`${name} grad pooled`, relative(await values(inputs!.pooled), await io.read('grad.pooled')), GRADIENT),
+    by.row(`${name} v`, await valuesNchw(run.velocity), await io.read('out.v'), { error: worst, tolerance: OUTPUT }, there),
+    by.row(`${name} loss`, loss, await io.read('out.loss'), { error: relative, tolerance: 1e-4 }, there),
+    await gradient('x', await valuesNchw(inputs!.x)),
+    await gradient('context', await values(inputs!.context)),
+    await gradient('pooled', await values(inputs!.pooled)),
+    ...(await traceRows(name, model, input, io, OUTPUT, by)),
+    ...(await weightGradientRows(name, model, input, dv, io, GRADIENT, by)),
   ];
 }
 
+/** Packed weights against the numbers they act as, in float32: the packed layers themselves, without what rounding does. Frees `plain`. */
+async function roundedRow(name: string, packed: Mmdit, plain: Mmdit, io: WeightSource): Promise<Row> {
+  const { input } = await inputOf(io);
+  const [found, wanted] = [velocity(packed, input, null, null), velocity(plain, input, null, null)];
+  const error = worst(await values(found), await values(wanted));
+  tf.dispose([found, wanted]);
+  disposeMmdit(plain);
+  return row(`${name} v, packed against the same numbers in float32`, error, OUTPUT);
+}
+
 /** A model of the folder in whichever layout is there. */
-export async function anyMmdit(dir: string, name: string, config: FixtureConfig): Promise<Mmdit> {
+export async function anyMmdit(dir: string, name: string, config: FixtureConfig, layer?: LayerMaker): Promise<Mmdit> {
   const layout = existsSync(join(dir, `${name}.diffusers.safetensors`)) ? 'diffusers' : 'original';
-  return loadMmdit(await safetensorsFile(join(dir, `${name}.${layout}.safetensors`)), diffusersConfig(config));
+  return loadMmdit(await safetensorsFile(join(dir, `${name}.${layout}.safetensors`)), diffusersConfig(config), layer && { blockLayer: layer });
 }
 
 /** One model of the folder in one of its layouts. */
-export async function mmditRows(dir: string, name: string, layout: 'diffusers' | 'original' | 'renamed', config: FixtureConfig): Promise<Row[]> {
+export async function mmditRows(dir: string, name: string, layout: 'diffusers' | 'original' | 'renamed', config: FixtureConfig, by: Weighing): Promise<Row[]> {
   const file = await safetensorsFile(join(dir, `${name}.${layout === 'diffusers' ? 'diffusers' : 'original'}.safetensors`));
   const source = layout === 'renamed' ? await renamed(file, join(dir, 'keymap_mmdit.json'), config.depth) : file;
-  const model = await loadMmdit(source, diffusersConfig(config));
-  const rows = await compare(`${name} (${layout})`, model, await safetensorsFile(join(dir, `${name}.io.safetensors`)));
+  const model = await loadMmdit(source, diffusersConfig(config), by.layer && { blockLayer: by.layer });
+  const rows = await compare(`${name} (${layout})`, model, await safetensorsFile(join(dir, `${name}.io.safetensors`)), by);
+  if (by.rounded) rows.push(await roundedRow(`${name} (${layout})`, model, await loadMmdit(source, diffusersConfig(config), { blockLayer: by.rounded }), await safetensorsFile(join(dir, `${name}.io.safetensors`))));
   disposeMmdit(model);
   return rows;
 }

@@ -1,7 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useBackend } from '../backend';
+import { linear } from '../../engine/ops';
+import * as tf from '../../engine/tf';
 import { parityRows } from './run';
 import { row, table, worst } from './rows';
+import { weighing } from './weighing';
 
 const paths = { base: 'public/base', merges: 'fixtures/clip/clip_merges_48894.txt.gz' };
 
@@ -11,7 +14,13 @@ describe('parity', () => {
   it.each(['fixtures/sd3', 'fixtures/base'])('every row of %s passes', async (dir) => {
     const rows = await parityRows(dir, paths);
     console.info(table(rows));
-    expect(rows.length).toBeGreaterThan(dir.endsWith('sd3') ? 50 : 8);
+    expect(rows.length).toBeGreaterThan(dir.endsWith('sd3') ? 180 : 8);
+    expect(rows.filter(({ pass }) => !pass)).toEqual([]);
+  }, 240_000);
+
+  it.each(['int8', 'int4'] as const)('every row passes with weights packed to %s', async (weights) => {
+    const rows = await parityRows('fixtures/sd3', { ...paths, weights });
+    expect(rows.length).toBeGreaterThan(120);
     expect(rows.filter(({ pass }) => !pass)).toEqual([]);
   }, 240_000);
 
@@ -27,5 +36,21 @@ describe('rows', () => {
     expect(row('a', worst([1, 2.5], [1, 2]), 0.1).pass).toBe(false);
     expect(row('a', worst([1, 2], [1, 2]), 0).pass).toBe(true);
     expect(table([row('a', 2, 1)])).toContain('1 of 1 rows fail');
+  });
+
+  it('of packed weights are judged by what packing did, and never pass what is only noise', async () => {
+    await useBackend('wasm');
+    const by = weighing('int8');
+    const weight = Float32Array.from({ length: 64 * 8 }, (_, i) => Math.sin(i));
+    const layer = await by.layer!(64, 8, { values: async () => weight, packed: null }, null);
+    const [x, given] = [tf.tensor2d(weight.filter((_, i) => i % 8 === 0), [1, 64]), { error: worst, tolerance: 1e-6 }];
+    const wanted = tf.matMul(x, tf.tensor2d(weight, [64, 8])).dataSync();
+    const found = linear(x, layer).dataSync();
+    const pass = (values: ArrayLike<number>, blocks: number, gain: number) => by.row('a', values, wanted, given, { blocks, gain }).pass;
+    expect(pass(found, 1, 3)).toBe(true);
+    expect(pass(found, 0, 3)).toBe(false); // float32's tolerance
+    expect(pass(found.map((value) => 1.1 * value), 1, 3)).toBe(false);
+    expect(pass(new Float32Array(8), 100, 100)).toBe(false);
+    expect(weighing('f32').row('a', found, wanted, given, { blocks: 1, gain: 3 }).pass).toBe(false);
   });
 });

@@ -5,34 +5,50 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { endToEndRows, type EndToEndConfigs } from './endToEnd';
 import { goldenRows } from './golden';
 import { mmditRows, type FixtureConfig } from './mmdit';
 import { pureccRows } from './purecc';
 import type { Row } from './rows';
 import { samplerRows, type SamplerConfig } from './sampler';
+import { clipRows, t5Rows } from './text';
 import { tokenizerRows } from './tokenizer';
+import { vaeRows, type VaeConfig } from './vae';
+import { weighing, type WeightChoice } from './weighing';
 
 export interface ParityPaths {
   /** The base that golden.safetensors belongs to. */
   base: string;
   /** CLIP's merge list, gzipped. */
   merges: string;
+  /** What the linear layers are packed to; float32 by default. Packed, only what has such layers is compared. */
+  weights?: WeightChoice;
 }
 
 interface Configs { sampler?: SamplerConfig; [model: string]: unknown }
 
-async function sd3Components(dir: string, { merges }: ParityPaths): Promise<(() => Promise<Row[]>)[]> {
+async function sd3Components(dir: string, { merges, weights = 'f32' }: ParityPaths): Promise<(() => Promise<Row[]>)[]> {
   const configs = JSON.parse(await readFile(join(dir, 'config.json'), 'utf8')) as Configs;
-  const has = (file: string) => existsSync(join(dir, file));
-  const transformers = Object.keys(configs).filter((name) => name.startsWith('mmdit') && has(`${name}.io.safetensors`));
+  const has = (...files: string[]) => files.every((file) => existsSync(join(dir, file)));
+  const tensors = (...names: string[]) => has(...names.map((name) => `${name}.safetensors`));
+  const by = weighing(weights);
+  const transformers = Object.keys(configs).filter((name) => name.startsWith('mmdit') && tensors(`${name}.io`));
   const layouts = transformers.flatMap((name) => [
-    ...(has(`${name}.diffusers.safetensors`) ? [{ name, layout: 'diffusers' as const }] : []),
-    ...(has(`${name}.original.safetensors`) ? [{ name, layout: 'original' as const }] : []),
-    ...(has(`${name}.original.safetensors`) && has('keymap_mmdit.json') ? [{ name, layout: 'renamed' as const }] : []),
+    ...(tensors(`${name}.diffusers`) ? [{ name, layout: 'diffusers' as const }] : []),
+    ...(tensors(`${name}.original`) ? [{ name, layout: 'original' as const }] : []),
+    ...(tensors(`${name}.original`) && has('keymap_mmdit.json') ? [{ name, layout: 'renamed' as const }] : []),
   ]);
   const dual = configs.mmditx as FixtureConfig;
+  const packable = [
+    ...layouts.map(({ name, layout }) => () => mmditRows(dir, name, layout, configs[name] as FixtureConfig, by)),
+    ...Object.keys(configs).filter((name) => name.startsWith('clip_') && tensors(name, 'clip.io')).map((name) => () => clipRows(dir, name, configs[name], by)),
+    ...(tensors('t5', 't5.io') ? [() => t5Rows(dir, configs.t5, by)] : []),
+    ...(tensors('e2e.io', 't5', 'clip_l', 'clip_g', 'vae.original') && configs.sampler ? [() => endToEndRows(dir, configs as unknown as EndToEndConfigs, by)] : []),
+  ];
+  if (weights !== 'f32') return packable;
   return [
-    ...layouts.map(({ name, layout }) => () => mmditRows(dir, name, layout, configs[name] as FixtureConfig)),
+    ...packable,
+    ...(tensors('vae.io') ? [() => vaeRows(dir, configs.vae as VaeConfig)] : []),
     ...(has('purecc_stage2.json') ? [() => pureccRows(dir, dual)] : []),
     ...(has('sampler.io.safetensors') && configs.sampler ? [() => samplerRows(dir, dual, configs.sampler!)] : []),
     ...(has('tokenizer.json') ? [() => tokenizerRows(dir, merges)] : []),
@@ -42,7 +58,7 @@ async function sd3Components(dir: string, { merges }: ParityPaths): Promise<(() 
 /** All rows that the folder allows, component by component. Throws where the folder holds nothing to compare. */
 export async function parityRows(dir: string, paths: ParityPaths): Promise<Row[]> {
   const components = [
-    ...(existsSync(join(dir, 'golden.safetensors')) ? [() => goldenRows(dir, paths.base)] : []),
+    ...(existsSync(join(dir, 'golden.safetensors')) && (paths.weights ?? 'f32') === 'f32' ? [() => goldenRows(dir, paths.base)] : []),
     ...(existsSync(join(dir, 'config.json')) ? await sd3Components(dir, paths) : []),
   ];
   if (components.length === 0) throw new Error(`${dir} holds neither golden.safetensors nor config.json with fixtures beside it`);

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { useBackend } from '../backend';
 import { linear } from '../../engine/ops';
 import * as tf from '../../engine/tf';
+import { docsText } from './docs';
 import { parityRows } from './run';
 import { row, table, worst } from './rows';
 import { weighing } from './weighing';
@@ -52,5 +53,13 @@ describe('rows', () => {
     expect(pass(found.map((value) => 1.1 * value), 1, 3)).toBe(false);
     expect(pass(new Float32Array(8), 100, 100)).toBe(false);
     expect(weighing('f32').row('a', found, wanted, given, { blocks: 1, gain: 3 }).pass).toBe(false);
+  });
+
+  it('of one model in several layouts stand together in docs, and one that fails says so', () => {
+    const rows = [row('mmdit (original) v_x', 1e-5, 2e-4), row('mmdit (diffusers) v_x', 3e-5, 2e-4), row('ids', 1, 0)];
+    const text = docsText([{ heading: 'Tiny', text: 'All.', runs: [{ backend: 'wasm', rows }, { backend: 'WGSL', rows: rows.slice(0, 2) }] }], 'a day');
+    expect(text).toContain('All. 2 of 3 rows pass on wasm, 2 of 2 rows pass on WGSL.');
+    expect(text).toContain('| mmdit v\\_x | 2.0e-4 | 3.0e-5 | 3.0e-5 |');
+    expect(text).toContain('| ids | exact | 1.0e+0 **fails** |  |');
   });
 });

@@ -9,7 +9,7 @@ import type { DataSet, FoundDataSet } from './dataSet';
 import type { MixOverlap } from './drafts';
 import type { FaultData } from './faults';
 import type { Mix } from './mix';
-import type { ImportProgress, KeptPrecision, ModelFile, ModelSummary, ModelSurvey } from './models';
+import type { ImportProgress, KeptPrecision, ModelAddress, ModelFile, ModelSummary, ModelSurvey } from './models';
 import type { Crop, FitCheck, TrainingPicture, PictureEvent, DrawParams } from './pictures';
 import type { Recipe } from './recipe';
 import type { Changed, RunInfo, StepMetrics, StoredRun } from './run';
@@ -72,8 +72,8 @@ export interface Requests {
   exportConcept: { params: { conceptId: string; options: ExportOptions }; result: { file: Blob; fileName: string; tellsAll: boolean; /** As measured after learning: here, here without rows, and in other tools; null where that was not. */ likeness: { here: number; withoutRows: number | null; elsewhere: number | null } | null } };
   /** Imported models, whole and on their way. */
   models: { params: void; result: ModelSummary[] };
-  /** What these files would become. The newest survey is the one that `importModel` imports. The token is kept in memory, and sent to these addresses alone. */
-  surveyModel: { params: { files: ModelFile[]; addresses: string[]; token: string | null }; result: ModelSurvey };
+  /** What these files would become. The newest survey is the one that `importModel` imports. A token is kept in memory, and sent to its own address alone. */
+  surveyModel: { params: { files: ModelFile[]; addresses: ModelAddress[] }; result: ModelSurvey };
   /** Imports what was surveyed; `importing` events on the way. Aborted, it stops, and goes on another time behind the last tensor that landed. */
   importModel: { params: { precision: KeptPrecision; name: string }; result: ModelSummary };
   /** Reads a model's chunks again and compares their hashes; `checking` events on the way. What is damaged has to be imported again. */

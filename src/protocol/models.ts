@@ -7,6 +7,9 @@ export const KEPT_PRECISIONS: readonly KeptPrecision[] = ['f16', 'int8', 'int4']
 /** A file as it was dropped, with its path in the folder. */
 export interface ModelFile { path: string; file: File }
 
+/** A file at an address, and the bearer token that its server wants, if any. */
+export interface ModelAddress { address: string; token: string | null }
+
 /** A network of a model. */
 export interface ModelPart {
   /** diffusers' folder. */
@@ -21,10 +24,15 @@ export interface ModelPart {
   state: 'found' | 'waiting' | 'importing' | 'stored' | 'damaged';
 }
 
+/** A network among the files, and its stored bytes by precision. */
+export interface FoundModelPart extends ModelPart { storedAs: Record<KeptPrecision, number> }
+
 /** What a set of files would become. */
 export interface ModelSurvey {
   name: string;
-  parts: ModelPart[];
+  /** The ids it would have here: an import that was broken off is among the models under one of them. */
+  modelIds: Record<KeptPrecision, string>;
+  parts: FoundModelPart[];
   /** Stored bytes of the whole by precision. */
   storedBytes: Record<KeptPrecision, number>;
   sourceBytes: number;
@@ -48,6 +56,8 @@ export interface ModelSummary {
   parts: ModelPart[];
   sourceBytes: number;
   storedBytes: number;
+  /** How much of it is here; 1 where it is whole. */
+  share: number;
   createdAt: string;
   /** Where it came from, in words. */
   from: string;

@@ -1,14 +1,19 @@
 /** The models on this device: the list, what dropped files would become, importing, checking, deleting, and which one is in use. */
 import type { FaultData } from '../protocol/faults';
-import type { Events } from '../protocol/messages';
-import type { ImportProgress, KeptPrecision, ModelFile, ModelSummary, ModelSurvey } from '../protocol/models';
+import type { Events, ResultOf } from '../protocol/messages';
+import { KEPT_PRECISIONS, type ImportProgress, type KeptPrecision, type ModelFile, type ModelSummary, type ModelSurvey } from '../protocol/models';
 import { isMoving } from './run';
 import { faultOf, type Slice } from './slice';
 
 export type ModelWork = 'surveying' | 'importing' | 'checking' | 'deleting';
 
+/** Stands for what the given files would become, where a model's id is asked for. */
+export const FOUND = 'found';
+
 export interface ModelsSlice {
   models: readonly ModelSummary[];
+  /** The model the page shows: an id, `found`, or null for the one in use. */
+  shownModel: string | null;
   /** Files and addresses given so far, and what they would become. */
   modelFiles: readonly ModelFile[];
   modelAddresses: readonly string[];
@@ -17,15 +22,23 @@ export interface ModelsSlice {
   modelWork: { kind: ModelWork; modelId: string | null } | null;
   importProgress: ImportProgress | null;
   checking: Events['checking'] | null;
+  /** What the newest check of a model has found. */
+  modelChecked: ({ modelId: string } & ResultOf<'checkModel'>) | null;
   /** A fault of one model stands beside it; null for those of the files. */
-  modelFault: { modelId: string | null; fault: FaultData } | null;
+  modelFault: { modelId: string | null; during: ModelWork; fault: FaultData } | null;
+  /** How the base is called while it is being loaded. */
+  baseName: string;
   refreshModels(): Promise<void>;
+  showModel(modelId: string): void;
   /** Looks at the files, together with those given before that have not been imported. */
   addModelFiles(files: readonly ModelFile[]): Promise<void>;
+  /** One address, or several with spaces or lines between them. The token is kept in memory, and goes to the servers of these addresses alone. */
   addModelAddress(address: string, token: string): Promise<void>;
   forgetModelFiles(): void;
   setImportPrecision(precision: KeptPrecision): void;
   importModel(): Promise<void>;
+  /** Goes on with an import that came from an address. */
+  continueImport(modelId: string): Promise<void>;
   /** What has landed stays. */
   stopModelWork(): void;
   checkModel(modelId: string): Promise<void>;
@@ -50,25 +63,36 @@ export const weightBytes = (memory: Pick<Storage, 'getItem'> | null): number | n
   const room = roomIn(memory);
   return room && room * 1e9;
 };
+const BASE_NAME_KEY = 'lamina.base.name';
+
+/** A token for one server is not for another. */
+const serverOf = (address: string): string => (URL.canParse(address) ? new URL(address).origin : address);
 
 export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
   let stop: AbortController | null = null;
-  /** In memory alone; forgotten with the files. */
-  let token: string | null = null;
+  /** By server; in memory alone, and forgotten with the files. */
+  const tokens = new Map<string, string>();
 
+  const remember = (base: string, name: string) => {
+    env.memory?.setItem(BASE_KEY, base);
+    env.memory?.setItem(BASE_NAME_KEY, name);
+  };
   env.client.on('importing', (importProgress) => set({ importProgress }));
   env.client.on('checking', (checking) => set({ checking }));
-  env.client.on('ready', ({ base }) => env.memory?.setItem(BASE_KEY, base));
+  env.client.on('ready', ({ base, name }) => {
+    remember(base, name);
+    set({ baseName: name });
+  });
 
   const work = async (kind: ModelWork, modelId: string | null, action: (signal: AbortSignal) => Promise<void>): Promise<void> => {
     stop?.abort();
     const mine = (stop = new AbortController());
-    set({ modelWork: { kind, modelId }, modelFault: null });
+    set({ modelWork: { kind, modelId }, modelFault: null, modelChecked: null, importProgress: null, checking: null });
     try {
       await action(mine.signal);
     } catch (error) {
       const fault = faultOf(error);
-      if (stop === mine) set({ modelFault: fault && { modelId, fault } });
+      if (stop === mine) set({ modelFault: fault && { modelId, during: kind, fault } });
     } finally {
       if (stop === mine) {
         stop = null;
@@ -76,33 +100,45 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
       }
     }
   };
+  /** Whether something is under way that must not be broken off by something else. */
+  const occupied = (): boolean => {
+    const kind = get().modelWork?.kind;
+    if (kind === 'importing' || kind === 'deleting') get().notify(kind === 'importing' ? 'A model is being imported. Stop it first, or wait.' : 'A model is being deleted. Wait a moment.');
+    return kind === 'importing' || kind === 'deleting';
+  };
   const refresh = async () => set({ models: await env.client.request('models', undefined) });
-  const look = (files: readonly ModelFile[], addresses: readonly string[]) => work('surveying', null, async (signal) => {
-    const survey = await env.client.request('surveyModel', { files: [...files], addresses: [...addresses], token }, { signal });
-    set({ survey, modelFiles: files, modelAddresses: addresses, importPrecision: survey.suggested });
-  });
+  const ask = async (files: readonly ModelFile[], addresses: readonly string[], signal?: AbortSignal) => {
+    const survey = await env.client.request('surveyModel', { files: [...files], addresses: addresses.map((address) => ({ address, token: tokens.get(serverOf(address)) ?? null })) }, signal && { signal });
+    set({ survey, modelFiles: files, modelAddresses: addresses, importPrecision: survey.suggested, shownModel: FOUND });
+  };
+  const look = (files: readonly ModelFile[], addresses: readonly string[]) => work('surveying', null, (signal) => ask(files, addresses, signal));
 
   return {
-    models: [], modelFiles: [], modelAddresses: [], survey: null, importPrecision: 'int8', weightRoom: roomIn(env.memory), modelWork: null, importProgress: null, checking: null, modelFault: null,
+    models: [], shownModel: null, modelFiles: [], modelAddresses: [], survey: null, importPrecision: 'int8', weightRoom: roomIn(env.memory), modelWork: null, importProgress: null, checking: null, modelChecked: null, modelFault: null,
+    baseName: env.memory?.getItem(BASE_NAME_KEY) ?? 'Embedded base',
 
     async refreshModels() {
-      await refresh().catch((error: unknown) => { const fault = faultOf(error); set({ modelFault: fault && { modelId: null, fault } }); });
+      await refresh().catch((error: unknown) => { const fault = faultOf(error); set({ modelFault: fault && { modelId: null, during: 'surveying', fault } }); });
     },
 
+    showModel: (shownModel) => set({ shownModel }),
+
     async addModelFiles(files) {
-      if (get().modelWork?.kind === 'importing') return get().notify('A model is being imported. Stop it first, or wait.');
+      if (files.length === 0 || occupied()) return;
       const paths = new Set(files.map(({ path }) => path));
       await look([...get().modelFiles.filter(({ path }) => !paths.has(path)), ...files], get().modelAddresses);
     },
 
     async addModelAddress(address, given) {
-      token = given.trim() || token;
-      await look(get().modelFiles, [...new Set([...get().modelAddresses, address.trim()])]);
+      const addresses = address.split(/\s+/).filter((each) => each !== '');
+      if (addresses.length === 0 || occupied()) return;
+      if (given.trim() !== '') for (const each of addresses) tokens.set(serverOf(each), given.trim());
+      await look(get().modelFiles, [...new Set([...get().modelAddresses, ...addresses])]);
     },
 
     forgetModelFiles() {
-      token = null;
-      set({ modelFiles: [], modelAddresses: [], survey: null, modelFault: null });
+      tokens.clear();
+      set({ modelFiles: [], modelAddresses: [], survey: null, modelFault: null, ...(get().shownModel === FOUND && { shownModel: null }) });
     },
 
     setWeightRoom(weightRoom) {
@@ -117,40 +153,60 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
 
     async importModel() {
       const { survey, importPrecision: precision } = get();
-      if (!survey) return;
+      if (!survey || occupied()) return;
       void get().askToPersist();
       await work('importing', null, async (signal) => {
         try {
-          const { name } = await env.client.request('importModel', { precision, name: survey.name }, { signal });
+          const { name, modelId } = await env.client.request('importModel', { precision, name: survey.name }, { signal });
           get().forgetModelFiles();
+          set({ shownModel: modelId });
           get().notify(`“${name}” is on this device.`);
         } finally {
           await Promise.all([refresh(), get().refreshStorage()]);
+          // what has landed is known again, so that the page can say where it goes on
+          const { survey: left, modelFiles, modelAddresses, shownModel } = get();
+          if (left) await ask(modelFiles, modelAddresses).then(() => set({ importPrecision: precision, shownModel }), () => undefined);
         }
       });
+    },
+
+    async continueImport(modelId) {
+      const address = get().models.find((model) => model.modelId === modelId)?.address;
+      if (!address || occupied()) return;
+      set({ modelFiles: [], modelAddresses: [] });
+      await get().addModelAddress(address, '');
+      const precision = KEPT_PRECISIONS.find((each) => get().survey?.modelIds[each] === modelId);
+      const failed = get().modelFault;
+      if (failed) return set({ modelFault: { ...failed, modelId } });
+      if (!precision) return;
+      get().setImportPrecision(precision);
+      await get().importModel();
     },
 
     stopModelWork: () => stop?.abort(),
 
     async checkModel(modelId) {
+      if (occupied()) return;
       await work('checking', modelId, async (signal) => {
-        const { damaged } = await env.client.request('checkModel', { modelId }, { signal });
-        get().notify(damaged.length === 0 ? 'Every piece of it is as it was written.' : `Damaged: ${damaged.map(({ label, tensors }) => `${label} (${tensors})`).join(', ')}. Drop the same files again: only that is written.`, damaged.length === 0 ? 'plain' : 'bad');
+        const found = await env.client.request('checkModel', { modelId }, { signal });
+        set({ modelChecked: { modelId, ...found } });
         await refresh();
       });
     },
 
     async deleteModel(modelId) {
+      if (occupied()) return;
       await work('deleting', modelId, async () => {
         await env.client.request('deleteModel', { modelId });
+        if (get().shownModel === modelId) set({ shownModel: null });
         await Promise.all([refresh(), get().refreshStorage()]);
       });
     },
 
     useModel(modelId) {
-      if (get().ready?.base === modelId) return;
+      if (get().ready?.base === modelId || occupied()) return;
       if (isMoving(get().run)) return get().notify('Stop learning first: it goes on from there another time.');
-      env.memory?.setItem(BASE_KEY, modelId);
+      remember(modelId, get().models.find((model) => model.modelId === modelId)?.name ?? get().baseName);
       env.reload();
     },
   };

@@ -8,6 +8,7 @@ import { Hud } from './Hud';
 import { useKeys } from './keys';
 import { LearnScreen } from './learn/LearnScreen';
 import { MixScreen } from './mix/MixScreen';
+import { ModelsScreen } from './models/ModelsScreen';
 import { Settings } from './Settings';
 import { ShelfScreen } from './shelf/ShelfScreen';
 import { useActions, useStudio } from './studio';
@@ -28,6 +29,7 @@ export function App() {
       <main>
         <Tabs.Content value="learn" className="screen" tabIndex={-1}><LearnScreen /></Tabs.Content>
         <Tabs.Content value="mix" className="screen" tabIndex={-1}><MixScreen /></Tabs.Content>
+        <Tabs.Content value="models" className="screen" tabIndex={-1}><ModelsScreen /></Tabs.Content>
         <Tabs.Content value="shelf" className="screen" tabIndex={-1}><ShelfScreen /></Tabs.Content>
       </main>
       <Banners />

@@ -2,6 +2,7 @@
 import { Lock, Settings2 } from 'lucide-react';
 import { Tabs } from 'radix-ui';
 import type { Compute } from '../protocol/compute';
+import type { ModelSurvey } from '../protocol/models';
 import { Mark } from './parts/Mark';
 import { megabytes } from './format';
 import { useStudio } from './studio';
@@ -15,6 +16,7 @@ export function Header({ openSettings }: { openSettings(): void }) {
       <Tabs.List className="tabs" aria-label="Screens">
         <Tabs.Trigger className="tab" value="learn" data-testid={ids.tabLearn}>Learn</Tabs.Trigger>
         <Tabs.Trigger className="tab" value="mix" data-testid={ids.tabMix}>Mix</Tabs.Trigger>
+        <Tabs.Trigger className="tab" value="models" data-testid={ids.tabModels}>Models</Tabs.Trigger>
         <Tabs.Trigger className="tab" value="shelf" data-testid={ids.tabShelf}>Shelf</Tabs.Trigger>
       </Tabs.List>
       <div className="status">
@@ -32,11 +34,25 @@ function BaseStatus() {
   const ready = useStudio((state) => state.ready);
   const loading = useStudio((state) => state.loading);
   const failed = useStudio((state) => state.deviceFault !== null);
+  const baseName = useStudio((state) => state.baseName);
+  const importing = useStudio((state) => (state.modelWork?.kind === 'importing' ? state.survey : null));
   const said = ready
     ? `${megabytes(ready.sizeBytes)} · ready offline`
     : failed ? 'not available'
     : loading ? `${loading.source === 'network' ? 'loading' : 'reading'}, ${(loading.doneBytes / 1e6).toFixed(1)} of ${Math.round(loading.totalBytes / 1e6)} MB` : 'starting';
-  return <span data-testid={ids.baseStatus} data-ready={ready !== null}><b>Embedded base</b> <span className="note">{said}</span></span>;
+  return (
+    <span className="base-status" data-testid={ids.baseStatus} data-ready={ready !== null}>
+      {importing && ready ? <ImportStatus survey={importing} /> : <><b>{ready?.name ?? baseName}</b> <span className="note">{said}</span></>}
+    </span>
+  );
+}
+
+/** An import goes on whatever tab is open. */
+function ImportStatus({ survey }: { survey: ModelSurvey }) {
+  const precision = useStudio((state) => state.importPrecision);
+  const progress = useStudio((state) => state.importProgress);
+  const share = progress ? ` ${Math.floor((100 * progress.readBytes) / progress.sourceBytes)} %` : '';
+  return <><b>{survey.name}</b> <span className="note">{megabytes(survey.storedBytes[precision])} · importing{share}</span></>;
 }
 
 const names = { webgpu: 'WebGPU', wasm: 'WebAssembly', cpu: 'JavaScript' } as const;

@@ -11,7 +11,7 @@ const FRAGMENT_MS = 300;
 
 const tabOf = (state: unknown): Tab | null => {
   const tab = (state as { tab?: unknown } | null)?.tab;
-  return tab === 'learn' || tab === 'mix' || tab === 'shelf' ? tab : null;
+  return tab === 'learn' || tab === 'mix' || tab === 'models' || tab === 'shelf' ? tab : null;
 };
 
 /** Reads what the link says, then follows the studio for as long as the page lives. */

@@ -15,6 +15,8 @@
  * Mix     tab-mix, mix-guidance-<n> (rows from 0; each with mix-weight-<n> (range), mix-solo-<n>, mix-mute-<n>, mix-mask-<n>, mix-curve-<n>, mix-up-<n>, mix-remove-<n>,
  *         mix-words-<n>), mix-add, mix-add-text, mix-add-<conceptId>, mix-picture, mix-merged (figures with a canvas and a badge), mix-prompt, mix-seed, mix-draw, mix-stop, mix-more,
  *         mix-draw-merged, mix-seed-<seed>, mix-pad, mix-preset-<name>, mix-overlap, mix-together, mix-by-hand, mix-option-<name>, mix-curve, mix-start-input, mix-copy, mix-keep, mix-evaluations
+ * Models  tab-models, models, model-<n> (cards from 0; data-model has the id, "found" for given files), model-drop, model-input, model-folder (file inputs), model-address, model-token, model-add, model-name, model-part-<folder> (rows),
+ *         precision-f16, precision-int8, precision-int4, model-import, model-stop, model-continue, model-forget, model-check, model-delete, confirm-delete, model-use, model-checked, model-read, model-stored, model-rate, model-left
  * Device  base-status (data-ready="true" once the base is in), compute (data-backend="wasm"), loading-bar, fault (any error text), restarting,
  *         resume-banner, resume-continue, resume-discard, confirm-discard, run-elsewhere, resume-take-over, update-prompt
  * Engine  hud (only with ?hud), hud-<figure> (hud-step, hud-kernels, hud-tensors, hud-bytes, hud-gpu, hud-heap), hud-top (the longest kernels)
@@ -35,6 +37,9 @@ export const ids = {
   likenessElsewhere: 'likeness-elsewhere', exportThumbnail: 'export-thumbnail', exportKohya: 'export-kohya', exportAuthor: 'export-author', importInput: 'import-input',
   tabMix: 'tab-mix', mixAdd: 'mix-add', mixPicture: 'mix-picture', mixMerged: 'mix-merged', mixPrompt: 'mix-prompt', mixSeed: 'mix-seed', mixDraw: 'mix-draw', mixStop: 'mix-stop', mixMore: 'mix-more', mixDrawMerged: 'mix-draw-merged',
   mixPad: 'mix-pad', mixOverlap: 'mix-overlap', mixTogether: 'mix-together', mixByHand: 'mix-by-hand', mixCurve: 'mix-curve', mixStartInput: 'mix-start-input', mixCopy: 'mix-copy', mixKeep: 'mix-keep', mixEvaluations: 'mix-evaluations',
+  tabModels: 'tab-models', models: 'models', modelDrop: 'model-drop', modelInput: 'model-input', modelFolder: 'model-folder', modelAddress: 'model-address', modelToken: 'model-token', modelAdd: 'model-add', modelName: 'model-name',
+  modelImport: 'model-import', modelStop: 'model-stop', modelContinue: 'model-continue', modelForget: 'model-forget', modelCheck: 'model-check', modelDelete: 'model-delete', modelUse: 'model-use', modelChecked: 'model-checked',
+  modelRead: 'model-read', modelStored: 'model-stored', modelRate: 'model-rate', modelLeft: 'model-left',
   baseStatus: 'base-status', compute: 'compute', loadingBar: 'loading-bar', fault: 'fault', restarting: 'restarting',
   resumeBanner: 'resume-banner', resumeContinue: 'resume-continue', resumeDiscard: 'resume-discard', resumeTakeOver: 'resume-take-over', runElsewhere: 'run-elsewhere', confirmDiscard: 'confirm-discard', goOn: 'go-on', learnMore: 'learn-more', moreSteps: 'more-steps', updatePrompt: 'update-prompt',
   hud: 'hud', hudTop: 'hud-top',

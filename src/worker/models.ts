@@ -7,12 +7,12 @@ import { PART_LABELS } from '../models/checkpoint';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
-import { KEPT_PRECISIONS, type KeptPrecision, type ModelPart, type ModelSummary, type ModelSurvey } from '../protocol/models';
+import { KEPT_PRECISIONS, type FoundModelPart, type KeptPrecision, type ModelPart, type ModelSummary, type ModelSurvey } from '../protocol/models';
 import type { ModelRecord } from '../storage/db';
 import { withLock } from '../storage/locks';
 import { damagedTensors, deleteModel, getModel, landedOf, listModels, partFile, putModel, reopenPart } from '../storage/modelStore';
 import { importSurveyed, modelIdOf, storedBytes, surveyFiles, type Surveyed } from './importing';
-import type { Opening } from './opening';
+import { EMBEDDED, EMBEDDED_NAME, type Opening } from './opening';
 import type { Turns } from './turns';
 
 /** Room that is left to the browser and to concepts beside a model. */
@@ -22,6 +22,7 @@ const SMALL_MODEL_BYTES = 200e6;
 
 const label = (folder: string): string => PART_LABELS[folder as keyof typeof PART_LABELS] ?? folder;
 const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);
+const byPrecision = <T>(of: (precision: KeptPrecision) => T) => Object.fromEntries(KEPT_PRECISIONS.map((precision) => [precision, of(precision)])) as Record<KeptPrecision, T>;
 
 /** "24 blocks": of the layers' names. */
 function detailOf(names: readonly string[]): string {
@@ -37,7 +38,20 @@ export class Models {
 
   async list(): Promise<ModelSummary[]> {
     const db = await this.opening.db();
-    return Promise.all((await listModels(db)).map((record) => this.summary(record)));
+    return [await this.embedded(), ...(await Promise.all((await listModels(db)).map((record) => this.summary(record))))];
+  }
+
+  /** The base that comes with the app; without parts until it has been stored. */
+  private async embedded(): Promise<ModelSummary> {
+    const record = await (await this.opening.db()).get('bases', EMBEDDED);
+    const bytes = new Map<string, number>();
+    for (const [path, { sizeBytes }] of Object.entries(record?.files ?? {})) {
+      const [folder = ''] = path.split('/');
+      if (folder in PART_LABELS) bytes.set(folder, (bytes.get(folder) ?? 0) + sizeBytes);
+    }
+    const parts = [...bytes].map(([folder, own]): ModelPart => ({ folder, label: label(folder), detail: '', sourceBytes: own, storedBytes: own, precision: null, state: 'stored' }));
+    const whole = sum(Object.values(record?.files ?? {}).map(({ sizeBytes }) => sizeBytes));
+    return { modelId: EMBEDDED, name: EMBEDDED_NAME, kind: 'embedded', installed: true, precision: null, parts, sourceBytes: whole, storedBytes: whole, share: 1, createdAt: record?.storedAt ?? '', from: '', address: null };
   }
 
   private async summary(record: ModelRecord): Promise<ModelSummary> {
@@ -48,45 +62,44 @@ export class Models {
       const landed = whole ? null : await landedOf(db, partFile(modelId, folder));
       return { folder, label: label(folder), detail: '', sourceBytes, storedBytes: landed ? landed.storedBytes : bytes, precision: folder === 'vae' || folder === 'image_encoder' ? null : precision, state: whole ? 'stored' : this.importing === modelId ? 'importing' : landed!.indices.size > 0 ? 'importing' : 'waiting' };
     }));
-    return { modelId, name, kind: 'imported', installed, precision, parts, sourceBytes: sum(record.parts.map((part) => part.sourceBytes)), storedBytes: sum(parts.map((part) => part.storedBytes)), createdAt, from: from.names.join(', '), address: from.address };
+    return { modelId, name, kind: 'imported', installed, precision, parts, sourceBytes: sum(record.parts.map((part) => part.sourceBytes)), storedBytes: sum(parts.map((part) => part.storedBytes)), share: sum(parts.map((part) => part.storedBytes)) / Math.max(1, sum(record.parts.map((part) => part.storedBytes))), createdAt, from: from.names.join(', '), address: from.address };
   }
 
   /** Faults: those of surveyFiles and of the network. */
-  async survey({ files, addresses, token }: ParamsOf<'surveyModel'>, signal: AbortSignal): Promise<ModelSurvey> {
+  async survey({ files, addresses }: ParamsOf<'surveyModel'>, signal: AbortSignal): Promise<ModelSurvey> {
     const sources: ByteSource[] = files.map(({ path, file }) => blobBytes(file, path));
-    for (const address of addresses) {
+    for (const { address, token } of addresses) {
       if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) throw new Fault('network', `“${address}” is not an address of a file.`, 'Enter one that begins with https://.', { subject: address });
       sources.push(await rangedBytes(address, { fetch: (...request) => globalThis.fetch(...request), ...(token && { token }) }));
     }
     signal.throwIfAborted();
     const found = await surveyFiles(sources);
-    this.surveyed = { found, address: addresses.join('\n') || null };
+    this.surveyed = { found, address: addresses.map(({ address }) => address).join('\n') || null };
     return this.described(found);
   }
 
   private async described(found: Surveyed): Promise<ModelSurvey> {
     const db = await this.opening.db();
-    const bytes = Object.fromEntries(KEPT_PRECISIONS.map((precision) => [precision, sum(found.parts.flatMap(({ tensors }) => tensors.map((tensor) => storedBytes(tensor, precision))))])) as Record<KeptPrecision, number>;
     const sourceBytes = sum(found.parts.map((part) => part.sourceBytes));
     const suggested: KeptPrecision = sourceBytes <= SMALL_MODEL_BYTES ? 'f16' : 'int8';
-    const parts = found.parts.map(({ part, tensors, sourceBytes: own }): ModelPart => ({
-      folder: part.part, label: label(part.part), detail: detailOf(tensors.map(({ name }) => name)), sourceBytes: own,
-      storedBytes: sum(tensors.map((tensor) => storedBytes(tensor, suggested))), precision: tensors.some(({ layer }) => layer) ? suggested : null, state: 'found',
-    }));
+    const parts = found.parts.map(({ part, tensors, sourceBytes: own }): FoundModelPart => {
+      const storedAs = byPrecision((precision) => sum(tensors.map((tensor) => storedBytes(tensor, precision))));
+      return { folder: part.part, label: label(part.part), detail: detailOf(tensors.map(({ name }) => name)), sourceBytes: own, storedBytes: storedAs[suggested], storedAs, precision: tensors.some(({ layer }) => layer) ? suggested : null, state: 'found' };
+    });
+    const bytes = byPrecision((precision) => sum(parts.map(({ storedAs }) => storedAs[precision])));
+    const modelIds = byPrecision((precision) => modelIdOf(found, precision));
     let resumes: ModelSurvey['resumes'] = null;
     for (const precision of KEPT_PRECISIONS) {
-      const record = await getModel(db, modelIdOf(found, precision));
+      const record = await getModel(db, modelIds[precision]);
       if (!record) continue;
-      const { parts: there } = await this.summary(record);
-      const share = sum(there.map((part) => part.storedBytes)) / bytes[precision];
+      const { share } = await this.summary(record);
       if (!resumes || share > resumes.share) resumes = { precision, share };
     }
     const estimate = await globalThis.navigator?.storage?.estimate?.().catch(() => undefined);
     const freeBytes = estimate?.quota === undefined ? null : estimate.quota - (estimate.usage ?? 0);
-    const t5 = found.parts.some(({ part }) => part.part === 'text_encoder_3');
     return {
-      name: nameOf(found), parts, storedBytes: bytes, sourceBytes, suggested: resumes?.precision ?? suggested,
-      lacking: found.lacking.map(label), notes: [...found.notes, ...(t5 ? [] : found.parts.some(({ part }) => part.part === 'text_encoder_2') ? ['There is no T5 encoder among the files: prompts work without it, long ones less exactly.'] : [])], freeBytes, resumes,
+      name: nameOf(found), modelIds, parts, storedBytes: bytes, sourceBytes, suggested: resumes?.precision ?? suggested,
+      lacking: found.lacking.map(label), notes: found.notes, freeBytes, resumes,
     };
   }
 

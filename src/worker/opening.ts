@@ -20,7 +20,7 @@ import type { StoredBase } from '../storage/weightStore';
 import type { Platform } from './platform';
 
 export const EMBEDDED = 'embedded';
-const EMBEDDED_NAME = 'Embedded base';
+export const EMBEDDED_NAME = 'Embedded base';
 /** Networks of a base up to this size stay in memory; of larger ones each is loaded for its phase. */
 const STAYING_BYTES = 400e6;
 /** Without a GPU a large model's weights lie in this worker's own memory. */

@@ -34,6 +34,7 @@ export function fakeClient(answers: Answers = {}): FakeClient {
       storage: () => ({ usageBytes: 40e6, quotaBytes: 41e9, persisted: true, baseBytes: 38e6, conceptBytes: 0 }),
       concepts: () => [],
       unfinishedRun: () => null,
+      models: () => [],
       draw: () => ({ elapsedMs: 1400 }),
       ...answers,
     },

@@ -5,9 +5,11 @@
 import { Fault } from '../../protocol/faults';
 import { defaultRecipe } from '../../protocol/recipe';
 import { mixPicture } from '../../protocol/mix';
+import type { ModelSummary } from '../../protocol/models';
 import type { RunInfo } from '../../protocol/run';
 import type { Studio } from '../../state/slice';
 import { fakeRun, type FakeClient } from './fakeClient';
+import * as models from './modelFigures';
 import { concept, load, measures, metrics, picture, words } from './figures';
 
 interface Stage { client: FakeClient; studio: Studio }
@@ -65,6 +67,22 @@ async function mixed(stage: Stage) {
   client.emit('overlap', { ids: mix.guidances.map(({ id }) => id), overlap: [[1, 0.12, 0.2, -0.08], [0.12, 1, 0.08, 0.21], [0.2, 0.08, 1, 0.47], [-0.08, 0.21, 0.47, 1]] });
   client.emit('picture', picture({ kind: 'mix', merged: false }, await load('/example/balance-1.00.png'), mixPicture(mix)));
   for (let n = 0; n < 5; n++) client.emit('picture', picture({ kind: 'mix-seed' }, await load(`/concepts/guide-dog/${1 + n}.png`), mixPicture({ ...mix, seed: mix.seed + n })));
+}
+
+/** The Models page, with these models on the device. */
+async function modelsPage(stage: Stage, here: readonly ModelSummary[]) {
+  stage.client.answers.models = () => [...here];
+  stage.client.answers.storage = () => ({ usageBytes: 2.2e9, quotaBytes: 60e9, persisted: true, baseBytes: here.reduce((total, { storedBytes }) => total + storedBytes, 0), conceptBytes: 3e6 });
+  ready(stage);
+  stage.studio.getState().setTab('models');
+  await painted();
+}
+
+/** Dropped files of SD3.5 Medium. */
+async function modelFound(stage: Stage, survey = models.survey) {
+  stage.client.answers.surveyModel = () => survey;
+  await modelsPage(stage, [models.embedded]);
+  await stage.studio.getState().addModelFiles(['sd3.5_medium', 'clip_l', 'clip_g'].map((name) => ({ path: `${name}.safetensors`, file: new File(['x'], name) })));
 }
 
 export const scenes: Record<string, (stage: Stage) => unknown> = {
@@ -143,6 +161,35 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
     await painted();
     stage.client.emit('picture', picture({ kind: 'mix', merged: false }, await load('/example/balance-1.00.png'), { ...mixPicture(stage.studio.getState().mix), state: 'draft', elapsedMs: 14 }));
     document.querySelector<HTMLDetailsElement>('.options')!.open = true;
+  },
+  models: (stage) => modelsPage(stage, [models.embedded, models.imported]),
+  'models-found': (stage) => modelFound(stage),
+  'models-lacking': (stage) => modelFound(stage, { ...models.survey, parts: models.survey.parts.slice(0, 2), lacking: ['Text encoder CLIP-L'], notes: [] }),
+  async 'models-importing'(stage) {
+    await modelFound(stage, { ...models.survey, notes: [] });
+    stage.client.answers.importModel = never;
+    void stage.studio.getState().importModel();
+    stage.client.emit('importing', models.progress);
+  },
+  async 'models-unfinished'(stage) {
+    await modelsPage(stage, [models.embedded, models.unfinished]);
+    stage.studio.getState().showModel(models.unfinished.modelId);
+  },
+  async 'models-checked'(stage) {
+    await modelsPage(stage, [models.embedded, models.imported]);
+    stage.studio.getState().showModel(models.imported.modelId);
+    stage.client.answers.checkModel = () => ({ damaged: [{ label: 'Transformer', tensors: 2 }] });
+    await stage.studio.getState().checkModel(models.imported.modelId);
+  },
+  async 'models-fault'(stage) {
+    await modelFound(stage, { ...models.survey, notes: [] });
+    stage.client.answers.importModel = () => { throw new Fault('storage-full', 'The model takes 3.6 GB more, and the browser allows this page 2.1 GB more.', 'Free disk space, delete another model, or keep it in fewer bits.'); };
+    await stage.studio.getState().importModel();
+  },
+  async 'models-wrong-file'(stage) {
+    await modelsPage(stage, [models.embedded]);
+    stage.client.answers.surveyModel = () => { throw new Fault('file-unrecognised', '“flux1-dev.safetensors” is a Flux model.', 'Lamina learns on Stable Diffusion 3 and 3.5: their transformer, autoencoder and text encoders.'); };
+    await stage.studio.getState().addModelFiles([{ path: 'flux1-dev.safetensors', file: new File(['x'], 'flux1-dev.safetensors') }]);
   },
   resume: (stage) => { ready(stage); stage.studio.setState({ unfinished: { run: fakeRun({ step: 212 }), pictures: [], metrics: [], strip: [], changed: null, measures: null, prompt: '', seed: 42, ownedElsewhere: false } }); },
   'no-base': ({ client }) => client.emit('fault', { code: 'network', message: 'The base could not be fetched: the network gave no answer for transformer.safetensors.', remedy: 'Reload when there is a network; what has arrived is kept.' }),

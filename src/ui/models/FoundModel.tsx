@@ -1,0 +1,56 @@
+/** What the given files would become: their parts, in how many bits they are to be kept, what lacks, and the import. */
+import { KEPT_PRECISIONS, type KeptPrecision, type ModelSurvey } from '../../protocol/models';
+import { megabytes } from '../format';
+import { FaultNote } from '../parts/FaultNote';
+import { Segmented } from '../parts/Segmented';
+import { useActions, useStudio } from '../studio';
+import { ids } from '../testIds';
+import { PartsTable } from './PartsTable';
+import { foundRows, fromWords } from './shown';
+
+const WHY: Record<KeptPrecision, string> = {
+  f16: '16 bits a weight: as the file has them, and largest.',
+  int8: '8 bits a weight: about half the memory, and nearly the same pictures.',
+  int4: '4 bits a weight: about a quarter of the memory, and pictures that differ visibly.',
+};
+
+export function FoundModel({ survey }: { survey: ModelSurvey }) {
+  const actions = useActions();
+  const precision = useStudio((state) => state.importPrecision);
+  const work = useStudio((state) => state.modelWork?.kind ?? null);
+  const progress = useStudio((state) => state.importProgress);
+  const fault = useStudio((state) => (state.modelFault?.modelId === null && state.modelFault.during === 'importing' ? state.modelFault.fault : null));
+  const names = useStudio((state) => state.modelFiles);
+  const addresses = useStudio((state) => state.modelAddresses);
+  const importing = work === 'importing';
+  const resumes = survey.resumes?.precision === precision ? survey.resumes : null;
+  const whole = resumes?.share === 1;
+  return (
+    <div className="model-inner">
+      <header>
+        <h2 className="model-title" data-testid={ids.modelName}>{survey.name}</h2>
+        <p className="note">from {fromWords([...names.map(({ path }) => path), ...addresses])}</p>
+      </header>
+      <PartsTable rows={foundRows(survey, precision, progress, importing)} aside={`suggested: ${survey.suggested}`} />
+      {survey.parts.some((part) => part.precision !== null) && (
+        <section aria-label="Kept as">
+          <div className="row table-head"><h2>Keep it as</h2><span className="note">{WHY[precision]}</span></div>
+          <Segmented label="Keep it as" value={precision} disabled={importing} onChange={actions.setImportPrecision}
+            options={KEPT_PRECISIONS.map((each) => ({ value: each, label: `${each} · ${megabytes(survey.storedBytes[each])}${each === survey.suggested ? ' · suggested' : ''}`, testId: `precision-${each}` }))} />
+        </section>
+      )}
+      {survey.notes.length > 0 && <ul className="model-notes">{survey.notes.map((note) => <li key={note} className="note">{note}</li>)}</ul>}
+      {!importing && resumes && !whole && <p className="statement">An import of these files was broken off. It goes on at {Math.floor(100 * resumes.share)} %.</p>}
+      {!importing && whole && <p className="statement good">These files are on this device already, as {precision}.</p>}
+      {survey.lacking.length > 0 && <p className="statement">It cannot draw yet: {survey.lacking.join(' and ')} {survey.lacking.length === 1 ? 'is' : 'are'} still needed. Drop {survey.lacking.length === 1 ? 'its file' : 'their files'} as well.</p>}
+      <FaultNote fault={fault} />
+      <footer className="model-foot">
+        {importing
+          ? <button type="button" className="button" data-testid={ids.modelStop} onClick={actions.stopModelWork}>Stop import</button>
+          : <button type="button" className="button" data-testid={ids.modelForget} onClick={actions.forgetModelFiles}>Put the files away</button>}
+        {!importing && !whole && survey.lacking.length === 0 && <button type="button" className="button primary" data-testid={ids.modelImport} disabled={work !== null} onClick={() => void actions.importModel()}>{resumes ? 'Go on with the import' : 'Import'}</button>}
+        {!importing && whole && <button type="button" className="button primary" onClick={() => { actions.showModel(survey.modelIds[precision]); actions.forgetModelFiles(); }}>Show it</button>}
+      </footer>
+    </div>
+  );
+}

@@ -1,0 +1,73 @@
+/** What the Models page shows of the store: which cards there are, which one is open, and what stands in the table of its parts. */
+import type { ImportProgress, KeptPrecision, ModelPart, ModelSummary, ModelSurvey } from '../../protocol/models';
+import { FOUND } from '../../state/models';
+import { megabytes } from '../format';
+
+const idsOf = (survey: ModelSurvey | null): readonly string[] => (survey ? Object.values(survey.modelIds) : []);
+
+/** Models with a card of their own: an unfinished one whose files are there again is the card of those files. */
+export const listed = (models: readonly ModelSummary[], survey: ModelSurvey | null): ModelSummary[] => models.filter(({ modelId, installed }) => installed || !idsOf(survey).includes(modelId));
+
+/** The model in the middle; `found` for what the given files would become. */
+export function shownOf(models: readonly ModelSummary[], survey: ModelSurvey | null, shownModel: string | null, used: string | null): ModelSummary | typeof FOUND | null {
+  const here = listed(models, survey);
+  if (survey && (shownModel === FOUND || (shownModel !== null && !here.some(({ modelId }) => modelId === shownModel) && idsOf(survey).includes(shownModel)))) return FOUND;
+  return here.find(({ modelId }) => modelId === shownModel) ?? here.find(({ modelId }) => modelId === used) ?? here[0] ?? null;
+}
+
+export interface PartRow {
+  folder: string;
+  label: string;
+  detail: string;
+  optional: boolean;
+  as: string;
+  inFile: string;
+  here: string;
+  state: string;
+  tone: 'good' | 'base' | 'warn' | 'bad' | 'plain';
+}
+
+const EMPTY = '–';
+const LONG_PROMPTS = 'absent: prompts work without it, long ones less exactly';
+
+/** T5 is missed only where SD3's other two encoders are. */
+function absentRows(parts: readonly { folder: string }[]): PartRow[] {
+  const has = (folder: string) => parts.some((part) => part.folder === folder);
+  return has('text_encoder_2') && !has('text_encoder_3') ? [{ folder: 'text_encoder_3', label: 'Text encoder T5-XXL', detail: '', optional: true, as: EMPTY, inFile: EMPTY, here: EMPTY, state: LONG_PROMPTS, tone: 'plain' }] : [];
+}
+
+const sized = ({ folder, label, detail, sourceBytes }: ModelPart) => ({ folder, label, detail, optional: false, inFile: megabytes(sourceBytes) });
+
+/** The parts among the files, as they would be kept; while they are imported, how far each is. */
+export function foundRows({ parts, lacking }: ModelSurvey, precision: KeptPrecision, progress: ImportProgress | null, importing: boolean): PartRow[] {
+  const at = progress ? parts.findIndex(({ folder }) => folder === progress.folder) : -1;
+  const stateOf = (n: number): Pick<PartRow, 'state' | 'tone'> => {
+    if (!importing) return { state: 'found', tone: 'plain' };
+    if (n > at) return { state: 'waiting', tone: 'plain' };
+    if (n < at || progress!.done === progress!.total) return { state: '✓ stored', tone: 'good' };
+    return { state: `tensor ${progress!.done + 1} of ${progress!.total}`, tone: 'base' };
+  };
+  return [
+    ...parts.map((part, n): PartRow => ({ ...sized(part), as: part.precision === null ? 'as it is' : precision, here: megabytes(part.storedAs[precision]), ...stateOf(n) })),
+    ...lacking.map((label): PartRow => ({ folder: label, label, detail: '', optional: false, as: EMPTY, inFile: EMPTY, here: EMPTY, state: 'needed: drop its file as well', tone: 'warn' })),
+    ...absentRows(parts),
+  ];
+}
+
+/** damaged: labels of parts, as the newest check has them; null where none was made. */
+export function modelRows({ parts, kind }: ModelSummary, checking: boolean, damaged: readonly { label: string; tensors: number }[] | null): PartRow[] {
+  const stateOf = ({ label, state }: ModelPart): Pick<PartRow, 'state' | 'tone'> => {
+    const broken = damaged?.find((each) => each.label === label);
+    if (broken) return { state: `${broken.tensors} damaged`, tone: 'bad' };
+    if (state === 'stored') return checking ? { state: 'being checked', tone: 'base' } : damaged ? { state: '✓ checked', tone: 'good' } : { state: '✓ stored', tone: 'good' };
+    return state === 'importing' ? { state: 'partly here', tone: 'warn' } : { state: 'not here yet', tone: 'plain' };
+  };
+  return [...parts.map((part): PartRow => ({ ...sized(part), as: kind === 'embedded' ? 'f16' : part.precision ?? 'as it is', here: megabytes(part.storedBytes), ...stateOf(part) })), ...absentRows(parts)];
+}
+
+/** "a.safetensors and 2 more". */
+export function fromWords(names: readonly string[]): string {
+  const plain = names.map((name) => name.split('/').at(-1)!).filter((name) => /\.(safetensors|sft)$/i.test(name));
+  const [first = names[0] ?? '', second] = plain;
+  return plain.length === 2 ? `${first} and ${second}` : plain.length > 2 ? `${first} and ${plain.length - 1} more files` : first;
+}

@@ -11,6 +11,7 @@ import type { RequestName } from '../../protocol/messages';
 import type { Wire, WorkerLike } from '../../protocol/wire';
 import type { Environment, StudioClient } from '../../state/client';
 import { followDataSet } from '../../state/dataSet';
+import { BASE_KEY } from '../../state/models';
 import { createStudio } from '../../state/studio';
 import type { StudioState } from '../../state/slice';
 import { serveDrafts } from '../../worker/drafting';
@@ -29,19 +30,22 @@ export interface Tab {
   /** Names of the requests so far. */
   asked: { name: RequestName; params: unknown }[];
   bitmaps: OpenBitmaps;
+  /** How often the page was to begin anew. */
+  reloads(): number;
   /** Waits until the store says so. */
   until(what: string, is: (state: StudioState) => boolean, timeoutMs?: number): Promise<StudioState>;
   /** Puts what the session does to an end, as the end of its thread would. */
   close(): Promise<void>;
 }
-export interface TabOptions { locks?: LockManager; platform?: Partial<Platform>; fragment?: string }
+export interface TabOptions { locks?: LockManager; platform?: Partial<Platform>; fragment?: string; /** What the page remembers; it says which base is opened. */ memory?: Map<string, string> }
 
 let ids = 0;
 
-export async function openTab({ locks, platform: changes, fragment = '' }: TabOptions = {}): Promise<Tab> {
+export async function openTab({ locks, platform: changes, fragment = '', memory }: TabOptions = {}): Promise<Tab> {
   const platform: Platform = { raster: nodeRaster, locks: locks ?? null, wasmPaths: wasmFolder, fetch: async () => new Response(null, { status: 404 }), ensureBase: (_db, id) => tinyStored(id), ...changes };
   const bitmaps = new OpenBitmaps();
   const ports: MessagePort[] = [];
+  let reloads = 0;
   const timers = new Set<ReturnType<typeof setTimeout>>();
   const pictures: PictureEvent[] = [];
   const asked: Tab['asked'] = [];
@@ -68,14 +72,14 @@ export async function openTab({ locks, platform: changes, fragment = '' }: TabOp
     return seen.get(event);
   };
 
-  const client = openClient({ backend: 'wasm', threads: 1, baseUrl: 'base/', base: 'embedded', weightBytes: null, session: () => worker((wire) => void serve(wire, (host) => makeSession(host, platform))), drafts: () => worker((wire) => serveDrafts(wire, platform)) });
+  const client = openClient({ backend: 'wasm', threads: 1, baseUrl: 'base/', base: memory?.get(BASE_KEY) ?? 'embedded', weightBytes: null, session: () => worker((wire) => void serve(wire, (host) => makeSession(host, platform))), drafts: () => worker((wire) => serveDrafts(wire, platform)) });
   client.on('picture', (picture) => pictures.push(picture));
   const request: typeof client.request = (name, params, options) => {
     asked.push({ name, params });
     return client.request(name, params, options);
   };
   const env: Environment = {
-    client: { ...client, request }, read: async (path) => new Response(new Uint8Array(await readFile(`public/${path}`))), memory: null, persist: async () => true, newId: () => `id-${++ids}`, reload: () => undefined,
+    client: { ...client, request }, read: async (path) => new Response(new Uint8Array(await readFile(`public/${path}`))), memory: memory ? { getItem: (key) => memory.get(key) ?? null, setItem: (key, value) => { memory.set(key, value); } } : null, persist: async () => true, newId: () => `id-${++ids}`, reload: () => { reloads++; },
     later(delayMs, run) {
       const timer = setTimeout(run, delayMs);
       timers.add(timer);
@@ -105,7 +109,7 @@ export async function openTab({ locks, platform: changes, fragment = '' }: TabOp
   await now().start(() => client.open());
   await until('the base is in', ({ ready, words }) => ready !== null && words.length > 0);
   return {
-    now, pictures, request, asked, bitmaps, until,
+    now, pictures, request, asked, bitmaps, until, reloads: () => reloads,
     async close() {
       await client.request('leave', undefined);
       client.close();

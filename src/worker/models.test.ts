@@ -1,0 +1,143 @@
+/** The Models page as the store drives it: files are looked at, imported, stopped and gone on with, checked, deleted, and used. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { IDBFactory } from 'fake-indexeddb';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { FOUND } from '../state/models';
+import type { ModelFile } from '../protocol/models';
+import { openDatabase } from '../storage/db';
+import { embeddedCheckpoints } from '../testing/fakeCheckpoint/embedded';
+import { openTab, type Tab, type TabOptions } from '../testing/session/tab';
+
+vi.setConfig({ testTimeout: 240_000 });
+
+let dir: string;
+let made: Awaited<ReturnType<typeof embeddedCheckpoints>>;
+let tabs: Tab[] = [];
+const open = async (options: TabOptions = {}): Promise<Tab> => {
+  const tab = await openTab(options);
+  tabs.push(tab);
+  return tab;
+};
+const close = async () => {
+  for (const tab of tabs) await tab.close();
+  tabs = [];
+};
+const file = async (path: string, bytes?: Uint8Array<ArrayBuffer>): Promise<ModelFile> => ({ path: basename(path), file: new File([bytes ?? new Uint8Array(await readFile(path))], basename(path)) });
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'lamina-models-'));
+  made = await embeddedCheckpoints('public/base', dir);
+}, 60_000);
+afterAll(() => rm(dir, { recursive: true, force: true }));
+beforeEach(() => { globalThis.indexedDB = new IDBFactory(); });
+afterEach(close);
+
+it('imports separate files together, and draws on the model after the page has begun anew', async () => {
+  const memory = new Map<string, string>();
+  const { now, reloads } = await open({ memory });
+  const [transformer, autoencoder, ...others] = await Promise.all(made.separate.map((path) => file(path)));
+  await now().addModelFiles([transformer!, autoencoder!]);
+  expect(now()).toMatchObject({ shownModel: FOUND, survey: { lacking: ['Text encoder CLIP-L'], resumes: null }, modelFault: null });
+  await now().importModel();
+  expect(now().modelFault).toMatchObject({ modelId: null, during: 'importing', fault: { code: 'base-incomplete' } });
+  await now().addModelFiles(others);
+  const { survey } = now();
+  expect(survey!.lacking).toEqual([]);
+  expect(survey!.parts[0]).toMatchObject({ folder: 'transformer', state: 'found' });
+  for (const precision of ['f16', 'int8', 'int4'] as const) expect(survey!.parts.reduce((sum, { storedAs }) => sum + storedAs[precision], 0)).toBe(survey!.storedBytes[precision]);
+  now().setImportPrecision('int8');
+  await now().importModel();
+  expect(now().modelFault).toBeNull();
+  const [embedded, model] = now().models;
+  expect(embedded).toMatchObject({ modelId: 'embedded', kind: 'embedded', installed: true });
+  expect(model).toMatchObject({ kind: 'imported', installed: true, precision: 'int8', share: 1, storedBytes: survey!.storedBytes.int8 });
+  expect(model!.parts.every(({ state }) => state === 'stored')).toBe(true);
+  expect(now()).toMatchObject({ survey: null, modelFiles: [], shownModel: model!.modelId });
+
+  now().useModel(model!.modelId);
+  expect(reloads()).toBe(1);
+  await close();
+  const anew = await open({ memory });
+  expect(anew.now()).toMatchObject({ baseName: model!.name, ready: { base: model!.modelId, name: model!.name, imageSize: 128, sees: true } });
+  anew.now().setParams({ steps: 2, prompt: 'a dog on a beach' });
+  await anew.now().draw();
+  await anew.until('a picture', ({ twins }) => twins.base?.state === 'full');
+  expect(anew.now().twins.base?.bitmap.width).toBe(128);
+  // what is in use stays
+  await anew.now().deleteModel(model!.modelId);
+  expect(anew.now().modelFault).toMatchObject({ modelId: model!.modelId, fault: { code: 'busy' } });
+  anew.now().useModel('embedded');
+  expect(memory.get('lamina.base')).toBe('embedded');
+});
+
+it('stops in the middle, says how far it is, and goes on in another visit', async () => {
+  const first = await open();
+  const whole = await file(made.single);
+  await first.now().addModelFiles([whole]);
+  const importing = first.now().importModel();
+  await first.until('the tenth tensor', ({ importProgress }) => (importProgress?.done ?? 0) >= 10);
+  expect(first.now().modelWork).toEqual({ kind: 'importing', modelId: null });
+  await first.now().addModelFiles([whole]); // refused while it imports
+  expect(first.now().notices.at(-1)!.text).toMatch(/being imported/);
+  first.now().stopModelWork();
+  await importing;
+  const { survey, models, modelFault } = first.now();
+  expect(modelFault).toBeNull();
+  expect(survey!.resumes!.share).toBeGreaterThan(0);
+  expect(survey!.resumes!.share).toBeLessThan(1);
+  const unfinished = models.find(({ kind }) => kind === 'imported')!;
+  expect(unfinished).toMatchObject({ installed: false, share: survey!.resumes!.share });
+  expect(Object.values(survey!.modelIds)).toContain(unfinished.modelId);
+  await close();
+
+  const second = await open();
+  await second.now().refreshModels();
+  expect(second.now().models[1]).toMatchObject({ installed: false, share: unfinished.share });
+  await second.now().addModelFiles([whole]);
+  expect(second.now().survey!.resumes).toEqual({ precision: 'f16', share: unfinished.share });
+  let firstRead: number | null = null;
+  const going = second.now().importModel();
+  await second.until('the first word of it', ({ importProgress }) => { firstRead ??= importProgress?.readBytes ?? null; return importProgress !== null; });
+  await going;
+  expect(firstRead!).toBeGreaterThan(0.9 * unfinished.share * whole.file.size);
+  expect(second.now().models[1]).toMatchObject({ installed: true, share: 1 });
+});
+
+it('finds what is damaged, mends it with the same files, and deletes', async () => {
+  const { now } = await open();
+  const whole = await file(made.single);
+  await now().addModelFiles([whole]);
+  await now().importModel();
+  const { modelId } = now().models[1]!;
+  await now().checkModel(modelId);
+  expect(now().modelChecked).toEqual({ modelId, damaged: [] });
+  const db = await openDatabase();
+  const [key] = (await db.getAllKeys('chunks')).filter(([name]) => name === `${modelId}/vae`);
+  const bytes = new Uint8Array((await db.get('chunks', key!))!);
+  bytes[3]! ^= 1;
+  await db.put('chunks', bytes.buffer, key!);
+  await now().checkModel(modelId);
+  expect(now().modelChecked).toEqual({ modelId, damaged: [{ label: 'Autoencoder', tensors: 1 }] });
+  expect(now().models[1]!.installed).toBe(false);
+  await now().addModelFiles([whole]);
+  await now().importModel();
+  await now().checkModel(modelId);
+  expect(now().modelChecked).toEqual({ modelId, damaged: [] });
+  await now().deleteModel(modelId);
+  expect(now().models.map(({ kind }) => kind)).toEqual(['embedded']);
+  expect(await db.count('chunks')).toBe(0);
+  db.close();
+});
+
+it('says of a wrong file what it is, and keeps the files that were right', async () => {
+  const { now } = await open();
+  await now().addModelFiles([await file(made.separate[0]!)]);
+  await now().addModelFiles([await file('model.ckpt', new Uint8Array([0x80, 2, 0x7d, 0x71, 0, 0, 0, 0, 0, 0]))]);
+  expect(now().modelFault).toMatchObject({ modelId: null, during: 'surveying', fault: { code: 'file-unrecognised' } });
+  expect(now().modelFiles).toHaveLength(1);
+  expect(now().survey).not.toBeNull();
+  now().forgetModelFiles();
+  expect(now()).toMatchObject({ survey: null, modelFault: null, shownModel: null });
+});

@@ -44,7 +44,8 @@ export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
   let persistAsked = false;
   env.client.on('loading', (loading) => set({ loading }));
   env.client.on('ready', (ready) => {
-    set({ ready, loading: null, deviceFault: null });
+    const { compute } = get();
+    set({ ready, loading: null, deviceFault: null, pace: compute && rememberedPace(env.memory, compute, ready.base) });
     const vocabulary = env.client.request('vocabulary', undefined).then(({ words }) => {
       const known = words.map((word) => word.toLowerCase());
       set({ vocabulary: new Set(known), words: [...new Set(known)].sort() });
@@ -56,7 +57,7 @@ export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
   env.client.on('restarting', ({ message }) => set({ restarting: message, deviceFault: null }));
   env.client.on('compute', (compute) => {
     const before = get().compute;
-    set({ compute, pace: rememberedPace(env.memory, compute) });
+    set({ compute, pace: rememberedPace(env.memory, compute, get().usedBase.id) });
     if (before && before.backend !== compute.backend) get().notify(`${names[compute.backend]} computes from here on. ${compute.reason}`.trim());
   });
   env.client.on('restarted', ({ run }) => {
@@ -81,7 +82,7 @@ export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
     async start(open) {
       try {
         const { compute } = await open();
-        set({ compute, pace: rememberedPace(env.memory, compute) });
+        set({ compute, pace: rememberedPace(env.memory, compute, get().usedBase.id) });
       } catch (error) {
         set({ deviceFault: faultOf(error) });
         return;

@@ -12,6 +12,7 @@ import type { ConceptSummary } from '../protocol/concepts';
 import { closeAll, replaceBitmap } from './bitmaps';
 import { keptMixes, rememberMixes, type KeptMix } from './keptMixes';
 import { mixPresets, type MixPresetName } from './mixPresets';
+import { ofBase } from './models';
 import { faultOf, type Slice } from './slice';
 
 const REST_MS = 450;
@@ -171,7 +172,7 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
       entered = true;
       const { mix, concepts, opened, kept } = get();
       if (!touched) {
-        const first = [opened, kept, ...concepts].find((each) => each !== null && each !== undefined);
+        const first = ofBase([opened, kept, ...concepts].filter((each) => each !== null), get())[0];
         const name = first ? nameInPrompt(first.name) : '';
         const prompt = !first || first.kind === 'world' ? 'a dog in the snow' : first.kind === 'style' ? `a dog in the snow, [${name}]` : `a [${name}] ${first.classWord} in the snow`;
         set({ mix: { ...emptyMix, seed: mix.seed, prompt, names: first && first.kind !== 'world' ? { [name]: first.conceptId } : {}, guidances: [newGuidance(env.newId(), { kind: 'text', words: null }), ...(first ? [newGuidance(env.newId(), { kind: 'concept', conceptId: first.conceptId, words: null })] : [])] } });
@@ -193,7 +194,7 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
       const before = get().mix;
       const mix = { ...before, ...change };
       if (change.prompt !== undefined) {
-        mix.names = namesOf(change.prompt, get().concepts, before.names);
+        mix.names = namesOf(change.prompt, ofBase(get().concepts, get()), before.names);
         // a concept that the prompt calls takes part
         const missing = Object.values(mix.names).filter((id) => !before.guidances.some(({ source }) => source.kind === 'concept' && source.conceptId === id));
         mix.guidances = [...before.guidances, ...[...new Set(missing)].map((conceptId) => newGuidance(env.newId(), { kind: 'concept', conceptId, words: null }))];
@@ -230,7 +231,7 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
     },
 
     applyMixPreset(name) {
-      const next = mixPresets[name].apply(get().mix, mixConcepts(get().concepts), env.newId);
+      const next = mixPresets[name].apply(get().mix, mixConcepts(ofBase(get().concepts, get())), env.newId);
       if (typeof next !== 'string') take(next);
     },
 

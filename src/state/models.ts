@@ -26,8 +26,8 @@ export interface ModelsSlice {
   modelChecked: ({ modelId: string } & ResultOf<'checkModel'>) | null;
   /** A fault of one model stands beside it; null for those of the files. */
   modelFault: { modelId: string | null; during: ModelWork; fault: FaultData } | null;
-  /** How the base is called while it is being loaded. */
-  baseName: string;
+  /** The base in use, or the one that is being loaded. */
+  usedBase: { id: string; name: string };
   refreshModels(): Promise<void>;
   showModel(modelId: string): void;
   /** Looks at the files, together with those given before that have not been imported. */
@@ -51,11 +51,18 @@ export interface ModelsSlice {
   useModel(modelId: string): void;
 }
 
+/** The base that comes with the app. */
+export const EMBEDDED = 'embedded';
 export const BASE_KEY = 'lamina.base';
 const ROOM_KEY = 'lamina.weightRoom';
 /** In GB; null: as much as the weights need. */
 export type WeightRoom = 1 | 2 | 3 | 4 | null;
 export const WEIGHT_ROOMS: readonly WeightRoom[] = [1, 2, 3, 4, null];
+
+/** What is known of the embedded base alone: its words, its world of drawings, the recorded example. */
+export const usesEmbedded = ({ usedBase }: Pick<ModelsSlice, 'usedBase'>): boolean => usedBase.id === EMBEDDED;
+/** A concept acts on the base it was learned on. */
+export const ofBase = <C extends { base: string }>(concepts: readonly C[], { usedBase }: Pick<ModelsSlice, 'usedBase'>): C[] => concepts.filter(({ base }) => base === usedBase.id);
 
 const roomIn = (memory: Pick<Storage, 'getItem'> | null): WeightRoom => WEIGHT_ROOMS.find((room) => String(room) === memory?.getItem(ROOM_KEY)) ?? null;
 /** Room for the weights of a large model on the device, as it was chosen. */
@@ -81,7 +88,8 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
   env.client.on('checking', (checking) => set({ checking }));
   env.client.on('ready', ({ base, name }) => {
     remember(base, name);
-    set({ baseName: name });
+    set({ usedBase: { id: base, name } });
+    void get().refreshModels();
   });
 
   const work = async (kind: ModelWork, modelId: string | null, action: (signal: AbortSignal) => Promise<void>): Promise<void> => {
@@ -115,7 +123,7 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
 
   return {
     models: [], shownModel: null, modelFiles: [], modelAddresses: [], survey: null, importPrecision: 'int8', weightRoom: roomIn(env.memory), modelWork: null, importProgress: null, checking: null, modelChecked: null, modelFault: null,
-    baseName: env.memory?.getItem(BASE_NAME_KEY) ?? 'Embedded base',
+    usedBase: { id: env.memory?.getItem(BASE_KEY) ?? EMBEDDED, name: env.memory?.getItem(BASE_NAME_KEY) ?? 'Embedded base' },
 
     async refreshModels() {
       await refresh().catch((error: unknown) => { const fault = faultOf(error); set({ modelFault: fault && { modelId: null, during: 'surveying', fault } }); });
@@ -146,7 +154,7 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
       if (isMoving(get().run)) return get().notify('Stop learning first: it goes on from there another time.');
       env.memory?.setItem(ROOM_KEY, String(weightRoom));
       set({ weightRoom });
-      if (get().ready && get().ready!.base !== 'embedded') env.reload();
+      if (get().ready && get().ready!.base !== EMBEDDED) env.reload();
     },
 
     setImportPrecision: (importPrecision) => set({ importPrecision }),
@@ -206,7 +214,7 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
     useModel(modelId) {
       if (get().ready?.base === modelId || occupied()) return;
       if (isMoving(get().run)) return get().notify('Stop learning first: it goes on from there another time.');
-      remember(modelId, get().models.find((model) => model.modelId === modelId)?.name ?? get().baseName);
+      remember(modelId, get().models.find((model) => model.modelId === modelId)?.name ?? '');
       env.reload();
     },
   };

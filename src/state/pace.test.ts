@@ -27,13 +27,14 @@ describe('how long it takes', () => {
   it('is remembered of the last run on the same engine, for any batch', () => {
     const kept = new Map<string, string>();
     const memory = { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, text: string) => void kept.set(key, text) };
-    rememberPace(memory, { metrics, compute, run: fakeRun({ recipe }) });
-    const pace = rememberedPace(memory, compute);
+    rememberPace(memory, { metrics, compute, run: fakeRun({ recipe }), usedBase: { id: 'embedded', name: '' } });
+    const pace = rememberedPace(memory, compute, 'embedded');
     expect(pace).toEqual({ extractor: 0.1, student: 0.3 });
     expect(learnSeconds({ ...unknown, pace, recipe: { ...recipe, batchSize: 1 } })).toBe(160);
-    expect(rememberedPace(memory, { ...compute, threads: 2 })).toBeNull();
+    expect(rememberedPace(memory, { ...compute, threads: 2 }, 'embedded')).toBeNull();
+    expect(rememberedPace(memory, compute, 'another')).toBeNull();
     kept.set('lamina.pace', 'not ours');
-    expect(rememberedPace(memory, compute)).toBeNull();
+    expect(rememberedPace(memory, compute, 'embedded')).toBeNull();
   });
 
   it('counts to a step from where the run is', () => expect(secondsUntil(25, { ...unknown, run: fakeRun({ step: 5 }), metrics })).toBeCloseTo(4));

@@ -21,22 +21,23 @@ export function stepSeconds(metrics: readonly StepMetrics[], stage: StepMetrics[
   return ms === null ? null : ms / 1000;
 }
 
-const engine = ({ backend, adapter, threads }: Compute): string => `${backend} ${adapter} ${threads}`;
+/** A large base takes longer than the embedded one. */
+const engine = ({ backend, adapter, threads }: Compute, base: string): string => `${backend} ${adapter} ${threads}${base === 'embedded' ? '' : ` ${base}`}`;
 
 /** Remembers the pace of a run that has gone through all its stages. */
-export function rememberPace(memory: Pick<Storage, 'setItem'> | null, { metrics, compute, run }: Pick<StudioState, 'metrics' | 'compute' | 'run'>): void {
+export function rememberPace(memory: Pick<Storage, 'setItem'> | null, { metrics, compute, run, usedBase }: Pick<StudioState, 'metrics' | 'compute' | 'run' | 'usedBase'>): void {
   if (!compute || !run) return;
   const stages = metaOf(run.recipe).stages.map(({ id }) => [id, stepSeconds(metrics, id)] as const);
   if (stages.some(([, seconds]) => seconds === null)) return;
-  memory?.setItem(PACE_KEY, JSON.stringify({ engine: engine(compute), ...Object.fromEntries(stages.map(([id, seconds]) => [id, seconds! / run.recipe.batchSize])) }));
+  memory?.setItem(PACE_KEY, JSON.stringify({ engine: engine(compute, usedBase.id), ...Object.fromEntries(stages.map(([id, seconds]) => [id, seconds! / run.recipe.batchSize])) }));
 }
 
-/** The pace of the last run, if it was made on the same engine. */
-export function rememberedPace(memory: Pick<Storage, 'getItem'> | null, compute: Compute): Pace | null {
+/** The pace of the last run, if it was made on the same engine and base. */
+export function rememberedPace(memory: Pick<Storage, 'getItem'> | null, compute: Compute, base: string): Pace | null {
   const text = memory?.getItem(PACE_KEY) ?? '';
   try {
     const { engine: of, ...stages } = JSON.parse(text) as Record<string, unknown>;
-    return of === engine(compute) && Object.values(stages).every((seconds) => typeof seconds === 'number' && seconds > 0) ? (stages as Pace) : null;
+    return of === engine(compute, base) && Object.values(stages).every((seconds) => typeof seconds === 'number' && seconds > 0) ? (stages as Pace) : null;
   } catch {
     // Nothing remembered, or not by this app: the base's own picture tells.
     return null;

@@ -64,7 +64,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
     if (!ended) return;
     const { compute } = get();
     rememberPace(env.memory, get());
-    if (compute) set({ pace: rememberedPace(env.memory, compute) });
+    if (compute) set({ pace: rememberedPace(env.memory, compute, get().usedBase.id) });
     if (run.phase !== 'failed') get().settle();
   });
   env.client.on('metrics', (row) => {

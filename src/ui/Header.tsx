@@ -34,7 +34,7 @@ function BaseStatus() {
   const ready = useStudio((state) => state.ready);
   const loading = useStudio((state) => state.loading);
   const failed = useStudio((state) => state.deviceFault !== null);
-  const baseName = useStudio((state) => state.baseName);
+  const used = useStudio((state) => state.usedBase.name);
   const importing = useStudio((state) => (state.modelWork?.kind === 'importing' ? state.survey : null));
   const said = ready
     ? `${megabytes(ready.sizeBytes)} · ready offline`
@@ -42,7 +42,7 @@ function BaseStatus() {
     : loading ? `${loading.source === 'network' ? 'loading' : 'reading'}, ${(loading.doneBytes / 1e6).toFixed(1)} of ${Math.round(loading.totalBytes / 1e6)} MB` : 'starting';
   return (
     <span className="base-status" data-testid={ids.baseStatus} data-ready={ready !== null}>
-      {importing && ready ? <ImportStatus survey={importing} /> : <><b>{ready?.name ?? baseName}</b> <span className="note">{said}</span></>}
+      {importing && ready ? <ImportStatus survey={importing} /> : <><b>{ready?.name ?? used}</b> <span className="note">{said}</span></>}
     </span>
   );
 }

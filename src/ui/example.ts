@@ -1,6 +1,8 @@
-/** Reads the recorded example once; null while it is not there, or where the app was built without one. */
+/** Reads the recorded example once; null while it is not there, where the app was built without one, and with another base than the one it was recorded with. */
 import { useEffect, useState } from 'react';
 import { parseExample, type RecordedExample } from '../protocol/example';
+import { usesEmbedded } from '../state/models';
+import { useStudio } from './studio';
 
 const folder = 'example/';
 export const examplePicture = (file: string): string => folder + file;
@@ -14,6 +16,7 @@ async function readExample(): Promise<RecordedExample | null> {
 let reading: Promise<RecordedExample | null> | null = null;
 
 export function useExample(): RecordedExample | null {
+  const ofThisBase = useStudio(usesEmbedded);
   const [example, setExample] = useState<RecordedExample | null>(null);
   useEffect(() => {
     reading ??= readExample().catch((error: unknown) => {
@@ -22,5 +25,5 @@ export function useExample(): RecordedExample | null {
     });
     void reading.then(setExample);
   }, []);
-  return example;
+  return ofThisBase ? example : null;
 }

@@ -10,7 +10,7 @@
  * Run     progress, step-text ("212 / 800" over both stages), time-left, pause, resume, stop, step, go-on (after Stop), more-steps and learn-more (after the last step), phase (text of the run's state),
  *         measure, cancel-measure, verdict, elsewhere, save-sheet, save-report, likeness, drift, chart-loss, chart-lambda, chart-sigma (with charts-by-step, charts-by-sigma), recipe (opens the panel), recipe-<key> (every recipe
  *         field by its key: recipe-stage1Steps …), preset-lamina, preset-paper, keep, concept-name, new-concept
- * Shelf   tab-learn, tab-shelf, shelf, concept-<n>, concept-open-<n>, concept-rename-<n>, concept-delete-<n>, concept-export-<n>, confirm-delete,
+ * Shelf   tab-learn, tab-shelf, shelf, concept-<n>, concept-open-<n> (concept-model-<n> for one of another model), concept-rename-<n>, concept-delete-<n>, concept-export-<n>, confirm-delete,
  *         export-dialog, export-rows, export-captions, export-save, export-states, likeness-elsewhere, export-thumbnail, export-kohya, export-author, import-input
  * Mix     tab-mix, mix-guidance-<n> (rows from 0; each with mix-weight-<n> (range), mix-solo-<n>, mix-mute-<n>, mix-mask-<n>, mix-curve-<n>, mix-up-<n>, mix-remove-<n>,
  *         mix-words-<n>), mix-add, mix-add-text, mix-add-<conceptId>, mix-picture, mix-merged (figures with a canvas and a badge), mix-prompt, mix-seed, mix-draw, mix-stop, mix-more,

@@ -60,7 +60,7 @@ it('imports separate files together, and draws on the model after the page has b
   expect(reloads()).toBe(1);
   await close();
   const anew = await open({ memory });
-  expect(anew.now()).toMatchObject({ baseName: model!.name, ready: { base: model!.modelId, name: model!.name, imageSize: 128, sees: true } });
+  expect(anew.now()).toMatchObject({ usedBase: { id: model!.modelId, name: model!.name }, ready: { base: model!.modelId, name: model!.name, imageSize: 128, sees: true } });
   anew.now().setParams({ steps: 2, prompt: 'a dog on a beach' });
   await anew.now().draw();
   await anew.until('a picture', ({ twins }) => twins.base?.state === 'full');

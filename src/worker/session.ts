@@ -3,6 +3,7 @@
  * protocol/messages.ts. Each concern has a file of its own; here they meet, and what fails with the device says so.
  */
 import { memoryNow } from '../engine/tracing';
+import { CLIP_VOCABULARY } from '../models/checkpoint';
 import type { Host } from '../protocol/host';
 import type { Handlers } from '../protocol/messages';
 import { storageReport } from '../storage/quota';
@@ -14,7 +15,7 @@ import { checkFit } from './fit';
 import { Measuring } from './measuring';
 import { Models } from './models';
 import { Mixing } from './mixing';
-import { Opening } from './opening';
+import { EMBEDDED, Opening } from './opening';
 import { Pictures } from './pictures';
 import type { Platform } from './platform';
 import { toShown } from './present';
@@ -53,12 +54,16 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
       const { width: side } = base.pictureSize();
       const given = await pictures.pixels(pictureId, crop, side);
       const { pixels, psnr, outside } = await turns.run('drawing', (between) => base.parts.autoencoder.use((autoencoder) => checkFit(autoencoder, given, side, between)));
-      return { pictureId, bitmap: await platform.raster.toBitmap(toShown(pixels, side, side)), psnr, outside };
+      return { pictureId, bitmap: await platform.raster.toBitmap(toShown(pixels, side, side)), psnr, outside: outside && opening.baseId === EMBEDDED };
     },
     keepDataSet: async (dataSet) => keepDataSet(await opening.db(), pictures, dataSet),
     dataSet: async () => findDataSet(await opening.db(), pictures),
     forgetPicture: async ({ pictureId }) => pictures.forget(pictureId),
-    vocabulary: async () => ({ words: (await opening.base()).tokenizer.words() }),
+    async vocabulary() {
+      const { tokenizer } = await opening.base();
+      // CLIP's own vocabulary spells every word
+      return { words: tokenizer.end < CLIP_VOCABULARY - 1 ? tokenizer.words() : [] };
+    },
 
     learn: (params) => inTurn(() => running.learn(params)),
     pause: async () => running.pause(),

@@ -115,7 +115,7 @@ export class Shelf {
     const measures = record.measures as Measures | null;
     const likeness = measures && { here: measures.likeness, withoutRows: measures.likenessWithoutRows ?? null, elsewhere: measures.likenessElsewhere ?? null };
     const bytes = await writeLora({
-      tensors: record.tensors, name: record.name, trigger: triggerOf(recipe), recipe, usesRows: rowsOf(recipe) !== 'off', base: { id: record.base, sha256: stored.files[TRANSFORMER_FILE]?.sha256 ?? '' },
+      tensors: record.tensors, name: record.name, trigger: triggerOf(recipe), recipe, usesRows: rowsOf(recipe) !== 'off', base: { id: record.base, sha256: (record.base === this.opening.baseId && stored.files[TRANSFORMER_FILE]?.sha256) || '' },
       lambda: record.lambda, likeness, author: options.author.trim(), thumbnail: options.includeThumbnail && record.preview ? await dataUrl(record.preview) : null, captions: record.captions, options, date: new Date().toISOString(),
     });
     const fileName = `${record.name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '') || 'concept'}.safetensors`;

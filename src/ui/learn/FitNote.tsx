@@ -3,14 +3,17 @@ import type { ReactNode } from 'react';
 import type { Card } from '../../state/pictures';
 import { PictureCanvas } from '../parts/PictureCanvas';
 import { FaultNote } from '../parts/FaultNote';
+import { usesEmbedded } from '../../state/models';
 import { useStudio } from '../studio';
 import { ids } from '../testIds';
 import { cropOnBitmap } from './PictureGrid';
 
 export function FitNote({ card, children }: { card: Card; children?: ReactNode }) {
   const ready = useStudio((state) => state.ready !== null);
+  const embedded = useStudio(usesEmbedded);
   const said = card.fit
-    ? card.fit.outside ? 'It learns the right-hand picture, not the left.' : 'The base can draw this.'
+    ? !embedded ? 'What the model’s autoencoder keeps of it.'
+    : card.fit.outside ? 'It learns the right-hand picture, not the left.' : 'The base can draw this.'
     : ready ? 'Looking through the base’s eyes.' : 'Checked once the base is in.';
   return (
     <div className="fit" data-testid={ids.fitCheck} data-outside={card.fit ? String(card.fit.outside) : undefined}>

@@ -1,16 +1,18 @@
 /** A concept from the Shelf: what it is and what it was made of. */
 import type { ConceptSummary } from '../../protocol/concepts';
 import { metaOf } from '../../protocol/recipe';
+import { useModelName } from '../models/useModelName';
 import { day, kindText, megabytes } from '../format';
 
 export function OpenedConcept({ concept }: { concept: ConceptSummary }) {
+  const base = useModelName(concept.base);
   return (
     <>
       <h2>{concept.name}</h2>
       <dl className="facts">
         <dt>Kind</dt><dd>{kindText(concept)}</dd>
         <dt>{concept.imported ? 'Imported' : 'Learned'}</dt><dd>{day(concept.createdAt)}</dd>
-        <dt>Fits</dt><dd>{concept.base === 'embedded' ? 'the embedded base only' : concept.base}</dd>
+        <dt>Fits</dt><dd>{concept.base === 'embedded' ? 'the embedded base only' : `${base} only`}</dd>
         <dt>Size</dt><dd>{megabytes(concept.sizeBytes)}</dd>
         {metaOf(concept.recipe).unit !== null && <><dt>λ*, median at the end</dt><dd>{concept.lambda.toFixed(2)}</dd></>}
       </dl>

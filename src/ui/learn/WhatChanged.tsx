@@ -16,16 +16,20 @@ const FULL_DRIFT = 0.5;
 /** Nothing names it, so that prompts with and without it cannot be told apart. */
 const isWorld = ({ run, opened, recipe }: Pick<StudioState, 'run' | 'opened' | 'recipe'>): boolean => (run ?? opened ?? { recipe }).recipe.kind === 'world';
 
+/** Without an image encoder nothing tells how alike pictures are. */
+const canSee = ({ ready }: Pick<StudioState, 'ready'>): boolean => ready?.sees ?? true;
+
 export function WhatChanged() {
   const changed = useStudio((state) => state.changed);
   const measures = useStudio((state) => state.measures);
   const fault = useStudio((state) => state.measureFault);
   const world = useStudio(isWorld);
+  const sees = useStudio(canSee);
   const drift = measures ? (measures.driftBase + measures.driftUnrelated) / 2 : (changed?.drift ?? null);
   return (
     <div className="changed-block">
       <div className="row section"><h2>What changed</h2><MeasureButton /></div>
-      <Meter label="Likeness to your pictures" term="CLIP-I, cosine to the set" value={measures?.likeness ?? changed?.likeness ?? null} full={1} tone="concept" testId={ids.likeness} />
+      {(sees || measures) && <Meter label="Likeness to your pictures" term="CLIP-I, cosine to the set" value={measures?.likeness ?? changed?.likeness ?? null} full={1} tone="concept" testId={ids.likeness} />}
       {!world && <Meter label="Drift of everything else" term="mean pixel difference of twins" value={drift} full={FULL_DRIFT} tone="base" testId={ids.drift} />}
       <div className="changed-note"><Finding /></div>
       <FaultNote fault={fault} />
@@ -40,8 +44,9 @@ function MeasureButton() {
   const moving = useStudio((state) => isMoving(state.run));
   const world = useStudio(isWorld);
   const here = useStudio((state) => state.run !== null && state.elsewhere === null);
+  const sees = useStudio(canSee);
   // a concept of the Shelf has no pictures to be measured against
-  if (!here || world) return null;
+  if (!here || world || !sees) return null;
   if (!measuring) return <button type="button" className="link" data-testid={ids.measure} disabled={moving} title={moving ? 'Pause first' : 'Draws twins on 8 Base and 8 unrelated prompts'} onClick={() => void actions.measure()}>{measured ? 'Measure again' : 'Measure'}</button>;
   return (
     <span className="note">
@@ -59,7 +64,9 @@ function Finding() {
   const hasRun = useStudio((state) => state.run !== null);
   const now = useStudioNow();
   const world = useStudio(isWorld);
+  const sees = useStudio(canSee);
   if (world) return <p className="note">{changed ? `From the preview at step ${changed.step}, to the first of your pictures. ` : ''}Measure asks for the concept by name, and a world has none: draw, and compare with the base.</p>;
+  if (!measures && !sees) return <p className="note">{changed ? `From the preview twins at step ${changed.step}. ` : hasRun ? 'Comes with the first preview. ' : ''}Likeness is not measured: this model has no image encoder. Compare the twins by eye.</p>;
   if (!measures) return <p className="note">{changed ? `From the preview twins at step ${changed.step}. Measure to see whether it is learned.` : hasRun ? 'Comes with the first preview.' : 'Not measured. Likeness takes the pictures, which stay with the run: measure before you leave it.'}</p>;
   const { nearer, prompts, likeness, likenessBase, likenessElsewhere } = measures;
   const saveReport = () => {

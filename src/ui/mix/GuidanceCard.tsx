@@ -19,6 +19,7 @@ export function GuidanceCard({ guidance, n }: { guidance: MixGuidance; n: number
   const { id, source, weight, muted, solo } = guidance;
   const selected = useStudio((state) => state.mixSelected === id);
   const concept = useStudio((state) => (source.kind === 'concept' ? state.concepts.find(({ conceptId }) => conceptId === source.conceptId) : undefined));
+  const own = useStudio((state) => concept?.base === state.usedBase.id);
   const control = source.kind === 'text' && source.words === null;
   const name = source.kind === 'concept' ? (concept?.name ?? 'Not on this Shelf') : control ? 'The prompt' : source.words || 'Text';
   const tone = source.kind === 'concept' ? 'concept' : 'base';
@@ -30,7 +31,7 @@ export function GuidanceCard({ guidance, n }: { guidance: MixGuidance; n: number
         {concept?.preview && <Thumb blob={concept.preview} />}
         <div className="guidance-name">
           <p className={`one-line ${source.kind === 'concept' ? 'concept' : ''}`} title={name}><b>{name}</b></p>
-          <p className="note one-line">{source.kind === 'concept' ? (concept ? (concept.kind === 'instance' ? 'thing' : concept.kind) : 'import its file, or take it away') : control ? 'text control' : 'text of its own'}</p>
+          <p className="note one-line">{source.kind === 'concept' ? (!concept ? 'import its file, or take it away' : !own ? 'of another model: take it away' : concept.kind === 'instance' ? 'thing' : concept.kind) : control ? 'text control' : 'text of its own'}</p>
         </div>
         <output className={`guidance-weight ${tone}`} title={source.kind === 'concept' ? '1 is the strength it was learned with.' : '1 is ordinary guidance.'}>{weight.toFixed(2)}</output>
         <span className="guidance-order">

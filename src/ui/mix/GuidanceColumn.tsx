@@ -35,7 +35,7 @@ export function GuidanceColumn() {
 
 function AddGuidance({ full }: { full: boolean }) {
   const actions = useActions();
-  const concepts = useStudio((state) => state.concepts);
+  const concepts = [...useMixConcepts().values()];
   return (
     <DropdownMenu.Root>
       <DropdownMenu.Trigger asChild><button type="button" className="button wide" data-testid={ids.mixAdd} disabled={full} title={full ? `${MAX_GUIDANCES} are the most.` : undefined}><Plus className="icon" aria-hidden />Add guidance</button></DropdownMenu.Trigger>
@@ -43,7 +43,7 @@ function AddGuidance({ full }: { full: boolean }) {
         <DropdownMenu.Content className="menu" align="start" sideOffset={4}>
           <DropdownMenu.Item className="menu-item" data-testid="mix-add-text" onSelect={() => actions.addGuidance({ kind: 'text', words: 'at night' })}>Text of its own</DropdownMenu.Item>
           {concepts.map(({ conceptId, name }) => <DropdownMenu.Item key={conceptId} className="menu-item concept" data-testid={`mix-add-${conceptId}`} onSelect={() => actions.addGuidance({ kind: 'concept', conceptId, words: null })}>{name}</DropdownMenu.Item>)}
-          {concepts.length === 0 && <DropdownMenu.Item className="menu-item muted" onSelect={() => actions.setTab('learn')}>Nothing on the Shelf: learn a concept first</DropdownMenu.Item>}
+          {concepts.length === 0 && <DropdownMenu.Item className="menu-item muted" onSelect={() => actions.setTab('learn')}>Nothing on the Shelf for this model: learn a concept first</DropdownMenu.Item>}
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
     </DropdownMenu.Root>

@@ -17,6 +17,7 @@ import { ids } from '../testIds';
 import { MaskLayer } from './MaskLayer';
 import { MixPad } from './MixPad';
 import { MixPresets } from './MixPresets';
+import { useMixConcepts } from './useMixConcepts';
 
 const anySeed = () => crypto.getRandomValues(new Uint32Array(1))[0]! % 100_000;
 
@@ -75,7 +76,7 @@ function MixFigure() {
 function MixPrompt() {
   const actions = useActions();
   const { prompt, seed, steps, guidance } = useStudio((state) => state.mix);
-  const concepts = useStudio((state) => state.concepts);
+  const concepts = useMixConcepts();
   const words = useStudio((state) => state.words);
   const vocabulary = useStudio((state) => state.vocabulary);
   const ready = useStudio((state) => state.ready !== null);
@@ -85,7 +86,7 @@ function MixPrompt() {
   const [said, setSaid] = useState('');
   const unknown = useUnknownWords(prompt);
   const can = ready && prompt.trim() !== '';
-  const marks = concepts.filter(({ kind }) => kind !== 'world').map(({ name }) => `[${nameInPrompt(name)}]`);
+  const marks = [...concepts.values()].filter(({ kind }) => kind !== 'world').map(({ name }) => `[${nameInPrompt(name)}]`);
   return (
     <div className="prompt-area">
       <div className="prompt-bar">

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '../../engine/tf';
 import { useBackend } from '../../testing/backend';
 import { safetensorsFile } from '../../testing/files';
-import { loadMmdit, loraSites, velocity, velocityAsync, velocityVjp, velocityVjpAsync, type Adapter, type ConceptRows, type Mmdit, type MmditInput } from './index';
+import { loadMmdit, loraSites, velocity, velocityAsync, velocityVjp, velocityVjpAsync, type Adapter, type ConceptRows, type Mmdit, type MmditInput, type SiteChoice } from './index';
 
 let model: Mmdit;
 let input: MmditInput;
@@ -18,8 +18,8 @@ function noise(shape: number[], seed: number, size = 1): tf.Tensor {
   return tf.tensor(values, shape);
 }
 
-const adapterFor = (names: (name: string) => boolean): Adapter =>
-  Object.fromEntries(loraSites(model).filter(({ name }) => names(name)).map(({ name, inFeatures, outFeatures }, i) => [
+const adapterFor = (names: (name: string) => boolean, choice: SiteChoice = 'attention'): Adapter =>
+  Object.fromEntries(loraSites(model, choice).filter(({ name }) => names(name)).map(({ name, inFeatures, outFeatures }, i) => [
     name, { a: noise([inFeatures, 4], 3 * i + 1, 0.3) as tf.Tensor2D, b: noise([4, outFeatures], 3 * i + 2, 0.3) as tf.Tensor2D, scale: 0.5 },
   ]));
 
@@ -97,6 +97,34 @@ describe('velocityVjp', () => {
     near(dot(sites[name]!.b, direction), along(adapter[name]!.b, direction, (moved) => objective({ ...adapter, [name]: { ...adapter[name]!, b: moved as tf.Tensor2D } }, null)));
     // nobody reads the last block's text queries
     expect(Math.max(...sites['transformer_blocks.2.attn.add_q_proj']!.b.dataSync().map(Math.abs))).toBe(0);
+  });
+
+  it('computes with layers that are never trained, and gives gradients to the others through them', () => {
+    const adapter = Object.fromEntries(Object.entries(adapterFor(() => true, 'all')).map(([name, pair]) => [name, { ...pair, scale: 0.15 }]));
+    const trained = Object.keys(adapterFor(() => true, 'attention+mlp'));
+    expect(Object.keys(adapter).length).toBe(trained.length + 8 + 6 + 8); // two attn2, two modulations in three blocks, outside them
+    for (const recompute of [true, false]) {
+      const run = velocityVjp(model, input, adapter, null, { recompute, wantRows: false, wantInputs: true });
+      const { sites, inputs } = run.pullback(weight);
+      expect(Object.keys(sites).sort()).toEqual([...trained].sort());
+      expect(run.velocity.dataSync()).toEqual(velocity(model, input, adapter, null).dataSync());
+      const name = 'transformer_blocks.0.attn.to_q';
+      const direction = noise(adapter[name]!.b.shape, 5);
+      near(dot(sites[name]!.b, direction), along(adapter[name]!.b, direction, (moved) => objective({ ...adapter, [name]: { ...adapter[name]!, b: moved as tf.Tensor2D } }, null)));
+      for (const key of ['x', 'context', 'pooled'] as const) {
+        const [towards, before] = [noise(input[key].shape, 8), input];
+        near(dot(inputs![key], towards), along(before[key], towards, (moved) => {
+          input = { ...before, [key]: moved };
+          try { return objective(adapter, null); } finally { input = before; }
+        }));
+      }
+    }
+    // each of them alone changes the velocity
+    const plain = velocity(model, input, null, null);
+    for (const name of Object.keys(adapter).filter((each) => !trained.includes(each))) {
+      const moved = tf.tidy(() => tf.max(tf.abs(tf.sub(velocity(model, input, { [name]: adapter[name]! }, null), plain))).dataSync()[0]!);
+      expect(moved, name).toBeGreaterThan(1e-4);
+    }
   });
 
   it('leaks nothing, whether pulled back, disposed of or aborted', async () => {

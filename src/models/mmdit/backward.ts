@@ -3,12 +3,11 @@
  * live (`recompute`: each block runs again on the way back) or one tape per block; the operations are the same, so the
  * gradients are the same bit for bit. The way back stops at the first block that has something to learn.
  */
-import { linear } from '../../engine/ops';
 import { add, reshape, stack, tidy, zeros, zerosLike, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import { vjpOf, type NamedVjp } from '../../engine/vjp';
 import { blockSites } from './block';
 import { begin, blockStep, othersAt, tidyAll, withDelta, type Beginning, type BlockArguments } from './forward';
-import { conditioning, embedPatches, projectTokens } from './ends';
+import { conditioning, embedContext, embedPatches, projectTokens } from './ends';
 import { whileResident } from './residency';
 import { Hold, type Steps } from '../steps';
 import type { Adapter, BlockWeights, ConceptRows, Mmdit, MmditInput, VelocityGradients, VjpOptions } from './types';
@@ -42,8 +41,8 @@ function blockVjp(model: Mmdit, w: BlockWeights, given: BlockArguments, { concep
     ...Object.fromEntries(names.flatMap((name) => [[`${name}.a`, given.adapter![name]!.a], [`${name}.b`, given.adapter![name]!.b]])),
   };
   return vjpOf(inputs, (args) => {
-    const adapter = Object.fromEntries(names.map((name) => [name, { a: args[`${name}.a`] as Tensor2D, b: args[`${name}.b`] as Tensor2D, scale: given.adapter![name]!.scale }]));
-    return blockStep(model, w, { ...given, ...args, adapter }, concept?.places ?? null);
+    const trained = Object.fromEntries(names.map((name) => [name, { a: args[`${name}.a`] as Tensor2D, b: args[`${name}.b`] as Tensor2D, scale: given.adapter![name]!.scale }]));
+    return blockStep(model, w, { ...given, ...args, adapter: { ...given.adapter, ...trained } }, concept?.places ?? null);
   });
 }
 
@@ -55,14 +54,14 @@ function pullBack(inputs: Record<string, Tensor>, dy: Tensor | null, f: (inputs:
 }
 
 /** Gradients of what precedes the blocks, from those of the streams and the conditioning. */
-function beginningGradients(model: Mmdit, input: MmditInput, rows: ConceptRows | null, wantInputs: boolean, dx: Tensor3D | null, dy: Tensor3D | null, dc: Tensor2D): Pick<VelocityGradients, 'pooledDelta' | 'inputs'> {
+function beginningGradients(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, wantInputs: boolean, dx: Tensor3D | null, dy: Tensor3D | null, dc: Tensor2D): Pick<VelocityGradients, 'pooledDelta' | 'inputs'> {
   const delta = rows?.pooledDelta ?? null;
   const fromC = pullBack({ ...(wantInputs ? { pooled: input.pooled } : {}), ...(delta ? { delta } : {}) }, dc, (args) =>
-    conditioning(model, input.sigma, withDelta((args.pooled ?? input.pooled) as Tensor2D, rows, (args.delta ?? null) as Tensor1D | null)));
+    conditioning(model, input.sigma, withDelta((args.pooled ?? input.pooled) as Tensor2D, rows, (args.delta ?? null) as Tensor1D | null), adapter));
   const pooledDelta = (fromC.delta ?? null) as Tensor1D | null;
   if (!wantInputs) return { pooledDelta, inputs: null };
-  const { x } = pullBack({ x: input.x }, dx, (args) => embedPatches(model, args.x as Tensor4D));
-  const { context } = pullBack({ context: input.context }, dy, (args) => linear(args.context as Tensor3D, model.contextEmbed));
+  const { x } = pullBack({ x: input.x }, dx, (args) => embedPatches(model, args.x as Tensor4D, adapter));
+  const { context } = pullBack({ context: input.context }, dy, (args) => embedContext(model, args.context as Tensor3D, adapter));
   return { pooledDelta, inputs: { x: x as Tensor4D, context: context as Tensor3D, pooled: fromC.pooled as Tensor2D } };
 }
 
@@ -76,7 +75,7 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
   };
   let ready = false;
   try {
-    const start = begin(model, input, rows, hold);
+    const start = begin(model, input, adapter, rows, hold);
     const wanted = plan(model, adapter, rows, start, options);
     const entries: BlockArguments[] = [];
     let { x, y } = start;
@@ -94,7 +93,7 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
       yield;
     }
     const [tail, height, width] = [x, input.x.shape[1], input.x.shape[2]];
-    const velocity = tidy(() => projectTokens(model, tail, start.c, height, width));
+    const velocity = tidy(() => projectTokens(model, tail, start.c, height, width, adapter));
     ready = true;
 
     const backward = function* (dv: Tensor4D): Steps<VelocityGradients> {
@@ -112,7 +111,7 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
         dc = hold.add(sum);
       };
       try {
-        const tip = pullBack({ x: tail, ...(wanted.conditioning ? { c: start.c } : {}) }, dv, (args) => projectTokens(model, args.x as Tensor3D, (args.c ?? start.c) as Tensor2D, height, width));
+        const tip = pullBack({ x: tail, ...(wanted.conditioning ? { c: start.c } : {}) }, dv, (args) => projectTokens(model, args.x as Tensor3D, (args.c ?? start.c) as Tensor2D, height, width, adapter));
         let [dx, dy] = [hold.add(tip.x ?? null), null as Tensor | null];
         collectC(tip.c);
         for (const w of model.blocks.slice(wanted.from).reverse()) {
@@ -139,7 +138,7 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
         if (options.wantRows && rows) {
           result.rows = tidy(() => stack(model.blocks.map((w) => (rowGradients[w.index] ? reshape(rowGradients[w.index]!, [hidden]) : zeros([hidden]))))) as Tensor2D;
         }
-        if (dc) Object.assign(result, beginningGradients(model, input, rows, Boolean(options.wantInputs), dx as Tensor3D | null, dy as Tensor3D | null, dc));
+        if (dc) Object.assign(result, beginningGradients(model, input, adapter, rows, Boolean(options.wantInputs), dx as Tensor3D | null, dy as Tensor3D | null, dc));
         mine.forEach((tensor) => hold.release(tensor));
         return result;
       } finally {

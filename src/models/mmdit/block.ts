@@ -17,15 +17,22 @@ const SITE_NAMES = {
 const MLP_NAMES = { x: { up: 'ff.net.0.proj', down: 'ff.net.2' }, context: { up: 'ff_context.net.0.proj', down: 'ff_context.net.2' } } as const;
 type Stream = keyof typeof SITE_NAMES;
 
+/** Taken from LoRAs of elsewhere, never trained here. */
+const dualSite = (index: number, part: 'q' | 'k' | 'v' | 'out') => `transformer_blocks.${index}.attn2.${SITE_NAMES.x[part]}`;
+const modulationSite = (index: number, stream: Stream) => `transformer_blocks.${index}.${stream === 'x' ? 'norm1' : 'norm1_context'}.linear`;
 const attentionSite = (index: number, stream: Stream, part: 'q' | 'k' | 'v' | 'out') => `transformer_blocks.${index}.attn.${SITE_NAMES[stream][part]}`;
 const mlpSite = (index: number, stream: Stream, part: 'up' | 'down') => `transformer_blocks.${index}.${MLP_NAMES[stream][part]}`;
 
-/** The sites of a block in a fixed order, with their layers: the attentions', then the MLPs'. */
+/** The sites of a block in a fixed order, with their layers: the attentions', the MLPs', then those that are never trained. */
 export function blockSites(block: BlockWeights, choice: SiteChoice = 'attention+mlp'): { name: string; layer: FrozenLinear }[] {
   const streams = ['x', 'context'] as const;
   const attentions = streams.flatMap((stream) => (['q', 'k', 'v', 'out'] as const).map((part) => ({ name: attentionSite(block.index, stream, part), layer: block[stream].attention[part] })));
   const mlps = streams.flatMap((stream) => (['up', 'down'] as const).map((part) => ({ name: mlpSite(block.index, stream, part), layer: block[stream][part] })));
-  return [...attentions, ...(choice === 'attention' ? [] : mlps)].flatMap(({ name, layer }) => (layer ? [{ name, layer }] : []));
+  const others = [
+    ...(['q', 'k', 'v', 'out'] as const).map((part) => ({ name: dualSite(block.index, part), layer: block.dual?.[part] ?? null })),
+    ...streams.map((stream) => ({ name: modulationSite(block.index, stream), layer: block[stream].modulation })),
+  ];
+  return [...attentions, ...(choice === 'attention' ? [] : mlps), ...(choice === 'all' ? others : [])].flatMap(({ name, layer }) => (layer ? [{ name, layer }] : []));
 }
 
 const chunks = (modulation: Tensor2D, width: number): Tensor3D[] =>
@@ -53,13 +60,18 @@ function mlp(x: Tensor3D, w: StreamWeights, [shift, scale, gate]: readonly Tenso
   return gatedResidual(x, gate!, linear(geluTanh(linear(normModulate(x, shift!, scale!), w.up!, lora('up'))), w.down!, lora('down')));
 }
 
-/** x and y after the block; y is null after the last one. modX and modY are the outputs of the block's modulation layers. */
-export function runBlock(config: MmditConfig, w: BlockWeights, x: Tensor3D, y: Tensor3D, modX: Tensor2D, modY: Tensor2D, adapter: Adapter | null): Streams {
+/** The outputs of the block's modulation layers for a conditioning c [B,d]. */
+export const modulate = (w: BlockWeights, c: Tensor2D, adapter: Adapter | null): { x: Tensor2D; y: Tensor2D } => ({
+  x: linear(c, w.x.modulation, adapter?.[modulationSite(w.index, 'x')]), y: linear(c, w.context.modulation, adapter?.[modulationSite(w.index, 'context')]),
+});
+
+/** x and y after the block; y is null after the last one. */
+export function runBlock(config: MmditConfig, w: BlockWeights, x: Tensor3D, y: Tensor3D, modulation: { x: Tensor2D; y: Tensor2D }, adapter: Adapter | null): Streams {
   const at = (stream: 'x' | 'context') => projection(w[stream].attention, (part) => adapter?.[attentionSite(w.index, stream, part)]);
   const mlpPair = (stream: Stream): MlpPair => (part) => adapter?.[mlpSite(w.index, stream, part)];
   const [onX, onY] = [at('x'), at('context')];
-  const forX = chunks(modX, config.hidden);
-  const forY = chunks(modY, config.hidden);
+  const forX = chunks(modulation.x, config.hidden);
+  const forY = chunks(modulation.y, config.hidden);
   const [shiftY, scaleY] = w.last ? [forY[1]!, forY[0]!] : [forY[0]!, forY[1]!];
   const nx = normModulate(x, forX[0]!, forX[1]!);
   const ny = normModulate(y, shiftY, scaleY);
@@ -74,16 +86,16 @@ export function runBlock(config: MmditConfig, w: BlockWeights, x: Tensor3D, y: T
   const [toX, toY] = w.last ? [attended, null] : (split(attended, [x.shape[1], y.shape[1]], 1) as [Tensor3D, Tensor3D]);
 
   let outX = gatedResidual(x, forX[2]!, onX('out', toX));
-  if (w.dual) outX = gatedResidual(outX, forX[8]!, selfAttention(config, w.dual, normModulate(x, forX[6]!, forX[7]!)));
+  if (w.dual) outX = gatedResidual(outX, forX[8]!, selfAttention(config, w.dual, normModulate(x, forX[6]!, forX[7]!), (part) => adapter?.[dualSite(w.index, part)]));
   outX = mlp(outX, w.x, forX.slice(3, 6), mlpPair('x'));
   if (!toY) return { x: outX, y: null };
   const outY = gatedResidual(y, forY[2]!, onY('out', toY));
   return { x: outX, y: mlp(outY, w.context, forY.slice(3, 6), mlpPair('context')) };
 }
 
-/** attn2: the picture tokens alone; never trained. */
-function selfAttention(config: MmditConfig, w: AttentionWeights, x: Tensor3D): Tensor3D {
-  const part = projection(w, () => undefined);
+/** attn2: the picture tokens alone. */
+function selfAttention(config: MmditConfig, w: AttentionWeights, x: Tensor3D, site: (part: 'q' | 'k' | 'v' | 'out') => Adapter[string] | undefined): Tensor3D {
+  const part = projection(w, site);
   return part('out', merged(attention(heads(part('q', x), config, w.normQ), heads(part('k', x), config, w.normK), heads(part('v', x), config, null))));
 }
 

@@ -2,11 +2,10 @@
  * Evaluates the transformer block by block without a tape. Only the current streams live between blocks, with the
  * conditioning and the concept's rows.
  */
-import { linear } from '../../engine/ops';
 import { add, matMul, reshape, tensor2d, tidy, unstack, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
-import { runBlock } from './block';
-import { conditioning, embedPatches, overwriteRow, placesOf, projectTokens, type Places } from './ends';
+import { modulate, runBlock } from './block';
+import { conditioning, embedContext, embedPatches, overwriteRow, placesOf, projectTokens, type Places } from './ends';
 import { whileResident } from './residency';
 import { Hold, type Steps } from '../steps';
 import type { Adapter, BlockWeights, ConceptRows, Mmdit, MmditInput } from './types';
@@ -30,7 +29,7 @@ export function withDelta(pooled: Tensor2D, rows: ConceptRows | null, delta: Ten
   return (rows?.others ?? []).reduce((sum, { at, pooledDelta }) => add1(sum, at, pooledDelta), rows ? add1(pooled, rows.at, delta) : pooled);
 }
 
-export function begin(model: Mmdit, input: MmditInput, rows: ConceptRows | null, hold: Hold): Beginning {
+export function begin(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, hold: Hold): Beginning {
   const batch = input.x.shape[0];
   invariant(input.sigma.length === batch && input.context.shape[0] === batch && input.pooled.shape[0] === batch, 'x, sigma, context and pooled differ in batch size');
   invariant(!rows || rows.at.length === batch, 'rows.at and x differ in batch size');
@@ -41,9 +40,9 @@ export function begin(model: Mmdit, input: MmditInput, rows: ConceptRows | null,
     return { rows: (unstack(table.rows) as Tensor1D[]).map((row) => hold.add(row)), places };
   };
   return {
-    x: hold.add(tidy(() => embedPatches(model, input.x))),
-    y: hold.add(tidy(() => linear(input.context, model.contextEmbed))),
-    c: hold.add(tidy(() => conditioning(model, input.sigma, withDelta(input.pooled, rows, rows?.pooledDelta ?? null)))),
+    x: hold.add(tidy(() => embedPatches(model, input.x, adapter))),
+    y: hold.add(tidy(() => embedContext(model, input.context, adapter))),
+    c: hold.add(tidy(() => conditioning(model, input.sigma, withDelta(input.pooled, rows, rows?.pooledDelta ?? null), adapter))),
     concept: rows && tableOf(rows),
     others: (rows?.others ?? []).flatMap((other) => tableOf(other) ?? []),
   };
@@ -57,21 +56,28 @@ export const othersAt = ({ others }: Beginning, index: number): BlockArguments['
 /** [x, y] after the block, [x] after the last. */
 export function blockStep(model: Mmdit, w: BlockWeights, { x, y, c, row, others, adapter }: BlockArguments, places: Places | null): Tensor3D[] {
   const given = others.reduce((text, other) => overwriteRow(text, other.row, other.places), row && places ? overwriteRow(y, row, places) : y);
-  const after = runBlock(model.config, w, x, given, linear(c, w.x.modulation), linear(c, w.context.modulation), adapter);
+  const after = runBlock(model.config, w, x, given, modulate(w, c, adapter), adapter);
   return after.y ? [after.x, after.y] : [after.x];
 }
 
 /** Runs a function that returns several tensors in a tidy. */
 export const tidyAll = <T extends Tensor>(run: () => T[]): T[] => tidy(run as unknown as () => Tensor) as unknown as T[];
 
-/** `visit` sees the text stream [B,T,d] before each block (before the concept's row goes in). */
-export function* forwardSteps(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, visit?: (y: Tensor3D) => void): Steps<Tensor4D> {
+export interface ForwardOptions {
+  /** Sees the text stream [B,T,d] before each block (before the concept's row goes in). */
+  visit?: (y: Tensor3D) => void;
+  /** Blocks that are left out, as if they changed nothing (skip-layer guidance). */
+  skip?: readonly number[];
+}
+
+export function* forwardSteps(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, { visit, skip = [] }: ForwardOptions = {}): Steps<Tensor4D> {
   const hold = new Hold();
   try {
-    const start = begin(model, input, rows, hold);
+    const start = begin(model, input, adapter, rows, hold);
     const { c, concept } = start;
     let { x, y } = start;
     for (const w of model.blocks) {
+      if (skip.includes(w.index)) continue;
       visit?.(y);
       const row = concept?.rows[w.index] ?? null;
       const given = { x, y, c, row, others: othersAt(start, w.index), adapter };
@@ -81,7 +87,7 @@ export function* forwardSteps(model: Mmdit, input: MmditInput, adapter: Adapter 
       if (nextY) y = hold.add(nextY);
       yield;
     }
-    return tidy(() => projectTokens(model, x, c, input.x.shape[1], input.x.shape[2]));
+    return tidy(() => projectTokens(model, x, c, input.x.shape[1], input.x.shape[2], adapter));
   } finally {
     hold.free();
   }

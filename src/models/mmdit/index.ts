@@ -3,6 +3,7 @@ import { alias, disposeLinear } from '../../engine/ops';
 import type { Tensor3D, Tensor4D } from '../../engine/tf';
 import { vjpSteps } from './backward';
 import { blockSites } from './block';
+import { outerSites } from './ends';
 import { forwardSteps } from './forward';
 import { mmditLayers } from './residency';
 import { drain, drainAsync } from '../steps';
@@ -12,9 +13,10 @@ export type * from './types';
 export { blockLayers, mmditLayers } from './residency';
 export { loadMmdit, type LoadOptions } from './weights';
 
-/** The places that take a LoRA pair, in block order: names are diffusers' module paths. */
+/** The places that take a LoRA pair, in block order, then those outside the blocks: names are diffusers' module paths. */
 export function loraSites(model: Mmdit, choice: SiteChoice = 'attention'): LoraSite[] {
-  return model.blocks.flatMap((block) => blockSites(block, choice).map(({ name, layer }) => ({ name, inFeatures: layer.inFeatures, outFeatures: layer.outFeatures })));
+  const sites = [...model.blocks.flatMap((block) => blockSites(block, choice)), ...(choice === 'all' ? outerSites(model) : [])];
+  return sites.map(({ name, layer }) => ({ name, inFeatures: layer.inFeatures, outFeatures: layer.outFeatures }));
 }
 
 /** v(x | context, pooled, sigma) [B,h,w,C], with the adapter and rows where given. No tape; the caller disposes the result. */
@@ -22,9 +24,9 @@ export function velocity(model: Mmdit, input: MmditInput, adapter: Adapter | nul
   return drain(forwardSteps(model, input, adapter, rows));
 }
 
-/** The same, awaiting `between` after every block. */
-export function velocityAsync(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, between: Between): Promise<Tensor4D> {
-  return drainAsync(forwardSteps(model, input, adapter, rows), between);
+/** The same, awaiting `between` after every block. The blocks in `skip` are left out. */
+export function velocityAsync(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, between: Between, skip: readonly number[] = []): Promise<Tensor4D> {
+  return drainAsync(forwardSteps(model, input, adapter, rows, { skip }), between);
 }
 
 /** v with a way back: gradients of the adapter's pairs, and of rows, pooledDelta and inputs as the options ask. */
@@ -42,7 +44,7 @@ export async function velocityVjpAsync(model: Mmdit, input: MmditInput, adapter:
 /** The text stream [B,T,d] before each block of the untouched base: what concept rows are initialised from. */
 export async function textStates(model: Mmdit, input: MmditInput, between: Between = async () => {}): Promise<Tensor3D[]> {
   const states: Tensor3D[] = [];
-  (await drainAsync(forwardSteps(model, input, null, null, (y) => states.push(alias(y))), between)).dispose();
+  (await drainAsync(forwardSteps(model, input, null, null, { visit: (y) => states.push(alias(y)) }), between)).dispose();
   return states;
 }
 

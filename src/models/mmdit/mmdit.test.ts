@@ -41,6 +41,19 @@ describe('mmdit', () => {
     [model, cropped].forEach(disposeMmdit);
   });
 
+  it('leaves blocks out when asked to, as if they were not there', async () => {
+    const { input } = await goldenCase();
+    const model = await load();
+    const pause = async () => {};
+    const plain = values(velocity(model, input, null, null));
+    expect(values(await velocityAsync(model, input, null, null, pause, []))).toEqual(plain);
+    const without = values(await velocityAsync(model, input, null, null, pause, [1, 3]));
+    expect(without).not.toEqual(plain);
+    const shorter = { ...model, blocks: model.blocks.filter(({ index }) => index !== 1 && index !== 3) };
+    expect(values(velocity(shorter, input, null, null))).toEqual(without);
+    disposeMmdit(model);
+  });
+
   it('names eight sites a block, one fewer in the last', async () => {
     const model = await load();
     const names = loraSites(model).map(({ name }) => name);

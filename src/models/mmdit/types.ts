@@ -64,8 +64,8 @@ export interface MmditInput {
 
 /** LoRA pairs by site name (see loraSites); sites without an entry are plain. */
 export type Adapter = Record<string, LoraPair>;
-/** Which of a block's linear layers carry a LoRA; attn2 and modulations never do. */
-export type SiteChoice = 'attention' | 'attention+mlp';
+/** Which linear layers carry a LoRA: what may be trained here, or, of one from elsewhere, all there are (attn2, modulations, what stands before and after the blocks). */
+export type SiteChoice = 'attention' | 'attention+mlp' | 'all';
 export interface LoraSite { name: string; inFeatures: number; outFeatures: number }
 
 /** Layer-wise concept embeddings: before block l, row l replaces the text stream at position at[b]. */

@@ -248,7 +248,7 @@ describe('the method inside the run', () => {
       // The stream as it arrives at each block, before that block's own row is put in.
       const seen = (table: tf.Tensor2D) => {
         const pictures: Float32Array[] = [];
-        drain(forwardSteps(base.mmdit, input, null, { rows: table, at: words.at, pooledDelta: null }, (y) => pictures.push(y.dataSync<'float32'>().slice())));
+        drain(forwardSteps(base.mmdit, input, null, { rows: table, at: words.at, pooledDelta: null }, { visit: (y) => pictures.push(y.dataSync<'float32'>().slice()) }));
         return pictures;
       };
       const whole = seen(rows), without = seen(zeroed);

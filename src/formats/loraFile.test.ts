@@ -253,9 +253,98 @@ describe('import', () => {
     const read = await readLora(bytes);
     expect(read).toMatchObject({ matched: 1, total: 3 });
     expect(read.unmatched).toEqual([
-      { name: `${name}.lora_magnitude_vector.weight`, why: 'not a plain LoRA tensor' }, { name, why: 'its lora_magnitude_vector.weight is not supported' },
+      { name: `${name}.lora_magnitude_vector.weight`, why: 'DoRA is not supported' }, { name, why: 'its lora_magnitude_vector.weight is not supported' },
       { name: 'transformer.transformer_blocks.0.attn.to_k', why: 'half of it is missing' },
     ]);
+  });
+
+  describe('every layer of a model', () => {
+    const all: LoraModel = { ...modelOf(2, 8), sites: [
+      ...sitesOf(2, 8), ...['to_q', 'to_k', 'to_v', 'to_out.0'].map((name) => ({ name: `transformer_blocks.0.attn2.${name}`, inFeatures: 8, outFeatures: 8 })),
+      { name: 'transformer_blocks.0.norm1.linear', inFeatures: 8, outFeatures: 72 }, { name: 'transformer_blocks.0.norm1_context.linear', inFeatures: 8, outFeatures: 48 }, { name: 'transformer_blocks.1.norm1_context.linear', inFeatures: 8, outFeatures: 16 },
+      { name: 'transformer_blocks.0.ff.net.0.proj', inFeatures: 8, outFeatures: 32 }, { name: 'transformer_blocks.0.ff_context.net.2', inFeatures: 32, outFeatures: 8 },
+      { name: 'pos_embed.proj', inFeatures: 12, outFeatures: 8 }, { name: 'context_embedder', inFeatures: 10, outFeatures: 8 },
+      { name: 'time_text_embed.timestep_embedder.linear_1', inFeatures: 256, outFeatures: 8 }, { name: 'time_text_embed.text_embedder.linear_2', inFeatures: 8, outFeatures: 8 },
+      { name: 'norm_out.linear', inFeatures: 8, outFeatures: 16 }, { name: 'proj_out', inFeatures: 8, outFeatures: 12 },
+    ] };
+    const tensors = () => Object.fromEntries(all.sites.flatMap(({ name, inFeatures, outFeatures }) => [[`${name}.a`, tensor(inFeatures, 2)], [`${name}.b`, tensor(2, outFeatures)]]));
+
+    it.each(['diffusers', 'kohya'] as const)('comes back bit for bit under the names of %s', async (keys) => {
+      const given = { ...concept(), tensors: tensors(), usesRows: false };
+      const read = await readLora(await writeLora({ ...given, options: { ...given.options, keys } }), all);
+      expect(read.unmatched).toEqual([]);
+      expect(read.tensors).toEqual(given.tensors);
+    });
+
+    it('has the patch layer as a convolution over channel, row and column, and shift before scale where the single file has', async () => {
+      const given = { ...concept(), tensors: tensors(), usesRows: false };
+      const [peft, kohya] = [openSafetensors(await writeLora(given)), openSafetensors(await writeLora({ ...given, options: { ...given.options, keys: 'kohya' } }))];
+      expect(peft.shape('transformer.pos_embed.proj.lora_A.weight')).toEqual([2, 3, 2, 2]);
+      expect(kohya.shape('lora_unet_x_embedder_proj.lora_up.weight')).toEqual([8, 2, 1, 1]);
+      const down = await kohya.read('lora_unet_x_embedder_proj.lora_down.weight');
+      // channel 2 of the patch's row 1, column 0: input (1·2 + 0)·3 + 2 here, (2·2 + 1)·2 + 0 there
+      expect(down[12 + 10]).toBe(given.tensors['pos_embed.proj.a']!.data[8 * 2 + 1]);
+      expect(await peft.read('transformer.pos_embed.proj.lora_A.weight')).toEqual(down);
+      for (const [module, site] of [['final_layer_adaLN_modulation_1', 'norm_out.linear'], ['joint_blocks_1_context_block_adaLN_modulation_1', 'transformer_blocks.1.norm1_context.linear']] as const) {
+        const up = await kohya.read(`lora_unet_${module}.lora_up.weight`);
+        // row 3 is shift there and stands in the second half here
+        expect(up[3 * 2 + 1], site).toBe(given.tensors[`${site}.b`]!.data[16 + 8 + 3]);
+        expect((await peft.read(`transformer.${site}.lora_B.weight`))[3 * 2 + 1], site).toBe(given.tensors[`${site}.b`]!.data[16 + 3]);
+      }
+      expect((await kohya.read('lora_unet_joint_blocks_0_context_block_adaLN_modulation_1.lora_up.weight'))[3 * 2 + 1]).toBe(given.tensors['transformer_blocks.0.norm1_context.linear.b']!.data[48 + 3]);
+    });
+
+    it.each([
+      ['the single file, dotted', (original: string) => `diffusion_model.${original}.lora_A.weight`, (original: string) => `diffusion_model.${original}.lora_B.weight`],
+      ['LyCORIS', (_: string, site: string) => `lycoris_${site.replaceAll('.', '_')}.lora_down.weight`, (_: string, site: string) => `lycoris_${site.replaceAll('.', '_')}.lora_up.weight`],
+      ['the oldest diffusers', (_: string, site: string) => `transformer.${site}_lora.down.weight`, (_: string, site: string) => `transformer.${site}_lora.up.weight`],
+      ['linear layers of their own', (_: string, site: string) => `transformer.${site}.lora_linear_layer.down.weight`, (_: string, site: string) => `transformer.${site}.lora_linear_layer.up.weight`],
+      ['no weight at the end', (_: string, site: string) => `transformer.${site}.lora_A`, (_: string, site: string) => `transformer.${site}.lora_B`],
+    ])('is found by %s', async (_, down, up) => {
+      for (const { site, original } of [
+        { site: 'transformer_blocks.0.attn2.to_out.0', original: 'joint_blocks.0.x_block.attn2.proj' }, { site: 'transformer_blocks.0.ff_context.net.2', original: 'joint_blocks.0.context_block.mlp.fc2' },
+        { site: 'transformer_blocks.0.norm1.linear', original: 'joint_blocks.0.x_block.adaLN_modulation.1' }, { site: 'time_text_embed.text_embedder.linear_2', original: 'y_embedder.mlp.2' },
+        { site: 'time_text_embed.timestep_embedder.linear_1', original: 't_embedder.mlp.0' }, { site: 'proj_out', original: 'final_layer.linear' }, { site: 'context_embedder', original: 'context_embedder' },
+      ]) {
+        const { inFeatures, outFeatures } = all.sites.find(({ name }) => name === site)!;
+        const read = await readLora(writeSafetensors({ [down(original, site)]: tensor(2, inFeatures), [up(original, site)]: tensor(outFeatures, 2) }), all);
+        expect(read, site).toMatchObject({ matched: 1, total: 1, unmatched: [] });
+        expect(Object.keys(read.tensors)).toEqual([`${site}.a`, `${site}.b`]);
+      }
+    });
+
+    it('names whatever it leaves out, and why', async () => {
+      const site = 'transformer.transformer_blocks.0.attn.to_q';
+      const good = { [`${site}.lora_A.weight`]: tensor(2, 8), [`${site}.lora_B.weight`]: tensor(8, 2) };
+      const others: Record<string, string> = {
+        'lora_te1_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight': 'text encoders are not changed here', 'text_encoder_2.text_model.encoder.layers.0.self_attn.q_proj.lora_A.weight': 'text encoders are not changed here',
+        'lora_unet_joint_blocks_0_x_block_mlp_fc1.dora_scale': 'DoRA is not supported', 'lora_unet_joint_blocks_0_x_block_mlp_fc1.lora_mid.weight': 'LoRA of convolutions with a middle part (lora_mid) is not supported',
+        'diffusion_model.joint_blocks.0.x_block.mlp.fc1.diff': 'whole differences of weights (diff) are not supported', 'diffusion_model.joint_blocks.0.x_block.mlp.fc1.diff_b': 'whole differences of weights (diff) are not supported',
+        'lycoris_x.hada_w1_a': 'LoHa is not supported', 'lycoris_x.lokr_w1': 'LoKr is not supported', 'lycoris_x.oft_diag': 'OFT is not supported', 'bundle_emb.dog.clip_l': 'learned words of the text encoders are not supported', something: 'not a plain LoRA tensor',
+        'transformer.transformer_blocks.9.attn.to_q.lora_A.weight': 'this base has no such layer',
+      };
+      for (const [key, why] of Object.entries(others)) {
+        const { unmatched } = await readLora(writeSafetensors({ ...good, [key]: tensor(2, 8) }), all);
+        expect(unmatched.map((each) => each.why), key).toEqual([why]);
+        expect(key.startsWith(unmatched[0]!.name), key).toBe(true);
+      }
+      await expect(readLora(writeSafetensors({ 'lycoris_x.hada_w1_a': tensor(2, 8) }), all)).rejects.toMatchObject({ code: 'file-unrecognised', message: expect.stringContaining('LoHa is not supported') as string });
+    });
+
+    it('takes a place once, and says where a file has it twice', async () => {
+      const fused = 'lora_unet_joint_blocks_0_x_block_attn_qkv';
+      const read = await readLora(writeSafetensors({
+        'transformer.transformer_blocks.0.attn.to_q.lora_A.weight': tensor(2, 8), 'transformer.transformer_blocks.0.attn.to_q.lora_B.weight': tensor(8, 2), [`${fused}.lora_down.weight`]: tensor(2, 8), [`${fused}.lora_up.weight`]: tensor(24, 2),
+      }), all);
+      expect(read.unmatched).toEqual([{ name: fused, why: 'another layer of the file is for the same place' }]);
+    });
+
+    it('refuses a patch layer of another form', async () => {
+      const file = (down: number[], up: number[]) => writeSafetensors({ 'lora_unet_x_embedder_proj.lora_down.weight': tensor(...down), 'lora_unet_x_embedder_proj.lora_up.weight': tensor(...up) });
+      await expect(readLora(file([2, 3, 2, 2], [8, 2, 1, 1]), all)).resolves.toMatchObject({ matched: 1 });
+      await expect(readLora(file([2, 3, 3, 3], [8, 2, 1, 1]), all)).rejects.toMatchObject({ code: 'base-mismatch' });
+      await expect(readLora(file([2, 12], [8, 3, 1, 1]), all)).rejects.toMatchObject({ code: 'base-mismatch' });
+    });
   });
 
   it('strips prefixes in any order', () => {

@@ -9,7 +9,7 @@ import { readJson } from './json';
 import { openSafetensorsFile, type TensorSource } from './safetensors';
 import type { PlainTensor } from './safetensorsWriter';
 import type { StoredTensors } from './storedTensors';
-import { bareModule, isOwnKey, moduleTable, parseLoraKey, POOLED_KEY, rowKey, type LoraPart, type LoraSiteShape } from './loraKeys';
+import { bareModule, isOfTextEncoder, isOwnKey, moduleTable, parseLoraKey, PATCH_SITE, patchInput, patchShape, POOLED_KEY, rowKey, whyLeftOut, type LoraPart, type LoraSiteShape, type ModuleTable } from './loraKeys';
 import { readLoraHeader } from './loraHeader';
 
 /** A file with more is a whole model, or was made for one far larger than any that runs here. */
@@ -68,16 +68,27 @@ function usedRanks(up: Float32Array, rank: number): number[] {
 }
 
 /** One site's a and b out of a module's halves; null where the module adds nothing to it. */
-function splitModule(down: Float32Array, up: Float32Array, rank: number, scale: number, { inFeatures, outFeatures }: LoraSiteShape, third: number | null): { a: PlainTensor; b: PlainTensor } | null {
+function splitModule(down: Float32Array, up: Float32Array, rank: number, scale: number, { site: { name, inFeatures, outFeatures }, third, swapped }: NonNullable<ReturnType<ModuleTable['get']>>[number]): { a: PlainTensor; b: PlainTensor } | null {
   const part = up.subarray((third ?? 0) * outFeatures * rank, ((third ?? 0) + 1) * outFeatures * rank);
   const ranks = third === null ? Array.from({ length: rank }, (_, r) => r) : usedRanks(part, rank);
   if (ranks.length === 0) return null;
   const [a, b] = [new Float32Array(inFeatures * ranks.length), new Float32Array(ranks.length * outFeatures)];
+  const from = name === PATCH_SITE ? (i: number) => patchInput(i, inFeatures) : (i: number) => i;
+  const half = swapped ? outFeatures / 2 : 0;
   ranks.forEach((r, at) => {
-    for (let i = 0; i < inFeatures; i++) a[i * ranks.length + at] = down[r * inFeatures + i]!;
-    for (let o = 0; o < outFeatures; o++) b[at * outFeatures + o] = part[o * rank + r]! * scale;
+    for (let i = 0; i < inFeatures; i++) a[i * ranks.length + at] = down[r * inFeatures + from(i)]!;
+    for (let o = 0; o < outFeatures; o++) b[at * outFeatures + o] = part[((o + half) % outFeatures) * rank + r]! * scale;
   });
   return { a: { shape: [inFeatures, ranks.length], data: a }, b: { shape: [ranks.length, outFeatures], data: b } };
+}
+
+/** Rows and columns of a half; of the patch convolution's four dimensions the last three are one, or the last two are 1. None where it is something else. */
+function matrixShape(shape: readonly number[], { name, inFeatures }: LoraSiteShape): readonly number[] {
+  if (shape.length === 2) return shape;
+  const [rows, columns, height, width] = shape;
+  if (name !== PATCH_SITE || shape.length !== 4) return [];
+  if (height === 1 && width === 1) return [rows!, columns!];
+  return patchShape(rows!, inFeatures).every((size, axis) => shape[axis] === size) ? [rows!, inFeatures] : [];
 }
 
 const notFinite = (name: string) => new Fault('not-finite', `“${name}” of this LoRA holds numbers that are not finite.`, 'Use another file; this one is broken.', { subject: name });
@@ -133,9 +144,12 @@ export async function readLora(file: Blob, model: LoraModel, name = 'LoRA'): Pro
     if (isOwnKey(key)) continue;
     const parsed = parseLoraKey(key);
     if (parsed) modules.set(parsed.module, { ...modules.get(parsed.module), [parsed.part]: key });
-    else unmatched.push({ name: key, why: 'not a plain LoRA tensor' });
+    else unmatched.push({ name: key, why: whyLeftOut(key) });
   }
-  if (modules.size === 0) throw new Fault('file-unrecognised', `“${name}” holds no LoRA.`, 'Drop a LoRA in safetensors format.');
+  if (modules.size === 0) {
+    const kinds = [...new Set(unmatched.map(({ why }) => why))].filter((why) => why.endsWith('supported'));
+    throw new Fault('file-unrecognised', `“${name}” holds no LoRA${kinds.length > 0 ? `: ${kinds.join(', ')}` : ''}.`, 'Drop a LoRA in safetensors format.');
+  }
   if (file.size > MOST_LORA_BYTES) throw new Fault('file-too-large', `“${name}” has ${(file.size / 2 ** 30).toFixed(1)} GB; a LoRA of up to ${MOST_LORA_BYTES / 2 ** 30} GB can be read.`, 'Use one of a lower rank.');
 
   const table = moduleTable(model.sites);
@@ -146,23 +160,27 @@ export async function readLora(file: Blob, model: LoraModel, name = 'LoRA'): Pro
     const targets = table.get(bareModule(module));
     const extra = source.keys().find((key) => key.startsWith(`${module}.`) && !parseLoraKey(key));
     if (!targets || !down || !up || extra) {
-      unmatched.push({ name: module, why: !targets ? 'this base has no such layer' : extra ? `its ${extra.slice(module.length + 1)} is not supported` : 'half of it is missing' });
+      unmatched.push({ name: module, why: isOfTextEncoder(module) ? 'text encoders are not changed here' : !targets ? 'this base has no such layer' : extra ? `its ${extra.slice(module.length + 1)} is not supported` : 'half of it is missing' });
       continue;
     }
-    const [rank = 0, inputs = 0] = source.shape(down);
-    const [outputs = 0, upRank = 0] = source.shape(up);
+    if (targets.some(({ site }) => tensors[`${site.name}.a`])) {
+      unmatched.push({ name: module, why: 'another layer of the file is for the same place' });
+      continue;
+    }
     const { site, third } = targets[0]!;
+    const [rank = 0, inputs = 0] = matrixShape(source.shape(down), site);
+    const [outputs = 0, upRank = 0] = matrixShape(source.shape(up), site);
     const needed = third === null ? site.outFeatures : 3 * site.outFeatures;
-    if (source.shape(down).length !== 2 || source.shape(up).length !== 2 || rank !== upRank || rank === 0) throw new Fault('base-mismatch', `The two halves of “${module}” do not fit each other.`, 'Use a LoRA of linear layers.', { subject: module });
+    if (rank !== upRank || rank === 0) throw new Fault('base-mismatch', `The two halves of “${module}” do not fit each other.`, 'Use a LoRA of linear layers.', { subject: module });
     if (inputs !== site.inFeatures) throw mismatch(module, 'takes', inputs, site.inFeatures);
     if (outputs !== needed) throw mismatch(module, 'gives', outputs, needed);
     const [downData, upData] = [await readFinite(source, down), await readFinite(source, up)];
     const scale = (alpha ? await readAlpha(source, alpha) : (alphaOf(bareModule(module), rank) ?? rank)) / rank;
-    for (const { site: target, third: part } of targets) {
-      const pair = splitModule(downData, upData, rank, scale, target, part);
+    for (const target of targets) {
+      const pair = splitModule(downData, upData, rank, scale, target);
       if (!pair) continue;
-      tensors[`${target.name}.a`] = { shape: [...pair.a.shape], data: pair.a.data };
-      tensors[`${target.name}.b`] = { shape: [...pair.b.shape], data: pair.b.data };
+      tensors[`${target.site.name}.a`] = { shape: [...pair.a.shape], data: pair.a.data };
+      tensors[`${target.site.name}.b`] = { shape: [...pair.b.shape], data: pair.b.data };
     }
     matched += 1;
   }

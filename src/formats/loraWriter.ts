@@ -3,7 +3,7 @@
  * [out,r], with alpha = rank. Concept rows and pooled delta follow under our own keys where the student was trained with them.
  */
 import { kohyaTensors } from './kohya';
-import { exportedKeys, POOLED_KEY, rowKey } from './loraKeys';
+import { exportedKeys, PATCH_SITE, patchInput, patchShape, POOLED_KEY, rowKey } from './loraKeys';
 import { loraHeader, type LoraDescription } from './loraHeader';
 import { hashTensors, writeSafetensors, type PlainTensor } from './safetensorsWriter';
 import type { StoredTensors } from './storedTensors';
@@ -27,6 +27,14 @@ function transpose({ shape, data }: PlainTensor): PlainTensor {
   return { shape: [columns, rows], data: out };
 }
 
+/** The halves of the patch convolution, in its own order and with its four dimensions. */
+function patchHalf({ shape: [rows, columns], data }: PlainTensor, half: 'a' | 'b'): PlainTensor {
+  if (half === 'b') return { shape: [rows!, columns!, 1, 1], data };
+  const out = new Float32Array(data.length);
+  for (let r = 0; r < rows!; r++) for (let i = 0; i < columns!; i++) out[r * columns! + patchInput(i, columns!)] = data[r * columns! + i]!;
+  return { shape: patchShape(rows!, columns!), data: out };
+}
+
 /** diffusers' names, one module a site, and the rank of each. */
 function diffusersTensors(tensors: StoredTensors): { tensors: Record<string, PlainTensor>; ranks: Record<string, number> } {
   const out: Record<string, PlainTensor> = {};
@@ -34,7 +42,8 @@ function diffusersTensors(tensors: StoredTensors): { tensors: Record<string, Pla
   for (const [key, tensor] of Object.entries(tensors)) {
     const site = key.slice(0, -2);
     if (key.endsWith('.a')) ranks[site] = tensor.shape[1]!;
-    if (key.endsWith('.a') || key.endsWith('.b')) out[exportedKeys(site)[key.endsWith('.a') ? 'down' : 'up']] = transpose(tensor);
+    const half = key.endsWith('.a') ? 'a' : key.endsWith('.b') ? 'b' : null;
+    if (half) out[exportedKeys(site)[half === 'a' ? 'down' : 'up']] = site === PATCH_SITE ? patchHalf(transpose(tensor), half) : transpose(tensor);
   }
   return { tensors: out, ranks };
 }

@@ -127,7 +127,7 @@ export class Shelf {
     const { parts } = await this.opening.base();
     const shapes = await parts.transformer.use((mmdit) => {
       const { depth, hidden, pooledWidth } = mmdit.config;
-      return { sites: loraSites(mmdit, 'attention+mlp'), depth, hidden, pooledWidth };
+      return { sites: loraSites(mmdit, 'all'), depth, hidden, pooledWidth };
     });
     const read = await readLora(file, shapes, fileName);
     const { about, matched, total } = read;

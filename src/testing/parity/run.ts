@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { endToEndRows, type EndToEndConfigs } from './endToEnd';
 import { goldenRows } from './golden';
+import { loraRows } from './lora';
 import { mmditRows, type FixtureConfig } from './mmdit';
 import { pureccRows } from './purecc';
 import type { Row } from './rows';
@@ -51,6 +52,7 @@ async function sd3Components(dir: string, { merges, weights = 'f32' }: ParityPat
     ...(tensors('vae.io') ? [() => vaeRows(dir, configs.vae as VaeConfig)] : []),
     ...(has('purecc_stage2.json') ? [() => pureccRows(dir, dual)] : []),
     ...(has('sampler.io.safetensors') && configs.sampler ? [() => samplerRows(dir, dual, configs.sampler!)] : []),
+    ...(has('lora.io.safetensors') ? [() => loraRows(dir, dual)] : []),
     ...(has('tokenizer.json') ? [() => tokenizerRows(dir, merges)] : []),
   ];
 }

@@ -25,7 +25,7 @@ function* intermediates(model: Mmdit, input: MmditInput): Steps<Intermediate[]> 
     note('c', tf.add(found[0]!.tensor, found[1]!.tensor));
     note('x_embed', tf.tidy(() => embedPatches(model, input.x)));
     note('context_embed', tf.tidy(() => linear(input.context, model.contextEmbed)));
-    const start = begin(model, input, null, hold);
+    const start = begin(model, input, null, null, hold);
     let { x, y } = start;
     for (const w of model.blocks) {
       const given = { x, y, c: start.c, row: null, others: othersAt(start, w.index), adapter: null };

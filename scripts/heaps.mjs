@@ -19,7 +19,7 @@ export function codeBytes(snapshot) {
   return bytes;
 }
 
-/** @param {import('playwright-core').Page} page @returns {Promise<{ read(): Promise<Record<string, number>> }>} */
+/** @param {import('playwright-core').Page} page @returns {Promise<{ read(): Promise<Record<string, number>>, now(): Promise<Record<string, number>> }>} */
 export async function watchHeaps(page) {
   const cdp = await page.context().newCDPSession(page);
   const workers = new Map();
@@ -57,6 +57,13 @@ export async function watchHeaps(page) {
   }
 
   return {
+    /** Bytes in use now by thread, what could be collected included: cheap enough to be asked while something runs. */
+    async now() {
+      const used = ({ usedSize, embedderHeapUsedSize = 0, backingStorageSize = 0 }) => usedSize + embedderHeapUsedSize + backingStorageSize;
+      const bytes = { page: used(await cdp.send('Runtime.getHeapUsage')) };
+      for (const [sessionId, name] of workers) bytes[name] = used(await inWorker(sessionId)('Runtime.getHeapUsage'));
+      return bytes;
+    },
     /** Bytes by thread: `page`, and each worker by its name. */
     async read() {
       const bytes = { page: await heap((method) => cdp.send(method)) };

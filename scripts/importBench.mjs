@@ -1,0 +1,151 @@
+/**
+ * npm run import-bench -- FILE… [--precision f16|int8|int4] [--resume] [--use] [--json FILE]
+ * Imports the files through the Models page of the built app in headless Chromium, and says how fast that was against reading them
+ * raw in the same browser and against what its IndexedDB takes, how large the JavaScript heaps grew, and what lies in IndexedDB after.
+ * --resume closes the tab in the middle, comes back, drops the files again and says how many tensors had to be read a second time.
+ * --use then takes the model into use and waits until it is loaded.
+ */
+import { statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ensureBuild, ensurePackages } from './prepare.mjs';
+
+const { values: options, positionals: files } = parseArgs({ allowPositionals: true, options: { precision: { type: 'string' }, resume: { type: 'boolean', default: false }, use: { type: 'boolean', default: false }, json: { type: 'string' } } });
+if (files.length === 0) {
+  console.error('npm run import-bench -- FILE… [--precision f16|int8|int4] [--resume] [--use] [--json FILE]');
+  process.exit(2);
+}
+ensurePackages();
+ensureBuild();
+const { launch, baseReady, tabBytes } = await import('./driver.mjs');
+const { watchHeaps } = await import('./heaps.mjs');
+
+const id = (name) => `[data-testid=${name}]`;
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
+const sourceBytes = files.reduce((total, file) => total + statSync(file).size, 0);
+
+/** Opens the Models page and gives it the files; resolves when it says what they are. */
+async function give(page, url) {
+  await page.goto(`${url}?backend=wasm`);
+  await baseReady(page);
+  await page.click(id('tab-models'));
+  await page.setInputFiles(id('model-input'), files);
+  await page.waitForSelector(id('model-import'), { timeout: 120_000 });
+}
+
+/** Bytes a second of reading the files, in pieces, in the page. */
+async function readRaw(page) {
+  await page.evaluate(() => document.body.append(Object.assign(document.createElement('input'), { type: 'file', multiple: true, id: 'raw' })));
+  await page.setInputFiles('#raw', files);
+  return page.evaluate(async () => {
+    const started = performance.now();
+    let bytes = 0;
+    for (const file of document.querySelector('#raw').files) for (let at = 0; at < file.size; at += 2 ** 23) bytes += (await file.slice(at, at + 2 ** 23).arrayBuffer()).byteLength;
+    return (1000 * bytes) / (performance.now() - started);
+  });
+}
+
+/** Bytes a second that IndexedDB takes, in chunks of 8 MiB each in a transaction of its own. */
+const writeRate = (page) => page.evaluate(async () => {
+  const db = await new Promise((done, failed) => {
+    const asked = indexedDB.open('import-bench', 1);
+    asked.onupgradeneeded = () => asked.result.createObjectStore('chunks');
+    asked.onsuccess = () => done(asked.result);
+    asked.onerror = () => failed(asked.error);
+  });
+  const chunk = crypto.getRandomValues(new Uint8Array(2 ** 16));
+  const bytes = new Uint8Array(2 ** 23);
+  for (let at = 0; at < bytes.length; at += chunk.length) bytes.set(chunk, at);
+  const COUNT = 48;
+  const started = performance.now();
+  for (let n = 0; n < COUNT; n++) {
+    bytes[0] = n;
+    await new Promise((done, failed) => {
+      const transaction = db.transaction('chunks', 'readwrite', { durability: 'relaxed' });
+      transaction.objectStore('chunks').put(bytes.buffer, n);
+      transaction.oncomplete = done;
+      transaction.onerror = () => failed(transaction.error);
+    });
+  }
+  const rate = (1000 * COUNT * bytes.length) / (performance.now() - started);
+  db.close();
+  indexedDB.deleteDatabase('import-bench');
+  return rate;
+});
+
+const landed = (page) => page.evaluate(async () => {
+  const db = await new Promise((done) => { const asked = indexedDB.open('lamina'); asked.onsuccess = () => done(asked.result); });
+  const ask = (request) => new Promise((done) => { request.onsuccess = () => done(request.result); });
+  const whole = (await ask(db.transaction('manifests').objectStore('manifests').getAll())).filter(({ sha256 }) => sha256.includes('/')).reduce((total, { tensors }) => total + Object.keys(tensors).length, 0);
+  const count = whole + (await ask(db.transaction('landed').objectStore('landed').count()));
+  db.close();
+  return count;
+});
+
+/** Highest values seen until `stop`. */
+function watch(context, heaps) {
+  const peak = { heapBytes: 0, tabBytes: 0 };
+  let on = true;
+  const loop = (async () => {
+    while (on) {
+      const found = await heaps.now().catch(() => ({}));
+      peak.heapBytes = Math.max(peak.heapBytes, Object.values(found).reduce((total, bytes) => total + bytes, 0));
+      peak.tabBytes = Math.max(peak.tabBytes, await tabBytes(context).catch(() => 0));
+      await new Promise((next) => setTimeout(next, 200));
+    }
+  })();
+  return async () => { on = false; await loop; return peak; };
+}
+
+const { url, context, page: first, close } = await launch();
+try {
+  let page = first;
+  await give(page, url);
+  if (options.precision) await page.click(id(`precision-${options.precision}`));
+  const before = await page.evaluate(() => navigator.storage.estimate());
+  const stopWatching = watch(context, await watchHeaps(page));
+  const started = performance.now();
+  await page.click(id('model-import'));
+  let resumed = null;
+  if (options.resume) {
+    await page.waitForFunction((selector) => (/(\d+) %/.exec(document.querySelector(selector)?.textContent ?? '')?.[1] ?? 0) >= 40, id('model-read'), { timeout: 3_600_000 });
+    await page.close();
+    page = await context.newPage();
+    await page.goto(`${url}?backend=wasm`);
+    await baseReady(page);
+    const there = await landed(page);
+    await give(page, url);
+    await page.click(id('model-import'));
+    resumed = { tensorsThere: there };
+  }
+  await page.waitForSelector(id('model-use'), { timeout: 3_600_000 });
+  const seconds = (performance.now() - started) / 1000;
+  const peak = await stopWatching();
+  const after = await page.evaluate(() => navigator.storage.estimate());
+  const [raw, write] = [await readRaw(page), await writeRate(page)];
+  const storedBytes = await page.evaluate(async () => {
+    const db = await new Promise((done) => { const asked = indexedDB.open('lamina'); asked.onsuccess = () => done(asked.result); });
+    const all = await new Promise((done) => { const asked = db.transaction('models').objectStore('models').getAll(); asked.onsuccess = () => done(asked.result); });
+    db.close();
+    return all.flatMap(({ parts }) => parts).reduce((total, part) => total + part.storedBytes, 0);
+  });
+  const report = {
+    files: files.map((file) => basename(file)), sourceBytes, storedBytes, seconds, bytesPerSecond: sourceBytes / seconds, rawBytesPerSecond: raw, shareOfRaw: sourceBytes / seconds / raw,
+    indexedDbBytesPerSecond: write, shareOfIndexedDb: storedBytes / seconds / write, heapPeakBytes: peak.heapBytes, tabPeakBytes: peak.tabBytes, indexedDbGrowthBytes: (after.usage ?? 0) - (before.usage ?? 0), resumed,
+  };
+  console.log(`${megabytes(sourceBytes)} in ${seconds.toFixed(1)} s: ${megabytes(report.bytesPerSecond)}/s, ${(100 * report.shareOfRaw).toFixed(0)} % of reading it raw (${megabytes(raw)}/s)`);
+  console.log(`${megabytes(storedBytes)} written: ${(100 * report.shareOfIndexedDb).toFixed(0)} % of what IndexedDB takes here (${megabytes(write)}/s); the browser says it grew by ${megabytes(report.indexedDbGrowthBytes)}`);
+  console.log(`JavaScript heaps at most ${megabytes(peak.heapBytes)}, the tab’s memory ${megabytes(peak.tabBytes)}`);
+  if (resumed) console.log(`closed in the middle; ${resumed.tensorsThere} tensors were there on coming back`);
+  if (options.use) {
+    await page.click(id('model-use'));
+    await page.waitForTimeout(1000);
+    const loading = performance.now();
+    await baseReady(page, 3_600_000);
+    console.log(`in use after ${((performance.now() - loading) / 1000).toFixed(1)} s; the tab’s memory ${megabytes(await tabBytes(context))}`);
+  }
+  if (options.json) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
+} finally {
+  await close();
+}

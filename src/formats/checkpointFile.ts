@@ -76,6 +76,29 @@ export async function rangedBytes(address: string, { fetch, token, signal: outer
   };
 }
 
+/** Of small reads: what is read at once, because most of such a read's time is the asking. */
+const AHEAD_BYTES = 2 ** 20;
+const SMALL_BYTES = 2 ** 16;
+
+/** Gives small reads out of a larger one, as long as they follow each other in the file. What it gives is the caller's own. */
+export function readingAhead(source: ByteSource): ByteSource {
+  let held: { begin: number; bytes: Promise<Uint8Array> } | null = null;
+  return {
+    ...source,
+    async read(begin, end, signal) {
+      if (end - begin > SMALL_BYTES) return source.read(begin, end, signal);
+      if (!held || begin < held.begin || end > Math.min(held.begin + AHEAD_BYTES, source.sizeBytes)) held = { begin, bytes: source.read(begin, Math.min(begin + AHEAD_BYTES, source.sizeBytes), signal) };
+      const { begin: from, bytes } = held;
+      try {
+        return (await bytes).slice(begin - from, end - from);
+      } catch (error) {
+        held = null;
+        throw error;
+      }
+    },
+  };
+}
+
 const text = (bytes: Uint8Array) => new TextDecoder('latin1').decode(bytes);
 const EXPECTED = 'Models come as .safetensors files: choose that form of it.';
 
@@ -101,5 +124,5 @@ export async function openCheckpoint(source: ByteSource): Promise<OpenedCheckpoi
   const other = notSafetensors(first, source);
   if (other) throw other;
   const head = await source.read(0, headBytes(first.subarray(0, 8), source.sizeBytes, source.path));
-  return { source, header: parseHeader(head, source.sizeBytes, source.path) };
+  return { source: readingAhead(source), header: parseHeader(head, source.sizeBytes, source.path) };
 }

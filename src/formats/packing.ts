@@ -70,8 +70,12 @@ export function scaleOf(low: number, high: number, precision: 'int8' | 'int4', s
   return { scale, offset: fromHalf(offset), word: ((offset << 16) | toHalf(scale)) >>> 0 };
 }
 
+const single = new Float32Array(1);
+const singleWord = new Uint32Array(single.buffer);
+
 function floatWord(value: number): number {
-  return new Uint32Array(Float32Array.of(value).buffer)[0]!;
+  single[0] = value;
+  return singleWord[0]!;
 }
 
 /** Codes of one column's group: finds the range, then rounds. `put` gets row and code. */

@@ -16,29 +16,32 @@ const CHUNKS_A_TENSOR = 4096;
 
 export const partFile = (modelId: string, folder: string) => `${modelId}/${folder}`;
 
-/** What is written of one tensor. The bytes come in pieces, in order, each at most CHUNK_BYTES long and the writer's own from then on. */
+/** A tensor as it is to be written. The bytes come in pieces, in order, each at most CHUNK_BYTES long and the writer's own from then on. */
 export interface TensorToWrite { index: number; name: string; dtype: string; shape: number[]; packing?: Packing; sourceBytes: number; pieces: AsyncIterable<Uint8Array<ArrayBuffer>> | Iterable<Uint8Array<ArrayBuffer>> }
 
-/** Writes one tensor of a part; when this resolves it will never have to be written again. Faults: `storage-full`. */
-export async function landTensor(db: Database, file: string, { index, pieces, ...tensor }: TensorToWrite): Promise<number> {
-  const chunks: Omit<ChunkEntry, 'offset'>[] = [];
-  let last: Uint8Array<ArrayBuffer> | null = null;
-  const add = async (piece: Uint8Array<ArrayBuffer>) => {
-    invariant(piece.byteLength <= CHUNK_BYTES && chunks.length < CHUNKS_A_TENSOR, 'a piece is too long');
-    chunks.push({ n: index * CHUNKS_A_TENSOR + chunks.length, sizeBytes: piece.byteLength, sha256: await sha256(piece) });
-  };
-  for await (const piece of pieces) {
-    if (last) await putChunk(db, file, chunks.at(-1)!.n, exact(last), `“${file}”`);
-    await add(piece);
-    last = piece;
+/**
+ * Writes tensors of a part in one transaction, but for the first chunks of large ones, which go ahead of it: when this resolves they will
+ * never have to be written again, and before that none of them is there. Bytes of each. Faults: `storage-full`.
+ */
+export async function landTensors(db: Database, file: string, tensors: readonly TensorToWrite[]): Promise<number[]> {
+  const ready: { index: number; landed: LandedTensor; last: Uint8Array<ArrayBuffer> | null }[] = [];
+  for (const { index, pieces, ...tensor } of tensors) {
+    const chunks: LandedTensor['chunks'] = [];
+    let last: Uint8Array<ArrayBuffer> | null = null;
+    for await (const piece of pieces) {
+      invariant(piece.byteLength <= CHUNK_BYTES && chunks.length < CHUNKS_A_TENSOR, 'a piece is too long');
+      if (last) await putChunk(db, file, chunks.at(-1)!.n, exact(last), `“${file}”`);
+      chunks.push({ n: index * CHUNKS_A_TENSOR + chunks.length, sizeBytes: piece.byteLength, sha256: await sha256(piece) });
+      last = piece;
+    }
+    ready.push({ index, landed: { ...tensor, chunks }, last });
   }
-  // the last chunk and the record of the tensor are one transaction: small tensors cost one, and none is half there
   await withRoom(`“${file}”`, async () => {
     const transaction = db.transaction(['chunks', 'landed'], 'readwrite', { durability: 'relaxed' });
-    const landed: LandedTensor = { ...tensor, chunks };
-    await Promise.all([last && transaction.objectStore('chunks').put(exact(last), [file, chunks.at(-1)!.n]), transaction.objectStore('landed').put(landed, [file, index]), transaction.done]);
+    const [chunkStore, landedStore] = [transaction.objectStore('chunks'), transaction.objectStore('landed')];
+    await Promise.all([...ready.flatMap(({ index, landed, last }) => [last && chunkStore.put(exact(last), [file, landed.chunks.at(-1)!.n]), landedStore.put(landed, [file, index])]), transaction.done]);
   });
-  return chunks.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
+  return ready.map(({ landed }) => landed.chunks.reduce((total, { sizeBytes }) => total + sizeBytes, 0));
 }
 
 const exact = (bytes: Uint8Array<ArrayBuffer>): ArrayBuffer => (bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer);

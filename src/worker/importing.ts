@@ -1,6 +1,6 @@
 /**
  * A checkpoint's way into the database: which networks the files hold, what each tensor becomes, then tensor by tensor: read,
- * packed, hashed, written. At any time one tensor is in memory and the next being read; what has landed is never done again.
+ * packed, hashed, written. At any time one group of tensors is being written, one tensor packed and one read; what has landed is never done again.
  */
 import { packedSizes, type Packing } from '../formats/packing';
 import { packRows } from '../formats/packRows';
@@ -13,7 +13,7 @@ import { Fault } from '../protocol/faults';
 import type { ImportProgress, KeptPrecision } from '../protocol/models';
 import { sha256 } from '../storage/chunks';
 import { CHUNK_BYTES, type Database, type ModelPartRecord, type ModelRecord } from '../storage/db';
-import { completePart, getModel, landedOf, landTensor, partFile, putModel } from '../storage/modelStore';
+import { completePart, getModel, landedOf, landTensors, partFile, putModel, type TensorToWrite } from '../storage/modelStore';
 import * as v from 'valibot';
 
 /** int4 needs a scale for few inputs at a time; int8 does with one for each output. */
@@ -137,6 +137,8 @@ function* cut(...parts: readonly Uint8Array<ArrayBuffer>[]): Generator<Uint8Arra
 
 const asBytes = (words: Uint32Array<ArrayBuffer>) => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
 
+/** Small tensors are written together with the next large one: each transaction costs milliseconds. This much is lost when the tab is closed. */
+const GROUP_BYTES = 2 ** 20;
 /** Tensors up to this size are read while the one before them is written. */
 const READ_AHEAD_BYTES = 48 * 2 ** 20;
 
@@ -146,7 +148,7 @@ export interface ImportOptions {
   address?: string | null;
   clipMerges: () => Promise<string>;
   onProgress?: (progress: ImportProgress) => void;
-  /** Awaited between tensors: others take their turn there. */
+  /** Awaited between tensors. */
   between?: () => Promise<void>;
   signal?: AbortSignal;
 }
@@ -172,16 +174,29 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
     const left = tensors.map((tensor, index) => ({ tensor, index })).filter(({ index }) => !landed.indices.has(index));
     const begin = ({ tensor }: (typeof left)[number]) => startReading(surveyed.files.get(tensor.from.path)!, tensor, precision, signal);
     let next = left[0] && begin(left[0]);
-    for (const [n, { tensor, index }] of left.entries()) {
-      signal?.throwIfAborted();
-      const reading = next!;
-      const sourceBytes = bytesRead(tensor);
-      const pieces = await reading.pieces();
-      const following = left[n + 1];
-      next = following && begin(following);
-      const stored = await landTensor(db, file, { index, name: tensor.name, dtype: tensor.layer ? 'PACKED' : tensor.from.dtype, shape: tensor.shape, ...(tensor.layer && { packing: packingOf(precision) }), sourceBytes, pieces });
-      meter.landed(sourceBytes, stored);
-      await between?.();
+    let landing: Promise<void> = Promise.resolve();
+    let group: TensorToWrite[] = [];
+    /** While one group is being written the next tensors are read and packed. */
+    const land = async () => {
+      await landing;
+      const mine = group;
+      group = [];
+      landing = landTensors(db, file, mine).then((stored) => mine.forEach(({ sourceBytes }, i) => meter.landed(sourceBytes, stored[i]!)));
+      landing.catch(() => undefined); // told where it is awaited
+    };
+    try {
+      for (const [n, { tensor, index }] of left.entries()) {
+        signal?.throwIfAborted();
+        const pieces = await next!.pieces();
+        const following = left[n + 1];
+        next = following && begin(following);
+        group.push({ index, name: tensor.name, dtype: tensor.layer ? 'PACKED' : tensor.from.dtype, shape: tensor.shape, ...(tensor.layer && { packing: packingOf(precision) }), sourceBytes: bytesRead(tensor), pieces });
+        if (group.reduce((total, { sourceBytes }) => total + sourceBytes, 0) >= GROUP_BYTES) await land();
+        await between?.();
+      }
+      await land();
+    } finally {
+      await landing;
     }
     await completePart(db, file);
   }
@@ -209,6 +224,8 @@ function startReading(file: OpenedCheckpoint, tensor: PlannedTensor, precision: 
   };
 }
 
+/** Between two reports of progress. */
+const TELL_MS = 100;
 /** Time over which the rate is told. */
 const RATE_MS = 4000;
 
@@ -216,8 +233,11 @@ function makeMeter(modelId: string, sourceBytes: number, onProgress?: (progress:
   let [folder, done, total, readBytes, storedHere] = ['', 0, 0, 0, 0];
   const marks: { at: number; bytes: number }[] = [{ at: performance.now(), bytes: 0 }];
   let fresh = 0;
-  const tell = () => {
+  let told = 0;
+  const tell = (always = true) => {
     const now = performance.now();
+    if (!always && now - told < TELL_MS) return;
+    told = now;
     while (marks.length > 1 && now - marks[0]!.at > RATE_MS) marks.shift();
     const [first] = marks;
     onProgress?.({ modelId, folder, done, total, readBytes, sourceBytes, storedBytes: storedHere, bytesPerSecond: (1000 * (fresh - first!.bytes)) / Math.max(1, now - first!.at) });
@@ -241,7 +261,7 @@ function makeMeter(modelId: string, sourceBytes: number, onProgress?: (progress:
       readBytes += source;
       fresh += source;
       storedHere += stored;
-      tell();
+      tell(done === total);
     },
   };
 }

@@ -120,7 +120,8 @@ export class Models {
       this.importing = modelId;
       try {
         const clipMerges = async () => new TextDecoder().decode(await this.opening.readClipMerges());
-        const record = await this.turns.run('training', (between) => importSurveyed(db, found, { name, precision, address, clipMerges, between, signal, onProgress: (progress) => this.host.emit('importing', progress) }));
+        // idle pictures wait for it; it waits for nobody, because it mostly waits for disk and database anyway
+        const record = await this.turns.run('training', () => importSurveyed(db, found, { name, precision, address, clipMerges, signal, onProgress: (progress) => this.host.emit('importing', progress) }));
         this.surveyed = null;
         return await this.summary(record);
       } finally {

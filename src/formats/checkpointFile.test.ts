@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { blobBytes, rangedBytes, readingAhead, type ByteSource } from './checkpointFile';
+
+const bytes = Uint8Array.from({ length: 3 * 2 ** 20 }, (_, i) => (i * 7) % 251);
+
+describe('reading ahead', () => {
+  it('gives small reads that follow each other out of one, and everything as it is in the file', async () => {
+    const asked: [number, number][] = [];
+    const plain = blobBytes(new Blob([bytes]), 'a');
+    const counting: ByteSource = { ...plain, read: (begin, end) => { asked.push([begin, end]); return plain.read(begin, end); } };
+    const source = readingAhead(counting);
+    for (const [begin, end] of [[10, 20], [20, 70], [1000, 2000], [500_000, 500_100]] as const) expect(await source.read(begin, end)).toEqual(bytes.slice(begin, end));
+    expect(asked).toEqual([[10, 10 + 2 ** 20]]);
+    const last = bytes.length - 5;
+    for (const [begin, end] of [[5, 9], [last, bytes.length], [0, 2 ** 21]] as const) expect(await source.read(begin, end)).toEqual(bytes.slice(begin, end));
+    expect(asked.slice(1)).toEqual([[5, 5 + 2 ** 20], [last, bytes.length], [0, 2 ** 21]]);
+    const mine = await source.read(last, bytes.length);
+    mine.fill(0);
+    expect(await source.read(last, bytes.length)).toEqual(bytes.slice(last));
+  });
+
+  it('asks again after a failure', async () => {
+    let fails = 1;
+    const plain = blobBytes(new Blob([bytes]), 'a');
+    const source = readingAhead({ ...plain, read: (begin, end) => (fails-- > 0 ? Promise.reject(new Error('gone')) : plain.read(begin, end)) });
+    await expect(source.read(0, 4)).rejects.toThrow('gone');
+    expect(await source.read(0, 4)).toEqual(bytes.slice(0, 4));
+  });
+});
+
+describe('a file at an address', () => {
+  const address = 'https://models.example/some/model.safetensors?download=true';
+  /** A server of ranges; `answers` go first. */
+  const server = (...answers: ((range: string, headers: Record<string, string>) => Response | Error)[]) => {
+    const asked: Record<string, string>[] = [];
+    const fetchImpl = (async (_url: string, init?: RequestInit) => {
+      const headers = init!.headers as Record<string, string>;
+      asked.push(headers);
+      const early = answers.shift()?.(headers.Range!, headers);
+      if (early instanceof Error) throw early;
+      if (early) return early;
+      const [, begin, end] = /bytes=(\d+)-(\d+)/.exec(headers.Range!)!.map(Number);
+      return new Response(bytes.slice(begin, end! + 1), { status: 206, headers: { 'Content-Range': `bytes ${begin}-${end}/${bytes.length}` } });
+    }) as unknown as typeof fetch;
+    return { asked, options: { fetch: fetchImpl, waits: [0, 0] } };
+  };
+
+  it('is read by ranges, with the token if there is one', async () => {
+    const { asked, options } = server();
+    const source = await rangedBytes(address, { ...options, token: 'secret' });
+    expect([source.path, source.sizeBytes]).toEqual(['model.safetensors', bytes.length]);
+    expect(await source.read(100, 200)).toEqual(bytes.slice(100, 200));
+    expect(asked.map(({ Range, Authorization }) => [Range, Authorization])).toEqual([['bytes=0-7', 'Bearer secret'], ['bytes=100-199', 'Bearer secret']]);
+    expect((await rangedBytes(address, server().options)).sizeBytes).toBe(bytes.length);
+  });
+
+  it('is asked for again where the connection breaks, and given up after a while', async () => {
+    const broken = () => new TypeError('Failed to fetch');
+    const twice = server(broken, broken);
+    expect((await rangedBytes(address, twice.options)).sizeBytes).toBe(bytes.length);
+    expect(twice.asked).toHaveLength(3);
+    await expect(rangedBytes(address, server(broken, broken, broken).options)).rejects.toThrow(expect.objectContaining({ code: 'network', message: expect.stringContaining('does not answer') as string }));
+  });
+
+  it.each([
+    [() => new Response('', { status: 401 }), /401/, /token/],
+    [() => new Response('', { status: 404 }), /404/, /address/],
+    [() => new Response(bytes), /whole files only/, /range requests/],
+  ])('says what the server answered (%#)', async (answer, message, remedy) => {
+    const error = await rangedBytes(address, server(answer).options).catch((fault: unknown) => fault);
+    expect(error).toMatchObject({ code: 'network', message: expect.stringMatching(message) as string, remedy: expect.stringMatching(remedy) as string });
+  });
+
+  it('is not taken for more or less than was asked for', async () => {
+    const { options } = server(() => new Response(bytes.slice(0, 8), { status: 206, headers: { 'Content-Range': `bytes 0-7/${bytes.length}` } }), () => new Response(bytes.slice(0, 3), { status: 206, headers: { 'Content-Range': `bytes 0-9/${bytes.length}` } }));
+    const source = await rangedBytes(address, options);
+    await expect(source.read(0, 10)).rejects.toMatchObject({ code: 'file-truncated' });
+  });
+});

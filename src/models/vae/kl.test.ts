@@ -75,9 +75,9 @@ describe('AutoencoderKL', () => {
     const renamed = under(source, new Map(map.map(([key, name]) => [name, ORIGINAL_VAE_PREFIX + key])), linear);
     const [vae, other] = [await loadAutoencoder(source), await loadAutoencoder(renamed, { _class_name: 'AutoencoderKL', scaling_factor: 1.5305, shift_factor: 0.0609, norm_num_groups: 32 })];
     const latent = await picture('dec.latent');
-    expect((await other.decode(latent)).dataSync()).toEqual((await vae.decode(latent)).dataSync());
+    expect(worst(await other.decode(latent), await vae.decode(latent))).toBe(0);
     const image = await picture('enc.image');
-    expect((await other.encode(image)).dataSync()).toEqual((await vae.encode(image)).dataSync());
+    expect(worst(await other.encode(image), await vae.encode(image))).toBe(0);
     [vae, other].forEach((one) => one.dispose());
   });
 

@@ -1,7 +1,8 @@
 /**
  * Builds the layers of diffusers' AutoencoderTiny from its tensors. What each numbered layer is follows from its keys:
  * `.conv.0…4` a residual block, `.weight` a convolution (in the encoder one without bias halves the picture), a gap in
- * the decoder's numbers an upsampling (number 1 is the ReLU behind the first convolution). Either half may be absent.
+ * the decoder's numbers an upsampling (number 1 is the ReLU behind the first convolution). Either half may be absent, as in the
+ * original's separate files (taesd3_encoder, taesd3_decoder), which have the same layers.
  */
 import * as v from 'valibot';
 import { Fault } from '../../protocol/faults';
@@ -24,9 +25,22 @@ export interface TinyWeights {
   shiftFactor: number;
 }
 
-async function layers(source: WeightSource, reader: WeightReader, half: 'encoder' | 'decoder'): Promise<Layer[] | null> {
+type Half = 'encoder' | 'decoder';
+
+/** The original's separate files hold one half each, its layers under bare numbers. Before the decoder's first convolution stands a clamp without weights, so they begin with 1. */
+function bareHalf(source: WeightSource): Half | null {
+  if (source.has('0.weight')) return 'encoder';
+  return source.has('1.weight') ? 'decoder' : null;
+}
+
+/** The key in the original's separate file of that half, and the way back. */
+const FIRST: Record<Half, number> = { encoder: 0, decoder: 1 };
+const numbered = (half: Half, name: string): string => (name.startsWith(`${half}.layers.`) ? name.slice(half.length + '.layers.'.length).replace(/^\d+/, (n) => String(Number(n) + FIRST[half])) : name);
+const named = (half: Half, key: string): string => `${half}.layers.${key.replace(/^\d+/, (n) => String(Number(n) - FIRST[half]))}`;
+
+async function layers(keys: readonly string[], reader: WeightReader, half: Half): Promise<Layer[] | null> {
   const prefix = `${half}.layers.`;
-  const numbers = source.keys().filter((key) => key.startsWith(prefix)).map((key) => Number(key.slice(prefix.length).split('.')[0]));
+  const numbers = keys.filter((key) => key.startsWith(prefix)).map((key) => Number(key.slice(prefix.length).split('.')[0]));
   if (numbers.length === 0) return null;
   const list: Layer[] = [];
   for (let i = 0; i <= Math.max(...numbers); i++) {
@@ -50,10 +64,12 @@ const tinyConfig = v.object({ scaling_factor: factor, shift_factor: factor });
 export async function loadTinyWeights(source: WeightSource, config: unknown): Promise<TinyWeights> {
   const { scaling_factor, shift_factor } = readConfig(config, tinyConfig, 'vae/config.json');
   const [scalingFactor, shiftFactor] = [scaling_factor ?? 1, shift_factor ?? 0];
-  const reader = new WeightReader(source);
-  const [encoder, decoder] = [await layers(source, reader, 'encoder'), await layers(source, reader, 'decoder')];
+  const bare = bareHalf(source);
+  const reader = new WeightReader(source, (name) => ({ key: bare ? numbered(bare, name) : name }));
+  const keys = bare ? source.keys().map((key) => named(bare, key)) : source.keys();
+  const [encoder, decoder] = [await layers(keys, reader, 'encoder'), await layers(keys, reader, 'decoder')];
   reader.finish();
-  const channels = decoder ? source.shape('decoder.layers.0.weight')[1] : encoder && (encoder.at(-1) as { convolution: Convolution }).convolution.filter.shape[3];
+  const channels = decoder ? reader.shape('decoder.layers.0.weight')[1] : encoder && (encoder.at(-1) as { convolution: Convolution }).convolution.filter.shape[3];
   if (!channels) throw new Fault('tensor-missing', 'The weights hold neither an encoder nor a decoder of the tiny autoencoder.', 'Use the unchanged file of a model that Lamina supports.', { subject: 'decoder.layers.0.weight' });
   return { encoder, decoder, latentChannels: channels, scalingFactor, shiftFactor };
 }

@@ -68,4 +68,22 @@ describe('tiny autoencoder', () => {
     vae.dispose();
     await expect(loadAutoencoder(await files.weights('vae'), { _class_name: 'AutoencoderKL' })).rejects.toMatchObject({ code: 'tensor-missing', subject: 'decoder.conv_in.weight' });
   });
+
+  it.each(['encoder', 'decoder'] as const)('reads the original’s separate file of the %s to the same bits', async (half) => {
+    const whole = await files.weights('vae');
+    const first = half === 'decoder' ? 1 : 0;
+    const keys = new Map(whole.keys().filter((key) => key.startsWith(`${half}.`)).map((key) => {
+      const [, number, rest] = /layers\.(\d+)\.(.*)/.exec(key)!;
+      return [`${Number(number) + first}.${rest}`, key];
+    }));
+    expect([`${first}.weight`, `${first}.bias`].every((key) => keys.has(key))).toBe(true);
+    const bare: WeightSource = { keys: () => [...keys.keys()], has: (key) => keys.has(key), shape: (key) => whole.shape(keys.get(key)!), read: (key) => whole.read(keys.get(key)!), readRows: (key, from, to) => whole.readRows(keys.get(key)!, from, to) };
+    const [vae, other] = [await load(), await loadAutoencoder(bare, await files.json('vae/config.json'))];
+    const picture = tf.randomNormal([1, 16, 24, half === 'decoder' ? 16 : 3], 0, 1, 'float32', 3) as tf.Tensor4D;
+    const run = (one: typeof vae) => (half === 'decoder' ? one.decode(picture) : one.encode(picture));
+    expect(worst(await run(other), await run(vae))).toBe(0);
+    expect([other.latentChannels, other.downscale]).toEqual([16, 8]);
+    [vae, other].forEach((one) => one.dispose());
+    await expect(loadAutoencoder({ ...bare, keys: () => [...bare.keys(), '7.skip.weight'] })).rejects.toMatchObject({ code: 'tensor-unknown', subject: '7.skip.weight' });
+  });
 });

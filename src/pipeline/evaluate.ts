@@ -18,6 +18,8 @@ export interface Evaluation {
   rows: RowTensors | null;
   /** Latent pixels by which its picture is moved: it sees x moved back, and its velocity is moved forth. What leaves at one side comes in at the other. */
   moved?: { down: number; across: number };
+  /** Blocks of the transformer that are left out (skip-layer guidance). */
+  skip?: readonly number[];
   /** Rows of further concepts by the name that the words call them, [name]. */
   named?: Readonly<Record<string, RowTensors>>;
 }
@@ -30,12 +32,14 @@ function sameAdapters(a: Adapters, b: Adapters): boolean {
   const [first, second] = [listOf(a), listOf(b)];
   return first.length === second.length && first.every(({ adapter, weight }, i) => adapter === second[i]!.adapter && weight === second[i]!.weight);
 }
+const skipped = ({ skip = [] }: Evaluation): string => [...new Set(skip)].sort((a, b) => a - b).join();
+
 /** Whether two evaluations have the same value: the same words, adapters and rows, or rows that no word of theirs reads. */
 export function sameEvaluation(a: Evaluation, b: Evaluation): boolean {
   const read = (rows: RowTensors | null | undefined, at: readonly number[] | undefined) => (rows && at?.some((position) => position >= 0) ? rows : null);
   const names = new Set([...Object.keys(a.named ?? {}), ...Object.keys(b.named ?? {})]);
   const still = ({ moved }: Evaluation) => [moved?.down ?? 0, moved?.across ?? 0].join();
-  return a.words === b.words && still(a) === still(b) && sameAdapters(a.adapter, b.adapter) && read(a.rows, a.words.at) === read(b.rows, b.words.at)
+  return a.words === b.words && still(a) === still(b) && skipped(a) === skipped(b) && sameAdapters(a.adapter, b.adapter) && read(a.rows, a.words.at) === read(b.rows, b.words.at)
     && [...names].every((name) => read(a.named?.[name], a.words.named?.[name]) === read(b.named?.[name], b.words.named?.[name]));
 }
 
@@ -94,13 +98,13 @@ function movedForth(velocities: Tensor4D, evaluations: readonly Evaluation[]): T
   });
 }
 
-/** One pass: evaluations of equal adapters, their velocities [members·K,h,w,C] one after the other. */
+/** One pass: evaluations of equal adapters and blocks, their velocities [members·K,h,w,C] one after the other. */
 async function pass(base: FlowBase, x: Tensor4D, sigma: readonly number[], evaluations: readonly Evaluation[], between: Between): Promise<Tensor4D> {
-  const { adapter } = evaluations[0]!;
+  const { adapter, skip } = evaluations[0]!;
   const summed = Array.isArray(adapter) ? sumAdapters(adapter as readonly WeightedAdapter[]) : null;
   const stacked = stack(x, sigma, evaluations);
   try {
-    const velocities = await velocityAsync(base.mmdit, stacked.input, summed ?? (adapter as Adapter | null), stacked.rows, between);
+    const velocities = await velocityAsync(base.mmdit, stacked.input, summed ?? (adapter as Adapter | null), stacked.rows, between, skip);
     return evaluations.some(({ moved }) => moved) ? movedForth(velocities, evaluations) : velocities;
   } finally {
     disposeAdapter(summed);
@@ -120,7 +124,7 @@ export interface Passes {
 export async function evaluatePasses(base: FlowBase, x: Tensor4D, sigma: readonly number[], evaluations: readonly Evaluation[], between: Between): Promise<Passes> {
   const passes: Evaluation[][] = [];
   const at = evaluations.map((evaluation) => {
-    let pass = passes.findIndex(([member]) => sameAdapters(member!.adapter, evaluation.adapter));
+    let pass = passes.findIndex(([member]) => sameAdapters(member!.adapter, evaluation.adapter) && skipped(member!) === skipped(evaluation));
     if (pass < 0) pass = passes.push([]) - 1;
     const members = passes[pass]!;
     const known = members.findIndex((member) => sameEvaluation(member, evaluation));

@@ -1,13 +1,14 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
-import { velocity, type Adapter } from '../../models/mmdit';
+import { velocity, velocityAsync, type Adapter } from '../../models/mmdit';
 import { methods } from '../../methods';
 import { expectNoLeak, useBackend } from '../../testing/backend';
 import { tinyBase, tinyDataset, tinyRecipe, tinyWords } from '../../testing/tiny';
 import type { EncodedPrompts, FlowBase } from '../base';
 import { cloneConcept, disposeConcept, restoreConcept, storeConcept, type LearnedConcept, type RowTensors } from '../concept';
 import { disposeDataset } from '../training/dataset';
+import { evaluatePasses } from '../evaluate';
 import { balancedField, baseField, conceptField, disposeFieldWords, elsewhereField, type FieldWords } from './fields';
 import { draft, draftColours, makeProbe } from './preview';
 import { sample, sampleAll } from './sample';
@@ -43,6 +44,19 @@ const v = (text: EncodedPrompts, adapter: Adapter | null, rows: RowTensors | nul
 const furthest = (a: tf.Tensor, b: tf.Tensor) => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]!;
 /** float32 rounding of a few sums; rows batched with others are the same to this. */
 const ROUNDING = 2e-5;
+
+describe('evaluations', () => {
+  it('with blocks left out are not those with all of them, and have a pass of their own', async () => {
+    const text = { words: words.base, adapter: null, rows: null };
+    const { outputs, at } = await evaluatePasses(base, x, [sigma, sigma], [text, { ...text, skip: [1] }, { ...text, skip: [] }, { ...text, skip: [1, 1] }], async () => {});
+    expect(at).toEqual([{ pass: 0, member: 0 }, { pass: 1, member: 0 }, { pass: 0, member: 0 }, { pass: 1, member: 0 }]);
+    const input = { x, sigma: [sigma, sigma], context: words.base.context, pooled: words.base.pooled };
+    expect(outputs[0]!.dataSync()).toEqual(velocity(base.mmdit, input, null, null).dataSync());
+    expect(outputs[1]!.dataSync()).toEqual((await velocityAsync(base.mmdit, input, null, null, async () => {}, [1])).dataSync());
+    expect(outputs[1]!.dataSync()).not.toEqual(outputs[0]!.dataSync());
+    tf.dispose(outputs);
+  });
+});
 
 describe('the balance', () => {
   it('at 0 evaluates only the base, bit for bit', async () => {

@@ -1,5 +1,5 @@
 /**
- * Euler sampling of a velocity field from pure noise to a latent: x += (sigma_next − sigma)·v.
+ * Sampling of a velocity field from pure noise to a latent, step by step: Euler's, x += (sigma_next − sigma)·v, unless told.
  * Guidance is the field's affair (v0 from the untouched base). Row i's noise is keyed by its seed alone, so twins with the
  * same seed start from the same noise, and a picture is the same in any batch.
  */
@@ -10,20 +10,24 @@ import type { Pacing, VelocityField } from './fields';
 import { eulerSigmas } from '../flow';
 import { normal } from '../random';
 import type { PictureSize } from '../sizes';
+import { solverOf, type Sampler } from './solvers';
 
 export interface SampleOptions extends Pacing {
   base: FlowBase;
   field: VelocityField;
   /** One seed per row of the field. */
   seeds: readonly number[];
-  /** Starts from this instead of the seeds' noise [K,h,w,C]; stays the caller's. */
+  /** Taken for the seeds' noise [K,h,w,C]; stays the caller's. */
   noise?: Tensor4D;
   /** The base's own unless told. */
   size?: PictureSize;
   /** Starts from a picture at a noise level instead of from noise alone (SDEdit): its clean latent [K,h,w,C], which stays the caller's. */
   from?: { latent: Tensor4D; sigma: number };
-  /** Euler steps. */
   steps: number;
+  /** How a step is made; Euler's unless told. */
+  sampler?: Sampler;
+  /** Flow shift of the noise levels; the base's own unless told. */
+  shift?: number;
   /** CFG scale around the field; 1 is off. */
   guidance: number;
 }
@@ -37,8 +41,8 @@ export function startingNoise(base: FlowBase, seeds: readonly number[], size?: P
 }
 
 /** Where sampling begins: the seeds' noise, or a picture's latent noised by it. The caller disposes. */
-export function startingPoint(base: FlowBase, seeds: readonly number[], from: SampleOptions['from'], size?: PictureSize): Tensor4D {
-  const pure = startingNoise(base, seeds, size);
+export function startingPoint(base: FlowBase, seeds: readonly number[], from: SampleOptions['from'], size?: PictureSize, noise?: Tensor4D): Tensor4D {
+  const pure = noise ? tf.clone(noise) : startingNoise(base, seeds, size);
   if (!from) return pure;
   return tf.tidy(() => {
     const x = tf.add<Tensor4D>(tf.mul(from.latent, 1 - from.sigma), tf.mul(pure, from.sigma));
@@ -54,20 +58,22 @@ export const sigmasFrom = (sigma: number, steps: number, shift: number): number[
  * One item per step; `sigma` is the noise level that its latent still has. The sampler owns every latent and disposes it
  * when the next is asked for or the loop is left: clone what is kept. Fault `aborted`.
  */
-export async function* sample({ base, field, seeds, noise, size, from, steps: whole, guidance, between, signal }: SampleOptions): AsyncGenerator<SampledStep> {
-  const sigmas = from ? sigmasFrom(from.sigma, whole, base.shift) : eulerSigmas(whole, base.shift);
+export async function* sample({ base, field, seeds, noise, size, from, steps: whole, sampler = 'euler', shift = base.shift, guidance, between, signal }: SampleOptions): AsyncGenerator<SampledStep> {
+  const sigmas = from ? sigmasFrom(from.sigma, whole, shift) : eulerSigmas(whole, shift);
   const steps = sigmas.length - 1;
-  let x = noise ? tf.clone(noise) : startingPoint(base, seeds, from, size);
+  const solver = solverOf(sampler);
+  let x = startingPoint(base, seeds, from, size, noise);
   try {
     for (let step = 1; step <= steps; step++) {
       const now = sigmas[step - 1]!, next = sigmas[step]!;
       const v = await field.evaluate(x, now, guidance, { between, signal });
-      const moved = tf.tidy(() => tf.add<Tensor4D>(x, tf.mul(v, next - now)));
+      const moved = solver.step(x, v, now, next);
       tf.dispose([x, v]);
       x = moved;
       yield { step, steps, sigma: next, latent: x };
     }
   } finally {
+    solver.dispose();
     x.dispose();
   }
 }

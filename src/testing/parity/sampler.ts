@@ -1,11 +1,16 @@
-/** The Euler sampler with guidance, through the pipeline's own schedule, field and loop: every latent on the way. */
+/**
+ * Sampling with guidance, through the pipeline's own schedule, fields and loop: Euler's and DPM-Solver++ 2M's latents on the way,
+ * skip-layer guidance, a picture as start, and the tables of noise levels.
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type * as tf from '../../engine/tf';
+import * as tf from '../../engine/tf';
 import { disposeMmdit } from '../../models/mmdit';
-import { guidedField, untouched } from '../../pipeline/sampling/fields';
-import { eulerSigmas } from '../../pipeline/flow';
-import { sample } from '../../pipeline/sampling/sample';
+import { guidedField, untouched, type Guidance } from '../../pipeline/sampling/fields';
+import { eulerSigmas, shifted } from '../../pipeline/flow';
+import { sample, startingPoint, type SampleOptions } from '../../pipeline/sampling/sample';
+import { skipLayerGuidance, type SkipLayers } from '../../pipeline/sampling/skipLayers';
+import { openSafetensors } from '../../formats/safetensors';
 import { safetensorsFile } from '../files';
 import { anyMmdit, type FixtureConfig } from './mmdit';
 import { pictureOf, row, tensorOf, valuesNchw, worst, type Row } from './rows';
@@ -17,27 +22,69 @@ const LATENT = 1e-3;
 const SIGMA = 1e-6;
 
 export interface SamplerConfig { shift: number; steps: number; cfg_scale: number }
+interface Schedule { sigmas: number[]; timesteps: number[] }
+interface Scheduler { shift: number; schedules: Record<string, Schedule>; training: { examples: { u: number; index: number; timestep: number; sigma: number }[] } }
+
+/** What the file says of itself. */
+async function settings(path: string): Promise<{ slg: SkipLayers; first: number }> {
+  const { slg = '{"layers":[],"scale":0,"start":0,"end":0}', img2img_first_sigma_index: first = '0' } = openSafetensors(await readFile(path)).header.metadata;
+  const { end, ...rest } = JSON.parse(slg) as Omit<SkipLayers, 'stop'> & { end: number };
+  return { slg: { ...rest, stop: end }, first: Number(first) };
+}
+
+/** The table of levels that training draws from, and where in it the rule looks. */
+function scheduleRows({ shift, schedules, training }: Scheduler): Row[] {
+  const all = Object.entries(schedules);
+  const level = (index: number) => shifted((1000 - index) / 1000, shift);
+  return [
+    row(`sampler sigmas (${all.length} schedules)`, Math.max(...all.map(([count, golden]) => worst(eulerSigmas(Number(count), shift), golden.sigmas))), SIGMA),
+    row('sampler timesteps', Math.max(...all.map(([count, golden]) => worst(eulerSigmas(Number(count), shift).slice(0, -1).map((sigma) => 1000 * sigma), golden.timesteps))), 1000 * SIGMA),
+    row(`training rule (${training.examples.length} examples)`, Math.max(...training.examples.map(({ u, index, sigma }) => (Math.floor(u * 1000) === index ? Math.abs(level(index) - sigma) : Infinity))), SIGMA),
+  ];
+}
 
 export async function samplerRows(dir: string, config: FixtureConfig, { shift, steps, cfg_scale: guidance }: SamplerConfig): Promise<Row[]> {
   const io = await safetensorsFile(join(dir, 'sampler.io.safetensors'));
+  const { slg, first } = await settings(join(dir, 'sampler.io.safetensors'));
   const mmdit = await anyMmdit(dir, 'mmditx', config);
   const noise = await pictureOf(io, 'noise');
   const words = async (name: string) => ({ context: await tensorOf<tf.Tensor3D>(io, `${name}.context`), pooled: await tensorOf<tf.Tensor2D>(io, `${name}.pooled`), at: [-1] });
   const [, height, width, channels] = noise.shape;
   const base = { mmdit, shift, latentShape: () => [height, width, channels] as LatentShape };
   const [positive, negative] = [untouched(await words('cond')), untouched(await words('uncond'))];
-  const field = guidedField(base, negative, [{ positive, negative, weight: 1 }]);
-  const golden = await io.read('euler.latents');
-  const size = golden.length / steps;
-  let error = 0;
-  for await (const { step, latent } of sample({ base, field, seeds: [], noise, steps, guidance })) {
-    error = Math.max(error, worst(await valuesNchw(latent), golden.subarray((step - 1) * size, step * size)));
+  const text: Guidance = { positive, negative, weight: 1 };
+  const sigmas = eulerSigmas(steps, shift);
+
+  /** Largest difference of any step's latent, or of the last where only that is known. */
+  async function run(name: string, guidances: readonly Guidance[], options: Partial<SampleOptions> = {}): Promise<Row[]> {
+    if (!io.has(`${name}.final`)) return [];
+    const golden = io.has(`${name}.latents`) ? await io.read(`${name}.latents`) : null;
+    const final = await io.read(`${name}.final`);
+    let [error, end] = [0, Infinity];
+    for await (const { step, latent } of sample({ base, field: guidedField(base, negative, guidances), seeds: [], noise, steps, guidance, ...options })) {
+      const found = await valuesNchw(latent);
+      end = worst(found, final);
+      if (golden) error = Math.max(error, worst(found, golden.subarray((step - 1) * final.length, step * final.length)));
+    }
+    return [row(`sampler ${name}${golden ? ` latents (${golden.length / final.length})` : ''}`, Math.max(error, end), LATENT)];
   }
-  disposeMmdit(mmdit);
-  const schedule = JSON.parse(await readFile(join(dir, 'scheduler.json'), 'utf8')) as { schedules: Record<string, { sigmas: number[] }> };
-  const sigmas = Object.entries(schedule.schedules).map(([count, golden]) => worst(eulerSigmas(Number(count), shift), golden.sigmas));
-  return [
-    row(`sampler sigmas (${sigmas.length} schedules)`, Math.max(...sigmas), SIGMA),
-    row('sampler euler latents', error, LATENT),
+
+  const rows = [
+    ...(await run('euler', [text])),
+    ...(await run('dpmpp_2m', [text], { sampler: 'dpmpp-2m' })),
+    ...(await run('slg', [text, skipLayerGuidance(positive, slg, { steps, shift, guidance })])),
   ];
+  if (io.has('img2img.init')) {
+    const from = { latent: await pictureOf(io, 'img2img.init'), sigma: sigmas[first]! };
+    const start = startingPoint(base, [], from, undefined, noise);
+    rows.push(row('sampler img2img start', worst(await valuesNchw(start), await io.read('img2img.start')), SIGMA * 10), ...(await run('img2img', [text], { from })));
+    tf.dispose([start, from.latent]);
+  }
+  if (io.has('train.sigmas')) {
+    const table = Array.from({ length: 1000 }, (_, index) => shifted((1000 - index) / 1000, shift));
+    rows.push(row('training sigmas', worst(table, await io.read('train.sigmas')), SIGMA), row('training timesteps', worst(table.map((sigma) => 1000 * sigma), await io.read('train.timesteps')), 1000 * SIGMA));
+  }
+  tf.dispose([noise, positive.words.context, positive.words.pooled, negative.words.context, negative.words.pooled]);
+  disposeMmdit(mmdit);
+  return [...scheduleRows(JSON.parse(await readFile(join(dir, 'scheduler.json'), 'utf8')) as Scheduler), ...rows];
 }

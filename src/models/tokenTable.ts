@@ -2,7 +2,8 @@
  * Token embeddings: a small table is a tensor, a large one (CLIP's takes 152 MB in float32, T5-XXL's 526) stays where it lies, and
  * only the rows of the words at hand are read.
  */
-import { concat, gather, tensor1d, tensor2d, tidy, type Tensor2D } from '../engine/tf';
+import { takeRows } from '../engine/ops';
+import { concat, tensor2d, tidy, type Tensor2D } from '../engine/tf';
 import { invariant } from '../engine/invariant';
 import type { Steps } from './steps';
 import type { WeightReader } from './weights';
@@ -31,7 +32,7 @@ export async function openTokenTable(reader: WeightReader, name: string, keptByt
 export function* tokenRows({ vocabulary, width, table, read }: TokenTable, ids: readonly number[], added: Tensor2D | null = null): Steps<Tensor2D> {
   const end = vocabulary + (added?.shape[0] ?? 0);
   invariant(ids.every((id) => Number.isInteger(id) && id >= 0 && id < end), `token ids must lie within 0…${end - 1}`);
-  if (table) return tidy(() => gather(added ? (concat([table, added]) as Tensor2D) : table, tensor1d([...ids], 'int32')) as Tensor2D);
+  if (table) return tidy(() => takeRows(added ? (concat([table, added]) as Tensor2D) : table, ids));
   const known = [...new Set(ids.filter((id) => id < vocabulary))].sort((a, b) => a - b);
   const values = new Float32Array(known.length * width);
   const fill = async () => {
@@ -41,7 +42,7 @@ export function* tokenRows({ vocabulary, width, table, read }: TokenTable, ids: 
   return tidy(() => {
     const some = tensor2d(values, [known.length, width]);
     const places = ids.map((id) => (id < vocabulary ? known.indexOf(id) : known.length + id - vocabulary));
-    return gather(added ? (concat([some, added]) as Tensor2D) : some, tensor1d(places, 'int32')) as Tensor2D;
+    return takeRows(added ? (concat([some, added]) as Tensor2D) : some, places);
   });
 }
 

@@ -5,4 +5,5 @@ export { gatedResidual } from './gatedResidual';
 export { joinTokens } from './joinTokens';
 export { disposeLinear, evictLinear, frozenAway, frozenLinear, frozenPacked, linear, placeLinear, residentLinear, withdrawLinear, type FrozenLinear, type LoraPair, type Products } from './linear';
 export { layerNorm, normModulate, rmsNorm } from './norms';
+export { takeRows } from './takeRows';
 export { alias, withGradient } from './withGradient';

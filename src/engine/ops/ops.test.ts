@@ -3,7 +3,7 @@ import * as tf from '../tf';
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '../tf';
 import { expectNoLeak, useBackend } from '../../testing/backend';
 import { vjp } from '../vjp';
-import { attention, disposeLinear, frozenLinear, gatedResidual, geluErf, geluTanh, joinTokens, layerNorm, linear, normModulate, quickGelu, rmsNorm, type FrozenLinear } from './index';
+import { attention, disposeLinear, frozenLinear, gatedResidual, geluErf, geluTanh, joinTokens, layerNorm, linear, normModulate, quickGelu, rmsNorm, takeRows, type FrozenLinear } from './index';
 
 /** Fixed pseudo-random numbers in −1…1. */
 function noise(shape: number[], seed: number): Tensor {
@@ -79,6 +79,7 @@ const cases = (): Case[] => {
       name: 'gatedResidual', shapes: [[2, 3, 4], [2, 1, 4], [2, 3, 4]], op: (x, g, y) => gatedResidual(x as Tensor3D, g as Tensor3D, y as Tensor3D),
       plain: (x, g, y) => tf.add(x!, tf.mul(tf.tile(g!, [1, 3, 1]), y!)),
     },
+    { name: 'takeRows', shapes: [[4, 3]], op: (x) => takeRows(x as Tensor2D, [2, 0, 2]), plain: (x) => tf.matMul(tf.tensor2d([0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 1, 0], [3, 4]), x as Tensor2D) },
     { name: 'joinTokens', shapes: [[2, 4, 3, 5], [2, 1, 3, 5]], op: (a, b) => joinTokens(a as Tensor4D, b as Tensor4D), plain: (a, b) => tf.concat([a!, b!], 1) },
   ];
 };

@@ -3,8 +3,8 @@
  * but one, without the final norm, and a pooled vector: the final norm at the end marker, projected.
  */
 import * as v from 'valibot';
-import { disposeLinear, layerNorm, linear, type FrozenLinear } from '../../engine/ops';
-import { add, gather, reshape, slice, tensor1d, tidy, type Tensor2D, type Tensor3D } from '../../engine/tf';
+import { disposeLinear, layerNorm, linear, takeRows, type FrozenLinear } from '../../engine/ops';
+import { add, reshape, slice, tidy, type Tensor2D, type Tensor3D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
 import { readConfig } from '../config';
 import { drain, drainAsync, Hold, type Between, type Steps } from '../steps';
@@ -111,7 +111,7 @@ function* textSteps(model: ClipText, ids: readonly (readonly number[])[], option
     const last = tidy(() => {
       const lastNormed = layerNorm(runLayer(layers.at(-1)!, context, settings, true), finalNorm.weight, finalNorm.bias, settings.epsilon);
       const places = ids.map((row, b) => b * length + pooledPlace(row, model.endId, options.pooling ?? model.pooling));
-      const raw = gather(reshape(lastNormed, [batch * length, width]) as Tensor2D, tensor1d(places, 'int32'));
+      const raw = takeRows(reshape(lastNormed, [batch * length, width]), places);
       return { lastNormed, pooled: model.projection ? linear(raw, model.projection) : raw };
     });
     return { context: hold.release(context), ...last };

@@ -32,7 +32,7 @@ const PARAMETER = 5e-6;
 const TELLING = 1e-4;
 
 /** Golden tensors `<prefix><site>.lora_A|B.weight` in the layout's order: a [in,r] is lora_A [r,in] transposed, b likewise. */
-async function flat(file: WeightSource, prefix: string, layout: LoraLayout): Promise<Float32Array> {
+export async function flatLora(file: WeightSource, prefix: string, layout: LoraLayout): Promise<Float32Array> {
   const all = new Float32Array(layout.size);
   for (const { name, inFeatures, outFeatures, a, b } of layout.sites) {
     const put = (data: Float32Array, at: number, rows: number, columns: number) => {
@@ -47,7 +47,7 @@ async function flat(file: WeightSource, prefix: string, layout: LoraLayout): Pro
 const parts = (layout: LoraLayout) => layout.sites.flatMap(({ name, a, b }) => [{ name: `${name}.A`, ...a }, { name: `${name}.B`, ...b }]);
 
 /** The worst of a comparison made tensor by tensor, with its tensor's name. */
-function worstOf(layout: LoraLayout, compare: (from: number, to: number) => number): { error: number; name: string } {
+export function worstOf(layout: LoraLayout, compare: (from: number, to: number) => number): { error: number; name: string } {
   const all = parts(layout).map(({ name, from, to }) => ({ name, error: compare(from, to) }));
   return all.reduce((most, next) => (next.error > most.error || Number.isNaN(next.error) ? next : most));
 }
@@ -72,10 +72,10 @@ export async function pureccRows(dir: string, config: FixtureConfig): Promise<Ro
       ...defaultRecipe('paper'), eta: fixture.eta, lambdaMode: lambda_mode, fixedLambda: 1, lambdaClamp: 'off', originalSource: 'trainable', batchSize: sigma.length, rank: fixture.rank,
       learningRate: fixture.optimizer.lr, weightDecay: fixture.optimizer.weight_decay, gradientClip: max_grad_norm,
     };
-    const moments = freshMoments(await flat(await safetensorsFile(join(dir, lora_file)), 'transformer.', layout));
+    const moments = freshMoments(await flatLora(await safetensorsFile(join(dir, lora_file)), 'transformer.', layout));
     // a variant that differs only in clipping has the gradients of its twin, which are taken before it
     const source = Object.entries(fixture.variants).find(([name, other]) => io.has(`${name}.grad.${layout.sites[0]!.name}.lora_A.weight`) && other.lambda_mode === lambda_mode && other.lora_file === lora_file)![0];
-    const golden = await flat(io, `${source}.grad.`, layout);
+    const golden = await flatLora(io, `${source}.grad.`, layout);
     for (const [index, expected] of steps.entries()) {
       const name = `purecc ${variant} step ${index + 1}`;
       const student = toAdapter(layout, moments.values);
@@ -102,7 +102,7 @@ export async function pureccRows(dir: string, config: FixtureConfig): Promise<Ro
       rows.push(row(`${name} gradient norm`, relative([norm], [expected.grad_norm_before_clipping]), SCALAR));
       adamW(moments, own, { learningRate: recipe.learningRate, weightDecay: recipe.weightDecay, step: index + 1, scale: clipFactor(norm, recipe.gradientClip) });
       if (!io.has(`${variant}.after_step${index + 1}.${layout.sites[0]!.name}.lora_A.weight`)) continue;
-      const wanted = await flat(io, `${variant}.after_step${index + 1}.`, layout);
+      const wanted = await flatLora(io, `${variant}.after_step${index + 1}.`, layout);
       const after = worstOf(layout, (from, to) => {
         const limit = TELLING * largest(golden.subarray(from, to));
         const told = Array.from({ length: to - from }, (_, i) => from + i).filter((i) => Math.abs(golden[i]!) > limit);

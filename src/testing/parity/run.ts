@@ -11,6 +11,7 @@ import { loraRows } from './lora';
 import { mmditRows, type FixtureConfig } from './mmdit';
 import { pureccRows } from './purecc';
 import type { Row } from './rows';
+import { conceptGradientRows, stage1Rows } from './stage1';
 import { samplerRows, type SamplerConfig } from './sampler';
 import { clipRows, t5Rows } from './text';
 import { tokenizerRows } from './tokenizer';
@@ -53,6 +54,8 @@ async function sd3Components(dir: string, { merges, weights = 'f32' }: ParityPat
     ...(has('purecc_stage2.json') ? [() => pureccRows(dir, dual)] : []),
     ...(has('sampler.io.safetensors') && configs.sampler ? [() => samplerRows(dir, dual, configs.sampler!)] : []),
     ...(has('lora.io.safetensors') ? [() => loraRows(dir, dual)] : []),
+    ...(['clip_l', 'clip_g'] as const).filter((name) => configs[name] && tensors(name, 'clip.io')).map((name) => () => conceptGradientRows(dir, name, configs[name])),
+    ...(has('concept_stage1.json') && tensors('concept_stage1.io', 'clip_l', 'clip_g') ? [() => stage1Rows(dir, configs as unknown as Parameters<typeof stage1Rows>[1])] : []),
     ...(has('tokenizer.json') ? [() => tokenizerRows(dir, merges)] : []),
   ];
 }

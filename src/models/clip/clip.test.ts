@@ -5,6 +5,7 @@ import { expectNoLeak, useBackend } from '../../testing/backend';
 import { folderFiles, safetensorsFile } from '../../testing/files';
 import { Fault } from '../../protocol/faults';
 import type { WeightSource } from '../weightSource';
+import { packedLayer } from '../weights';
 import { disposeClipText, disposeClipVision, encodeImage, encodeText, loadClipText, loadClipVision } from './index';
 
 /** Float32 against PyTorch: values up to about 6, so 2e-4 is five digits. */
@@ -50,6 +51,24 @@ describe('text encoder', () => {
     expect(Fault.is(missing, 'tensor-missing')).toBe(true);
     const unknown = await loadClipText({ ...whole, keys: () => [...whole.keys(), 'text_model.extra'] }, settings).catch((error: unknown) => error);
     expect(Fault.is(unknown, 'tensor-unknown') && unknown.subject).toBe('text_model.extra');
+  });
+});
+
+describe('text encoder in a file with others', () => {
+  it('is read behind its prefix, its layers packed where that is asked for', async () => {
+    await useBackend('wasm');
+    const whole = await safetensorsFile('fixtures/sd3/clip_l.safetensors');
+    const at = 'text_encoders.clip_l.transformer.';
+    const bare = (key: string) => key.slice(at.length);
+    const inside: WeightSource = { keys: () => [...whole.keys().map((key) => at + key), 'other.weight'], has: (key) => key.startsWith(at) && whole.has(bare(key)), shape: (key) => whole.shape(bare(key)), read: (key) => whole.read(bare(key)), readRows: (key, from, to) => whole.readRows(bare(key), from, to) };
+    const [plain, model, packed] = [await loadClipText(whole, { num_attention_heads: 2 }), await loadClipText(inside, { num_attention_heads: 2 }, { prefix: at }), await loadClipText(inside, { num_attention_heads: 2 }, { prefix: at, layer: packedLayer({ precision: 'int8' }) })];
+    const ids = [[318, 5, 6, 319]];
+    const wanted = encodeText(plain, ids).context.dataSync() as Float32Array;
+    expect(worst(encodeText(model, ids).context, wanted)).toBe(0);
+    expect(packed.layers.every(({ q, up }) => q.packed?.precision === 'int8' && up.packed?.precision === 'int8')).toBe(true);
+    expect(worst(encodeText(packed, ids).context, wanted)).toBeGreaterThan(0);
+    expect(worst(encodeText(packed, ids).context, wanted)).toBeLessThan(0.1);
+    await expect(loadClipText({ ...inside, keys: () => [...inside.keys(), `${at}extra`] }, { num_attention_heads: 2 }, { prefix: at })).rejects.toMatchObject({ code: 'tensor-unknown', subject: `${at}extra` });
   });
 });
 

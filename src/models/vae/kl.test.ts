@@ -116,6 +116,21 @@ describe('AutoencoderKL', () => {
     await expect(loadAutoencoder({ ...source, has: (key) => !key.endsWith('decoder.mid.attn_1.q.weight') && source.has(key) })).rejects.toMatchObject({ code: 'tensor-missing', subject: `${ORIGINAL_VAE_PREFIX}decoder.mid.attn_1.q.weight` });
   });
 
+  it('takes several pictures, each by itself', async () => {
+    const vae = await loadAutoencoder(source);
+    const image = await picture('enc.image');
+    const other = tf.mul(image, -0.5) as tf.Tensor4D;
+    await expectNoLeak(async () => {
+      const both = tf.concat([image, other]) as tf.Tensor4D;
+      const [together, first, second] = [await vae.encode(both), await vae.encode(image), await vae.encode(other)];
+      const apart = tf.concat([first, second]);
+      expect(worst(together, apart)).toBe(0);
+      expect(worst(first, second)).toBeGreaterThan(0.1);
+      tf.dispose([both, together, first, second, apart]);
+    });
+    vae.dispose();
+  });
+
   it('lets others in between layers', async () => {
     const vae = await loadAutoencoder(source);
     const latent = tf.zeros([1, 2, 2, 16]) as tf.Tensor4D;

@@ -2,7 +2,9 @@
  * Convolutions of pictures in NHWC. A 3 × 3 convolution of a picture doubled by nearest neighbours is four 2 × 2 ones of the
  * picture itself, one for each place in a doubled pixel: 4/9 of the work, so the two are read as one.
  */
-import { add, clone, concat, fused, reshape, split, tensor4d, tidy, type Tensor, type Tensor1D, type Tensor4D } from '../../engine/tf';
+import { convolve, type ConvolveOptions } from '../../engine/ops';
+import { add, clone, concat, reshape, split, tensor4d, tidy, type Tensor, type Tensor1D, type Tensor4D } from '../../engine/tf';
+import { giveBack } from '../../engine/webgpu/submit';
 import type { WeightReader } from '../weights';
 
 /** filter [height,width,in,out] */
@@ -36,19 +38,29 @@ export function phasesOf({ filter, bias }: Convolution): Phases {
   return filters.map((part, i) => ({ filter: part, bias: i === 0 ? bias : bias && clone(bias) })) as Phases;
 }
 
-/** pad: of all sides alike, or [top, bottom] and [left, right]. */
-export const convolve = (x: Tensor4D, { filter, bias }: Convolution, { stride = 1, pad = filter.shape[0] >> 1, relu = false }: { stride?: 1 | 2; pad?: number | [[number, number], [number, number]]; relu?: boolean } = {}): Tensor4D =>
-  fused.conv2d({ x, filter, strides: stride, pad: typeof pad === 'number' ? pad : [[0, 0], ...pad, [0, 0]], dimRoundingMode: 'floor', activation: relu ? 'relu' : 'linear', ...(bias ? { bias } : {}) }) as Tensor4D;
+/** Padded so that the picture keeps its size (at stride 1), unless told otherwise. */
+export function convolved(x: Tensor4D, { filter, bias }: Convolution, options: Partial<ConvolveOptions> = {}): Tensor4D {
+  const around = filter.shape[0] >> 1;
+  return convolve(x, filter, bias, { pad: [[around, around], [around, around]], ...options });
+}
 
 /** Upsampling and convolution in one: each phase reaches one pixel up or down, left or right. */
-export function convolveDoubled(x: Tensor4D, phases: Phases): Tensor4D {
+export function convolvedDoubled(x: Tensor4D, phases: Phases): Tensor4D {
   const [b, h, w] = x.shape;
   const reach = (phase: number): [number, number] => (phase === 0 ? [1, 0] : [0, 1]);
-  const parts = phases.map(({ filter, bias }, i) =>
-    fused.conv2d({ x, filter, strides: 1, pad: [[0, 0], reach(i >> 1), reach(i & 1), [0, 0]], activation: 'linear', ...(bias ? { bias } : {}) }) as Tensor4D);
-  const channels = parts[0]!.shape[3];
-  const rows = [0, 2].map((top) => reshape(concat([parts[top]!, parts[top + 1]!], 3), [b, h, 1, 2 * w, channels])); // columns interleaved
-  return reshape(concat(rows, 2), [b, 2 * h, 2 * w, channels]);
+  const channels = phases[0].filter.shape[3];
+  const rows = [0, 1].map((row) => {
+    const parts = [0, 1].map((column) => {
+      const { filter, bias } = phases[2 * row + column]!;
+      return convolve(x, filter, bias, { pad: [reach(row), reach(column)] });
+    });
+    const line = reshape(concat(parts, 3), [b, h, 1, 2 * w, channels]); // columns interleaved
+    giveBack(...parts);
+    return line;
+  });
+  const whole = reshape(concat(rows, 2), [b, 2 * h, 2 * w, channels]) as Tensor4D;
+  giveBack(...rows);
+  return whole;
 }
 
 export function disposeConvolution({ filter, bias }: Convolution): void {

@@ -1,5 +1,6 @@
 /** Group norm with or without SiLU behind it, composed: no gradient, and intermediates given back as they go, for a picture's may be large. */
 import { add, div, matMul, mul, ones, reshape, rsqrt, sigmoid, square, sub, sum, tidy, type Tensor, type Tensor1D, type Tensor3D, type Tensor4D } from '../../engine/tf';
+import { giveBack } from '../../engine/webgpu/submit';
 
 export interface GroupNorm { weight: Tensor1D; bias: Tensor1D; groups: number; epsilon: number }
 
@@ -18,7 +19,12 @@ function groupMeans(x: Tensor4D, groups: number): Tensor {
 /** What x's own norm goes by. The caller disposes. */
 export function groupAverages(x: Tensor4D, groups: number): Averages {
   const mean = tidy(() => groupMeans(x, groups));
-  return { mean, variance: tidy(() => groupMeans(square(sub<Tensor4D>(x, mean)), groups)) };
+  const centred = sub<Tensor4D>(x, mean);
+  const squared = square(centred);
+  giveBack(centred);
+  const variance = tidy(() => groupMeans(squared, groups));
+  giveBack(squared);
+  return { mean, variance };
 }
 
 /** Tiles' averages as those of the picture they make up; shares: each tile's share of its area. The caller disposes. */
@@ -33,14 +39,15 @@ export function groupNorm(x: Tensor4D, { weight, bias, groups, epsilon }: GroupN
   const { mean, variance } = given ?? groupAverages(x, groups);
   const centred = sub(x, mean);
   const gain = tidy(() => mul(rsqrt(add(variance, epsilon)), weight));
-  if (!given) [mean, variance].forEach((each) => each.dispose());
+  if (!given) giveBack(mean, variance);
   const scaled = mul(centred, gain);
-  [centred, gain].forEach((each) => each.dispose());
+  giveBack(centred, gain);
   const y = add(scaled, bias) as Tensor4D;
-  scaled.dispose();
+  giveBack(scaled);
   if (!silu) return y;
-  const activated = tidy(() => mul(y, sigmoid(y)) as Tensor4D);
-  y.dispose();
+  const gate = sigmoid(y);
+  const activated = mul(y, gate) as Tensor4D;
+  giveBack(y, gate);
   return activated;
 }
 

@@ -1,8 +1,9 @@
 /** AutoencoderKL's layers, one after the other: each intermediate is given back as soon as it has been read. */
 import { attention, linear } from '../../engine/ops';
 import { add, concat, reshape, slice, tidy, type Tensor3D, type Tensor4D } from '../../engine/tf';
+import { giveBack, submitWork } from '../../engine/webgpu/submit';
 import type { Steps } from '../steps';
-import { convolve, convolveDoubled } from './convolution';
+import { convolved, convolvedDoubled } from './convolution';
 import { groupNorm, type GroupNorm } from './groupNorm';
 import type { KlAttention, KlBlock, KlLayer } from './klWeights';
 
@@ -16,14 +17,14 @@ const QUERIES = 1024;
 function inTurn(x: Tensor4D, ...each: ((x: Tensor4D) => Tensor4D)[]): Tensor4D {
   return each.reduce((given, run) => {
     const made = run(given);
-    if (given !== x) given.dispose();
+    if (given !== x) giveBack(given);
     return made;
   }, x);
 }
 
 function runBlock({ norm1, conv1, norm2, conv2, shortcut }: KlBlock, x: Tensor4D, normalise: Normalise): Tensor4D {
-  const changed = inTurn(x, (h) => normalise(h, norm1, true), (h) => convolve(h, conv1), (h) => normalise(h, norm2, true), (h) => convolve(h, conv2));
-  return add(changed, shortcut ? convolve(x, shortcut) : x);
+  const changed = inTurn(x, (h) => normalise(h, norm1, true), (h) => convolved(h, conv1), (h) => normalise(h, norm2, true), (h) => convolved(h, conv2));
+  return add(changed, shortcut ? convolved(x, shortcut) : x);
 }
 
 function runAttention({ norm, q, k, v, out }: KlAttention, x: Tensor4D, normalise: Normalise): Tensor4D {
@@ -35,6 +36,7 @@ function runAttention({ norm, q, k, v, out }: KlAttention, x: Tensor4D, normalis
   const parts: Tensor4D[] = [];
   for (let from = 0; from < places; from += QUERIES) {
     parts.push(tidy(() => attention(slice(queries, [0, from, 0, 0], [b, Math.min(QUERIES, places - from), 1, c]), keys, values)));
+    submitWork();
   }
   const attended = reshape(concat(parts, 1), [b, places, c]) as Tensor3D;
   return add(x, reshape(linear(attended, out), [b, h, w, c]));
@@ -42,9 +44,9 @@ function runAttention({ norm, q, k, v, out }: KlAttention, x: Tensor4D, normalis
 
 function runLayer(layer: KlLayer, x: Tensor4D, normalise: Normalise): Tensor4D {
   switch (layer.kind) {
-    case 'convolution': return convolve(x, layer.convolution);
-    case 'halved': return convolve(x, layer.convolution, { stride: 2, pad: [[0, 1], [0, 1]] });
-    case 'doubled': return convolveDoubled(x, layer.phases);
+    case 'convolution': return convolved(x, layer.convolution);
+    case 'halved': return convolved(x, layer.convolution, { stride: 2, pad: [[0, 1], [0, 1]] });
+    case 'doubled': return convolvedDoubled(x, layer.phases);
     case 'norm': return normalise(x, layer.norm, true);
     case 'attention': return runAttention(layer.attention, x, normalise);
     case 'block': return runBlock(layer.block, x, normalise);
@@ -58,7 +60,7 @@ export function* layerSteps(layers: readonly KlLayer[], x: Tensor4D, normalise: 
   try {
     for (const layer of layers) {
       const next = tidy(() => runLayer(layer, current, normalise));
-      current.dispose();
+      giveBack(current);
       current = next;
       yield;
     }

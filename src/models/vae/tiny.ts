@@ -4,17 +4,17 @@ import { invariant } from '../../engine/invariant';
 import { drainAsync, type Between, type Steps } from '../steps';
 import type { WeightSource } from '../weightSource';
 import type { Autoencoder } from './autoencoder';
-import { convolve, convolveDoubled } from './convolution';
+import { convolved, convolvedDoubled } from './convolution';
 import { disposeTinyWeights, loadTinyWeights, type Layer, type TinyWeights } from './tinyWeights';
 
 /** Latents are squeezed to ±3 before decoding: diffusers' `latent_magnitude`, fixed in its decoder. */
 const LATENT_MAGNITUDE = 3;
 
 function runLayer(x: Tensor4D, layer: Layer): Tensor4D {
-  if (layer.kind === 'upsampled') return convolveDoubled(x, layer.phases);
-  if (layer.kind === 'convolution') return convolve(x, layer.convolution, { stride: layer.stride, relu: layer.relu });
+  if (layer.kind === 'upsampled') return convolvedDoubled(x, layer.phases);
+  if (layer.kind === 'convolution') return convolved(x, layer.convolution, { stride: layer.stride, relu: layer.relu });
   const [first, second, third] = layer.convolutions;
-  return relu(add<Tensor4D>(convolve(convolve(convolve(x, first, { relu: true }), second, { relu: true }), third), x));
+  return relu(add<Tensor4D>(convolved(convolved(convolved(x, first, { relu: true }), second, { relu: true }), third), x));
 }
 
 /** Layer by layer, so that only two layers' pictures exist at a time; takes `x` over. */

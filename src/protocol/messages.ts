@@ -79,6 +79,8 @@ export interface Requests {
   /** Reads a model's chunks again and compares their hashes; `checking` events on the way. What is damaged has to be imported again. */
   checkModel: { params: { modelId: string }; result: { damaged: { label: string; tensors: number }[] } };
   deleteModel: { params: { modelId: string }; result: void };
+  /** Side of the pictures an imported model draws and learns from, in pixels; holds from the next time it is opened. */
+  setPictureSide: { params: { modelId: string; side: number }; result: ModelSummary };
   storage: { params: void; result: StorageReport };
   /** Begins or ends measuring: `trace` events, twice a second at most, and tracks in the browser's performance panel. */
   trace: { params: { on: boolean }; result: void };

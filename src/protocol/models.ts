@@ -4,6 +4,9 @@
 export type KeptPrecision = 'f16' | 'int8' | 'int4';
 export const KEPT_PRECISIONS: readonly KeptPrecision[] = ['f16', 'int8', 'int4'];
 
+/** Sides of pictures that a model of SD3's family may be used at, in pixels. */
+export const PICTURE_SIDES = [512, 768, 1024] as const;
+
 /** A file as it was dropped, with its path in the folder. */
 export interface ModelFile { path: string; file: File }
 
@@ -48,6 +51,8 @@ export interface ModelSurvey {
 }
 
 export interface ModelSummary {
+  /** Side of the pictures it draws and learns from, in pixels; null for the embedded base, which has but one. */
+  pictureSide: number | null;
   modelId: string;
   name: string;
   kind: 'embedded' | 'imported';

@@ -43,6 +43,8 @@ export interface ModelsSlice {
   stopModelWork(): void;
   checkModel(modelId: string): Promise<void>;
   deleteModel(modelId: string): Promise<void>;
+  /** Side of the pictures that an imported model draws and learns from; reloads the page where it is in use. */
+  setPictureSide(modelId: string, side: number): Promise<void>;
   /** How much of the device's memory a large model's weights may take: what does not fit is fetched from storage while it computes. */
   weightRoom: WeightRoom;
   /** Holds from the next time the model is opened; reloads the page where it is in use. */
@@ -147,6 +149,18 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
     forgetModelFiles() {
       tokens.clear();
       set({ modelFiles: [], modelAddresses: [], survey: null, modelFault: null, ...(get().shownModel === FOUND && { shownModel: null }) });
+    },
+
+    async setPictureSide(modelId, side) {
+      if (occupied()) return;
+      if (isMoving(get().run)) return get().notify('Stop learning first: it goes on from there another time.');
+      try {
+        const changed = await env.client.request('setPictureSide', { modelId, side });
+        set({ models: get().models.map((model) => (model.modelId === modelId ? changed : model)) });
+        if (get().ready?.base === modelId) env.reload();
+      } catch (error) {
+        get().notify(faultOf(error)?.message ?? '', 'bad');
+      }
     },
 
     setWeightRoom(weightRoom) {

@@ -141,3 +141,24 @@ it('says of a wrong file what it is, and keeps the files that were right', async
   now().forgetModelFiles();
   expect(now()).toMatchObject({ survey: null, modelFault: null, shownModel: null });
 });
+
+it('draws at the size it was given, and refuses sizes it cannot draw', async () => {
+  const memory = new Map<string, string>();
+  const { now, request } = await open({ memory });
+  await now().addModelFiles([await file(made.single)]);
+  await now().importModel();
+  const model = now().models.find(({ kind }) => kind === 'imported')!;
+  expect(model).toMatchObject({ pictureSide: 128 });
+  await expect(request('setPictureSide', { modelId: model.modelId, side: 100 })).rejects.toMatchObject({ code: 'base-mismatch' });
+  await expect(request('setPictureSide', { modelId: model.modelId, side: 1024 })).rejects.toMatchObject({ code: 'base-mismatch', message: expect.stringContaining('up to 256') as string });
+  await now().setPictureSide(model.modelId, 192);
+  expect(now().models.find(({ modelId }) => modelId === model.modelId)).toMatchObject({ pictureSide: 192, storedBytes: model.storedBytes });
+  now().useModel(model.modelId);
+  await close();
+  const again = await open({ memory });
+  expect(again.now().ready).toMatchObject({ base: model.modelId, imageSize: 192 });
+  again.now().setParams({ steps: 2, prompt: 'a dog on a beach' });
+  await again.now().draw();
+  await again.until('a picture', ({ twins }) => twins.base?.state === 'full');
+  expect(again.now().twins.base?.bitmap.width).toBe(192);
+});

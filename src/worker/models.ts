@@ -2,8 +2,9 @@
  * The models on this device: what is there, what dropped files would become, importing, checking and deleting. The sources of the
  * newest survey are held until it is imported or replaced; a token is held with them and nowhere else.
  */
+import * as v from 'valibot';
 import { blobBytes, rangedBytes, type ByteSource } from '../formats/checkpointFile';
-import { PART_LABELS } from '../models/checkpoint';
+import { PART_LABELS, KEPT_POSITIONS } from '../models/checkpoint';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
@@ -51,7 +52,7 @@ export class Models {
     }
     const parts = [...bytes].map(([folder, own]): ModelPart => ({ folder, label: label(folder), detail: '', sourceBytes: own, storedBytes: own, precision: null, state: 'stored' }));
     const whole = sum(Object.values(record?.files ?? {}).map(({ sizeBytes }) => sizeBytes));
-    return { modelId: EMBEDDED, name: EMBEDDED_NAME, kind: 'embedded', installed: true, precision: null, parts, sourceBytes: whole, storedBytes: whole, share: 1, createdAt: record?.storedAt ?? '', from: '', address: null };
+    return { modelId: EMBEDDED, name: EMBEDDED_NAME, kind: 'embedded', installed: true, precision: null, parts, sourceBytes: whole, storedBytes: whole, share: 1, pictureSide: null, createdAt: record?.storedAt ?? '', from: '', address: null };
   }
 
   private async summary(record: ModelRecord): Promise<ModelSummary> {
@@ -62,7 +63,8 @@ export class Models {
       const landed = whole ? null : await landedOf(db, partFile(modelId, folder));
       return { folder, label: label(folder), detail: '', sourceBytes, storedBytes: landed ? landed.storedBytes : bytes, precision: folder === 'vae' || folder === 'image_encoder' ? null : precision, state: whole ? 'stored' : this.importing === modelId ? 'importing' : landed!.indices.size > 0 ? 'importing' : 'waiting' };
     }));
-    return { modelId, name, kind: 'imported', installed, precision, parts, sourceBytes: sum(record.parts.map((part) => part.sourceBytes)), storedBytes: sum(parts.map((part) => part.storedBytes)), share: sum(parts.map((part) => part.storedBytes)) / Math.max(1, sum(record.parts.map((part) => part.storedBytes))), createdAt, from: from.names.join(', '), address: from.address };
+    const transformer = transformerOf(record);
+    return { modelId, name, kind: 'imported', installed, pictureSide: transformer.sample_size * DOWNSCALE, precision, parts, sourceBytes: sum(record.parts.map((part) => part.sourceBytes)), storedBytes: sum(parts.map((part) => part.storedBytes)), share: sum(parts.map((part) => part.storedBytes)) / Math.max(1, sum(record.parts.map((part) => part.storedBytes))), createdAt, from: from.names.join(', '), address: from.address };
   }
 
   /** Faults: those of surveyFiles and of the network. */
@@ -143,12 +145,31 @@ export class Models {
     return { damaged: Object.entries(damaged).map(([folder, names]) => ({ label: label(folder), tensors: names.length })) };
   }
 
+  /** Fault `base-mismatch` for sizes it cannot draw. */
+  async setPictureSide({ modelId, side }: ParamsOf<'setPictureSide'>): Promise<ModelSummary> {
+    const db = await this.opening.db();
+    const record = await getModel(db, modelId);
+    if (!record) throw gone();
+    const config = transformerOf(record);
+    const cell = DOWNSCALE * config.patch_size;
+    if (side % cell !== 0 || side <= 0 || side > cell * Math.min(config.pos_embed_max_size, KEPT_POSITIONS)) throw new Fault('base-mismatch', `This model draws pictures with sides in multiples of ${cell} pixels, up to ${cell * Math.min(config.pos_embed_max_size, KEPT_POSITIONS)}; ${side} was asked for.`, 'Choose another size.');
+    const changed = { ...record, texts: { ...record.texts, 'transformer/config.json': JSON.stringify({ ...config, sample_size: side / DOWNSCALE }) } };
+    await putModel(db, changed);
+    return this.summary(changed);
+  }
+
   async delete({ modelId }: ParamsOf<'deleteModel'>): Promise<void> {
     if (this.opening.baseId === modelId) throw new Fault('busy', 'This model is in use.', 'Use another one first, then delete it.');
     if (this.importing === modelId) throw new Fault('busy', 'This model is being imported.', 'Stop the import first.');
     await deleteModel(await this.opening.db(), modelId);
   }
 }
+
+/** Pixels of a side for each latent pixel, of every SD3 autoencoder. */
+const DOWNSCALE = 8;
+
+const transformerConfig = v.looseObject({ sample_size: v.number(), patch_size: v.optional(v.number(), 2), pos_embed_max_size: v.optional(v.number(), KEPT_POSITIONS) });
+const transformerOf = ({ texts }: ModelRecord) => v.parse(transformerConfig, JSON.parse(texts['transformer/config.json'] ?? '{"sample_size": 0}'));
 
 export const gigabytes = (bytes: number): string => (bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`);
 

@@ -116,6 +116,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
     importModel: (params, signal) => models.import(params, signal),
     checkModel: (params, signal) => models.check(params, signal),
     deleteModel: (params) => models.delete(params),
+    setPictureSide: (params) => models.setPictureSide(params),
     storage: async () => storageReport(await opening.db()),
     async trace({ on }) {
       await opening.base();

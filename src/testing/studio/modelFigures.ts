@@ -23,12 +23,12 @@ export const survey: ModelSurvey = {
 export const progress: ImportProgress = { modelId: 'sd35-int8', folder: 'transformer', done: 612, total: 968, readBytes: 4.1e9, sourceBytes: survey.sourceBytes, storedBytes: 2.1e9, bytesPerSecond: 212e6 };
 
 export const embedded: ModelSummary = {
-  modelId: 'embedded', name: 'Embedded base', kind: 'embedded', installed: true, precision: null, sourceBytes: 37.6e6, storedBytes: 37.6e6, share: 1, createdAt: '2026-05-04T10:00:00Z', from: '', address: null,
+  modelId: 'embedded', name: 'Embedded base', kind: 'embedded', installed: true, precision: null, sourceBytes: 37.6e6, storedBytes: 37.6e6, share: 1, pictureSide: null, createdAt: '2026-05-04T10:00:00Z', from: '', address: null,
   parts: [['transformer', 'Transformer', 26.6e6], ['vae', 'Autoencoder', 2.9e6], ['text_encoder', 'Text encoder CLIP-L', 4e6], ['image_encoder', 'Image encoder', 4e6]].map(([folder, label, bytes]) => ({ folder: folder as string, label: label as string, detail: '', sourceBytes: bytes as number, storedBytes: bytes as number, precision: null, state: 'stored' as const })),
 };
 
 export const imported: ModelSummary = {
-  modelId: 'sd35-int8', name: 'Stable Diffusion 3.5 Medium', kind: 'imported', installed: true, precision: 'int8', sourceBytes: survey.sourceBytes, storedBytes: whole('int8'), share: 1, createdAt: '2026-05-06T10:00:00Z',
+  modelId: 'sd35-int8', name: 'Stable Diffusion 3.5 Medium', kind: 'imported', installed: true, precision: 'int8', sourceBytes: survey.sourceBytes, storedBytes: whole('int8'), share: 1, pictureSide: 512, createdAt: '2026-05-06T10:00:00Z',
   from: 'sd3.5_medium.safetensors, clip_l.safetensors, clip_g.safetensors', address: null, parts: parts.map(({ storedAs: _, ...each }) => ({ ...each, state: 'stored' })),
 };
 

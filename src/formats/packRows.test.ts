@@ -21,6 +21,16 @@ describe('packing a checkpoint’s rows', () => {
     expect(packRows(bytesOf(dtype), dtype, OUT, IN, packing)).toEqual(pack(transposed, IN, OUT, packing));
   });
 
+  it.each(['F16', 'BF16'])('%s of the smallest kind, of none at all and beyond all bounds are packed as they are elsewhere', (dtype) => {
+    // sixteen rows of numbers below the normal ones, zeros, and one row with an infinity among sixteen
+    const rows = 48;
+    const source = Uint16Array.from({ length: rows * IN }, (_, at) => (at < 16 * IN ? at % 900 : at < 32 * IN ? 0 : at === 40 * IN ? (dtype === 'F16' ? 0x7c00 : 0x7f80) : 0x3c00 + (at % 7)));
+    const bytes = new Uint8Array(source.buffer);
+    const values = toFloat32(bytes, dtype);
+    const transposed = Float32Array.from({ length: rows * IN }, (_, at) => values[(at % rows) * IN + Math.floor(at / rows)]!);
+    expect(packRows(bytes, dtype, rows, IN, { precision: 'int8' })).toEqual(pack(transposed, IN, rows, { precision: 'int8' }));
+  });
+
   it('refuses a wrong number of bytes', () => {
     expect(() => packRows(bytesOf('F16'), 'F16', OUT, IN + 1, { precision: 'int8' })).toThrow('5180 bytes');
   });

@@ -6,6 +6,7 @@ import { invariant } from '../engine/invariant';
 import { toHalf } from './float16';
 import { packedSizes, scaleOf, type PackedValues, type Packing } from './packing';
 import { toFloat32, valueBytes } from './tensorBytes';
+import { int8Rows } from './packHalves';
 
 /** Rows of the file in work at once: their columns lie side by side in the result, so that writes fill cache lines. */
 const ROWS = 16;
@@ -18,9 +19,12 @@ export function packRows(bytes: Uint8Array, dtype: string, outFeatures: number, 
   const words = new Uint32Array(wordCount);
   const scales = new Uint32Array(scaleCount);
   const put = precision === 'int8' || precision === 'int4' ? quantizer(words, scales, stride, group, inFeatures, precision, packing.symmetric ?? true) : plain(words, stride, inFeatures, precision);
+  // most of a large import is this case
+  const fast = precision === 'int8' && group === inFeatures && (dtype === 'F16' || dtype === 'BF16') ? int8Rows(halvesOf(bytes), dtype, ROWS, inFeatures, stride, words, scales) : null;
   if (precision === 'f16' && dtype === 'F16') copyHalves(halvesOf(bytes), words, outFeatures, inFeatures, stride);
   else for (let from = 0; from < outFeatures; from += ROWS) {
     const rows = Math.min(ROWS, outFeatures - from);
+    if (fast && rows === ROWS && fast(from)) continue;
     put(toFloat32(bytes.subarray(from * rowBytes, (from + rows) * rowBytes), dtype), from, rows);
   }
   return { precision, inFeatures, outFeatures, stride, group, words, scales };
@@ -56,41 +60,42 @@ function plain(words: Uint32Array<ArrayBuffer>, stride: number, inFeatures: numb
 function quantizer(words: Uint32Array<ArrayBuffer>, scales: Uint32Array, stride: number, group: number, inFeatures: number, precision: 'int8' | 'int4', symmetric: boolean): Put {
   const codes = new Int8Array(words.buffer);
   const nibbles = new Uint8Array(words.buffer);
-  const [scale, offset] = [new Float64Array(ROWS), new Float64Array(ROWS)];
+  const [inverse, offset] = [new Float64Array(ROWS), new Float64Array(ROWS)];
   return (values, from, rows) => {
     for (let first = 0, g = 0; first < inFeatures; first += group, g++) {
       const end = Math.min(inFeatures, first + group);
       for (let r = 0; r < rows; r++) {
-        let [low, high] = [0, 0];
-        for (let at = r * inFeatures + first; at < r * inFeatures + end; at++) {
+        let low = 0;
+        let high = 0;
+        for (let at = r * inFeatures + first, last = r * inFeatures + end; at < last; at++) {
           const value = values[at]!;
           if (value < low) low = value;
-          if (value > high) high = value;
+          else if (value > high) high = value;
         }
         const found = scaleOf(low, high, precision, symmetric);
-        scale[r] = found.scale;
+        inverse[r] = 1 / found.scale;
         offset[r] = found.offset;
         scales[g * stride + from + r] = found.word;
       }
-      if (precision === 'int8') int8Codes(values, codes, scale, inFeatures, stride, first, end, from, rows);
-      else int4Codes(values, nibbles, scale, offset, inFeatures, stride, first, end, from, rows);
+      if (precision === 'int8') int8Codes(values, codes, inverse, inFeatures, stride, first, end, from, rows);
+      else int4Codes(values, nibbles, inverse, offset, inFeatures, stride, first, end, from, rows);
     }
   };
 }
 
 /** No clamp: scale is the largest magnitude over 127, rounded to float32. floor(x + ½) is Math.round, several times faster. */
-function int8Codes(values: Float32Array, codes: Int8Array, scale: Float64Array, inFeatures: number, stride: number, first: number, end: number, from: number, rows: number): void {
+function int8Codes(values: Float32Array, codes: Int8Array, inverse: Float64Array, inFeatures: number, stride: number, first: number, end: number, from: number, rows: number): void {
   for (let i = first; i < end; i++) {
     const at = i * stride + from;
-    for (let r = 0, k = i; r < rows; r++, k += inFeatures) codes[at + r] = Math.floor(values[k]! / scale[r]! + 0.5);
+    for (let r = 0, k = i; r < rows; r++, k += inFeatures) codes[at + r] = Math.floor(values[k]! * inverse[r]! + 0.5);
   }
 }
 
-function int4Codes(values: Float32Array, nibbles: Uint8Array, scale: Float64Array, offset: Float64Array, inFeatures: number, stride: number, first: number, end: number, from: number, rows: number): void {
+function int4Codes(values: Float32Array, nibbles: Uint8Array, inverse: Float64Array, offset: Float64Array, inFeatures: number, stride: number, first: number, end: number, from: number, rows: number): void {
   for (let i = first; i < end; i++) {
     const at = i * stride + from;
     for (let r = 0, k = i; r < rows; r++, k += inFeatures) {
-      const code = Math.floor((values[k]! - offset[r]!) / scale[r]! + 0.5);
+      const code = Math.floor((values[k]! - offset[r]!) * inverse[r]! + 0.5);
       nibbles[(at + r) >> 1]! |= (code < 0 ? 0 : code > 15 ? 15 : code) << (((at + r) & 1) * 4);
     }
   }

@@ -88,8 +88,9 @@ function quantizeGroup(values: Float32Array, column: number, columns: number, fr
     if (value > high) high = value;
   }
   const { scale, offset, word } = scaleOf(low, high, packing.precision, packing.symmetric);
+  const inverse = 1 / scale;
   const [least, most] = packing.precision === 'int8' ? [-127, 127] : [0, 15];
-  for (let row = from; row < to; row++) put(row, Math.max(least, Math.min(most, Math.round((values[row * columns + column]! - offset) / scale))));
+  for (let row = from; row < to; row++) put(row, Math.max(least, Math.min(most, Math.round((values[row * columns + column]! - offset) * inverse))));
   return word;
 }
 

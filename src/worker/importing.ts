@@ -187,9 +187,11 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
     try {
       for (const [n, { tensor, index }] of left.entries()) {
         signal?.throwIfAborted();
-        const pieces = await next!.pieces();
+        const reading = next!;
+        await reading.read;
         const following = left[n + 1];
-        next = following && begin(following);
+        next = following && begin(following); // while this one is packed
+        const pieces = await reading.pieces();
         group.push({ index, name: tensor.name, dtype: tensor.layer ? 'PACKED' : tensor.from.dtype, shape: tensor.shape, ...(tensor.layer && { packing: packingOf(precision) }), sourceBytes: bytesRead(tensor), pieces });
         if (group.reduce((total, { sourceBytes }) => total + sourceBytes, 0) >= GROUP_BYTES) await land();
         await between?.();
@@ -206,14 +208,15 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
 }
 
 /** Begins to read a tensor that is packed or small; a large one is read as it is written. */
-function startReading(file: OpenedCheckpoint, tensor: PlannedTensor, precision: KeptPrecision, signal?: AbortSignal): { pieces(): Promise<AsyncIterable<Uint8Array<ArrayBuffer>> | Iterable<Uint8Array<ArrayBuffer>>> } {
+function startReading(file: OpenedCheckpoint, tensor: PlannedTensor, precision: KeptPrecision, signal?: AbortSignal): { read: Promise<unknown>; pieces(): Promise<AsyncIterable<Uint8Array<ArrayBuffer>> | Iterable<Uint8Array<ArrayBuffer>>> } {
   const entry = file.header.tensors[tensor.from.key]!;
   const ranges = rangesOf(tensor, entry);
   const bytes = ranges.reduce((total, [begin, end]) => total + end - begin, 0);
-  if (!tensor.layer && bytes > READ_AHEAD_BYTES) return { pieces: async () => readPieces(file, ranges, signal) };
+  if (!tensor.layer && bytes > READ_AHEAD_BYTES) return { read: Promise.resolve(), pieces: async () => readPieces(file, ranges, signal) };
   const reading = readWhole(file, ranges, signal);
   reading.catch(() => undefined); // told when it is asked for
   return {
+    read: reading,
     async pieces() {
       const whole = await reading;
       if (!tensor.layer) return cut(whole);

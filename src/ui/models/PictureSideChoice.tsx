@@ -4,9 +4,13 @@ import { Segmented } from '../parts/Segmented';
 import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';
 
-export function PictureSideChoice({ model: { modelId, pictureSide } }: { model: ModelSummary }) {
+/** Smaller models know one size. */
+const LARGE_BYTES = 400e6;
+
+export function PictureSideChoice({ model: { modelId, pictureSide, storedBytes } }: { model: ModelSummary }) {
   const { setPictureSide } = useActions();
   const used = useStudio((state) => state.ready?.base === modelId);
+  if (pictureSide === null || storedBytes < LARGE_BYTES) return null;
   return (
     <section aria-label="Pictures" data-testid={ids.modelSide}>
       <div className="row table-head"><h2>Pictures</h2><span className="note">{used ? 'a change loads the model anew' : 'holds from the next time it is opened'}</span></div>

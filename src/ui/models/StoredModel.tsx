@@ -27,7 +27,7 @@ export function StoredModel({ model }: { model: ModelSummary }) {
         <p className="note">{kind === 'embedded' ? 'comes with the app · a small model of its own, for first steps on any device' : `from ${fromWords(model.from.split(', '))} · ${day(model.createdAt)}`}</p>
       </header>
       <PartsTable rows={modelRows(model, checking, checked?.damaged ?? null)} />
-      {installed && model.storedBytes > LARGE_BYTES && <PictureSideChoice model={model} />}
+      {installed && <PictureSideChoice model={model} />}
       {!installed && <Unfinished model={model} />}
       {checked && (checked.damaged.length === 0
         ? <p className="statement good" role="status" data-testid={ids.modelChecked}>Checked: every piece is as it was written.</p>

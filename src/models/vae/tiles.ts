@@ -5,6 +5,7 @@
  * time all go by the averages of all.
  */
 import { clone, concat, keep, slice, tidy, type Tensor4D } from '../../engine/tf';
+import { giveBack } from '../../engine/webgpu/submit';
 import { drainAsync, Hold, type Between } from '../steps';
 import { groupAverages, groupNorm, pooled, type Averages, type GroupNorm } from './groupNorm';
 import { layerSteps, reachOf, type Normalise } from './klLayers';
@@ -65,7 +66,7 @@ export async function runTiled({ layers, x, height, width, size, between }: Tile
         (await tile(row, column, (given, norm, silu) => {
           const core = cropped(given, row, column);
           const averages = groupAverages(core, norm.groups);
-          core.dispose();
+          giveBack(core);
           Object.values(averages).forEach((each) => hold.add(keep(each)));
           noted.set(norm, [...(noted.get(norm) ?? []), { ...averages, share }]);
           return groupNorm(given, norm, silu, averages);
@@ -84,7 +85,7 @@ export async function runTiled({ layers, x, height, width, size, between }: Tile
       for (const column of columns) {
         const made = await tile(row, column, (given, norm, silu) => groupNorm(given, norm, silu, whole.get(norm)));
         line.push(hold.add(tidy(() => cropped(made, row, column))));
-        made.dispose();
+        giveBack(made);
       }
       lines.push(hold.add(tidy(() => concat(line, 2) as Tensor4D)));
       hold.drop(...line);

@@ -7,6 +7,7 @@ import { readZip } from '../zip';
 import { publishedTraining, writeHandover, type Handover } from './index';
 
 const NASTY = 'a [V] dog, “out” at\nnight; $(touch owned) `touch owned` \\ "x" \'y\' & | > z';
+const NASTY_WORD = 'dog\'; $(touch owned) "`touch owned`" $HOME \\';
 const run = (change: Partial<Handover> = {}): Handover => ({
   name: 'Guide dog', kind: 'instance', trigger: 'zq', classWord: 'dog', training: publishedTraining(7), recipe: '{"version":2}',
   pictures: [NASTY, 'a [V] dog on a beach'].map((complete, i) => ({ png: Uint8Array.from([137, 80, 78, 71, i]), captions: { complete, base: complete.replaceAll('[V] ', ''), target: '[V] dog' } })), ...change,
@@ -48,11 +49,11 @@ describe('for diffusers', () => {
 
   it('is started with the recipe’s figures, from the folder of the script', () => {
     const training = { ...publishedTraining(7), rank: 16, learningRate: [3e-4, 1e-4] as const, flip: true };
-    const [call, ...more] = calls(run({ training, classWord: "dog'; touch owned; '" }), 'diffusers/train.sh');
+    const [call, ...more] = calls(run({ training, classWord: NASTY_WORD }), 'diffusers/train.sh');
     expect(more).toEqual([]);
     expect(call).toMatchObject({ program: '../../diffusers/examples/dreambooth/train_dreambooth_lora_sd3.py', folder: '/diffusers' });
     expect(call!.given).toEqual({
-      pretrained_model_name_or_path: 'stabilityai/stable-diffusion-3.5-medium', dataset_name: '../pictures', image_column: 'image', caption_column: 'text', instance_prompt: "a zq dog'; touch owned; '", output_dir: 'out',
+      pretrained_model_name_or_path: 'stabilityai/stable-diffusion-3.5-medium', dataset_name: '../pictures', image_column: 'image', caption_column: 'text', instance_prompt: `a zq ${NASTY_WORD}`, output_dir: 'out',
       resolution: '512', center_crop: '', random_flip: '', rank: '16', learning_rate: '0.0003', lr_scheduler: 'constant', lr_warmup_steps: '0', train_batch_size: '4', max_train_steps: '400', adam_weight_decay: '0.0001',
       max_grad_norm: '1', weighting_scheme: 'logit_normal', logit_mean: '0', logit_std: '1', precondition_outputs: '0', mixed_precision: 'bf16', gradient_checkpointing: '', seed: '7',
     });

@@ -40,6 +40,8 @@ export interface Requests {
   unfinishedRun: { params: void; result: (StoredRun & { pictures: (TrainingPicture & { name: string; width: number; height: number; bitmap: ImageBitmap })[] }) | null };
   /** A run as another tab has stored it: rows and previews of the steps after `after`. */
   storedRun: { params: { runId: string; after: number }; result: StoredRun };
+  /** A run's pictures, captions and recipe as an archive that trainers of elsewhere take. */
+  handOver: { params: { runId: string }; result: { file: Blob; fileName: string } };
   /** Puts the present run or concept away. A run that was not kept is then the unfinished one. */
   leave: { params: void; result: void };
   /** Goes on with a stored or stopped run; with `more`, also with a finished one: its recipe grows by so many steps. */

@@ -107,14 +107,26 @@ export class Pictures {
   }
 }
 
-/** Decodes a file, cuts the square out and resizes it to `side`: [side·side·3] in −1…1. */
-export async function cropPixels(raster: Raster, { file, name, pictureId }: KeptPicture, crop: Crop, side: number): Promise<Float32Array> {
+/** Decodes a file and cuts the square out, at most `most` pixels wide. */
+async function cutOut(raster: Raster, { file, name, pictureId }: KeptPicture, crop: Crop, most: number): Promise<{ rgba: Uint8ClampedArray; side: number }> {
   const whole = await decode(raster, file, name, pictureId);
   const size = Math.max(1, Math.min(Math.round(crop.size), whole.width, whole.height));
   const x = Math.min(Math.max(0, Math.round(crop.x)), whole.width - size);
   const y = Math.min(Math.max(0, Math.round(crop.y)), whole.height - size);
-  const kept = Math.min(size, RESAMPLE_SIDE);
-  const rgba = raster.cut(whole, { x, y, size }, kept);
+  const side = Math.min(size, most);
+  const rgba = raster.cut(whole, { x, y, size }, side);
   whole.close();
-  return resampleSquare(rgba, kept, side);
+  return { rgba, side };
+}
+
+/** Decodes a file, cuts the square out and resizes it to `side`: [side·side·3] in −1…1. */
+export async function cropPixels(raster: Raster, picture: KeptPicture, crop: Crop, side: number): Promise<Float32Array> {
+  const cut = await cutOut(raster, picture, crop, RESAMPLE_SIDE);
+  return resampleSquare(cut.rgba, cut.side, side);
+}
+
+/** The square as a PNG file in its own size, at most `most` pixels wide. */
+export async function cropPng(raster: Raster, picture: KeptPicture, crop: Crop, most: number): Promise<Uint8Array> {
+  const { rgba, side } = await cutOut(raster, picture, crop, most);
+  return new Uint8Array(await (await raster.toPng({ rgba: new Uint8ClampedArray(rgba), width: side, height: side })).arrayBuffer());
 }

@@ -12,6 +12,7 @@ import { findDataSet, keepDataSet } from './dataSets';
 import { Drawing } from './drawing';
 import { recogniseFile } from './dropping';
 import { checkFit } from './fit';
+import { handOver } from './handingOver';
 import { Measuring } from './measuring';
 import { Models } from './models';
 import { Mixing } from './mixing';
@@ -74,6 +75,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
     unfinishedRun: () => inTurn(() => running.unfinished()),
     continueRun: (params) => inTurn(() => running.continueRun(params)),
     discardRun: ({ runId }) => inTurn(() => running.discard(runId)),
+    handOver: async ({ runId }) => handOver(await opening.db(), platform.raster, runId),
     leave: () => inTurn(() => running.leave()),
 
     async probe(params) {

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { writePngText } from '../formats/pngText';
 import { writePictureParameters, type PictureRecipe } from '../formats/pngParameters';
 import type { DropPurpose } from '../protocol/concepts';
+import { writeSafetensors } from '../formats/safetensorsWriter';
 import { plainComposition } from '../protocol/mix';
 import { openDatabase } from '../storage/db';
 import { recogniseFile } from './dropping';
@@ -38,6 +39,16 @@ it('brings a mix back, and takes a picture whose mix cannot be read for what els
   const mix = { version: 1, prompt: 'a dog', names: {}, seed: 1, steps: 20, guidance: 3, guidances: [], composition: plainComposition, start: null };
   expect(await dropped(ofMix(mix), 'restore')).toMatchObject({ kind: 'recipe', mix });
   expect(await dropped(ofMix({ version: 99 }), 'among')).toMatchObject({ kind: 'picture', picture: added, drawn: { mix: null, note: expect.stringContaining('mix cannot be read') } });
+});
+
+it('says of a model, whole or one of its networks, that it belongs on the Models page', async () => {
+  const named = (...keys: string[]) => writeSafetensors(Object.fromEntries(keys.map((key) => [key, { shape: [2, 2], data: new Float32Array(4) }])));
+  for (const key of ['model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight', 'text_model.embeddings.token_embedding.weight', 'decoder.layers.0.weight']) {
+    await expect(dropped(named(key) as Uint8Array<ArrayBuffer>, 'among'), key).rejects.toMatchObject({ code: 'file-unrecognised', subject: 'p', message: expect.stringMatching(/is a model, not a LoRA: it holds (Transformer|Text encoder|Autoencoder)/) as string, remedy: 'Drop it on the Models page.' });
+  }
+  const lora = named('transformer.transformer_blocks.0.attn.to_q.lora_A.weight', 'transformer.transformer_blocks.0.attn.to_q.lora_B.weight');
+  const imported = { ...rooms, shelf: { import: async () => ({ concept: 'a concept' }) } };
+  expect(await recogniseFile({ file: new Blob([lora as Uint8Array<ArrayBuffer>]), name: 'a.safetensors', pictureId: 'p', purpose: 'restore' }, imported as never)).toMatchObject({ kind: 'concept' });
 });
 
 it('says of a model as a pickle what it is, and opens none', async () => {

@@ -1,7 +1,8 @@
 /** What a dropped file is: a LoRA, a picture that says how it was drawn, or a picture to learn from. */
-import { notSafetensors } from '../formats/checkpointFile';
+import { blobBytes, notSafetensors, openCheckpoint } from '../formats/checkpointFile';
 import { readPictureParameters, type FoundParameters } from '../formats/pngParameters';
 import { isPng } from '../formats/pngText';
+import { PART_LABELS, recogniseParts } from '../models/checkpoint';
 import type { Dropped, FoundDrawing } from '../protocol/concepts';
 import type { ParamsOf } from '../protocol/messages';
 import { Fault } from '../protocol/faults';
@@ -18,7 +19,11 @@ interface Rooms { opening: Pick<Opening, 'db'>; pictures: Pick<Pictures, 'add'>;
 
 export async function recogniseFile({ file, name, pictureId, purpose }: ParamsOf<'drop'>, { opening, pictures, shelf }: Rooms): Promise<Dropped> {
   const head = new Uint8Array(await file.slice(0, 64).arrayBuffer());
-  if (isSafetensors(head)) return { kind: 'concept', ...(await shelf.import(file, name)) };
+  if (isSafetensors(head)) {
+    const model = await partsIn(file, name);
+    if (model !== '') throw new Fault('file-unrecognised', `“${name}” is a model, not a LoRA: it holds ${model}.`, 'Drop it on the Models page.', { subject: pictureId });
+    return { kind: 'concept', ...(await shelf.import(file, name)) };
+  }
   if (/\.safetensors$/i.test(name) && file.size > 0) throw new Fault('file-unrecognised', `“${name}” is not a safetensors file, whatever its name says.`, 'Choose a LoRA in safetensors format.', { subject: pictureId });
   // a pickle, an archive, a page: what it is tells more than that it is no picture
   const other = file.size > 0 ? notSafetensors(head, { path: name, sizeBytes: file.size }) : null;
@@ -28,6 +33,19 @@ export async function recogniseFile({ file, name, pictureId, purpose }: ParamsOf
   if (drawn && (purpose === 'restore' || (purpose === 'alone' && found.picture))) return { kind: 'recipe', ...drawn };
   const { animated, ...picture } = await pictures.add(file, name, pictureId);
   return { kind: 'picture', picture, animated, drawn };
+}
+
+/** The networks of a model in a file, in words; empty where there are none, or where the header cannot be read. */
+async function partsIn(file: Blob, name: string): Promise<string> {
+  try {
+    const { header } = await openCheckpoint(blobBytes(file, name));
+    const { parts } = recogniseParts([{ path: name, tensors: Object.entries(header.tensors).map(([key, { dtype, shape }]) => ({ path: name, key, dtype, shape })) }]);
+    return parts.map(({ part }) => PART_LABELS[part]).join(', ');
+  } catch (error) {
+    // whoever reads it as a LoRA says what is wrong with it
+    if (Fault.is(error)) return '';
+    throw error;
+  }
 }
 
 async function drawingOf({ picture, prompt, negative, seed, steps, guidance, balance }: FoundParameters, name: string, opening: Rooms['opening']): Promise<FoundDrawing> {

@@ -182,5 +182,5 @@ function nameOf({ parts }: Surveyed): string {
   const folder = pieces.length > 1 ? pieces.at(-2) : null;
   const own = pieces.at(-1)!.replace(/(-\d{5}-of-\d{5})?\.safetensors$/i, '');
   const plain = folder === 'transformer' ? (pieces.at(-3) ?? own) : /^(diffusion_pytorch_model|model)$/.test(own) ? (folder ?? own) : own;
-  return /sd3\.?5_?-?medium/i.test(plain) ? 'Stable Diffusion 3.5 Medium' : /sd3\.?5_?-?large/i.test(plain) ? 'Stable Diffusion 3.5 Large' : /sd3_?-?medium/i.test(plain) ? 'Stable Diffusion 3 Medium' : plain;
+  return /sd3\.?5_?-?medium/i.test(plain) ? 'SD3.5 Medium' : /sd3\.?5_?-?large/i.test(plain) ? 'SD3.5 Large' : /sd3_?-?medium/i.test(plain) ? 'SD3 Medium' : plain;
 }

@@ -7,7 +7,7 @@ const part = (folder: string, label: string, detail: string, sourceBytes: number
 };
 
 const parts = [
-  part('transformer', 'Transformer', '24 blocks', 4.94e9, 2.5e9),
+  part('transformer', 'Transformer', '24 blocks', 4.52e9, 2.31e9),
   part('vae', 'Autoencoder', '', 168e6, null),
   part('text_encoder', 'Text encoder CLIP-L', '12 blocks', 246e6, 165e6),
   part('text_encoder_2', 'Text encoder CLIP-G', '32 blocks', 1.39e9, 0.76e9),
@@ -15,7 +15,7 @@ const parts = [
 const whole = (precision: 'f16' | 'int8' | 'int4') => parts.reduce((total, { storedAs }) => total + storedAs[precision], 0);
 
 export const survey: ModelSurvey = {
-  name: 'Stable Diffusion 3.5 Medium', modelIds: { f16: 'sd35-f16', int8: 'sd35-int8', int4: 'sd35-int4' }, parts, storedBytes: { f16: whole('f16'), int8: whole('int8'), int4: whole('int4') },
+  name: 'SD3.5 Medium', modelIds: { f16: 'sd35-f16', int8: 'sd35-int8', int4: 'sd35-int4' }, parts, storedBytes: { f16: whole('f16'), int8: whole('int8'), int4: whole('int4') },
   sourceBytes: whole('f16'), suggested: 'int8', lacking: [], notes: ['The vae is there twice, in sd3.5_medium.safetensors and ae.safetensors; the first is taken.'], freeBytes: 58e9, resumes: null,
 };
 
@@ -28,7 +28,7 @@ export const embedded: ModelSummary = {
 };
 
 export const imported: ModelSummary = {
-  modelId: 'sd35-int8', name: 'Stable Diffusion 3.5 Medium', kind: 'imported', installed: true, precision: 'int8', sourceBytes: survey.sourceBytes, storedBytes: whole('int8'), share: 1, pictureSide: 512, createdAt: '2026-05-06T10:00:00Z',
+  modelId: 'sd35-int8', name: 'SD3.5 Medium', kind: 'imported', installed: true, precision: 'int8', sourceBytes: survey.sourceBytes, storedBytes: whole('int8'), share: 1, pictureSide: 512, createdAt: '2026-05-06T10:00:00Z',
   from: 'sd3.5_medium.safetensors, clip_l.safetensors, clip_g.safetensors', address: null, parts: parts.map(({ storedAs: _, ...each }) => ({ ...each, state: 'stored' })),
 };
 

@@ -6,6 +6,7 @@ import { Segmented } from '../parts/Segmented';
 import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';
 import { PartsTable } from './PartsTable';
+import { WhatFits } from './WhatFits';
 import { foundRows, fromWords } from './shown';
 
 const WHY: Record<KeptPrecision, string> = {
@@ -31,11 +32,12 @@ export function FoundModel({ survey }: { survey: ModelSurvey }) {
         <h2 className="model-title" data-testid={ids.modelName}>{survey.name}</h2>
         <p className="note">from {fromWords([...names.map(({ path }) => path), ...addresses])}</p>
       </header>
-      <PartsTable rows={foundRows(survey, precision, progress, importing)} aside={`suggested: ${survey.suggested}`} />
-      {survey.parts.some((part) => part.precision !== null) && (
+      <PartsTable rows={foundRows(survey, precision, progress, importing)} />
+      <WhatFits transformer={survey.parts.find(({ folder }) => folder === 'transformer')?.storedAs[precision] ?? 0} precision={precision} />
+      {!importing && survey.parts.some((part) => part.precision !== null) && (
         <section aria-label="Kept as">
           <div className="row table-head"><h2>Keep it as</h2><span className="note">{WHY[precision]}</span></div>
-          <Segmented label="Keep it as" value={precision} disabled={importing} onChange={actions.setImportPrecision}
+          <Segmented label="Keep it as" value={precision} onChange={actions.setImportPrecision}
             options={KEPT_PRECISIONS.map((each) => ({ value: each, label: `${each} · ${megabytes(survey.storedBytes[each])}${each === survey.suggested ? ' · suggested' : ''}`, testId: `precision-${each}` }))} />
         </section>
       )}

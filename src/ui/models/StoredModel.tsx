@@ -9,6 +9,8 @@ import { ids } from '../testIds';
 import { PartsTable } from './PartsTable';
 import { PictureSideChoice } from './PictureSideChoice';
 import { fromWords, modelRows } from './shown';
+import { LARGE_BYTES, WeightRoomChoice } from './WeightRoomChoice';
+import { WhatFits } from './WhatFits';
 
 export function StoredModel({ model }: { model: ModelSummary }) {
   const actions = useActions();
@@ -28,6 +30,8 @@ export function StoredModel({ model }: { model: ModelSummary }) {
       </header>
       <PartsTable rows={modelRows(model, checking, checked?.damaged ?? null)} />
       {installed && <PictureSideChoice model={model} />}
+      {model.precision && <WhatFits transformer={installed ? model.parts.find(({ folder }) => folder === 'transformer')?.storedBytes ?? 0 : 0} precision={model.precision} />}
+      {installed && model.storedBytes > LARGE_BYTES && <WeightRoomChoice />}
       {!installed && <Unfinished model={model} />}
       {checked && (checked.damaged.length === 0
         ? <p className="statement good" role="status" data-testid={ids.modelChecked}>Checked: every piece is as it was written.</p>

@@ -5,7 +5,7 @@ import { megabytes, roughly } from '../format';
 import { useStudio } from '../studio';
 import { ids } from '../testIds';
 import { percent } from './ModelList';
-import { shownOf } from './shown';
+import { secondsLeft, shownOf } from './shown';
 
 export function WorkColumn() {
   const kind = useStudio((state) => state.modelWork?.kind ?? null);
@@ -22,12 +22,9 @@ export function WorkColumn() {
 
 const Figure = ({ label, id, children }: { label: string; id?: string; children: ReactNode }) => <div className="row work-row"><dt>{label}</dt><dd className="number-text" data-testid={id}>{children}</dd></div>;
 
-/** Before this the rate of the first tensors says little. */
-const SOUND_BYTES = 16e6;
-
 function Importing() {
   const progress = useStudio((state) => state.importProgress);
-  const left = progress && progress.bytesPerSecond > 0 && progress.readBytes > Math.min(SOUND_BYTES, progress.sourceBytes / 20) ? (progress.sourceBytes - progress.readBytes) / progress.bytesPerSecond : null;
+  const left = progress && secondsLeft(progress);
   return (
     <>
       <p className="note work-words">Each tensor is read once, packed, hashed and stored. Close the tab whenever you like: the import goes on at the tensor it had reached.</p>

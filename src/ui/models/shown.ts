@@ -1,7 +1,8 @@
 /** What the Models page shows of the store: which cards there are, which one is open, and what stands in the table of its parts. */
 import type { ImportProgress, KeptPrecision, ModelPart, ModelSummary, ModelSurvey } from '../../protocol/models';
+import type { MemoryPlan } from '../../protocol/fit';
 import { FOUND } from '../../state/models';
-import { megabytes } from '../format';
+import { megabytes, roughly } from '../format';
 
 const idsOf = (survey: ModelSurvey | null): readonly string[] => (survey ? Object.values(survey.modelIds) : []);
 
@@ -38,6 +39,19 @@ function absentRows(parts: readonly { folder: string }[]): PartRow[] {
 
 const sized = ({ folder, label, detail, sourceBytes }: ModelPart) => ({ folder, label, detail, optional: false, inFile: megabytes(sourceBytes) });
 
+/** Before this the rate of the first tensors says little. */
+const SOUND_BYTES = 16e6;
+
+/** Seconds that an import still takes; null before its rate is known. */
+export function secondsLeft({ readBytes, sourceBytes, bytesPerSecond }: ImportProgress): number | null {
+  return bytesPerSecond > 0 && readBytes > Math.min(SOUND_BYTES, sourceBytes / 20) ? (sourceBytes - readBytes) / bytesPerSecond : null;
+}
+
+const paceWords = (progress: ImportProgress): string[] => {
+  const left = secondsLeft(progress);
+  return left === null ? [] : [`${megabytes(progress.bytesPerSecond)}/s`, `${roughly(left)} left`];
+};
+
 /** The parts among the files, as they would be kept; while they are imported, how far each is. */
 export function foundRows({ parts, lacking }: ModelSurvey, precision: KeptPrecision, progress: ImportProgress | null, importing: boolean): PartRow[] {
   const at = progress ? parts.findIndex(({ folder }) => folder === progress.folder) : -1;
@@ -45,7 +59,7 @@ export function foundRows({ parts, lacking }: ModelSurvey, precision: KeptPrecis
     if (!importing) return { state: 'found', tone: 'plain' };
     if (n > at) return { state: 'waiting', tone: 'plain' };
     if (n < at || progress!.done === progress!.total) return { state: '✓ stored', tone: 'good' };
-    return { state: `tensor ${progress!.done + 1} of ${progress!.total}`, tone: 'base' };
+    return { state: [`tensor ${progress!.done + 1} of ${progress!.total}`, ...paceWords(progress!)].join(' · '), tone: 'base' };
   };
   return [
     ...parts.map((part, n): PartRow => ({ ...sized(part), as: part.precision === null ? 'as it is' : precision, here: megabytes(part.storedAs[precision]), ...stateOf(n) })),
@@ -63,6 +77,16 @@ export function modelRows({ parts, kind }: ModelSummary, checking: boolean, dama
     return state === 'importing' ? { state: 'partly here', tone: 'warn' } : { state: 'not here yet', tone: 'plain' };
   };
   return [...parts.map((part): PartRow => ({ ...sized(part), as: kind === 'embedded' ? 'f16' : part.precision ?? 'as it is', here: megabytes(part.storedBytes), ...stateOf(part) })), ...absentRows(parts)];
+}
+
+/** Bytes of a plan's transformer may differ by what it leaves to work, such as the crop of the positions. */
+const NEAR = 0.05;
+
+/** Whether a transformer of so many bytes is the one that a plan was made of. */
+export function isPlanned({ weights }: MemoryPlan, bytes: number, precision: KeptPrecision): boolean {
+  const { blockBytes, endsBytes } = weights[precision];
+  const planned = endsBytes + blockBytes.reduce((total, block) => total + block, 0);
+  return Math.abs(bytes / planned - 1) < NEAR;
 }
 
 /** "a.safetensors and 2 more". */

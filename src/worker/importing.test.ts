@@ -200,6 +200,6 @@ describe('files that are something else', () => {
     expect(halves.lacking).toEqual(['text_encoder']);
     await expect(importSurveyed(db, halves, options())).rejects.toThrow(/lacks text_encoder/);
     const doubled = await surveyFiles(await sources([made.single, made.separate[1]!]));
-    expect(doubled.notes).toEqual([expect.stringContaining('The vae is there twice, in embedded.safetensors and separate/ae.safetensors')]);
+    expect(doubled.notes).toEqual([expect.stringContaining('Autoencoder: there twice, in embedded.safetensors and separate/ae.safetensors')]);
   });
 });

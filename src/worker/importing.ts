@@ -8,7 +8,7 @@ import { openCheckpoint, type ByteSource, type OpenedCheckpoint } from '../forma
 import { readJson } from '../formats/json';
 import { rowRange } from '../formats/safetensors';
 import { valueBytes } from '../formats/tensorBytes';
-import { CARRIED_KEY, CARRIED_PATHS, NEEDED, otherModel, planPart, recogniseParts, textsOf, type FoundPart, type PlannedTensor } from '../models/checkpoint';
+import { CARRIED_KEY, CARRIED_PATHS, NEEDED, PART_LABELS, otherModel, planPart, recogniseParts, textsOf, type FoundPart, type PlannedTensor } from '../models/checkpoint';
 import { Fault } from '../protocol/faults';
 import type { ImportProgress, KeptPrecision } from '../protocol/models';
 import { sha256 } from '../storage/chunks';
@@ -77,7 +77,7 @@ export async function surveyFiles(sources: readonly ByteSource[]): Promise<Surve
     lacking: NEEDED.filter((part) => !names.includes(part)),
     notes: [
       ...left.map(() => 'The T5 encoder stays behind: without its vocabulary, tokenizer_3/tokenizer.json of the model’s folder, it cannot read. Drop that as well, or go on without it.'),
-      ...doubled.map(({ part, paths }) => `The ${part} is there twice, in ${paths.join(' and ')}; the first is taken.`),
+      ...doubled.map(({ part, paths }) => `${PART_LABELS[part]}: there twice, in ${paths.join(' and ')}. The first is taken.`),
       ...(unknown.length > 0 ? [`${unknown.length} tensors belong to no network of this kind and stay behind: ${unknown.slice(0, 3).map(({ key }) => key).join(', ')}${unknown.length > 3 ? ', …' : ''}.`] : []),
     ],
     fingerprint: await sha256(new TextEncoder().encode(JSON.stringify(heads))),

@@ -16,7 +16,7 @@ const whole = (precision: 'f16' | 'int8' | 'int4') => parts.reduce((total, { sto
 
 export const survey: ModelSurvey = {
   name: 'SD3.5 Medium', modelIds: { f16: 'sd35-f16', int8: 'sd35-int8', int4: 'sd35-int4' }, parts, storedBytes: { f16: whole('f16'), int8: whole('int8'), int4: whole('int4') },
-  sourceBytes: whole('f16'), suggested: 'int8', lacking: [], notes: ['The vae is there twice, in sd3.5_medium.safetensors and ae.safetensors; the first is taken.'], freeBytes: 58e9, resumes: null,
+  sourceBytes: whole('f16'), suggested: 'int8', lacking: [], notes: ['Autoencoder: there twice, in sd3.5_medium.safetensors and ae.safetensors. The first is taken.'], freeBytes: 58e9, resumes: null,
 };
 
 /** In the middle of the second network. */

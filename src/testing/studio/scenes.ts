@@ -178,7 +178,10 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   async 'models-checked'(stage) {
     await modelsPage(stage, [models.embedded, models.imported]);
     stage.studio.getState().showModel(models.imported.modelId);
-    stage.client.answers.checkModel = () => ({ damaged: [{ label: 'Transformer', tensors: 2 }] });
+    stage.client.answers.checkModel = () => {
+      stage.client.answers.models = () => [models.embedded, { ...models.imported, installed: false, share: 0.99, parts: models.imported.parts.map((part, n) => ({ ...part, state: n === 0 ? 'importing' : 'stored' })) }];
+      return { damaged: [{ label: 'Transformer', tensors: 2 }] };
+    };
     await stage.studio.getState().checkModel(models.imported.modelId);
   },
   async 'models-fault'(stage) {

@@ -29,7 +29,7 @@ export function AddFiles() {
           <button type="button" className="button" disabled={busy} onClick={() => input.current?.click()}>Choose files</button>
           <button type="button" className="button" disabled={busy} onClick={() => folder.current?.click()}>Choose folder</button>
         </div>
-        <p className="note" role="status">{work === 'surveying' ? 'Reading what is in the files.' : files > 0 ? `${plural(files, 'file')} so far; more are added to them.` : ''}</p>
+        <p className="note" role="status">{work === 'surveying' ? 'Reading what is in the files.' : files > 0 ? `${plural(files, 'file')} so far; more are added to them.` : 'Anywhere on this page will do.'}</p>
       </div>
       <FaultNote fault={fault} />
       <AddressForm busy={busy} />

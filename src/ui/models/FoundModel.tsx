@@ -33,7 +33,6 @@ export function FoundModel({ survey }: { survey: ModelSurvey }) {
         <p className="note">from {fromWords([...names.map(({ path }) => path), ...addresses])}</p>
       </header>
       <PartsTable rows={foundRows(survey, precision, progress, importing)} />
-      <WhatFits transformer={survey.parts.find(({ folder }) => folder === 'transformer')?.storedAs[precision] ?? 0} precision={precision} />
       {!importing && survey.parts.some((part) => part.precision !== null) && (
         <section aria-label="Kept as">
           <div className="row table-head"><h2>Keep it as</h2><span className="note">{WHY[precision]}</span></div>
@@ -41,12 +40,13 @@ export function FoundModel({ survey }: { survey: ModelSurvey }) {
             options={KEPT_PRECISIONS.map((each) => ({ value: each, label: `${each} · ${megabytes(survey.storedBytes[each])}${each === survey.suggested ? ' · suggested' : ''}`, testId: `precision-${each}` }))} />
         </section>
       )}
+      <WhatFits transformer={survey.parts.find(({ folder }) => folder === 'transformer')?.storedAs[precision] ?? 0} precision={precision} />
       {survey.notes.length > 0 && <ul className="model-notes">{survey.notes.map((note) => <li key={note} className="note">{note}</li>)}</ul>}
       {!importing && resumes && !whole && <p className="statement">An import of these files was broken off. It goes on at {Math.floor(100 * resumes.share)} %.</p>}
       {!importing && whole && <p className="statement good">These files are on this device already, as {precision}.</p>}
       {survey.lacking.length > 0 && <p className="statement">It cannot draw yet: {survey.lacking.join(' and ')} {survey.lacking.length === 1 ? 'is' : 'are'} still needed. Drop {survey.lacking.length === 1 ? 'its file' : 'their files'} as well.</p>}
-      <FaultNote fault={fault} />
       <footer className="model-foot">
+        <FaultNote fault={fault} />
         {importing
           ? <button type="button" className="button" data-testid={ids.modelStop} onClick={actions.stopModelWork}>Stop import</button>
           : <button type="button" className="button" data-testid={ids.modelForget} onClick={actions.forgetModelFiles}>Put the files away</button>}

@@ -32,12 +32,12 @@ export function StoredModel({ model }: { model: ModelSummary }) {
       {installed && <PictureSideChoice model={model} />}
       {model.precision && <WhatFits transformer={installed ? model.parts.find(({ folder }) => folder === 'transformer')?.storedBytes ?? 0 : 0} precision={model.precision} />}
       {installed && model.storedBytes > LARGE_BYTES && <WeightRoomChoice />}
-      {!installed && <Unfinished model={model} />}
+      {!installed && !checked && <Unfinished model={model} />}
       {checked && (checked.damaged.length === 0
         ? <p className="statement good" role="status" data-testid={ids.modelChecked}>Checked: every piece is as it was written.</p>
         : <p className="statement" role="status" data-testid={ids.modelChecked}>Damaged: {checked.damaged.map(({ label, tensors }) => `${label} (${tensors})`).join(', ')}. Import the same files again: only what is damaged is written.</p>)}
-      <FaultNote fault={fault} />
       <footer className="model-foot">
+        <FaultNote fault={fault} />
         {kind === 'imported' && (
           <div className="buttons">
             {checking

@@ -21,7 +21,7 @@ export function WhatFits({ transformer, precision }: { transformer: number; prec
       <div className="row table-head fits-head">
         <h2>What fits on a graphics adapter of</h2>
         <Segmented small label="Memory of the adapter" value={memory} onChange={setMemory} options={ADAPTERS.map((each) => ({ value: each, label: `${each} GB` }))} />
-        <span className="note">as {precision}, one picture at a time; counted, not measured</span>
+        <span className="note">as {precision}, one picture at a time · counted, not measured</span>
       </div>
       <table className="fits">
         <thead><tr><td />{SIZES.map((size) => <th key={size} scope="col" className="end">{size} px</th>)}</tr></thead>

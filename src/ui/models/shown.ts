@@ -76,7 +76,7 @@ export function modelRows({ parts, kind }: ModelSummary, checking: boolean, dama
     if (state === 'stored') return checking ? { state: 'being checked', tone: 'base' } : damaged ? { state: '✓ checked', tone: 'good' } : { state: '✓ stored', tone: 'good' };
     return state === 'importing' ? { state: 'partly here', tone: 'warn' } : { state: 'not here yet', tone: 'plain' };
   };
-  return [...parts.map((part): PartRow => ({ ...sized(part), as: kind === 'embedded' ? 'f16' : part.precision ?? 'as it is', here: megabytes(part.storedBytes), ...stateOf(part) })), ...absentRows(parts)];
+  return [...parts.map((part): PartRow => ({ ...sized(part), as: kind === 'embedded' ? 'f16' : part.precision ?? 'as it is', here: part.storedBytes > 0 ? megabytes(part.storedBytes) : EMPTY, ...stateOf(part) })), ...absentRows(parts)];
 }
 
 /** Bytes of a plan's transformer may differ by what it leaves to work, such as the crop of the positions. */

@@ -39,7 +39,7 @@ export const ids = {
   mixPad: 'mix-pad', mixOverlap: 'mix-overlap', mixTogether: 'mix-together', mixByHand: 'mix-by-hand', mixCurve: 'mix-curve', mixStartInput: 'mix-start-input', mixCopy: 'mix-copy', mixKeep: 'mix-keep', mixEvaluations: 'mix-evaluations',
   tabModels: 'tab-models', models: 'models', modelDrop: 'model-drop', modelInput: 'model-input', modelFolder: 'model-folder', modelAddress: 'model-address', modelToken: 'model-token', modelAdd: 'model-add', modelName: 'model-name',
   modelImport: 'model-import', modelStop: 'model-stop', modelContinue: 'model-continue', modelForget: 'model-forget', modelCheck: 'model-check', modelDelete: 'model-delete', modelUse: 'model-use', modelChecked: 'model-checked',
-  modelFits: 'model-fits', modelRead: 'model-read', modelStored: 'model-stored', modelRate: 'model-rate', modelLeft: 'model-left',
+  modelSide: 'model-side', modelFits: 'model-fits', modelRead: 'model-read', modelStored: 'model-stored', modelRate: 'model-rate', modelLeft: 'model-left',
   baseStatus: 'base-status', compute: 'compute', loadingBar: 'loading-bar', fault: 'fault', restarting: 'restarting',
   resumeBanner: 'resume-banner', resumeContinue: 'resume-continue', resumeDiscard: 'resume-discard', resumeTakeOver: 'resume-take-over', runElsewhere: 'run-elsewhere', confirmDiscard: 'confirm-discard', goOn: 'go-on', learnMore: 'learn-more', moreSteps: 'more-steps', updatePrompt: 'update-prompt',
   hud: 'hud', hudTop: 'hud-top',

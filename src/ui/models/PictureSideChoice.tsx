@@ -3,9 +3,7 @@ import { PICTURE_SIDES, type ModelSummary } from '../../protocol/models';
 import { Segmented } from '../parts/Segmented';
 import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';
-
-/** Smaller models know one size. */
-const LARGE_BYTES = 400e6;
+import { LARGE_BYTES } from './WeightRoomChoice';
 
 export function PictureSideChoice({ model: { modelId, pictureSide, storedBytes } }: { model: ModelSummary }) {
   const { setPictureSide } = useActions();

@@ -3,7 +3,7 @@ import { WEIGHT_ROOMS } from '../../state/models';
 import { Segmented } from '../parts/Segmented';
 import { useActions, useStudio } from '../studio';
 
-/** Smaller models lie on the device as a whole. */
+/** Smaller models lie on the device as a whole, and know one size of pictures. */
 export const LARGE_BYTES = 400e6;
 
 const nameOf = (room: number | null) => (room === null ? 'all of them' : `${room} GB`);

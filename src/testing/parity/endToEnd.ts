@@ -16,7 +16,7 @@ import { safetensorsFile } from '../files';
 import { anyMmdit, type FixtureConfig } from './mmdit';
 import { idsOf, pictureOf, values, valuesNchw, worst, type Row } from './rows';
 import type { VaeConfig } from './vae';
-import { GAIN, type Weighing } from './weighing';
+import { GAIN, type Passed, type Weighing } from './weighing';
 
 const ENCODED = 2e-4;
 /** Eight guided steps. */
@@ -56,9 +56,9 @@ export async function endToEndRows(dir: string, configs: EndToEndConfigs, by: We
     if (!io.has(`${mode}.latent`)) continue;
     const tower = sd3Tower({ clip, t5: mode === 'with_t5' ? t5 : null, contextWidth, zeroTokens: mode === 'without_t5' ? tokens.t5[0]!.length : 0 });
     const { context, pooled } = await tower.encode(tokens);
-    const encoded = async (what: string, found: Float32Array, key: string) => rows.push(by.row(`e2e ${mode} ${what}`, found, await io.read(key), { error: worst, tolerance: ENCODED }, spoken));
-    if (io.has(`${mode}.prompt_embeds`)) await encoded('text tokens', await values(context), `${mode}.prompt_embeds`);
-    await encoded('pooled', await values(pooled), 'pooled');
+    const encoded = async (what: string, found: Float32Array, key: string, passed: Passed) => rows.push(by.row(`e2e ${mode} ${what}`, found, await io.read(key), { error: worst, tolerance: ENCODED }, passed));
+    if (io.has(`${mode}.prompt_embeds`)) await encoded('text tokens', await values(context), `${mode}.prompt_embeds`, { blocks: t5.layers.length, gain: GAIN.t5 });
+    await encoded('pooled', await values(pooled), 'pooled', spoken);
     const prompt = (row: number): EncodedPrompts => ({ context: tf.slice(context, row, 1), pooled: tf.slice(pooled, row, 1), at: [-1] });
     const [positive, negative] = [untouched(prompt(0)), untouched(prompt(1))];
     const final = await sampleAll({ base, field: guidedField(base, negative, [{ positive, negative, weight: 1 }]), seeds: [], noise, steps, guidance });

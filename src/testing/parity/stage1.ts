@@ -46,8 +46,9 @@ const taught = (encoders: Record<Encoder, ClipText>, ids: Record<Encoder, number
 /** The gradient of one encoder's fixture loss with respect to an added row. */
 export async function conceptGradientRows(dir: string, name: Encoder, config: unknown): Promise<Row[]> {
   const io = await safetensorsFile(join(dir, 'clip.io.safetensors'));
-  const model = await loadClipText(await safetensorsFile(join(dir, `${name}.safetensors`)), config);
   const at = (key: string) => `${name}.concept.${key}`;
+  if (!io.has(at('ids'))) return [];
+  const model = await loadClipText(await safetensorsFile(join(dir, `${name}.safetensors`)), config);
   const ids = await idsOf(io, at('ids'));
   const [added, wantedHidden, wantedPooled] = [await tensorOf<tf.Tensor2D>(io, at('row')), await tensorOf<tf.Tensor3D>(io, at('target_hidden')), await tensorOf<tf.Tensor2D>(io, at('target_pooled'))];
   const rows: Row[] = [];

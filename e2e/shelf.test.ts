@@ -1,5 +1,6 @@
 /** A concept is kept, renamed, exported, deleted and imported, and draws the same picture; a saved picture brings its parameters back. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { readZip } from '../src/formats/zip';
 import { violations } from './axe';
 import { dropOnPage, exportFirst, readTensors, saved, type SavedFile } from './files';
 import { at, baseReady, full, ids, loadSample, openStage, slide, twin, untilPhase, type Stage } from './studio';
@@ -43,6 +44,14 @@ it('keeps and renames a concept', async () => {
   await at(page, ids.learn).click();
   await untilPhase(page, ['finished']);
   await full(page, ids.twinConcept);
+  await at(page, ids.handOver).click();
+  await page.waitForSelector(`[data-testid=${ids.handOverSave}]:not([disabled])`);
+  expect(await violations(page)).toEqual([]);
+  const archive = await saved(page, () => at(page, ids.handOverSave).click());
+  expect(archive.name).toMatch(/-to-train\.zip$/);
+  const names = [...readZip(archive.buffer, archive.name).keys()].map((name) => name.replace(/^[^/]+\//, ''));
+  expect(names).toEqual(expect.arrayContaining(['recipe.json', 'pictures/01.png', 'pictures/metadata.jsonl', 'diffusers/train.sh', 'purecc/stage1/concept.csv', 'purecc/stage2/concept.csv', 'purecc/train.sh']));
+  await page.keyboard.press('Escape');
   await at(page, ids.keep).click();
   await at(page, ids.tabShelf).click();
   await at(page, 'concept-rename-0').fill('Party cake');

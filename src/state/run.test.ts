@@ -44,6 +44,15 @@ describe('the run', () => {
   });
 });
 
+it('hands a run over as an archive, or says why not, beside what else goes on', async () => {
+  const archive = { file: new Blob(['PK']), fileName: 'dog-to-train.zip' };
+  const client = fakeClient({ handOver: ({ runId }: { runId: string }) => { if (runId !== 'run-1') throw new Fault('run-missing', 'It is gone.'); return archive; } });
+  const { now } = studioOver(client);
+  expect(await now().handOver('run-1')).toEqual(archive);
+  expect(await now().handOver('run-2')).toMatchObject({ code: 'run-missing', message: 'It is gone.' });
+  expect(now().runFault).toBeNull();
+});
+
 describe('what a button says', () => {
   it('is that it pauses, from the press until the step that is being made is done', async () => {
     const client = fakeClient();

@@ -1,5 +1,5 @@
 /** One training run as the page sees it: where it stands, its figures, and the ways to hold, end or take it up again. */
-import { Fault, type FaultData } from '../protocol/faults';
+import { Fault, serializeFault, type FaultData } from '../protocol/faults';
 import type { Events, ResultOf } from '../protocol/messages';
 import type { RunInfo, StepMetrics } from '../protocol/run';
 import { metaOf, stageIdAfter, totalSteps, wordsOf } from '../protocol/recipe';
@@ -34,6 +34,8 @@ export interface RunSlice {
   /** Goes on with a run that was stopped, or by `more` steps with one that has made all of its own. */
   goOn(more?: number): Promise<void>;
   discardRun(): Promise<void>;
+  /** The run as an archive for trainers of elsewhere, or why there is none. */
+  handOver(runId: string): Promise<ResultOf<'handOver'> | FaultData>;
   /** Takes a run up here that another tab has. */
   takeBack(): Promise<void>;
   /** Puts the present concept away and starts with empty hands. A run that was not kept waits as the unfinished one. */
@@ -216,6 +218,8 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
         if (opened) await get().restoreDataSet();
       });
     },
+
+    handOver: (runId) => env.client.request('handOver', { runId }).catch((error: unknown) => serializeFault(error)),
 
     clearConcept() {
       if (get().drawing) get().cancelDraw();

@@ -31,6 +31,7 @@ export const ids = {
   progress: 'progress', stepText: 'step-text', timeLeft: 'time-left', pause: 'pause', resume: 'resume', stop: 'stop', step: 'step', phase: 'phase',
   measure: 'measure', cancelMeasure: 'cancel-measure', verdict: 'verdict', elsewhere: 'elsewhere', saveSheet: 'save-sheet', saveReport: 'save-report', likeness: 'likeness', drift: 'drift', chartLoss: 'chart-loss', chartLambda: 'chart-lambda', chartSigma: 'chart-sigma',
   chartsByStep: 'charts-by-step', chartsBySigma: 'charts-by-sigma', recipe: 'recipe',
+  handOver: 'hand-over', handOverDialog: 'hand-over-dialog', handOverSave: 'hand-over-save',
   keep: 'keep', conceptName: 'concept-name', newConcept: 'new-concept',
   tabLearn: 'tab-learn', tabShelf: 'tab-shelf', shelf: 'shelf', confirmDelete: 'confirm-delete',
   exportDialog: 'export-dialog', exportRows: 'export-rows', exportCaptions: 'export-captions', exportSave: 'export-save', exportStates: 'export-states',

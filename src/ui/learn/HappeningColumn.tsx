@@ -6,6 +6,7 @@ import { useNarrow } from '../narrow';
 import { useStudio } from '../studio';
 import { ids } from '../testIds';
 import { Charts } from './Charts';
+import { HandOver } from './HandOver';
 import { HowItGoes, ThisDevice } from './HowItGoes';
 import { KeepButton } from './KeepButton';
 import { OpenedConcept } from './OpenedConcept';
@@ -22,7 +23,7 @@ export function HappeningColumn() {
   return (
     <section className="column happening" aria-label="What is happening">
       <div className="column-scroll">
-        {run && <><Progress run={run} /><WhatChanged /><Charts /></>}
+        {run && <><Progress run={run} /><WhatChanged /><Charts /><HandOver run={run} /></>}
         {!run && opened && <><OpenedConcept concept={opened} /><WhatChanged /></>}
         {!run && !opened && <HowItGoes />}
         {!run && <ThisDevice />}

@@ -9,12 +9,13 @@ import { count, readConfig } from '../models/config';
 import { disposeMmdit, loadMmdit, type Mmdit } from '../models/mmdit';
 import type { TextTower } from '../models/text';
 import { makeTokenizer, type Tokenizer } from '../models/tokenizer';
+import type { T5Tokenizer } from '../models/tokenizer/t5';
 import { loadAutoencoder, type Autoencoder } from '../models/vae';
 import type { BaseFiles } from '../models/weightSource';
 import { Part, type Lease } from './parts';
 import { PromptCache } from './promptCache';
 import { makeSizes, type Sizes } from './sizes';
-import { loadTextTower } from './textTower';
+import { loadT5Tokenizer, loadTextTower, textTokens } from './textTower';
 
 /** Prompts as the transformer reads them. at[i]: position of [V] in the text stream of row i, −1 where there is none. */
 export interface EncodedPrompts {
@@ -43,6 +44,8 @@ export interface Base extends Sizes {
   id: string;
   parts: BaseParts;
   tokenizer: Tokenizer;
+  /** Null: this base has no T5. */
+  t5Tokenizer: T5Tokenizer | null;
   /** Of encodeFieldWords. */
   prompts: PromptCache;
   /** Flow shift of the scheduler: 1 on the embedded base, 3 on SD3.5. */
@@ -69,10 +72,11 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
     new Part(async () => load(await files.weights(folder), await files.json(`${folder}/config.json`)), free, partsStay);
 
   const tokenizer = makeTokenizer({ merges: await files.text('tokenizer/merges.txt'), maxLength: (await read('text_encoder/config.json', textConfig)).max_position_embeddings });
+  const t5Tokenizer = await loadT5Tokenizer(files);
   const { sample_size: side, patch_size: patch, in_channels: channels, pos_embed_max_size: mostPatches } = await read('transformer/config.json', transformerConfig);
   const { shift } = await read('scheduler/scheduler_config.json', schedulerConfig);
   const parts: BaseParts = {
-    text: new Part(() => loadTextTower(files), (tower) => tower.dispose(), partsStay),
+    text: new Part(() => loadTextTower(files, streamBytes), (tower) => tower.dispose(), partsStay),
     vision: (await files.has('image_encoder')) ? part('image_encoder', loadClipVision, disposeClipVision) : null,
     autoencoder: part('vae', loadAutoencoder, (autoencoder) => autoencoder.dispose()),
     transformer: part('transformer', (source, config) => loadMmdit(source, config, { ...(streamBytes !== undefined && { streamBytes }) }), disposeMmdit),
@@ -80,9 +84,9 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
   try {
     if (partsStay) for (const each of Object.values(parts) as (Part<unknown> | null)[]) await each?.use(() => undefined);
     const downscale = await parts.autoencoder.use((autoencoder) => autoencoder.downscale);
-    const empty = await parts.text.use((tower) => tower.encode({ clip: [tokenizer.encode('')] }));
+    const empty = await parts.text.use((tower) => tower.encode(textTokens({ tokenizer, t5Tokenizer }, [''])));
     return {
-      id, parts, tokenizer, prompts: new PromptCache(), shift,
+      id, parts, tokenizer, t5Tokenizer, prompts: new PromptCache(), shift,
       ...makeSizes({ own: { height: side * downscale, width: side * downscale }, downscale, channels, patch, mostPatches }),
       null: { context: empty.context, pooled: empty.pooled, at: [-1] },
     };

@@ -9,12 +9,13 @@ import { CONCEPT_MARK, STYLE_READING, deriveCaptions, type Spoken } from '../pro
 import { Fault } from '../protocol/faults';
 import type { Base, EncodedPrompts } from './base';
 import { readWeights, weighted } from './promptWeights';
+import { textTokens } from './textTower';
 
 /** What the encoders read where the concept stands: its trigger word, else the class word, else STYLE_READING. */
 export const spokenWord = ({ trigger = '', classWord = '' }: Spoken): string => trigger.trim() || classWord.trim() || STYLE_READING;
 
 /** Encodes prompts, one row each, weighted words (promptWeights.ts) included. `read` is what stands for [V], `named` what stands for further concepts, by the name that stands as [name] (spokenWord). Fault `prompt-invalid` when [V] lies beyond what the encoder reads. Awaits `between` after each layer. The caller disposes. */
-export async function encodePrompts(base: Pick<Base, 'parts' | 'tokenizer' | 'null'>, given: readonly string[], read: string, named: Readonly<Record<string, string>> = {}, between: Between = async () => {}): Promise<EncodedPrompts> {
+export async function encodePrompts(base: Pick<Base, 'parts' | 'tokenizer' | 't5Tokenizer' | 'null'>, given: readonly string[], read: string, named: Readonly<Record<string, string>> = {}, between: Between = async () => {}): Promise<EncodedPrompts> {
   const { tokenizer } = base;
   const [prompts, spans] = [given.map((prompt) => readWeights(prompt).text), given.map((prompt) => readWeights(prompt).spans)];
   const readings = Object.entries({ [CONCEPT_MARK]: read, ...Object.fromEntries(Object.entries(named).map(([name, word]) => [`[${name}]`, word])) });
@@ -32,7 +33,7 @@ export async function encodePrompts(base: Pick<Base, 'parts' | 'tokenizer' | 'nu
   };
   const places = (mark: string) => prompts.map((prompt) => placeOf(prompt, mark));
   const [at, others] = [places(CONCEPT_MARK), Object.fromEntries(Object.keys(named).map((name) => [name, places(`[${name}]`)]))];
-  const encoded = await base.parts.text.use((tower) => tower.encode({ clip: prompts.map((prompt) => tokenizer.encode(spoken(prompt))) }, between));
+  const encoded = await base.parts.text.use((tower) => tower.encode(textTokens(base, prompts.map(spoken)), between));
   const tokensBefore = (prompt: string, length: number) => tokenizer.encodeBare(spoken(prompt.slice(0, length))).length - 1;
   const weights = prompts.map((prompt, i) => {
     const row = Array<number>(encoded.context.shape[1]).fill(1);

@@ -10,11 +10,12 @@ import { disposeBase, flowing, loadBase, type BaseOptions } from '../pipeline/ba
 import { disposePrompts, encodePrompts } from '../pipeline/prompts';
 import { guidedField, untouched } from '../pipeline/sampling/fields';
 import { sampleAll } from '../pipeline/sampling/sample';
-import { ZERO_TOKENS } from '../pipeline/textTower';
+import { T5_TOKENS } from '../pipeline/textTower';
 import { openDatabase, type Database } from '../storage/db';
 import { openModel } from '../storage/modelStore';
 import { useBackend } from '../testing/backend';
-import { writeCheckpoint } from '../testing/fakeCheckpoint/container';
+import { normal } from '../pipeline/random';
+import { writeCheckpoint, type TensorBytes } from '../testing/fakeCheckpoint/container';
 import { FAKE_MODELS, randomTensors } from '../testing/fakeCheckpoint/random';
 import { importSurveyed, surveyFiles } from './importing';
 
@@ -22,6 +23,19 @@ const SIZE = { height: 64, width: 96 };
 let dir: string;
 let db: Database;
 let modelId: string;
+let withT5: string;
+
+/** A T5 of two layers over the words of its fixture, as wide as the narrow transformer reads. */
+function tinyT5(width: number, vocabulary: number): TensorBytes[] {
+  const [heads, head, wide] = [2, 8, 40];
+  const shapes: Record<string, number[]> = { 'shared.weight': [vocabulary, width], 'encoder.final_layer_norm.weight': [width], 'encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight': [32, heads] };
+  for (const i of [0, 1]) {
+    const at = `encoder.block.${i}.layer.`;
+    for (const name of ['q', 'k', 'v']) shapes[`${at}0.SelfAttention.${name}.weight`] = [heads * head, width];
+    Object.assign(shapes, { [`${at}0.SelfAttention.o.weight`]: [width, heads * head], [`${at}0.layer_norm.weight`]: [width], [`${at}1.layer_norm.weight`]: [width], [`${at}1.DenseReluDense.wi_0.weight`]: [wide, width], [`${at}1.DenseReluDense.wi_1.weight`]: [wide, width], [`${at}1.DenseReluDense.wo.weight`]: [width, wide] });
+  }
+  return Object.entries(shapes).map(([key, shape], step) => ({ key, shape, dtype: 'F32' as const, pieces: () => [new Uint8Array(normal([shape.reduce((a, b) => a * b, 1)], { seed: 4, purpose: 'test', step }).map((value) => 0.3 * value).buffer)] }));
+}
 
 beforeAll(async () => {
   await useBackend('wasm');
@@ -36,15 +50,28 @@ beforeAll(async () => {
   expect(surveyed.lacking).toEqual([]);
   expect(surveyed.notes).toEqual([]);
   expect(surveyed.parts.map(({ part }) => part.part).sort()).toEqual(['text_encoder', 'text_encoder_2', 'transformer', 'vae']);
-  ({ modelId } = await importSurveyed(db, surveyed, { name: 'narrow', precision: 'int8', clipMerges: () => readFile('public/clip/merges.txt', 'utf8') }));
+  const options = { name: 'narrow', precision: 'int8', clipMerges: () => readFile('public/clip/merges.txt', 'utf8') } as const;
+  ({ modelId } = await importSurveyed(db, surveyed, options));
+
+  const contextWidth = surveyed.parts[0]!.tensors.find(({ name }) => name === 'context_embedder.weight')!.shape[1]!;
+  const words = JSON.parse(await readFile('fixtures/t5/tokenizer.json', 'utf8')) as { model: { vocab: unknown[] }; added_tokens: unknown[] };
+  const t5 = join(dir, 't5xxl.safetensors');
+  await writeCheckpoint(t5, tinyT5(contextWidth, words.model.vocab.length + words.added_tokens.length));
+  const blob = async (path: string) => blobBytes(new Blob([new Uint8Array(await readFile(path))]), path === 'fixtures/t5/tokenizer.json' ? 'sd3/tokenizer_3/tokenizer.json' : basename(path));
+  const without = await surveyFiles(await Promise.all([...paths, t5].map(blob)));
+  expect(without.parts.map(({ part }) => part.part)).not.toContain('text_encoder_3');
+  expect(without.notes).toEqual([expect.stringContaining('T5 encoder stays behind')]);
+  const whole = await surveyFiles(await Promise.all([...paths, t5, 'fixtures/t5/tokenizer.json'].map(blob)));
+  expect([whole.notes, whole.parts.length]).toEqual([[], 5]);
+  withT5 = (await importSurveyed(db, whole, options)).modelId;
 }, 120_000);
 afterAll(async () => {
   db.close();
   await rm(dir, { recursive: true, force: true });
 });
 
-async function draw(options: BaseOptions): Promise<{ pixels: Float32Array; most: number; context: readonly number[] }> {
-  const base = await loadBase('narrow', await openModel(db, modelId), options);
+async function draw(options: BaseOptions, model = modelId): Promise<{ pixels: Float32Array; most: number; context: readonly number[] }> {
+  const base = await loadBase('narrow', await openModel(db, model), options);
   const [words, negative] = [await encodePrompts(base, ['a red dog on a beach'], ''), await encodePrompts(base, [''], '')];
   let most = 0;
   const latent = await flowing(base, (flow) => sampleAll({
@@ -67,11 +94,20 @@ describe('Stable Diffusion 3.5 Medium’s own layout', () => {
   it('draws the same whether its networks stay or come by phase, its blocks stay or are streamed', async () => {
     const before = tf.memory().numTensors;
     const staying = await draw({});
-    expect(staying.context).toEqual([1, 77 + ZERO_TOKENS, expect.any(Number)]);
+    expect(staying.context).toEqual([1, 77 + T5_TOKENS, expect.any(Number)]);
     expect(staying.pixels.every(Number.isFinite)).toBe(true);
     expect(new Set(staying.pixels).size).toBeGreaterThan(100);
     const streamed = await draw({ partsStay: false, streamBytes: 0 });
     expect([staying.most, streamed.most]).toEqual([24, 1]);
+    expect(streamed.pixels).toEqual(staying.pixels);
+    expect(tf.memory().numTensors).toBe(before);
+  }, 120_000);
+
+  it('reads with T5 where its files and its words are there, in place or streamed', async () => {
+    const before = tf.memory().numTensors;
+    const [plain, staying, streamed] = [await draw({}), await draw({}, withT5), await draw({ partsStay: false, streamBytes: 0 }, withT5)];
+    expect(staying.context).toEqual(plain.context);
+    expect(staying.pixels).not.toEqual(plain.pixels);
     expect(streamed.pixels).toEqual(staying.pixels);
     expect(tf.memory().numTensors).toBe(before);
   }, 120_000);

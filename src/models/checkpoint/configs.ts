@@ -52,6 +52,7 @@ export async function textsOf(parts: readonly FoundPart[], given: Readonly<Recor
     vocabularies.push(vocabulary);
     fill(`${name}/config.json`, config);
   }
+  if (byName.has('text_encoder_3')) fill('text_encoder_3/config.json', {});
   if (texts['tokenizer/merges.txt'] === undefined && vocabularies.length > 0) {
     if (vocabularies.some((size) => size !== CLIP_VOCABULARY)) throw new Fault('base-mismatch', `The text encoder has ${vocabularies.find((size) => size !== CLIP_VOCABULARY)} tokens, CLIP’s vocabulary ${CLIP_VOCABULARY}: the words are not known.`, 'Drop the model’s tokenizer/merges.txt along with its files, or its whole folder.', { subject: 'tokenizer/merges.txt' });
     texts['tokenizer/merges.txt'] = await clipMerges();

@@ -12,7 +12,7 @@ import { WeightReader, type LayerMaker } from '../weights';
 import type { WeightSource } from '../weightSource';
 import { originalKey, ORIGINAL_PREFIX } from './keys';
 import { blockLayers, unpackedAtWork } from './residency';
-import { layersAway, streamedBlocks, type Fetchers } from './streaming';
+import { layersAway, streamedBlocks, type Fetchers } from '../streaming';
 import type { AttentionWeights, BlockWeights, Mmdit, MmditConfig, StreamWeights } from './types';
 
 /** Sinusoids of the timestep embedding; the same in every SD3 model. */
@@ -161,7 +161,7 @@ export async function loadMmdit(source: WeightSource, config?: unknown, options:
   const fetchers: Fetchers = new Map();
   const make = options.streamBytes === undefined ? options.blockLayer : layersAway(fetchers);
   for (let i = 0; i < c.depth; i++) model.blocks.push(await block(reader, c, i, make));
-  if (options.streamBytes !== undefined) model.residency = streamedBlocks(model.blocks, fetchers, options.streamBytes);
+  if (options.streamBytes !== undefined) model.residency = streamedBlocks(model.blocks.map(blockLayers), fetchers, options.streamBytes);
   else if (model.blocks.some((w) => blockLayers(w).some(({ packed }) => packed?.place === 'memory'))) model.residency = unpackedAtWork(model.blocks);
   reader.finish(prefix);
   return model;

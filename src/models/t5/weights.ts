@@ -6,6 +6,7 @@ import { Fault } from '../../protocol/faults';
 import { count, readConfig } from '../config';
 import type { Residency } from '../mmdit/types';
 import { disposeTokenTable, openTokenTable, type TokenTable } from '../tokenTable';
+import { layersAway, streamedBlocks, type Fetchers } from '../streaming';
 import { WeightReader, type LayerMaker } from '../weights';
 import type { WeightSource } from '../weightSource';
 
@@ -37,6 +38,8 @@ export interface T5Options {
   prefix?: string;
   /** Makes the layers' linear weights; float32 by default. */
   layer?: LayerMaker;
+  /** Room for the layers' weights, which must be stored packed: they are fetched while the encoder runs, and as many stay as it holds. */
+  streamBytes?: number;
   /** Of the config, for messages. */
   path?: string;
 }
@@ -56,7 +59,7 @@ async function readLayer(reader: WeightReader, at: string, width: number, make?:
 }
 
 /** Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`, `base-mismatch`. */
-export async function loadT5(source: WeightSource, config?: unknown, { prefix = '', layer, path = 'text_encoder_3/config.json' }: T5Options = {}): Promise<T5Encoder> {
+export async function loadT5(source: WeightSource, config?: unknown, { prefix = '', layer, streamBytes, path = 'text_encoder_3/config.json' }: T5Options = {}): Promise<T5Encoder> {
   const reader = new WeightReader(source, (name) => ({ key: prefix + name }));
   const declared = readConfig(config, t5Config, path);
   const embedding = reader.has('shared.weight') ? 'shared.weight' : 'encoder.embed_tokens.weight'; // some files hold it twice
@@ -69,13 +72,15 @@ export async function loadT5(source: WeightSource, config?: unknown, { prefix = 
     throw new Fault('base-mismatch', `The T5 encoder's weights have ${heads} heads over ${inner} numbers; its config says ${declared.num_heads ?? heads}.`, 'Use the config that belongs to the weights.', { subject: path });
   }
   const layers: T5Layer[] = [];
-  while (reader.has(`encoder.block.${layers.length}.layer.0.SelfAttention.q.weight`)) layers.push(await readLayer(reader, `encoder.block.${layers.length}.layer.`, width, layer));
+  const fetchers: Fetchers = new Map();
+  const make = streamBytes === undefined ? layer : layersAway(fetchers);
+  while (reader.has(`encoder.block.${layers.length}.layer.0.SelfAttention.q.weight`)) layers.push(await readLayer(reader, `encoder.block.${layers.length}.layer.`, width, make));
   const model: T5Encoder = {
     width, heads, epsilon: declared.layer_norm_epsilon, mostDistance: declared.relative_attention_max_distance, tokens,
     positions: await reader.table(bias, [buckets, heads]),
     layers,
     finalNorm: await reader.vector('encoder.final_layer_norm.weight', width),
-    residency: null,
+    residency: streamBytes === undefined ? null : streamedBlocks(layers.map(t5Linears), fetchers, streamBytes),
   };
   reader.accept('encoder.embed_tokens.weight');
   reader.finish(prefix);
@@ -85,7 +90,8 @@ export async function loadT5(source: WeightSource, config?: unknown, { prefix = 
 /** Linear layers of one layer. */
 export const t5Linears = ({ q, k, v: values, out, gate, up, down }: T5Layer): FrozenLinear[] => [q, k, values, out, gate, up, down];
 
-export function disposeT5({ tokens, positions, layers, finalNorm }: T5Encoder): void {
+export function disposeT5({ tokens, positions, layers, finalNorm, residency }: T5Encoder): void {
+  residency?.dispose?.();
   disposeTokenTable(tokens);
   positions.dispose();
   finalNorm.dispose();

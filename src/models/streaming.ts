@@ -1,15 +1,15 @@
 /**
- * Blocks whose weights are fetched while the model runs: a set that stays, as large as the room allows, and places through which the
+ * Blocks, of the transformer or of a large text encoder, whose weights are fetched while the model runs: a set that stays, as large as the room allows, and places through which the
  * others pass. While one block computes the next is fetched, in whichever direction the pass goes. A block that was left stays in
  * its place until the place is needed, so that the turn from forward to backward fetches nothing.
  */
-import { evictLinear, frozenAway, placeLinear, residentLinear, withdrawLinear, type FrozenLinear } from '../../engine/ops';
-import { invariant } from '../../engine/invariant';
-import type { PackedValues } from '../../formats/packing';
-import { Fault } from '../../protocol/faults';
-import type { LayerMaker } from '../weights';
-import { blockLayers, countedHolders } from './residency';
-import type { BlockWeights, Residency } from './types';
+import { evictLinear, frozenAway, placeLinear, residentLinear, withdrawLinear, type FrozenLinear } from '../engine/ops';
+import { invariant } from '../engine/invariant';
+import type { PackedValues } from '../formats/packing';
+import { Fault } from '../protocol/faults';
+import type { LayerMaker } from './weights';
+import { countedHolders } from './mmdit/residency';
+import type { Residency } from './mmdit/types';
 
 /** Fetches a layer's packed weights. */
 export type Fetchers = Map<FrozenLinear, () => Promise<PackedValues>>;
@@ -22,7 +22,7 @@ export const layersAway = (fetchers: Fetchers): LayerMaker => (inFeatures, outFe
   return layer;
 };
 
-const bytesOf = (block: BlockWeights): number => blockLayers(block).reduce((total, { sizeBytes }) => total + sizeBytes, 0);
+const bytesOf = (layers: readonly FrozenLinear[]): number => layers.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
 
 export interface StreamPlan {
   /** Blocks 0…staying−1 stay once they have been fetched. */
@@ -48,7 +48,8 @@ export function planStream(blockBytes: readonly number[], roomBytes: number): St
 /** A block's way: away, being fetched, there. */
 interface Place { fetching: Promise<void> | null; there: boolean; held: boolean }
 
-export function streamedBlocks(blocks: readonly BlockWeights[], fetchers: Fetchers, roomBytes: number): Residency & { plan: StreamPlan; /** Blocks fetched so far. */ fetched(): number } {
+/** blocks: the linear layers of each, in the order of a pass. */
+export function streamedBlocks(blocks: readonly (readonly FrozenLinear[])[], fetchers: Fetchers, roomBytes: number): Residency & { plan: StreamPlan; /** Blocks fetched so far. */ fetched(): number } {
   const plan = planStream(blocks.map(bytesOf), roomBytes);
   const states: Place[] = blocks.map(() => ({ fetching: null, there: false, held: false }));
   /** Blocks that pass through, the one left longest ago first. */
@@ -64,7 +65,7 @@ export function streamedBlocks(blocks: readonly BlockWeights[], fetchers: Fetche
   };
 
   const withdraw = (index: number) => {
-    blockLayers(blocks[index]!).forEach(withdrawLinear);
+    blocks[index]!.forEach(withdrawLinear);
     states[index]!.there = false;
     passing = passing.filter((other) => other !== index);
   };
@@ -81,7 +82,7 @@ export function streamedBlocks(blocks: readonly BlockWeights[], fetchers: Fetche
 
   async function fetch(index: number): Promise<void> {
     fetched++;
-    const layers = blockLayers(blocks[index]!);
+    const layers = blocks[index]!;
     const placed: FrozenLinear[] = [];
     try {
       for (const layer of layers) {
@@ -124,7 +125,7 @@ export function streamedBlocks(blocks: readonly BlockWeights[], fetchers: Fetche
       await begin(index);
     }
     lookAhead(index);
-    blockLayers(blocks[index]!).forEach(residentLinear);
+    blocks[index]!.forEach(residentLinear);
   }
 
   const counted = countedHolders({
@@ -138,11 +139,11 @@ export function streamedBlocks(blocks: readonly BlockWeights[], fetchers: Fetche
       if (!state.there) return arrive(index);
       if (index >= plan.staying) passing = [...passing.filter((other) => other !== index), index];
       lookAhead(index);
-      blockLayers(blocks[index]!).forEach(residentLinear);
+      blocks[index]!.forEach(residentLinear);
     },
     leave(index) {
       states[index]!.held = false;
-      blockLayers(blocks[index]!).forEach(evictLinear);
+      blocks[index]!.forEach(evictLinear);
       wake();
     },
   });

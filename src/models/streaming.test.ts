@@ -1,12 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import * as tf from '../../engine/tf';
-import { pack, type PackedLayer, type Packing } from '../../formats/packing';
-import { expectNoLeak, useBackend } from '../../testing/backend';
-import { noise } from '../../testing/kernels/suite';
-import { tinySource, tinyWords } from '../../testing/tiny';
-import { packedLayer } from '../weights';
-import type { WeightSource } from '../weightSource';
-import { blockLayers, disposeMmdit, loadMmdit, loraSites, velocityAsync, velocityVjpAsync, type Adapter, type Mmdit, type MmditInput } from './index';
+import * as tf from '../engine/tf';
+import { pack, type PackedLayer, type Packing } from '../formats/packing';
+import { expectNoLeak, useBackend } from '../testing/backend';
+import { noise } from '../testing/kernels/suite';
+import { tinySource, tinyWords } from '../testing/tiny';
+import { packedLayer } from './weights';
+import type { WeightSource } from './weightSource';
+import { blockLayers, disposeMmdit, loadMmdit, loraSites, velocityAsync, velocityVjpAsync, type Adapter, type Mmdit, type MmditInput } from './mmdit';
 import { planStream } from './streaming';
 
 const int8: Packing = { precision: 'int8' };

@@ -1,0 +1,91 @@
+/** A model of one's own: chosen as a folder, imported, used, and drawn with after the page has begun anew; then the way back. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { embeddedCheckpoints } from '../src/testing/fakeCheckpoint/embedded';
+import { violations } from './axe';
+import { dropOnPage } from './files';
+import { at, baseReady, full, ids, loadSample, openStage, twin, type Stage } from './studio';
+import { closePrivate, visitWith } from './watch';
+
+let stage: Stage;
+let dir: string;
+let made: Awaited<ReturnType<typeof embeddedCheckpoints>>;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'lamina-e2e-models-'));
+  made = await embeddedCheckpoints('public/base', dir);
+  stage = await openStage();
+});
+afterAll(async () => {
+  await closePrivate(stage);
+  await rm(dir, { recursive: true, force: true });
+});
+
+/** Draws what the page asks for; the hash of the base's picture. */
+async function draw(): Promise<number> {
+  const { page } = stage;
+  await at(page, ids.cancelDraw).or(at(page, ids.draw)).waitFor();
+  if (await at(page, ids.cancelDraw).isVisible()) await at(page, ids.cancelDraw).click();
+  await at(page, ids.draw).click();
+  await at(page, ids.cancelDraw).waitFor({ state: 'detached' });
+  await full(page, ids.twinBase);
+  return (await twin(page, ids.twinBase))!.hash;
+}
+
+const name = () => at(stage.page, ids.modelName).textContent();
+
+it('draws with an imported model, after a reload, what the same weights draw as the embedded base', async () => {
+  const { page } = stage;
+  await visitWith(stage, {}, { prompt: 'a dog on a beach', seed: 5, steps: 8 });
+  await baseReady(page);
+  await loadSample(page, 'guide-dog');
+  const drawn = await draw();
+
+  await at(page, ids.tabModels).click();
+  expect(await name()).toBe('Embedded base');
+  await at(page, 'model-part-transformer').waitFor();
+  await at(page, ids.modelFolder).setInputFiles(made.folder);
+  await at(page, ids.modelImport).waitFor();
+  expect(await name()).toBe(basename(made.folder));
+  expect(await at(page, ids.modelInput).getAttribute('multiple')).not.toBeNull();
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect(await violations(page)).toEqual([]);
+  }
+  await at(page, 'precision-f16').click();
+  await at(page, ids.modelImport).click();
+  await at(page, ids.modelUse).waitFor();
+  await at(page, ids.modelCheck).click();
+  await at(page, ids.modelChecked).waitFor();
+  expect(await at(page, ids.modelChecked).textContent()).toContain('every piece is as it was written');
+
+  await Promise.all([page.waitForEvent('load'), at(page, ids.modelUse).click()]);
+  await baseReady(page);
+  expect(await at(page, ids.baseStatus).textContent()).toContain(basename(made.folder));
+  await page.waitForSelector('[data-testid=card-4][data-state=ready]');
+  expect(await draw()).toBe(drawn);
+});
+
+it('says what a wrong file is beside the drop zone, of a dropped one as of a chosen one', async () => {
+  const { page } = stage;
+  await at(page, ids.tabModels).click();
+  await dropOnPage(page, { name: 'model.ckpt', mimeType: 'application/octet-stream', buffer: Buffer.from([0x80, 2, 0x7d, 0x71, 0, 0, 0, 0, 0, 0]) });
+  await at(page, ids.fault).waitFor();
+  expect(await at(page, ids.fault).textContent()).toMatch(/pickle.*\.safetensors/);
+});
+
+it('goes back to the embedded base, and deletes what was imported', async () => {
+  const { page } = stage;
+  expect(await at(page, ids.modelDelete).count()).toBe(0); // it is in use
+  await page.locator('[data-model=embedded]').click();
+  await Promise.all([page.waitForEvent('load'), at(page, ids.modelUse).click()]);
+  await baseReady(page);
+  expect(await at(page, ids.baseStatus).textContent()).toContain('Embedded base');
+  await at(page, ids.tabModels).click();
+  await at(page, 'model-1').click();
+  await at(page, ids.modelDelete).click();
+  await at(page, ids.confirmDelete).click();
+  await at(page, 'model-1').waitFor({ state: 'detached' });
+  expect(await name()).toBe('Embedded base');
+});

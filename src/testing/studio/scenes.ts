@@ -194,6 +194,23 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
     stage.client.answers.surveyModel = () => { throw new Fault('file-unrecognised', '“flux1-dev.safetensors” is a Flux model.', 'Lamina learns on Stable Diffusion 3 and 3.5: their transformer, autoencoder and text encoders.'); };
     await stage.studio.getState().addModelFiles([{ path: 'flux1-dev.safetensors', file: new File(['x'], 'flux1-dev.safetensors') }]);
   },
+  async 'shelf-other-model'(stage) {
+    const preview = await (await fetch('/concepts/guide-dog/5.png')).blob();
+    stage.client.answers.models = () => [models.embedded, models.imported];
+    stage.client.answers.concepts = () => [concept(0, 'Guide dog', preview), { ...concept(1, 'Birthday cake', preview), base: models.imported.modelId }, { ...concept(2, 'Duotone', preview), base: 'gone' }];
+    ready(stage);
+    stage.studio.getState().setTab('shelf');
+  },
+  async 'first-imported'(stage) {
+    stage.client.answers.vocabulary = () => ({ words: [] });
+    stage.client.answers.models = () => [models.embedded, models.imported];
+    stage.client.emit('ready', { base: models.imported.modelId, name: 'SD3.5 Medium', sizeBytes: 3.4e9, imageSize: 512, sees: false });
+  },
+  async 'finished-imported'(stage) {
+    await run(stage, { phase: 'finished', step: 800 });
+    stage.client.emit('ready', { base: models.imported.modelId, name: 'SD3.5 Medium', sizeBytes: 3.4e9, imageSize: 512, sees: false });
+    stage.client.emit('changed', { runId: 'run-1', step: 800, likeness: null, drift: 0.08 });
+  },
   resume: (stage) => { ready(stage); stage.studio.setState({ unfinished: { run: fakeRun({ step: 212 }), pictures: [], metrics: [], strip: [], changed: null, measures: null, prompt: '', seed: 42, ownedElsewhere: false } }); },
   'no-base': ({ client }) => client.emit('fault', { code: 'network', message: 'The base could not be fetched: the network gave no answer for transformer.safetensors.', remedy: 'Reload when there is a network; what has arrived is kept.' }),
   restarting: async (stage) => { await run(stage, { phase: 'learning', stage: 'student', step: 612 }); stage.client.emit('restarting', { message: 'The browser ended the worker.' }); },

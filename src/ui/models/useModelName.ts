@@ -1,5 +1,8 @@
-/** What a base is called on the page. */
+/** What a base is called inside a sentence. */
 import { EMBEDDED } from '../../state/models';
 import { useStudio } from '../studio';
 
-export const useModelName = (id: string): string => useStudio(({ models }) => (id === EMBEDDED ? 'the embedded base' : `“${models.find(({ modelId }) => modelId === id)?.name ?? 'another model'}”`));
+export const useModelName = (id: string): string => useStudio(({ models }) => {
+  const name = models.find(({ modelId }) => modelId === id)?.name;
+  return id === EMBEDDED ? 'the embedded base' : name === undefined ? 'another model' : `“${name}”`;
+});

@@ -172,6 +172,14 @@ describe('import', () => {
     expect(read.matched).toBe(23);
   });
 
+  it('says where alpha stands in another file', async () => {
+    const saved = (name: string) => renamed((site, half) => `${name}${site}.lora_${half}.weight`);
+    expect((await readLora(await saved('base_model.model.'))).alphaAssumed).toBe(true);
+    expect((await readLora(await saved('transformer.'))).alphaAssumed).toBe(false);
+    const told = await renamed((site, half) => `base_model.model.${site}.lora_${half}.weight`, { lora_adapter_metadata: JSON.stringify({ 'transformer.lora_alpha': 4 }) });
+    expect((await readLora(told)).alphaAssumed).toBe(false);
+  });
+
   it('folds rsLoRA’s scale in', async () => {
     const plain = await readLora(await fixture('purecc_lora'));
     const bytes = await renamed((site, half) => `transformer.${site}.lora_${half}.weight`, { lora_adapter_metadata: JSON.stringify({ 'transformer.r': 4, 'transformer.lora_alpha': 4, 'transformer.use_rslora': true }) });

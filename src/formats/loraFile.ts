@@ -29,6 +29,8 @@ export interface ReadLora {
   matched: number;
   total: number;
   unmatched: LeftOut[];
+  /** The file is PEFT's own, whose strength stands in a file beside it: alpha = rank was assumed. */
+  alphaAssumed: boolean;
 }
 
 const peftConfig = v.object({
@@ -186,5 +188,7 @@ export async function readLora(file: Blob, model: LoraModel, name = 'LoRA'): Pro
   }
   if (matched === 0) throw new Fault('base-mismatch', `None of this LoRA’s ${modules.size} layers exists in this base model.`, 'Use a LoRA that was made for this base model.', { subject: unmatched[0]?.name ?? '' });
   Object.assign(tensors, await readRowsOf(source, model));
-  return { tensors, metadata, about: readLoraHeader(metadata), matched, total: modules.size, unmatched };
+  const saysAlpha = metadata.lora_adapter_metadata !== undefined || [...modules.values()].some(({ alpha }) => alpha);
+  const alphaAssumed = !saysAlpha && [...modules.keys()].some((module) => module.startsWith('base_model.model.'));
+  return { tensors, metadata, about: readLoraHeader(metadata), matched, total: modules.size, unmatched, alphaAssumed };
 }

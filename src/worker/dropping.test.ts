@@ -18,7 +18,7 @@ const own = writePictureParameters(plain, recipe);
 const db = await openDatabase('dropping');
 const added = { width: 128, height: 128 };
 const rooms = { opening: { db: async () => db }, pictures: { add: async () => ({ ...added, animated: false }) }, shelf: {} };
-const dropped = (bytes: Uint8Array<ArrayBuffer>, purpose: DropPurpose) => recogniseFile({ file: new Blob([bytes]), name: 'a.png', pictureId: 'p', purpose }, rooms as never);
+const dropped = (bytes: Uint8Array<ArrayBuffer>, purpose: DropPurpose, name = 'a.png') => recogniseFile({ file: new Blob([bytes]), name, pictureId: 'p', purpose }, rooms as never);
 
 it('takes a picture with another tool’s parameters for a picture where pictures are learned, and gives its parameters too', async () => {
   const drawn = { params: { prompt: 'a dog on a beach', negative: 'a cat', steps: 12, guidance: 4, seed: 7 }, conceptId: null };
@@ -49,6 +49,13 @@ it('says of a model, whole or one of its networks, that it belongs on the Models
   const lora = named('transformer.transformer_blocks.0.attn.to_q.lora_A.weight', 'transformer.transformer_blocks.0.attn.to_q.lora_B.weight');
   const imported = { ...rooms, shelf: { import: async () => ({ concept: 'a concept' }) } };
   expect(await recogniseFile({ file: new Blob([lora as Uint8Array<ArrayBuffer>]), name: 'a.safetensors', pictureId: 'p', purpose: 'restore' }, imported as never)).toMatchObject({ kind: 'concept' });
+});
+
+it('says of a word learned elsewhere what it is, in both of its forms', async () => {
+  for (const name of ['learned_embeds.pt', 'learned_embeds.safetensors']) {
+    const bytes = new Uint8Array(await readFile(`fixtures/sd3/${name}`));
+    await expect(dropped(bytes, 'alone', name)).rejects.toMatchObject({ code: 'file-unrecognised', subject: 'p', message: expect.stringMatching(/holds a word.*CLIP-L \(32 numbers\) and CLIP-G \(48 numbers\)/) as string });
+  }
 });
 
 it('says of a model as a pickle what it is, and opens none', async () => {

@@ -8,6 +8,7 @@ import type { ParamsOf } from '../protocol/messages';
 import { Fault } from '../protocol/faults';
 import { parseMix, type Mix } from '../protocol/mix';
 import { getConcept } from '../storage/conceptStore';
+import { learnedWord } from './learnedWord';
 import type { Opening } from './opening';
 import { readPictureFile, type Pictures } from './pictures';
 import type { Shelf } from './shelf';
@@ -19,6 +20,8 @@ interface Rooms { opening: Pick<Opening, 'db'>; pictures: Pick<Pictures, 'add'>;
 
 export async function recogniseFile({ file, name, pictureId, purpose }: ParamsOf<'drop'>, { opening, pictures, shelf }: Rooms): Promise<Dropped> {
   const head = new Uint8Array(await file.slice(0, 64).arrayBuffer());
+  const word = await learnedWord(file, name, pictureId);
+  if (word) throw word;
   if (isSafetensors(head)) {
     const model = await partsIn(file, name);
     if (model !== '') throw new Fault('file-unrecognised', `“${name}” is a model, not a LoRA: it holds ${model}.`, 'Drop it on the Models page.', { subject: pictureId });

@@ -54,6 +54,8 @@ function leftOutWords(unmatched: readonly LeftOut[]): string[] {
   });
 }
 
+const ALPHA_ASSUMED = 'How strongly it acts stands in the adapter_config.json beside it, which was not dropped: alpha = rank was assumed.';
+
 export class Shelf {
   constructor(private readonly opening: Opening, private readonly current: Current, private readonly drawing: Drawing, private readonly running: Running) {}
 
@@ -137,6 +139,6 @@ export class Shelf {
       conceptId: crypto.randomUUID(), name: cleanName(about?.name || fileName.replace(/\.safetensors$/i, '')), createdAt: new Date().toISOString(), base: this.opening.baseId, imported: true,
       recipe, measures: null, lambda: about?.lambda ?? 1, preview: null, tensors, captions: [],
     });
-    return { concept: summary(entry), matched, total, notes: [...(note ? [note] : []), ...leftOutWords(read.unmatched)] };
+    return { concept: summary(entry), matched, total, notes: [...(note ? [note] : []), ...(read.alphaAssumed ? [ALPHA_ASSUMED] : []), ...leftOutWords(read.unmatched)] };
   }
 }

@@ -1,0 +1,108 @@
+/** The models slice over a made-up worker: whose token goes where, what may not be broken off, and what is remembered of the base. */
+import { beforeEach, expect, it, vi } from 'vitest';
+import { Fault } from '../protocol/faults';
+import { fakeClient, type FakeClient } from '../testing/studio/fakeClient';
+import * as made from '../testing/studio/modelFigures';
+import { concept } from '../testing/studio/figures';
+import { BASE_KEY, FOUND, ofBase, usesEmbedded } from './models';
+import type { Studio } from './slice';
+import { createStudio } from './studio';
+
+let client: FakeClient;
+let memory: Map<string, string>;
+let reload: ReturnType<typeof vi.fn<() => void>>;
+let studio: Studio;
+const now = () => studio.getState();
+const open = () => {
+  studio = createStudio({ client, read: async () => new Response(), memory: { getItem: (key) => memory.get(key) ?? null, setItem: (key, value) => void memory.set(key, value) }, persist: async () => true, newId: () => 'id', reload, later: () => () => undefined });
+};
+const ready = (base = 'embedded', name = 'Embedded base') => client.emit('ready', { base, name, sizeBytes: 1, imageSize: 128, sees: true });
+const asked = (name: string) => client.asked.filter((each) => each.name === name).map(({ params }) => params as Record<string, unknown>);
+const file = (path: string) => ({ path, file: new File(['x'], path) });
+
+beforeEach(() => {
+  client = fakeClient({ models: () => [made.embedded, made.unfinished], surveyModel: () => made.survey });
+  memory = new Map();
+  reload = vi.fn<() => void>();
+  open();
+});
+
+it('sends a token to the server it was given for, and forgets it with the files', async () => {
+  await now().addModelAddress('https://one.example/a.safetensors', ' secret ');
+  await now().addModelAddress('https://two.example/b.safetensors https://one.example/c.safetensors', '');
+  expect(asked('surveyModel').at(-1)!.addresses).toEqual([
+    { address: 'https://one.example/a.safetensors', token: 'secret' }, { address: 'https://two.example/b.safetensors', token: null }, { address: 'https://one.example/c.safetensors', token: 'secret' },
+  ]);
+  now().forgetModelFiles();
+  await now().addModelAddress('https://one.example/a.safetensors', '');
+  expect(asked('surveyModel').at(-1)!.addresses).toEqual([{ address: 'https://one.example/a.safetensors', token: null }]);
+  expect(JSON.stringify([...memory])).not.toContain('secret');
+});
+
+it('goes on with an import from its address, in the precision it was begun in', async () => {
+  client.answers.surveyModel = () => ({ ...made.survey, suggested: 'f16' });
+  client.answers.importModel = () => made.imported;
+  await now().refreshModels();
+  await now().continueImport(made.unfinished.modelId);
+  expect(asked('surveyModel')[0]!.addresses).toEqual([{ address: made.unfinished.address, token: null }]);
+  expect(asked('importModel')).toEqual([{ precision: 'int8', name: made.survey.name }]);
+});
+
+it('imports nothing where the address has other files now, and says a fault beside the model', async () => {
+  await now().refreshModels();
+  client.answers.surveyModel = () => ({ ...made.survey, modelIds: { f16: 'x', int8: 'y', int4: 'z' } });
+  await now().continueImport(made.unfinished.modelId);
+  expect(asked('importModel')).toEqual([]);
+  expect(now().shownModel).toBe(FOUND);
+  client.answers.surveyModel = () => { throw new Fault('network', 'The server answered 401.', 'Enter a token.'); };
+  await now().continueImport(made.unfinished.modelId);
+  expect(now().modelFault).toMatchObject({ modelId: made.unfinished.modelId, fault: { code: 'network' } });
+  expect(asked('importModel')).toEqual([]);
+});
+
+it('lets nothing break off an import but Stop', async () => {
+  await now().addModelFiles([file('a.safetensors')]);
+  client.answers.importModel = () => new Promise(() => {});
+  void now().importModel();
+  const before = client.asked.length;
+  await now().addModelFiles([file('b.safetensors')]);
+  await now().addModelAddress('https://one.example/a.safetensors', '');
+  await now().checkModel('sd35-int8');
+  await now().deleteModel('sd35-int8');
+  await now().importModel();
+  now().useModel('sd35-int8');
+  expect(client.asked.slice(before).filter(({ name }) => name !== 'storage' && name !== 'models')).toEqual([]);
+  expect(reload).not.toHaveBeenCalled();
+  expect(now().modelWork?.kind).toBe('importing');
+});
+
+it('remembers the base by id and name, and takes what is in use from what was opened', async () => {
+  await now().refreshModels();
+  now().useModel(made.unfinished.modelId);
+  expect(reload).toHaveBeenCalledOnce();
+  open();
+  expect(now().usedBase).toEqual({ id: made.unfinished.modelId, name: made.unfinished.name });
+  expect(usesEmbedded(now())).toBe(false);
+  ready(); // it could not be opened
+  expect(memory.get(BASE_KEY)).toBe('embedded');
+  expect(usesEmbedded(now())).toBe(true);
+});
+
+it('offers a concept only to the base it was learned on', () => {
+  const own = concept(0, 'Dog', new Blob());
+  const other = { ...concept(1, 'Cake', new Blob()), base: 'sd35-int8' };
+  ready();
+  expect(ofBase([own, other], now())).toEqual([own]);
+  ready('sd35-int8', 'SD3.5 Medium');
+  expect(ofBase([own, other], now())).toEqual([other]);
+});
+
+it('mixes concepts of the base in use alone', async () => {
+  client.answers.concepts = () => [{ ...concept(1, 'Cake', new Blob()), base: 'sd35-int8' }, concept(0, 'Dog', new Blob())];
+  ready();
+  await vi.waitFor(() => expect(now().concepts).toHaveLength(2));
+  now().enterMix();
+  expect(now().mix.guidances.flatMap(({ source }) => (source.kind === 'concept' ? [source.conceptId] : []))).toEqual(['c0']);
+  now().setMix({ prompt: 'a [cake] dog' });
+  expect(now().mix.names).toEqual({});
+});

@@ -5,15 +5,16 @@ import type { Row } from './rows';
 export interface Run { backend: string; rows: readonly Row[] }
 export interface Section { heading: string; text: string; runs: readonly Run[] }
 
-const LAYOUT = / \((diffusers|original|renamed)\)/;
+/** Neither a file's layout nor which tensor was the worst tells rows apart. */
+const INCIDENTAL = / \((diffusers|original|renamed|worst [^)]+)\)/;
 
-/** Rows that differ in the file's layout alone as one, with the largest error. */
-function together(rows: readonly Row[]): Map<string, Row & { layouts: number }> {
-  const all = new Map<string, Row & { layouts: number }>();
+/** Rows of one name as one, with the largest error. */
+function together(rows: readonly Row[]): Map<string, Row> {
+  const all = new Map<string, Row>();
   for (const row of rows) {
-    const name = row.component.replace(LAYOUT, '');
+    const name = row.component.replace(INCIDENTAL, '');
     const before = all.get(name);
-    all.set(name, { ...row, error: Math.max(row.error, before?.error ?? 0), pass: row.pass && (before?.pass ?? true), layouts: (before?.layouts ?? 0) + 1 });
+    all.set(name, { ...row, error: Math.max(row.error, before?.error ?? 0), pass: row.pass && (before?.pass ?? true) });
   }
   return all;
 }

@@ -56,10 +56,11 @@ describe('rows', () => {
   });
 
   it('of one model in several layouts stand together in docs, and one that fails says so', () => {
-    const rows = [row('mmdit (original) v_x', 1e-5, 2e-4), row('mmdit (diffusers) v_x', 3e-5, 2e-4), row('ids', 1, 0)];
-    const text = docsText([{ heading: 'Tiny', text: 'All.', runs: [{ backend: 'wasm', rows }, { backend: 'WGSL', rows: rows.slice(0, 2) }] }], 'a day');
-    expect(text).toContain('All. 2 of 3 rows pass on wasm, 2 of 2 rows pass on WGSL.');
+    const rows = [row('mmdit (original) v_x', 1e-5, 2e-4), row('mmdit (diffusers) v_x', 3e-5, 2e-4), row('lora (worst to_q.A)', 0, 1), row('ids', 1, 0)];
+    const text = docsText([{ heading: 'Tiny', text: 'All.', runs: [{ backend: 'wasm', rows }, { backend: 'WGSL', rows: [...rows.slice(0, 2), row('lora (worst to_k.B)', 0.5, 1)] }] }], 'a day');
+    expect(text).toContain('All. 3 of 4 rows pass on wasm, 3 of 3 rows pass on WGSL.');
     expect(text).toContain('| mmdit v\\_x | 2.0e-4 | 3.0e-5 | 3.0e-5 |');
+    expect(text).toContain('| lora | 1.0e+0 | 0 | 5.0e-1 |');
     expect(text).toContain('| ids | exact | 1.0e+0 **fails** |  |');
   });
 });

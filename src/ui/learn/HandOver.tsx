@@ -14,7 +14,7 @@ import { ids } from '../testIds';
 export function HandOver({ run }: { run: RunInfo }) {
   const [open, setOpen] = useState(false);
   return (
-    <p className="note">
+    <p className="note hand-over">
       <button type="button" className="link" data-testid={ids.handOver} disabled={run.phase === 'encoding'} onClick={() => setOpen(true)}>Go on with a bigger machine…</button>
       {open && <HandOverDialog run={run} onClose={() => setOpen(false)} />}
     </p>

@@ -5,9 +5,11 @@ import { basename, join } from 'node:path';
 import { IDBFactory } from 'fake-indexeddb';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { FOUND } from '../state/models';
+import { normal } from '../pipeline/random';
 import type { ModelFile } from '../protocol/models';
 import { openDatabase } from '../storage/db';
 import { embeddedCheckpoints } from '../testing/fakeCheckpoint/embedded';
+import { writePng } from '../testing/png';
 import { openTab, type Tab, type TabOptions } from '../testing/session/tab';
 
 vi.setConfig({ testTimeout: 240_000 });
@@ -26,6 +28,9 @@ const close = async () => {
 };
 const file = async (path: string, bytes?: Uint8Array<ArrayBuffer>): Promise<ModelFile> => ({ path: basename(path), file: new File([bytes ?? new Uint8Array(await readFile(path))], basename(path)) });
 
+/** As grainy as a photograph. */
+const noise = () => ({ file: new Blob([new Uint8Array(writePng({ width: 128, height: 128, pixels: normal([128 * 128 * 3], { seed: 1, purpose: 'test', step: 0 }) }))], { type: 'image/png' }), name: 'noise.png' });
+
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'lamina-models-'));
   made = await embeddedCheckpoints('public/base', dir);
@@ -37,6 +42,8 @@ afterEach(close);
 it('imports separate files together, and draws on the model after the page has begun anew', async () => {
   const memory = new Map<string, string>();
   const { now, reloads } = await open({ memory });
+  await now().addFiles([noise()]);
+  expect(now().cards[0]!.fit?.outside).toBe(true);
   const [transformer, autoencoder, ...others] = await Promise.all(made.separate.map((path) => file(path)));
   await now().addModelFiles([transformer!, autoencoder!]);
   expect(now()).toMatchObject({ shownModel: FOUND, survey: { lacking: ['Text encoder CLIP-L'], resumes: null }, modelFault: null });
@@ -65,6 +72,9 @@ it('imports separate files together, and draws on the model after the page has b
   await anew.now().draw();
   await anew.until('a picture', ({ twins }) => twins.base?.state === 'full');
   expect(anew.now().twins.base?.bitmap.width).toBe(128);
+  // only of the embedded base is it known what lies outside its world
+  await anew.now().addFiles([noise()]);
+  expect(anew.now().cards[0]!.fit?.outside).toBe(false);
   // what is in use stays
   await anew.now().deleteModel(model!.modelId);
   expect(anew.now().modelFault).toMatchObject({ modelId: model!.modelId, fault: { code: 'busy' } });

@@ -21,6 +21,8 @@ ensureBuild();
 const { launch, baseReady, tabBytes } = await import('./driver.mjs');
 const { watchHeaps } = await import('./heaps.mjs');
 
+/** Of the tensors: where --resume closes the tab. */
+const RESUME_SHARE = 0.4;
 const id = (name) => `[data-testid=${name}]`;
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
 const sourceBytes = files.reduce((total, file) => total + statSync(file).size, 0);
@@ -74,13 +76,15 @@ const writeRate = (page) => page.evaluate(async () => {
   return rate;
 });
 
+/** Tensors that are there, and of the whole model. */
 const landed = (page) => page.evaluate(async () => {
   const db = await new Promise((done) => { const asked = indexedDB.open('lamina'); asked.onsuccess = () => done(asked.result); });
   const ask = (request) => new Promise((done) => { request.onsuccess = () => done(request.result); });
   const whole = (await ask(db.transaction('manifests').objectStore('manifests').getAll())).filter(({ sha256 }) => sha256.includes('/')).reduce((total, { tensors }) => total + Object.keys(tensors).length, 0);
   const count = whole + (await ask(db.transaction('landed').objectStore('landed').count()));
+  const total = (await ask(db.transaction('models').objectStore('models').getAll())).flatMap(({ parts }) => parts).reduce((sum, { tensors }) => sum + tensors, 0);
   db.close();
-  return count;
+  return { count, total };
 });
 
 /** Highest values seen until `stop`. */
@@ -109,7 +113,11 @@ try {
   await page.click(id('model-import'));
   let resumed = null;
   if (options.resume) {
-    await page.waitForFunction((selector) => (/(\d+) %/.exec(document.querySelector(selector)?.textContent ?? '')?.[1] ?? 0) >= 40, id('model-read'), { timeout: 3_600_000 });
+    let before = { count: 0, total: Infinity };
+    while (before.count < before.total * RESUME_SHARE) {
+      await page.waitForTimeout(200);
+      before = await landed(page);
+    }
     await page.close();
     page = await context.newPage();
     await page.goto(`${url}?backend=wasm`);
@@ -117,7 +125,7 @@ try {
     const there = await landed(page);
     await give(page, url);
     await page.click(id('model-import'));
-    resumed = { tensorsThere: there };
+    resumed = { before: before.count, after: there.count, total: there.total };
   }
   await page.waitForSelector(id('model-use'), { timeout: 3_600_000 });
   const seconds = (performance.now() - started) / 1000;
@@ -137,7 +145,7 @@ try {
   console.log(`${megabytes(sourceBytes)} in ${seconds.toFixed(1)} s: ${megabytes(report.bytesPerSecond)}/s, ${(100 * report.shareOfRaw).toFixed(0)} % of reading it raw (${megabytes(raw)}/s)`);
   console.log(`${megabytes(storedBytes)} written: ${(100 * report.shareOfIndexedDb).toFixed(0)} % of what IndexedDB takes here (${megabytes(write)}/s); the browser says it grew by ${megabytes(report.indexedDbGrowthBytes)}`);
   console.log(`JavaScript heaps at most ${megabytes(peak.heapBytes)}, the tab’s memory ${megabytes(peak.tabBytes)}`);
-  if (resumed) console.log(`closed in the middle; ${resumed.tensorsThere} tensors were there on coming back`);
+  if (resumed) console.log(`closed in the middle, when ${resumed.before} of ${resumed.total} tensors were there; on coming back ${resumed.after} were`);
   if (options.use) {
     await page.click(id('model-use'));
     await page.waitForTimeout(1000);

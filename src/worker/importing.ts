@@ -1,6 +1,6 @@
 /**
  * A checkpoint's way into the database: which networks the files hold, what each tensor becomes, then tensor by tensor: read,
- * packed, hashed, written. At any time one group of tensors is being written, one tensor packed and one read; what has landed is never done again.
+ * packed, hashed, written. At any time one group of tensors is being written, one tensor packed and a few read; what has landed is never done again.
  */
 import { packedSizes, type Packing } from '../formats/packing';
 import { packRows } from '../formats/packRows';
@@ -138,7 +138,7 @@ function* cut(...parts: readonly Uint8Array<ArrayBuffer>[]): Generator<Uint8Arra
 const asBytes = (words: Uint32Array<ArrayBuffer>) => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
 
 /** Small tensors are written together with the next large one: each transaction costs milliseconds. This much is lost when the tab is closed. */
-const GROUP_BYTES = 2 ** 20;
+const GROUP_BYTES = 4 * 2 ** 20;
 /** Tensors up to this size are read while the one before them is written. */
 const READ_AHEAD_BYTES = 48 * 2 ** 20;
 
@@ -171,9 +171,10 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
     }
     const landed = await landedOf(db, file);
     meter.begin(part.part, tensors.length, landed);
-    const left = tensors.map((tensor, index) => ({ tensor, index })).filter(({ index }) => !landed.indices.has(index));
-    const begin = ({ tensor }: (typeof left)[number]) => startReading(surveyed.files.get(tensor.from.path)!, tensor, precision, signal);
-    let next = left[0] && begin(left[0]);
+    const place = ({ from, part: third }: PlannedTensor) => surveyed.files.get(from.path)!.header.tensors[from.key]!.begin + (third?.index ?? 0);
+    // in the files' own order, so that reading goes forward
+    const left = tensors.map((tensor, index) => ({ tensor, index })).filter(({ index }) => !landed.indices.has(index)).sort((a, b) => (a.tensor.from.path === b.tensor.from.path ? place(a.tensor) - place(b.tensor) : a.tensor.from.path < b.tensor.from.path ? -1 : 1));
+    const readings = aheadOf(left, ({ tensor }) => startReading(surveyed.files.get(tensor.from.path)!, tensor, precision, signal));
     let landing: Promise<void> = Promise.resolve();
     let group: TensorToWrite[] = [];
     /** While one group is being written the next tensors are read and packed. */
@@ -185,13 +186,9 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
       landing.catch(() => undefined); // told where it is awaited
     };
     try {
-      for (const [n, { tensor, index }] of left.entries()) {
+      for (const { tensor, index } of left) {
         signal?.throwIfAborted();
-        const reading = next!;
-        await reading.read;
-        const following = left[n + 1];
-        next = following && begin(following); // while this one is packed
-        const pieces = await reading.pieces();
+        const pieces = await (await readings.next()).pieces();
         group.push({ index, name: tensor.name, dtype: tensor.layer ? 'PACKED' : tensor.from.dtype, shape: tensor.shape, ...(tensor.layer && { packing: packingOf(precision) }), sourceBytes: bytesRead(tensor), pieces });
         if (group.reduce((total, { sourceBytes }) => total + sourceBytes, 0) >= GROUP_BYTES) await land();
         await between?.();
@@ -207,15 +204,45 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
   return whole;
 }
 
+/** Asking for bytes takes milliseconds, whatever their number: so many reads are under way at once, or so many bytes. */
+const READS_AHEAD = 8;
+const READ_BYTES_AHEAD = 64 * 2 ** 20;
+
+interface Reading { bytes: number; read: Promise<unknown>; pieces(): Promise<AsyncIterable<Uint8Array<ArrayBuffer>> | Iterable<Uint8Array<ArrayBuffer>>> }
+
+/** The readings of a list in its order, several begun ahead of the one that is asked for. */
+function aheadOf<T>(list: readonly T[], begin: (item: T) => Reading): { next(): Promise<Reading> } {
+  const under: Reading[] = [];
+  let [begun, bytes] = [0, 0];
+  const fill = () => {
+    while (begun < list.length && (under.length === 0 || (under.length < READS_AHEAD && bytes < READ_BYTES_AHEAD))) {
+      const reading = begin(list[begun++]!);
+      bytes += reading.bytes;
+      under.push(reading);
+    }
+  };
+  return {
+    async next() {
+      fill();
+      const reading = under.shift()!;
+      await reading.read;
+      bytes -= reading.bytes;
+      fill(); // goes on while this one is packed
+      return reading;
+    },
+  };
+}
+
 /** Begins to read a tensor that is packed or small; a large one is read as it is written. */
-function startReading(file: OpenedCheckpoint, tensor: PlannedTensor, precision: KeptPrecision, signal?: AbortSignal): { read: Promise<unknown>; pieces(): Promise<AsyncIterable<Uint8Array<ArrayBuffer>> | Iterable<Uint8Array<ArrayBuffer>>> } {
+function startReading(file: OpenedCheckpoint, tensor: PlannedTensor, precision: KeptPrecision, signal?: AbortSignal): Reading {
   const entry = file.header.tensors[tensor.from.key]!;
   const ranges = rangesOf(tensor, entry);
   const bytes = ranges.reduce((total, [begin, end]) => total + end - begin, 0);
-  if (!tensor.layer && bytes > READ_AHEAD_BYTES) return { read: Promise.resolve(), pieces: async () => readPieces(file, ranges, signal) };
+  if (!tensor.layer && bytes > READ_AHEAD_BYTES) return { bytes: 0, read: Promise.resolve(), pieces: async () => readPieces(file, ranges, signal) };
   const reading = readWhole(file, ranges, signal);
   reading.catch(() => undefined); // told when it is asked for
   return {
+    bytes,
     read: reading,
     async pieces() {
       const whole = await reading;

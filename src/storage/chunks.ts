@@ -45,7 +45,7 @@ export const chunksOf = (file: string) => IDBKeyRange.bound([file, 0], [file, In
 /** Writes one chunk in a transaction of its own. Faults: `storage-full`. */
 export function putChunk(db: Database, file: string, n: number, bytes: ArrayBuffer, what: string): Promise<void> {
   return withRoom(what, async () => {
-    const transaction = db.transaction('chunks', 'readwrite');
+    const transaction = db.transaction('chunks', 'readwrite', { durability: 'relaxed' });
     await Promise.all([transaction.store.put(bytes, [file, n]), transaction.done]);
   });
 }

@@ -19,23 +19,33 @@ export const partFile = (modelId: string, folder: string) => `${modelId}/${folde
 /** A tensor as it is to be written. The bytes come in pieces, in order, each at most CHUNK_BYTES long and the writer's own from then on. */
 export interface TensorToWrite { index: number; name: string; dtype: string; shape: number[]; packing?: Packing; sourceBytes: number; pieces: AsyncIterable<Uint8Array<ArrayBuffer>> | Iterable<Uint8Array<ArrayBuffer>> }
 
+/** Chunks of a large tensor that are being written at once. */
+const WRITES_AHEAD = 4;
+
 /**
  * Writes tensors of a part in one transaction, but for the first chunks of large ones, which go ahead of it: when this resolves they will
  * never have to be written again, and before that none of them is there. Bytes of each. Faults: `storage-full`.
  */
 export async function landTensors(db: Database, file: string, tensors: readonly TensorToWrite[]): Promise<number[]> {
+  const writings: Promise<void>[] = [];
   const ready: { index: number; landed: LandedTensor; last: Uint8Array<ArrayBuffer> | null }[] = [];
   for (const { index, pieces, ...tensor } of tensors) {
     const chunks: LandedTensor['chunks'] = [];
     let last: Uint8Array<ArrayBuffer> | null = null;
     for await (const piece of pieces) {
       invariant(piece.byteLength <= CHUNK_BYTES && chunks.length < CHUNKS_A_TENSOR, 'a piece is too long');
-      if (last) await putChunk(db, file, chunks.at(-1)!.n, exact(last), `“${file}”`);
+      if (last) {
+        const writing = putChunk(db, file, chunks.at(-1)!.n, exact(last), `“${file}”`);
+        writing.catch(() => undefined); // told where it is awaited
+        writings.push(writing);
+      }
+      if (writings.length >= WRITES_AHEAD) await writings.shift();
       chunks.push({ n: index * CHUNKS_A_TENSOR + chunks.length, sizeBytes: piece.byteLength, sha256: await sha256(piece) });
       last = piece;
     }
     ready.push({ index, landed: { ...tensor, chunks }, last });
   }
+  await Promise.all(writings);
   await withRoom(`“${file}”`, async () => {
     const transaction = db.transaction(['chunks', 'landed'], 'readwrite', { durability: 'relaxed' });
     const [chunkStore, landedStore] = [transaction.objectStore('chunks'), transaction.objectStore('landed')];

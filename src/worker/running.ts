@@ -58,6 +58,7 @@ export class Running {
     await this.leave();
     const db = await this.opening.db();
     await this.opening.base();
+    recipe.base = this.opening.baseId; // whatever a link said
     const now = new Date().toISOString();
     const record: RunRecord = {
       runId, name, createdAt: now, updatedAt: now, finished: false, recipe, prompt, seed, engine: this.opening.engine, base: this.opening.baseId,

@@ -24,9 +24,9 @@ const WRITES_AHEAD = 4;
 
 /**
  * Writes tensors of a part in one transaction, but for the first chunks of large ones, which go ahead of it: when this resolves they will
- * never have to be written again, and before that none of them is there. Bytes of each. Faults: `storage-full`.
+ * never have to be written again, and before that none of them is there. They are hashed at once, and written once `before` is over. Bytes of each. Faults: `storage-full`.
  */
-export async function landTensors(db: Database, file: string, tensors: readonly TensorToWrite[]): Promise<number[]> {
+export async function landTensors(db: Database, file: string, tensors: readonly TensorToWrite[], before: Promise<unknown> = Promise.resolve()): Promise<number[]> {
   const writings: Promise<void>[] = [];
   const ready: { index: number; landed: LandedTensor; last: Uint8Array<ArrayBuffer> | null }[] = [];
   for (const { index, pieces, ...tensor } of tensors) {
@@ -45,7 +45,7 @@ export async function landTensors(db: Database, file: string, tensors: readonly 
     }
     ready.push({ index, landed: { ...tensor, chunks }, last });
   }
-  await Promise.all(writings);
+  await Promise.all([...writings, before]);
   await withRoom(`“${file}”`, async () => {
     const transaction = db.transaction(['chunks', 'landed'], 'readwrite', { durability: 'relaxed' });
     const [chunkStore, landedStore] = [transaction.objectStore('chunks'), transaction.objectStore('landed')];

@@ -177,12 +177,14 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
     const readings = aheadOf(left, ({ tensor }) => startReading(surveyed.files.get(tensor.from.path)!, tensor, precision, signal));
     let landing: Promise<void> = Promise.resolve();
     let group: TensorToWrite[] = [];
-    /** While one group is being written the next tensors are read and packed. */
+    let hashing: Promise<unknown> = Promise.resolve();
+    /** While one group is being written the next is hashed, and the tensors after it are read and packed. */
     const land = async () => {
-      await landing;
+      await hashing;
+      hashing = landing;
       const mine = group;
       group = [];
-      landing = landTensors(db, file, mine).then((stored) => mine.forEach(({ sourceBytes }, i) => meter.landed(sourceBytes, stored[i]!)));
+      landing = landTensors(db, file, mine, landing).then((stored) => mine.forEach(({ sourceBytes }, i) => meter.landed(sourceBytes, stored[i]!)));
       landing.catch(() => undefined); // told where it is awaited
     };
     try {

@@ -173,4 +173,5 @@ export function disposeLinear(w: FrozenLinear): void {
   w.transposed?.dispose();
   w.weight = w.transposed = null;
   if (w.packed) disposePacked(w.packed);
+  w.packed = null;
 }

@@ -9,6 +9,7 @@ import { writeSafetensors, type PlainTensor } from '../formats/safetensorsWriter
 import type { StoredTensors } from '../formats/storedTensors';
 import { getConcept, putConcept } from '../storage/conceptStore';
 import { openDatabase, type Database } from '../storage/db';
+import { putModel } from '../storage/modelStore';
 import { Shelf } from './shelf';
 
 /** Two blocks of width 8, as far as a LoRA asks of them: their names and sizes. */
@@ -97,4 +98,12 @@ it('reads a LoRA of another tool as that tool does: [V] is no word that only Lam
   expect((await shelf.import(own, 'dog.safetensors')).concept.recipe).toMatchObject({ trigger: 'mimi' });
   const bare = await changed(own, (_, metadata) => { for (const key of Object.keys(metadata)) delete metadata[key]; });
   expect((await shelf.import(bare, 'dog.safetensors')).concept.recipe).toMatchObject({ trigger: '' });
+});
+
+it('names an imported base as other programs do', async () => {
+  const { db, shelf } = await opened({ studentRows: 'off' });
+  await putModel(db, { modelId: 'abc-int8', name: 'SD3.5 Medium', createdAt: '2026-01-01', installed: true, precision: 'int8', from: { names: [], address: null }, parts: [], texts: {} });
+  await putConcept(db, { ...(await getConcept(db, 'c')), base: 'abc-int8' });
+  const { metadata } = openSafetensors(new Uint8Array(await (await exported(shelf)).arrayBuffer())).header;
+  expect(metadata).toMatchObject({ 'modelspec.architecture': 'stable-diffusion-3-5-medium/lora', ss_base_model_version: 'sd3.5-medium', 'lamina.base': 'sd3.5-medium' });
 });

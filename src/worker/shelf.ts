@@ -12,6 +12,7 @@ import { defaultRecipe, parseRecipe, wordsOf, type Recipe, type RecipeOf } from 
 import type { Measures } from '../protocol/runReport';
 import { cleanName, conceptEntry, deleteConcept, getConcept, listConcepts, putConcept, renameConcept, type ConceptEntry } from '../storage/conceptStore';
 import type { ConceptRecord } from '../storage/db';
+import { getModel } from '../storage/modelStore';
 import { finishRun } from '../storage/runStore';
 import type { Current } from './current';
 import type { Drawing } from './drawing';
@@ -117,11 +118,17 @@ export class Shelf {
     const measures = record.measures as Measures | null;
     const likeness = measures && { here: measures.likeness, withoutRows: measures.likenessWithoutRows ?? null, elsewhere: measures.likenessElsewhere ?? null };
     const bytes = await writeLora({
-      tensors: record.tensors, name: record.name, trigger: triggerOf(recipe), recipe, usesRows: rowsOf(recipe) !== 'off', base: { id: record.base, sha256: (record.base === this.opening.baseId && stored.files[TRANSFORMER_FILE]?.sha256) || '' },
+      tensors: record.tensors, name: record.name, trigger: triggerOf(recipe), recipe, usesRows: rowsOf(recipe) !== 'off', base: { id: await this.baseFor(record.base), sha256: (record.base === this.opening.baseId && stored.files[TRANSFORMER_FILE]?.sha256) || '' },
       lambda: record.lambda, likeness, author: options.author.trim(), thumbnail: options.includeThumbnail && record.preview ? await dataUrl(record.preview) : null, captions: record.captions, options, date: new Date().toISOString(),
     });
     const fileName = `${record.name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '') || 'concept'}.safetensors`;
     return { file: new Blob([bytes], { type: 'application/octet-stream' }), fileName, tellsAll: rowsOf(recipe) === 'off', likeness };
+  }
+
+  /** What a file says of its base: the model's own name, which other programs know ("sd3.5-medium"); an import's id means nothing elsewhere. */
+  private async baseFor(base: string): Promise<string> {
+    const model = await getModel(await this.opening.db(), base);
+    return model ? model.name.toLowerCase().replace(/\s+/g, '-') : base;
   }
 
   /** A LoRA file becomes a concept on the Shelf. What of it could not be taken is said. */

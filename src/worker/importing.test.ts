@@ -198,7 +198,7 @@ describe('files that are something else', () => {
     await expect(surveyFiles(await sources(all.filter((path) => !path.includes('00002-of-'))))).rejects.toThrow(/1 of them is missing: .*00002-of-00003/);
     const halves = await surveyFiles(await sources(made.separate.slice(0, 2)));
     expect(halves.lacking).toEqual(['text_encoder']);
-    await expect(importSurveyed(db, halves, options())).rejects.toThrow(/lacks text_encoder/);
+    await expect(importSurveyed(db, halves, options())).rejects.toThrow(/lacks Text encoder CLIP-L/);
     const doubled = await surveyFiles(await sources([made.single, made.separate[1]!]));
     expect(doubled.notes).toEqual([expect.stringContaining('Autoencoder: there twice, in embedded.safetensors and separate/ae.safetensors')]);
   });

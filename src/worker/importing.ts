@@ -8,7 +8,7 @@ import { openCheckpoint, type ByteSource, type OpenedCheckpoint } from '../forma
 import { readJson } from '../formats/json';
 import { rowRange } from '../formats/safetensors';
 import { valueBytes } from '../formats/tensorBytes';
-import { CARRIED_KEY, CARRIED_PATHS, NEEDED, PART_LABELS, otherModel, planPart, recogniseParts, textsOf, type FoundPart, type PlannedTensor } from '../models/checkpoint';
+import { CARRIED_KEY, CARRIED_PATHS, NEEDED, PART_LABELS, otherModel, planPart, recogniseParts, textsOf, type FoundPart, type PlannedTensor, type PartName } from '../models/checkpoint';
 import { Fault } from '../protocol/faults';
 import type { ImportProgress, KeptPrecision } from '../protocol/models';
 import { sha256 } from '../storage/chunks';
@@ -25,7 +25,7 @@ export interface Surveyed {
   files: Map<string, OpenedCheckpoint>;
   given: Record<string, string>;
   notes: string[];
-  lacking: string[];
+  lacking: PartName[];
   /** Hash of all headers: the same files give the same model. */
   fingerprint: string;
 }
@@ -155,12 +155,12 @@ export interface ImportOptions {
 
 /** Imports what has not landed yet, and installs the model. Faults: `storage-full`, those of reading; the signal's reason. After any of them the next import of the same files goes on. */
 export async function importSurveyed(db: Database, surveyed: Surveyed, { name, precision, address = null, clipMerges, onProgress, between, signal }: ImportOptions): Promise<ModelRecord> {
-  if (surveyed.lacking.length > 0) throw new Fault('base-incomplete', `The model cannot draw yet: it lacks ${surveyed.lacking.join(' and ')}.`, 'Drop the files that hold them as well.');
+  if (surveyed.lacking.length > 0) throw new Fault('base-incomplete', `The model cannot draw yet: it lacks ${surveyed.lacking.map((part) => PART_LABELS[part]).join(' and ')}.`, 'Drop the files that hold them as well.');
   const modelId = modelIdOf(surveyed, precision);
   const texts = await textsOf(surveyed.parts.map(({ part }) => part), surveyed.given, clipMerges);
   const parts: ModelPartRecord[] = surveyed.parts.map(({ part, tensors, sourceBytes }) => ({ folder: part.part, sourceBytes, storedBytes: tensors.reduce((total, tensor) => total + storedBytes(tensor, precision), 0), tensors: tensors.length }));
   const before = await getModel(db, modelId);
-  const record: ModelRecord = { modelId, name, createdAt: before?.createdAt ?? new Date().toISOString(), precision, from: { names: [...surveyed.files.keys()], address }, parts, texts, installed: false };
+  const record: ModelRecord = { modelId, name, createdAt: before?.createdAt ?? new Date().toISOString(), precision, from: { names: [...surveyed.files.keys()], address }, parts, texts: { ...texts, ...keptSide(before) }, installed: false };
   await putModel(db, record);
   const meter = makeMeter(modelId, parts.reduce((total, part) => total + part.sourceBytes, 0), onProgress);
   for (const { part, tensors } of surveyed.parts) {
@@ -205,6 +205,13 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
   await putModel(db, whole);
   return whole;
 }
+
+/** The size its pictures were given, where files that are here already are imported again. */
+const keptSide = (before: ModelRecord | undefined): Record<string, string> => {
+  const path = 'transformer/config.json';
+  const text = before?.texts[path];
+  return text === undefined ? {} : { [path]: text };
+};
 
 /** Asking for bytes takes milliseconds, whatever their number: so many reads are under way at once, or so many bytes. */
 const READS_AHEAD = 8;

@@ -163,6 +163,11 @@ it('draws at the size it was given, and refuses sizes it cannot draw', async () 
   await expect(request('setPictureSide', { modelId: model.modelId, side: 1024 })).rejects.toMatchObject({ code: 'base-mismatch', message: expect.stringContaining('up to 256') as string });
   await now().setPictureSide(model.modelId, 192);
   expect(now().models.find(({ modelId }) => modelId === model.modelId)).toMatchObject({ pictureSide: 192, storedBytes: model.storedBytes });
+  // the same files once more leave it as it is
+  await now().addModelFiles([await file(made.single)]);
+  await request('importModel', { precision: model.precision!, name: model.name });
+  await now().refreshModels();
+  expect(now().models.find(({ modelId }) => modelId === model.modelId)).toMatchObject({ pictureSide: 192, installed: true });
   now().useModel(model.modelId);
   await close();
   const again = await open({ memory });

@@ -61,7 +61,7 @@ export class Models {
     const parts = await Promise.all(record.parts.map(async ({ folder, sourceBytes, storedBytes: bytes }): Promise<ModelPart> => {
       const whole = (await db.getKey('manifests', partFile(modelId, folder))) !== undefined;
       const landed = whole ? null : await landedOf(db, partFile(modelId, folder));
-      return { folder, label: label(folder), detail: '', sourceBytes, storedBytes: landed ? landed.storedBytes : bytes, precision: folder === 'vae' || folder === 'image_encoder' ? null : precision, state: whole ? 'stored' : this.importing === modelId ? 'importing' : landed!.indices.size > 0 ? 'importing' : 'waiting' };
+      return { folder, label: label(folder), detail: '', sourceBytes, storedBytes: landed ? landed.storedBytes : bytes, precision: folder.startsWith('vae') ? null : precision, state: whole ? 'stored' : this.importing === modelId || landed!.indices.size > 0 ? 'importing' : 'waiting' };
     }));
     const transformer = transformerOf(record);
     return { modelId, name, kind: 'imported', installed, pictureSide: transformer.sample_size * DOWNSCALE, precision, parts, sourceBytes: sum(record.parts.map((part) => part.sourceBytes)), storedBytes: sum(parts.map((part) => part.storedBytes)), share: sum(parts.map((part) => part.storedBytes)) / Math.max(1, sum(record.parts.map((part) => part.storedBytes))), createdAt, from: from.names.join(', '), address: from.address };
@@ -171,7 +171,7 @@ const DOWNSCALE = 8;
 const transformerConfig = v.looseObject({ sample_size: v.number(), patch_size: v.optional(v.number(), 2), pos_embed_max_size: v.optional(v.number(), KEPT_POSITIONS) });
 const transformerOf = ({ texts }: ModelRecord) => v.parse(transformerConfig, JSON.parse(texts['transformer/config.json'] ?? '{"sample_size": 0}'));
 
-export const gigabytes = (bytes: number): string => (bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`);
+const gigabytes = (bytes: number): string => (bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`);
 
 const gone = () => new Fault('base-incomplete', 'That model is not on this device any more.', 'Reload the page.');
 

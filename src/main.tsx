@@ -6,6 +6,7 @@
 import { openClient } from './protocol/client';
 import type { BackendName } from './protocol/compute';
 import { followDataSet } from './state/dataSet';
+import { EMBEDDED } from './protocol/models';
 import { BASE_KEY, weightBytes } from './state/models';
 import { isOpen } from './state/run';
 import { createStudio } from './state/studio';
@@ -24,7 +25,7 @@ const client = openClient({
   backend: backends.includes(backend) ? (backend as BackendName) : 'auto',
   threads: Number.isInteger(threads) && threads > 0 ? threads : null,
   baseUrl: new URL('base/', document.baseURI).href,
-  base: pageMemory()?.getItem(BASE_KEY) ?? 'embedded',
+  base: pageMemory()?.getItem(BASE_KEY) ?? EMBEDDED,
   weightBytes: weightBytes(pageMemory()),
   session: () => new Worker(new URL('./worker/entry.ts', import.meta.url), { type: 'module', name: 'session' }),
   drafts: () => new Worker(new URL('./worker/draftEntry.ts', import.meta.url), { type: 'module', name: 'drafts' }),

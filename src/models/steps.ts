@@ -4,7 +4,7 @@
  * in a Hold, which frees it exactly once.
  */
 import { invariant } from '../engine/invariant';
-import { keep, type Tensor } from '../engine/tf';
+import { keep, tidy, type Tensor } from '../engine/tf';
 
 /** Awaited in the gaps of a computation: others take their turn there, and what it throws ends it. */
 export type Between = () => Promise<void>;
@@ -33,6 +33,24 @@ export async function drainAsync<R>(steps: Steps<R>, between: Between): Promise<
     }
   } finally {
     steps.return(undefined as R);
+  }
+}
+
+/** One layer after another, so that only two layers' results exist at a time: `run` makes the next, `drop` frees the last. Takes `x` over. */
+export function* throughLayers<L, T extends Tensor>(layers: readonly L[], x: T, run: (layer: L, x: T) => T, drop: (x: T) => void = (last) => last.dispose()): Steps<T> {
+  let current = x;
+  let finished = false;
+  try {
+    for (const layer of layers) {
+      const next = tidy(() => run(layer, current));
+      drop(current);
+      current = next;
+      yield;
+    }
+    finished = true;
+    return current;
+  } finally {
+    if (!finished) current.dispose();
   }
 }
 

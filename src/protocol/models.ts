@@ -1,5 +1,9 @@
 /** Models on the device and on their way there: plain records that cross the thread. */
 
+/** Id and name of the base that comes with the app. */
+export const EMBEDDED = 'embedded';
+export const EMBEDDED_NAME = 'Embedded base';
+
 /** How the large layers are kept. Small tensors stay as they are in the file. */
 export type KeptPrecision = 'f16' | 'int8' | 'int4';
 export const KEPT_PRECISIONS: readonly KeptPrecision[] = ['f16', 'int8', 'int4'];

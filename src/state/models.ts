@@ -1,7 +1,7 @@
 /** The models on this device: the list, what dropped files would become, importing, checking, deleting, and which one is in use. */
 import type { FaultData } from '../protocol/faults';
 import type { Events, ResultOf } from '../protocol/messages';
-import { KEPT_PRECISIONS, type ImportProgress, type KeptPrecision, type ModelFile, type ModelSummary, type ModelSurvey } from '../protocol/models';
+import { EMBEDDED, EMBEDDED_NAME, KEPT_PRECISIONS, type ImportProgress, type KeptPrecision, type ModelFile, type ModelSummary, type ModelSurvey } from '../protocol/models';
 import { isMoving } from './run';
 import { faultOf, type Slice } from './slice';
 
@@ -53,8 +53,6 @@ export interface ModelsSlice {
   useModel(modelId: string): void;
 }
 
-/** The base that comes with the app. */
-export const EMBEDDED = 'embedded';
 export const BASE_KEY = 'lamina.base';
 const ROOM_KEY = 'lamina.weightRoom';
 /** In GB; null: as much as the weights need. */
@@ -125,7 +123,7 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
 
   return {
     models: [], shownModel: null, modelFiles: [], modelAddresses: [], survey: null, importPrecision: 'int8', weightRoom: roomIn(env.memory), modelWork: null, importProgress: null, checking: null, modelChecked: null, modelFault: null,
-    usedBase: { id: env.memory?.getItem(BASE_KEY) ?? EMBEDDED, name: env.memory?.getItem(BASE_NAME_KEY) ?? 'Embedded base' },
+    usedBase: { id: env.memory?.getItem(BASE_KEY) ?? EMBEDDED, name: env.memory?.getItem(BASE_NAME_KEY) ?? EMBEDDED_NAME },
 
     async refreshModels() {
       await refresh().catch((error: unknown) => { const fault = faultOf(error); set({ modelFault: fault && { modelId: null, during: 'surveying', fault } }); });

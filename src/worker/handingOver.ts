@@ -2,11 +2,11 @@
 import { publishedTraining, writeHandover, type HandedPicture, type HandedTraining } from '../formats/handover';
 import { Fault } from '../protocol/faults';
 import type { ResultOf } from '../protocol/messages';
+import { EMBEDDED } from '../protocol/models';
 import { parseRecipe, wordsOf, type Recipe } from '../protocol/recipe';
 import type { Database } from '../storage/db';
 import { getRun } from '../storage/runStore';
 import { spokenWord } from '../pipeline/prompts';
-import { EMBEDDED } from './opening';
 import { cropPng } from './pictures';
 import type { Raster } from './platform';
 

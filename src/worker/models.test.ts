@@ -177,3 +177,25 @@ it('draws at the size it was given, and refuses sizes it cannot draw', async () 
   await again.until('a picture', ({ twins }) => twins.base?.state === 'full');
   expect(again.now().twins.base?.bitmap.width).toBe(192);
 });
+
+it('imports from an address by ranges, and sends the token to that server alone', async () => {
+  const bytes = new Uint8Array(await readFile(made.single));
+  const asked: { address: string; authorization: string | undefined }[] = [];
+  const server = (async (address: string, init?: RequestInit) => {
+    const headers = (init?.headers ?? {}) as Record<string, string>;
+    asked.push({ address, authorization: headers.Authorization });
+    if (headers.Authorization !== 'Bearer secret') return new Response('', { status: 401 });
+    const [, begin, end] = /bytes=(\d+)-(\d+)/.exec(headers.Range!)!.map(Number);
+    return new Response(bytes.slice(begin, end! + 1), { status: 206, headers: { 'Content-Range': `bytes ${begin}-${end}/${bytes.length}` } });
+  }) as unknown as typeof fetch;
+  const { now } = await open({ platform: { fetch: server } });
+  const address = 'https://models.example/embedded.safetensors';
+  await now().addModelAddress(address, '');
+  expect(now().modelFault?.fault).toMatchObject({ code: 'network', remedy: expect.stringContaining('token') as string });
+  await now().addModelAddress(address, 'secret');
+  expect(now().survey?.lacking).toEqual([]);
+  await now().importModel();
+  expect(now().models.find(({ kind }) => kind === 'imported')).toMatchObject({ installed: true, address });
+  expect(asked.every(({ address: to }) => to === address)).toBe(true);
+  expect(asked.filter(({ authorization }) => authorization === undefined)).toHaveLength(1);
+});

@@ -8,12 +8,12 @@ import { PART_LABELS, KEPT_POSITIONS } from '../models/checkpoint';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
-import { KEPT_PRECISIONS, type FoundModelPart, type KeptPrecision, type ModelPart, type ModelSummary, type ModelSurvey } from '../protocol/models';
+import { EMBEDDED, EMBEDDED_NAME, KEPT_PRECISIONS, type FoundModelPart, type KeptPrecision, type ModelPart, type ModelSummary, type ModelSurvey } from '../protocol/models';
 import type { ModelRecord } from '../storage/db';
 import { withLock } from '../storage/locks';
 import { damagedTensors, deleteModel, getModel, landedOf, listModels, partFile, putModel, reopenPart } from '../storage/modelStore';
 import { importSurveyed, modelIdOf, storedBytes, surveyFiles, type Surveyed } from './importing';
-import { EMBEDDED, EMBEDDED_NAME, type Opening } from './opening';
+import type { Opening } from './opening';
 import type { Turns } from './turns';
 
 /** Room that is left to the browser and to concepts beside a model. */
@@ -72,7 +72,7 @@ export class Models {
     const sources: ByteSource[] = files.map(({ path, file }) => blobBytes(file, path));
     for (const { address, token } of addresses) {
       if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) throw new Fault('network', `“${address}” is not an address of a file.`, 'Enter one that begins with https://.', { subject: address });
-      sources.push(await rangedBytes(address, { fetch: (...request) => globalThis.fetch(...request), ...(token && { token }) }));
+      sources.push(await rangedBytes(address, { fetch: this.opening.platform.fetch, ...(token && { token }) }));
     }
     signal.throwIfAborted();
     const found = await surveyFiles(sources);

@@ -14,13 +14,12 @@ import type { Host } from '../protocol/host';
 import type { Compute } from '../protocol/compute';
 import type { DecoderParts, SessionToDrafts } from '../protocol/drafts';
 import type { ParamsOf } from '../protocol/messages';
+import { EMBEDDED, EMBEDDED_NAME } from '../protocol/models';
 import { openDatabase, type Database } from '../storage/db';
 import { getModel, openModel } from '../storage/modelStore';
 import type { StoredBase } from '../storage/weightStore';
 import type { Platform } from './platform';
 
-export const EMBEDDED = 'embedded';
-export const EMBEDDED_NAME = 'Embedded base';
 /** Networks of a base up to this size stay in memory; of larger ones each is loaded for its phase. */
 const STAYING_BYTES = 400e6;
 /** Without a GPU a large model's weights lie in this worker's own memory. */

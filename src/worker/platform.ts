@@ -25,8 +25,8 @@ export interface Platform {
   /** Null where there are none; then there is only one of us. */
   locks: LockManager | null;
   wasmPaths: string | Record<string, string>;
-  /** For files of the app itself. */
-  fetch(address: string): Promise<Response>;
+  /** For files of the app itself, and for models at an address. */
+  fetch: typeof fetch;
   ensureBase(db: Database, id: string, baseUrl: string, options: EnsureOptions): Promise<StoredBase>;
 }
 
@@ -48,4 +48,4 @@ export const browserRaster: Raster = {
   },
 };
 
-export const browserPlatform = (): Platform => ({ raster: browserRaster, locks: globalThis.navigator?.locks ?? null, wasmPaths: wasmFiles, fetch: (address) => fetch(address), ensureBase });
+export const browserPlatform = (): Platform => ({ raster: browserRaster, locks: globalThis.navigator?.locks ?? null, wasmPaths: wasmFiles, fetch: (...request) => fetch(...request), ensureBase });

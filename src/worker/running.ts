@@ -6,6 +6,7 @@
 import { Fault, serializeFault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
+import { EMBEDDED } from '../protocol/models';
 import type { RunInfo, StoredRun } from '../protocol/run';
 import { captionProblem } from '../protocol/captions';
 import { FIRST_LIVE_STEP, GUIDANCE, SHOWN_PICTURES } from '../protocol/limits';
@@ -16,7 +17,7 @@ import { holdRun } from '../storage/locks';
 import { addMetrics, deleteRun, dropMetricsAfter, getRun, newestUnfinished, putPreview, putRun, readCheckpoints, removeOldRuns, writeCheckpoint } from '../storage/runStore';
 import type { Current } from './current';
 import type { Drawing } from './drawing';
-import { EMBEDDED, type Opening } from './opening';
+import type { Opening } from './opening';
 import type { Pictures } from './pictures';
 import { Previewing } from './previewing';
 import type { Probing } from './probing';

@@ -2,7 +2,7 @@
 import { attention, linear } from '../../engine/ops';
 import { add, concat, reshape, slice, tidy, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import { giveBack, submitWork } from '../../engine/webgpu/submit';
-import type { Steps } from '../steps';
+import { throughLayers, type Steps } from '../steps';
 import { convolved, convolvedDoubled } from './convolution';
 import { groupNorm, type GroupNorm } from './groupNorm';
 import type { KlAttention, KlBlock, KlLayer } from './klWeights';
@@ -54,22 +54,7 @@ function runLayer(layer: KlLayer, x: Tensor4D, normalise: Normalise): Tensor4D {
 }
 
 /** Takes `x` over. */
-export function* layerSteps(layers: readonly KlLayer[], x: Tensor4D, normalise: Normalise = groupNorm): Steps<Tensor4D> {
-  let current = x;
-  let finished = false;
-  try {
-    for (const layer of layers) {
-      const next = tidy(() => runLayer(layer, current, normalise));
-      giveBack(current);
-      current = next;
-      yield;
-    }
-    finished = true;
-    return current;
-  } finally {
-    if (!finished) current.dispose();
-  }
-}
+export const layerSteps = (layers: readonly KlLayer[], x: Tensor4D, normalise: Normalise = groupNorm): Steps<Tensor4D> => throughLayers(layers, x, (layer, current) => runLayer(layer, current, normalise), giveBack);
 
 /** How far the layers look, in places of the coarsest picture among them; they run from fine to coarse or from coarse to fine. */
 export function reachOf(layers: readonly KlLayer[]): number {

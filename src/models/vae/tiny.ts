@@ -1,7 +1,7 @@
 /** diffusers' AutoencoderTiny in NHWC. */
 import { add, clipByValue, div, mul, relu, sub, tanh, tidy, type Tensor, type Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
-import { drainAsync, type Between, type Steps } from '../steps';
+import { drainAsync, throughLayers, type Between } from '../steps';
 import type { WeightSource } from '../weightSource';
 import type { Autoencoder } from './autoencoder';
 import { convolved, convolvedDoubled } from './convolution';
@@ -17,27 +17,9 @@ function runLayer(x: Tensor4D, layer: Layer): Tensor4D {
   return relu(add<Tensor4D>(convolved(convolved(convolved(x, first, { relu: true }), second, { relu: true }), third), x));
 }
 
-/** Layer by layer, so that only two layers' pictures exist at a time; takes `x` over. */
-function* layerSteps(layers: readonly Layer[], x: Tensor4D): Steps<Tensor4D> {
-  let current = x;
-  let finished = false;
-  try {
-    for (const layer of layers) {
-      const next = tidy(() => runLayer(current, layer));
-      current.dispose();
-      current = next;
-      yield;
-    }
-    finished = true;
-    return current;
-  } finally {
-    if (!finished) current.dispose();
-  }
-}
-
 /** What stands before the layers, the layers, what stands behind them. `x` stays the caller's. */
 async function run(layers: readonly Layer[], x: Tensor4D, before: (x: Tensor4D) => Tensor, behind: (x: Tensor4D) => Tensor, between: Between = async () => {}): Promise<Tensor4D> {
-  const made = await drainAsync(layerSteps(layers, tidy(() => before(x) as Tensor4D)), between);
+  const made = await drainAsync(throughLayers(layers, tidy(() => before(x) as Tensor4D), (layer, current) => runLayer(current, layer)), between);
   const result = tidy(() => behind(made) as Tensor4D);
   made.dispose();
   return result;

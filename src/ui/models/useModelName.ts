@@ -1,5 +1,5 @@
 /** What a base is called inside a sentence. */
-import { EMBEDDED } from '../../state/models';
+import { EMBEDDED } from '../../protocol/models';
 import { useStudio } from '../studio';
 
 export const useModelName = (id: string): string => useStudio(({ models }) => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { fitOf, type MemoryPlan } from './fit';
+import { planStream } from '../models/streaming';
+import { fitOf, USABLE_SHARE, type MemoryPlan } from './fit';
 import { sd35Plan } from './sd35Plan';
 
 const plan: MemoryPlan = {
@@ -17,6 +18,16 @@ describe('what fits', () => {
     expect(at(89, 'f16')).toEqual({ verdict: 'streams', streamed: 3, bytes: 70, instead: null });
     expect(at(49)).toEqual({ verdict: 'does not fit', streamed: 3, bytes: 50, instead: 'int4' });
     expect(at(30)).toMatchObject({ verdict: 'does not fit', instead: null });
+  });
+
+  it('counts as many blocks to be streamed as the model then streams', () => {
+    for (const { task, rank, size, workBytes } of sd35Plan.rows) {
+      const { blockBytes, endsBytes } = sd35Plan.weights.f16;
+      for (const gb of [6, 7, 8, 9]) {
+        const fit = fitOf(sd35Plan, { task, rank }, size, gb * 1e9, 'f16')!;
+        if (fit.verdict !== 'does not fit') expect(fit.streamed, `${task} ${rank} ${size} ${gb}`).toBe(blockBytes.length - planStream(blockBytes, gb * 1e9 * USABLE_SHARE - workBytes - endsBytes).staying);
+      }
+    }
   });
 
   it('is not said of what was not planned', () => {

@@ -1,11 +1,11 @@
 /**
- * Writes safetensors files: float32 tensors in the order given, header padded with spaces so that the data begin on a
+ * Writes safetensors files: float32 tensors, or halves as bits, in the order given, header padded with spaces so that the data begin on a
  * multiple of 8 bytes, metadata as text only. The whole file is built in memory: adapters and concept rows, not models.
  */
 import { invariant } from '../engine/invariant';
 
-/** Row-major float32 numbers and their dimensions. */
-export interface PlainTensor { shape: readonly number[]; data: Float32Array }
+/** Row-major numbers and their dimensions; a Uint16Array holds float16 bits. */
+export interface PlainTensor { shape: readonly number[]; data: Float32Array | Uint16Array }
 
 const hex = (bytes: ArrayBuffer) => [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
@@ -31,7 +31,7 @@ export function writeSafetensors(tensors: Record<string, PlainTensor>, metadata:
   let at = 0;
   for (const [name, { shape, data }] of Object.entries(tensors)) {
     invariant(shape.reduce((product, size) => product * size, 1) === data.length, `tensor ${name}: [${shape.join(', ')}] does not hold ${data.length} values`);
-    header[name] = { dtype: 'F32', shape: [...shape], data_offsets: [at, at + data.byteLength] };
+    header[name] = { dtype: data instanceof Uint16Array ? 'F16' : 'F32', shape: [...shape], data_offsets: [at, at + data.byteLength] };
     at += data.byteLength;
   }
   const json = new TextEncoder().encode(JSON.stringify(header));

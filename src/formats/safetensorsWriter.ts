@@ -4,12 +4,15 @@
  */
 import { invariant } from '../engine/invariant';
 
-/** Row-major numbers and their dimensions; a Uint16Array holds float16 bits. */
-export interface PlainTensor { shape: readonly number[]; data: Float32Array | Uint16Array }
+/** Row-major float32 numbers and their dimensions. */
+export interface PlainTensor { shape: readonly number[]; data: Float32Array }
+/** The same as float16 bits. */
+export interface HalfTensor { shape: readonly number[]; data: Uint16Array }
+type Tensors = Record<string, PlainTensor | HalfTensor>;
 
 const hex = (bytes: ArrayBuffer) => [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
-function tensorBytes(tensors: Record<string, PlainTensor>): Uint8Array<ArrayBuffer> {
+function tensorBytes(tensors: Tensors): Uint8Array<ArrayBuffer> {
   const parts = Object.values(tensors);
   const out = new Uint8Array(parts.reduce((total, { data }) => total + data.byteLength, 0));
   let at = 0;
@@ -26,7 +29,7 @@ export async function hashTensors(tensors: Record<string, PlainTensor>): Promise
 }
 
 /** The file's bytes. The same tensors and metadata in the same order give the same bytes. */
-export function writeSafetensors(tensors: Record<string, PlainTensor>, metadata: Record<string, string> = {}): Uint8Array<ArrayBuffer> {
+export function writeSafetensors(tensors: Tensors, metadata: Record<string, string> = {}): Uint8Array<ArrayBuffer> {
   const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
   let at = 0;
   for (const [name, { shape, data }] of Object.entries(tensors)) {

@@ -19,10 +19,10 @@ export function toOklab(pixels: ArrayLike<number>): Float32Array {
   return out;
 }
 
-export interface Cluster { middle: Float64Array; /** Mean squared distance of its members from the middle. */ spread: number; /** Part of all points. */ share: number }
+export interface Cluster { middle: Float64Array<ArrayBufferLike>; /** Mean squared distance of its members from the middle. */ spread: number; /** Part of all points. */ share: number }
 
 const ROUNDS = 8;
-const far = (points: Float32Array, i: number, width: number, to: Float64Array): number => {
+const far = (points: Float32Array, i: number, width: number, to: Float64Array<ArrayBufferLike>): number => {
   let sum = 0;
   for (let c = 0; c < width; c++) sum += (points[i * width + c]! - to[c]!) ** 2;
   return sum;
@@ -33,7 +33,7 @@ export function clusters(points: Float32Array, width: number, count: number): Cl
   const n = points.length / width;
   if (n === 0) return [];
   const at = (i: number) => Float64Array.from(points.subarray(i * width, (i + 1) * width));
-  let middles = [at(0)];
+  let middles: Float64Array<ArrayBufferLike>[] = [at(0)];
   const nearest = new Float64Array(n).fill(Infinity);
   while (middles.length < count) {
     let furthest = 0;

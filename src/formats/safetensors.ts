@@ -33,6 +33,7 @@ export interface TensorSource {
   read(key: string): Promise<Float32Array>;
   readRows(key: string, from: number, to: number): Promise<Float32Array>;
   packed?(key: string): PackedLayer | null;
+  metadata?(): Promise<Record<string, string>>;
 }
 
 const invalid = (file: string, found: string) =>
@@ -116,6 +117,7 @@ function sourceOf(header: SafetensorsHeader, file: string, bytesOf: (begin: numb
   };
   return {
     header,
+    metadata: async () => header.metadata,
     keys: () => Object.keys(header.tensors),
     has: (key) => Object.hasOwn(header.tensors, key),
     shape: (key) => entry(key).shape,

@@ -16,6 +16,8 @@ export interface WeightSource {
   readRows(key: string, from: number, to: number): Promise<Float32Array>;
   /** Where linear layers may be stored packed: such a tensor ready for the engine, [in,out]; null where it is stored otherwise. */
   packed?(key: string): PackedLayer | null;
+  /** What the file's header says beside its tensors, as text by name. */
+  metadata?(): Promise<Record<string, string>>;
 }
 
 /** One base model in diffusers folder layout: configs as JSON, weights by folder. */

@@ -6,7 +6,7 @@
 import { Fault } from '../protocol/faults';
 import { getChunk } from './chunks';
 import type { ChunkEntry, Database, FileManifest } from './db';
-import { rowRange, tensorMissing, type TensorSource } from '../formats/safetensors';
+import { parseHeader, rowRange, tensorMissing, type TensorSource } from '../formats/safetensors';
 import { packedSizes, unpack, type PackedValues } from '../formats/packing';
 import { toFloat32, valueBytes } from '../formats/tensorBytes';
 
@@ -64,7 +64,7 @@ export function storedFile(db: Database, manifest: FileManifest, { path, repair,
     tensors(): TensorSource {
       const tensors = manifest.tensors ?? {};
       const dataBegin = Math.min(manifest.sizeBytes, ...Object.values(tensors).map(({ begin }) => begin));
-      // The header's chunks are never read again: the manifest holds what they say.
+      // The header's chunks are not read again, but for its metadata: the manifest holds what they say of tensors.
       for (const { n, offset, sizeBytes } of manifest.chunks) if (offset < dataBegin) onChunk?.(n, sizeBytes);
       const entry = (key: string) => {
         if (!Object.hasOwn(tensors, key)) throw tensorMissing(path, key);
@@ -85,6 +85,11 @@ export function storedFile(db: Database, manifest: FileManifest, { path, repair,
         return { precision: packing!.precision, inFeatures, outFeatures, stride, group, words: new Uint32Array(bytes.buffer, 0, words), scales: new Uint32Array(bytes.buffer, 4 * words) };
       };
       return {
+        metadata: async () => {
+          const head = new Uint8Array(dataBegin);
+          await visit(0, dataBegin, (part, at) => head.set(part, at));
+          return parseHeader(head, manifest.sizeBytes, path).metadata;
+        },
         keys: () => Object.keys(tensors),
         has: (key) => Object.hasOwn(tensors, key),
         shape: (key) => entry(key).shape,

@@ -1,6 +1,6 @@
 /** CLIP's image encoder: patches, a class token, learned positions; the class token's final norm, projected and normalised. */
-import { disposeLinear, frozenLinear, layerNorm, linear, type FrozenLinear } from '../../engine/ops';
-import { add, concat, div, norm, reshape, slice, tidy, tile, transpose, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
+import { alias, disposeLinear, frozenLinear, layerNorm, linear, type FrozenLinear } from '../../engine/ops';
+import { add, concat, dispose, div, norm, reshape, slice, tidy, tile, transpose, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
 import { drain, drainAsync, Hold, type Between, type Steps } from '../steps';
 import { WeightReader } from '../weights';
@@ -52,7 +52,7 @@ export async function loadClipVision(source: WeightSource, config: unknown): Pro
   return model;
 }
 
-function* imageSteps(model: ClipVision, pixels: Tensor4D): Steps<Tensor2D> {
+function* imageSteps(model: ClipVision, pixels: Tensor4D, visit?: (state: Tensor3D, layer: number) => void): Steps<Tensor2D> {
   const { patch: p, imageSize, settings } = model;
   const [b, height, width, channels] = pixels.shape;
   invariant(height === imageSize && width === imageSize, `the image encoder takes ${imageSize} × ${imageSize} pixels`);
@@ -66,10 +66,11 @@ function* imageSteps(model: ClipVision, pixels: Tensor4D): Steps<Tensor2D> {
       const tokens = concat([tile(reshape(model.classToken, [1, 1, d]), [b, 1, 1]), patches], 1) as Tensor3D;
       return layerNorm(add(tokens, model.positions) as Tensor3D, model.preNorm.weight, model.preNorm.bias, settings.epsilon);
     }));
-    for (const layer of model.layers) {
+    for (const [i, layer] of model.layers.entries()) {
       const next = hold.add(tidy(() => runLayer(layer, x, settings, false)));
       hold.drop(x);
       x = next;
+      visit?.(x, i + 1);
       yield;
     }
     return tidy(() => {
@@ -87,6 +88,32 @@ export const encodeImage = (model: ClipVision, pixels: Tensor4D): Tensor2D => dr
 
 /** The same, awaiting `between` after each layer. */
 export const encodeImageAsync = (model: ClipVision, pixels: Tensor4D, between: Between): Promise<Tensor2D> => drainAsync(imageSteps(model, pixels), between);
+
+export interface ImageStates {
+  /** [B,1+patches,d] of each layer asked for, in the order asked, before the final norm. */
+  hidden: Tensor3D[];
+  /** As of encodeImage. */
+  embedding: Tensor2D;
+}
+
+/** The states after the layers of those numbers (from 1), with the embedding, in one pass. The caller disposes all of it. */
+export async function imageStates(model: ClipVision, pixels: Tensor4D, layers: readonly number[], between: Between = async () => {}): Promise<ImageStates> {
+  const depth = model.layers.length;
+  invariant(layers.every((layer) => Number.isInteger(layer) && layer >= 1 && layer <= depth), `layers ${layers.join()} of an image encoder of ${depth}`);
+  const states = new Map<number, Tensor3D>();
+  const visit = (state: Tensor3D, layer: number) => {
+    if (layers.includes(layer)) states.set(layer, alias(state));
+  };
+  try {
+    const embedding = await drainAsync(imageSteps(model, pixels, visit), between);
+    const first = new Set<number>();
+    // a layer asked for twice is two tensors
+    return { embedding, hidden: layers.map((layer) => (first.has(layer) ? alias(states.get(layer)!) : (first.add(layer), states.get(layer)!))) };
+  } catch (error) {
+    dispose([...states.values()]);
+    throw error;
+  }
+}
 
 export function disposeClipVision(model: ClipVision): void {
   disposeLinear(model.patchEmbed);

@@ -50,7 +50,7 @@ export function blockForm(kept: Kept): Form {
     run: () => {
       const { outputs, pullback } = vjpOf(inputs, (given) => {
         const adapter: Adapter = Object.fromEntries(sites.map(({ name }) => [name, { a: given[`${name}.a`] as tf.Tensor2D, b: given[`${name}.b`] as tf.Tensor2D, scale: 1 }]));
-        return blockStep(model, block, { x: given['x'] as tf.Tensor3D, y: given['y'] as tf.Tensor3D, c, row: null, others: [], adapter }, null);
+        return blockStep(model, block, { x: given['x'] as tf.Tensor3D, y: given['y'] as tf.Tensor3D, c, row: null, others: [], adapter, cross: null }, null);
       });
       tf.dispose(Object.values(pullback(dys)).filter((dx) => dx !== null));
       tf.dispose(outputs);

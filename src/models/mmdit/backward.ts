@@ -6,11 +6,12 @@
 import { add, reshape, stack, tidy, zeros, zerosLike, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import { vjpOf, type NamedVjp } from '../../engine/vjp';
 import { blockSites } from './block';
-import { begin, blockStep, othersAt, tidyAll, withDelta, type Beginning, type BlockArguments } from './forward';
+import { begin, blockStep, crossAt, othersAt, tidyAll, withDelta, type Beginning, type BlockArguments } from './forward';
+import { crossName, noiseLevel } from './crossAttention';
 import { conditioning, embedContext, embedPatches, projectTokens } from './ends';
 import { whileResident } from './residency';
 import { Hold, type Steps } from '../steps';
-import type { Adapter, BlockWeights, ConceptRows, Mmdit, MmditInput, VelocityGradients, VjpOptions } from './types';
+import type { Adapter, BlockWeights, ConceptRows, Injection, Mmdit, MmditInput, VelocityGradients, VjpOptions } from './types';
 
 export interface Run {
   velocity: Tensor4D;
@@ -19,30 +20,43 @@ export interface Run {
 }
 
 /** Which gradients the run needs: `from` is the first block that is differentiated, before it nothing is kept. */
-interface Plan { from: number; conditioning: boolean; row: boolean; streams(index: number): boolean }
+interface Plan { from: number; conditioning: boolean; row: boolean; tokens: boolean; level: boolean; streams(index: number): boolean }
 
 const sitesOf = (w: BlockWeights, adapter: Adapter | null): string[] => blockSites(w).map(({ name }) => name).filter((name) => adapter?.[name]);
 
-function plan(model: Mmdit, adapter: Adapter | null, rows: ConceptRows | null, { concept }: Beginning, options: VjpOptions): Plan {
+const TIME = 'time.';
+const namesAt = (start: string, trained: Readonly<Record<string, Tensor>> | undefined): string[] => Object.keys(trained ?? {}).filter((name) => name.startsWith(start));
+const pickedFrom = (names: readonly string[], from: Readonly<Record<string, Tensor>>): Record<string, Tensor> => Object.fromEntries(names.map((name) => [name, from[name]!]));
+
+function plan(model: Mmdit, adapter: Adapter | null, rows: ConceptRows | null, { concept, injection }: Beginning, options: VjpOptions): Plan {
   const wantsConditioning = Boolean(options.wantInputs || (options.wantRows && rows?.pooledDelta));
   const row = Boolean(options.wantRows && concept);
-  const learns = model.blocks.findIndex((w) => row || sitesOf(w, adapter).length > 0);
+  const tokens = Boolean(options.wantTokens && injection);
+  const level = namesAt(TIME, injection?.trained).length > 0;
+  const crossed = (index: number) => injection?.weights.blocks.has(index) && (tokens || level || namesAt(crossName(index), injection.trained).length > 0);
+  const learns = model.blocks.findIndex((w) => row || sitesOf(w, adapter).length > 0 || crossed(w.index));
   const first = options.wantInputs ? -1 : learns < 0 ? model.blocks.length : learns;
-  return { from: wantsConditioning ? 0 : Math.max(first, 0), conditioning: wantsConditioning, row, streams: (index) => index > first };
+  return { from: wantsConditioning ? 0 : Math.max(first, 0), conditioning: wantsConditioning, row, tokens, level, streams: (index) => index > first };
 }
 
-/** One block with what is to be differentiated as named arguments: x, y, c, row, and `<site>.a`, `<site>.b`. */
+/** One block with what is to be differentiated as named arguments: x, y, c, row, `<site>.a`, `<site>.b`, tokens, level, and cross-attention's own by their names. */
 function blockVjp(model: Mmdit, w: BlockWeights, given: BlockArguments, { concept }: Beginning, wanted: Plan): NamedVjp {
   const names = sitesOf(w, given.adapter);
+  const crossNames = given.cross ? namesAt(crossName(w.index), given.cross.trained) : [];
   const inputs: Record<string, Tensor> = {
     ...(wanted.streams(w.index) ? { x: given.x, y: given.y } : {}),
     ...(wanted.conditioning ? { c: given.c } : {}),
     ...(wanted.row && given.row ? { row: given.row } : {}),
     ...Object.fromEntries(names.flatMap((name) => [[`${name}.a`, given.adapter![name]!.a], [`${name}.b`, given.adapter![name]!.b]])),
+    ...(given.cross && wanted.tokens ? { tokens: given.cross.tokens } : {}),
+    ...(given.cross && wanted.level ? { level: given.cross.level } : {}),
+    ...pickedFrom(crossNames, given.cross?.trained ?? {}),
   };
   return vjpOf(inputs, (args) => {
     const trained = Object.fromEntries(names.map((name) => [name, { a: args[`${name}.a`] as Tensor2D, b: args[`${name}.b`] as Tensor2D, scale: given.adapter![name]!.scale }]));
-    return blockStep(model, w, { ...given, ...args, adapter: { ...given.adapter, ...trained } }, concept?.places ?? null);
+    const { tokens, level, ...rest } = args as { tokens?: Tensor3D; level?: Tensor2D };
+    const cross = given.cross && { ...given.cross, ...(tokens && { tokens }), ...(level && { level }), trained: { ...given.cross.trained, ...pickedFrom(crossNames, args) } };
+    return blockStep(model, w, { ...given, ...rest, adapter: { ...given.adapter, ...trained }, cross }, concept?.places ?? null);
   });
 }
 
@@ -65,6 +79,14 @@ function beginningGradients(model: Mmdit, input: MmditInput, adapter: Adapter | 
   return { pooledDelta, inputs: { x: x as Tensor4D, context: context as Tensor3D, pooled: fromC.pooled as Tensor2D } };
 }
 
+/** Zeros for what nothing depended on. */
+function injectionGradients({ weights, tokens, trained = {} }: Injection, sigma: readonly number[], wanted: Plan, dTokens: Tensor | null, dLevel: Tensor | null, ofBlocks: Record<string, Tensor>): NonNullable<VelocityGradients['injection']> {
+  const timed = pickedFrom(namesAt(TIME, trained), trained);
+  const ofTime = dLevel && wanted.level ? pullBack(timed, dLevel, (args) => noiseLevel(weights, sigma, args)) : {};
+  const all = Object.entries(trained).map(([name, value]) => [name, ofBlocks[name] ?? ofTime[name] ?? zerosLike(value)]);
+  return { tokens: wanted.tokens ? ((dTokens ?? zerosLike(tokens)) as Tensor3D) : null, trained: Object.fromEntries(all) as Record<string, Tensor> };
+}
+
 /** Evaluates, and prepares the way back. */
 export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, options: VjpOptions): Steps<Run> {
   const hold = new Hold();
@@ -80,7 +102,7 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
     const entries: BlockArguments[] = [];
     let { x, y } = start;
     for (const w of model.blocks) {
-      const given = { x, y, c: start.c, row: start.concept?.rows[w.index] ?? null, others: othersAt(start, w.index), adapter };
+      const given = { x, y, c: start.c, row: start.concept?.rows[w.index] ?? null, others: othersAt(start, w.index), adapter, cross: crossAt(start, w.index) };
       const taped = w.index >= wanted.from && !options.recompute;
       const [nextX, nextY] = yield* whileResident(model, w.index, () => {
         if (!taped) return tidyAll(() => blockStep(model, w, given, start.concept?.places ?? null));
@@ -97,23 +119,25 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
     ready = true;
 
     const backward = function* (dv: Tensor4D): Steps<VelocityGradients> {
-      const result: VelocityGradients = { sites: {}, rows: null, pooledDelta: null, inputs: null };
+      const result: VelocityGradients = { sites: {}, rows: null, pooledDelta: null, inputs: null, injection: null };
       const mine: Tensor[] = [];
       const rowGradients: (Tensor | null)[] = [];
-      let dc: Tensor | null = null;
-      const collectC = (part: Tensor | null | undefined) => {
+      const sums: Record<'c' | 'tokens' | 'level', Tensor | null> = { c: null, tokens: null, level: null };
+      const crossGradients: Record<string, Tensor> = {};
+      const collect = (name: keyof typeof sums, part: Tensor | null | undefined) => {
         if (!part) return;
-        const sum: Tensor = dc ? add(dc, part) : part;
-        if (dc) {
+        const before = sums[name];
+        const sum: Tensor = before ? add(before, part) : part;
+        if (before) {
           part.dispose();
-          hold.drop(dc);
+          hold.drop(before);
         }
-        dc = hold.add(sum);
+        sums[name] = hold.add(sum);
       };
       try {
         const tip = pullBack({ x: tail, ...(wanted.conditioning ? { c: start.c } : {}) }, dv, (args) => projectTokens(model, args.x as Tensor3D, (args.c ?? start.c) as Tensor2D, height, width, adapter));
         let [dx, dy] = [hold.add(tip.x ?? null), null as Tensor | null];
-        collectC(tip.c);
+        collect('c', tip.c);
         for (const w of model.blocks.slice(wanted.from).reverse()) {
           const entry = entries[w.index];
           const dys = w.last ? [dx] : [dx, dy];
@@ -125,7 +149,8 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
           hold.drop(dx, dy, entry?.x, entry?.y);
           dx = hold.add(gradients.x ?? null);
           dy = hold.add(gradients.y ?? null);
-          collectC(gradients.c);
+          for (const name of ['c', 'tokens', 'level'] as const) collect(name, gradients[name]);
+          for (const name of namesAt(crossName(w.index), start.injection?.trained)) if (gradients[name]) crossGradients[name] = hold.add(gradients[name]);
           rowGradients[w.index] = hold.add(gradients.row ?? null);
           for (const name of sitesOf(w, adapter)) {
             const [a, b] = (['a', 'b'] as const).map((part) => hold.add(gradients[`${name}.${part}`] ?? zerosLike(adapter![name]![part]))) as [Tensor2D, Tensor2D];
@@ -138,7 +163,11 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
         if (options.wantRows && rows) {
           result.rows = tidy(() => stack(model.blocks.map((w) => (rowGradients[w.index] ? reshape(rowGradients[w.index]!, [hidden]) : zeros([hidden]))))) as Tensor2D;
         }
-        if (dc) Object.assign(result, beginningGradients(model, input, adapter, rows, Boolean(options.wantInputs), dx as Tensor3D | null, dy as Tensor3D | null, dc));
+        if (sums.c) Object.assign(result, beginningGradients(model, input, adapter, rows, Boolean(options.wantInputs), dx as Tensor3D | null, dy as Tensor3D | null, sums.c as Tensor2D));
+        if (start.injection) {
+          result.injection = injectionGradients(start.injection, input.sigma, wanted, sums.tokens, sums.level, crossGradients);
+          mine.push(...Object.values(crossGradients), ...(sums.tokens ? [sums.tokens] : []));
+        }
         mine.forEach((tensor) => hold.release(tensor));
         return result;
       } finally {

@@ -9,8 +9,8 @@ import { invariant } from '../../engine/invariant';
 import type { Adapter, Mmdit, TwoLayer } from './types';
 import { TIMESTEP_WIDTH } from './weights';
 
-/** x·σ(x); the gradient is only needed for a trained pooled vector. */
-function silu(x: Tensor2D): Tensor2D {
+/** x·σ(x); the gradient is only needed for a trained pooled vector, or for an adapter's time embedding. */
+export function silu(x: Tensor2D): Tensor2D {
   return withGradient(
     { x },
     (save) => {

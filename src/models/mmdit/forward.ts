@@ -5,10 +5,11 @@
 import { add, matMul, reshape, tensor2d, tidy, unstack, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
 import { modulate, runBlock } from './block';
+import { injected, noiseLevel } from './crossAttention';
 import { conditioning, embedContext, embedPatches, overwriteRow, placesOf, projectTokens, type Places } from './ends';
 import { whileResident } from './residency';
 import { Hold, type Steps } from '../steps';
-import type { Adapter, BlockWeights, ConceptRows, Mmdit, MmditInput } from './types';
+import type { Adapter, BlockWeights, ConceptRows, CrossBlock, Injection, Mmdit, MmditInput } from './types';
 
 /** What the blocks start from. Held by whoever called `begin`. */
 export interface Beginning {
@@ -20,6 +21,8 @@ export interface Beginning {
   concept: { rows: Tensor1D[]; places: Places } | null;
   /** Further concepts' rows likewise. */
   others: { rows: Tensor1D[]; places: Places }[];
+  /** What is injected, with the vector [B,dc] of its noise levels; null where nothing is. */
+  injection: (Injection & { level: Tensor2D }) | null;
 }
 
 /** pooled [B,p] plus `delta` [p] in the samples that have a [V]. */
@@ -45,19 +48,37 @@ export function begin(model: Mmdit, input: MmditInput, adapter: Adapter | null, 
     c: hold.add(tidy(() => conditioning(model, input.sigma, withDelta(input.pooled, rows, rows?.pooledDelta ?? null), adapter))),
     concept: rows && tableOf(rows),
     others: (rows?.others ?? []).flatMap((other) => tableOf(other) ?? []),
+    injection: input.injection && acts(input.injection) ? { ...input.injection, level: hold.add(levelOf(input.injection, input)) } : null,
   };
 }
 
+/** Whether it changes anything; otherwise the branch is left out, and the velocity is the base's bit for bit. */
+export const acts = ({ weight, tokens }: Pick<Injection, 'weight' | 'tokens'>): boolean => weight !== 0 && tokens.shape[1] > 0;
+
+function levelOf({ tokens, weights, trained }: Injection, { sigma }: MmditInput): Tensor2D {
+  invariant(tokens.shape[0] === sigma.length, 'the injected tokens and x differ in batch size');
+  return tidy(() => noiseLevel(weights, sigma, trained));
+}
+
 /** Everything that one block computes from and that may have a gradient. */
-export interface BlockArguments { x: Tensor3D; y: Tensor3D; c: Tensor2D; row: Tensor1D | null; others: readonly { row: Tensor1D; places: Places }[]; adapter: Adapter | null }
+export interface BlockArguments { x: Tensor3D; y: Tensor3D; c: Tensor2D; row: Tensor1D | null; others: readonly { row: Tensor1D; places: Places }[]; adapter: Adapter | null; cross: Cross | null }
+
+/** What is injected behind one block. */
+export type Cross = Omit<Injection, 'weights'> & { level: Tensor2D; block: CrossBlock };
+
+export const crossAt = ({ injection }: Beginning, index: number): Cross | null => {
+  const block = injection?.weights.blocks.get(index);
+  return injection && block ? { ...injection, block } : null;
+};
 
 export const othersAt = ({ others }: Beginning, index: number): BlockArguments['others'] => others.map(({ rows, places }) => ({ row: rows[index]!, places }));
 
-/** [x, y] after the block, [x] after the last. */
-export function blockStep(model: Mmdit, w: BlockWeights, { x, y, c, row, others, adapter }: BlockArguments, places: Places | null): Tensor3D[] {
+/** [x, y] after the block and what is injected behind it, [x] after the last. */
+export function blockStep(model: Mmdit, w: BlockWeights, { x, y, c, row, others, adapter, cross }: BlockArguments, places: Places | null): Tensor3D[] {
   const given = others.reduce((text, other) => overwriteRow(text, other.row, other.places), row && places ? overwriteRow(y, row, places) : y);
   const after = runBlock(model.config, w, x, given, modulate(w, c, adapter), adapter);
-  return after.y ? [after.x, after.y] : [after.x];
+  const seen = cross ? injected(cross.block, after.x, cross.tokens, cross.level, cross) : after.x;
+  return after.y ? [seen, after.y] : [seen];
 }
 
 /** Runs a function that returns several tensors in a tidy. */
@@ -80,7 +101,7 @@ export function* forwardSteps(model: Mmdit, input: MmditInput, adapter: Adapter 
       if (skip.includes(w.index)) continue;
       visit?.(y);
       const row = concept?.rows[w.index] ?? null;
-      const given = { x, y, c, row, others: othersAt(start, w.index), adapter };
+      const given = { x, y, c, row, others: othersAt(start, w.index), adapter, cross: crossAt(start, w.index) };
       const [nextX, nextY] = yield* whileResident(model, w.index, () => tidyAll(() => blockStep(model, w, given, concept?.places ?? null)));
       hold.drop(x, y);
       x = hold.add(nextX!);

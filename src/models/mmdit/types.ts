@@ -3,7 +3,8 @@
  * Layout: latents NHWC, tokens [B,N,d], linear weights [in,out]. Every tensor of an Mmdit is frozen and owned by it.
  */
 import type { FrozenLinear, LoraPair } from '../../engine/ops';
-import type { Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '../../engine/tf';
+import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '../../engine/tf';
+import type { Norm } from '../clip/layers';
 
 export interface MmditConfig {
   depth: number;
@@ -51,6 +52,37 @@ export interface Residency {
   dispose?(): void;
 }
 
+export interface CrossBlock { index: number; normImage: Norm; normTokens: Norm; modulation: FrozenLinear; q: FrozenLinear; kv: FrozenLinear; out: FrozenLinear }
+
+/** Frozen; whoever loaded it disposes it. */
+export interface CrossAttention {
+  time: TwoLayer;
+  /** By the index of the block that each stands behind. */
+  blocks: ReadonlyMap<number, CrossBlock>;
+  /** Of the transformer it belongs to. */
+  hidden: number;
+  /** Of a token. */
+  tokenWidth: number;
+}
+
+/** `ortho`: without what it shares with the picture tokens, channel by channel; `ortho_v2`: that share by how much the first tokens are attended to. */
+export type Ortho = 'none' | 'ortho' | 'ortho_v2';
+
+export interface Injection {
+  weights: CrossAttention;
+  /** [B,N,tokenWidth]; several pictures' stand one after the other. */
+  tokens: Tensor3D;
+  /** At 0 the branch is left out. */
+  weight: number;
+  /** Rows of zeros beside keys and values: attention that goes nowhere. */
+  zeroTokens?: number;
+  ortho?: Ortho;
+  /** Where it acts, 0…1 on picture tokens, [1 or B, tokens, 1]. */
+  region?: Tensor3D | null;
+  /** Parameters in place of the frozen ones, by their names in the file and in its layout ([out,in]); a layer's weight and bias together. They get gradients. */
+  trained?: Readonly<Record<string, Tensor>>;
+}
+
 export interface MmditInput {
   /** Noisy latent [B,h,w,C]. */
   x: Tensor4D;
@@ -60,6 +92,8 @@ export interface MmditInput {
   context: Tensor3D;
   /** [B,pooledWidth] */
   pooled: Tensor2D;
+  /** Another picture's tokens, attended to behind some of the blocks. */
+  injection?: Injection | null;
 }
 
 /** LoRA pairs by site name (see loraSites); sites without an entry are plain. */
@@ -87,6 +121,8 @@ export interface VjpOptions {
   wantRows: boolean;
   /** Gradients of x, context and pooled as well (for tests); off in training. */
   wantInputs?: boolean;
+  /** Gradient of the injection's tokens. Its trained parameters always get theirs. */
+  wantTokens?: boolean;
 }
 
 export interface VelocityGradients {
@@ -95,6 +131,8 @@ export interface VelocityGradients {
   pooledDelta: Tensor1D | null;
   /** Only with wantInputs. */
   inputs: { x: Tensor4D; context: Tensor3D; pooled: Tensor2D } | null;
+  /** Only where there is an injection: `tokens` with wantTokens, else null; `trained` by the names given. */
+  injection: { tokens: Tensor3D | null; trained: Record<string, Tensor> } | null;
 }
 
 /** The caller owns `velocity` and everything `pullback` returns. pullback may be called once; dispose frees what it would have used. */

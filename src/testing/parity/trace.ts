@@ -28,7 +28,7 @@ function* intermediates(model: Mmdit, input: MmditInput): Steps<Intermediate[]> 
     const start = begin(model, input, null, null, hold);
     let { x, y } = start;
     for (const w of model.blocks) {
-      const given = { x, y, c: start.c, row: null, others: othersAt(start, w.index), adapter: null };
+      const given = { x, y, c: start.c, row: null, others: othersAt(start, w.index), adapter: null, cross: null };
       const [nextX, nextY] = yield* whileResident(model, w.index, () => tidyAll(() => blockStep(model, w, given, null)));
       hold.drop(x, y);
       x = hold.add(nextX!);

@@ -3,6 +3,7 @@ export { geluErf, geluTanh, quickGelu } from './activations';
 export { attention, type AttentionOptions } from './attention';
 export { convolve, type ConvolveOptions } from './convolve';
 export { gatedResidual } from './gatedResidual';
+export { groupNorm } from './groupNorm';
 export { joinTokens } from './joinTokens';
 export { disposeLinear, evictLinear, frozenAway, frozenLinear, frozenPacked, linear, placeLinear, residentLinear, withdrawLinear, type FrozenLinear, type LoraPair, type Products } from './linear';
 export { layerNorm, normModulate, rmsNorm } from './norms';

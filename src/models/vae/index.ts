@@ -6,7 +6,7 @@ import { loadKlAutoencoder, type KlOptions } from './kl';
 import { klPrefix } from './klWeights';
 import { loadTinyAutoencoder } from './tiny';
 
-export type { Autoencoder } from './autoencoder';
+export type { Autoencoder, DecodedVjp } from './autoencoder';
 export { originalVaeKey, ORIGINAL_VAE_PREFIX } from './keys';
 export type { KlOptions } from './kl';
 

@@ -1,9 +1,10 @@
 /** diffusers' AutoencoderTiny in NHWC. */
 import { add, clipByValue, div, mul, relu, sub, tanh, tidy, type Tensor, type Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
+import { chainVjp } from '../layersVjp';
 import { drainAsync, throughLayers, type Between } from '../steps';
 import type { WeightSource } from '../weightSource';
-import type { Autoencoder } from './autoencoder';
+import type { Autoencoder, DecodedVjp } from './autoencoder';
 import { convolved, convolvedDoubled } from './convolution';
 import { disposeTinyWeights, loadTinyWeights, type Layer, type TinyWeights } from './tinyWeights';
 
@@ -30,10 +31,19 @@ function encode({ encoder, scalingFactor, shiftFactor }: TinyWeights, pixels: Te
   return run(encoder, pixels, (x) => div(add(x, 1), 2), (x) => mul(sub(x, shiftFactor), scalingFactor), between);
 }
 
-function decode({ decoder, scalingFactor, shiftFactor }: TinyWeights, latent: Tensor4D, between?: Between): Promise<Tensor4D> {
-  invariant(decoder, 'this autoencoder was loaded without its decoder');
-  const squeezed = (x: Tensor4D) => mul(tanh(div(add(div(x, scalingFactor), shiftFactor), LATENT_MAGNITUDE)), LATENT_MAGNITUDE);
-  return run(decoder, latent, squeezed, (x) => clipByValue(sub(mul(x, 2), 1), -1, 1), between);
+const squeezed = ({ scalingFactor, shiftFactor }: TinyWeights, x: Tensor4D) => mul(tanh(div(add(div(x, scalingFactor), shiftFactor), LATENT_MAGNITUDE)), LATENT_MAGNITUDE);
+const clamped = (x: Tensor4D) => clipByValue(sub(mul(x, 2), 1), -1, 1);
+
+function decode(weights: TinyWeights, latent: Tensor4D, between?: Between): Promise<Tensor4D> {
+  invariant(weights.decoder, 'this autoencoder was loaded without its decoder');
+  return run(weights.decoder, latent, (x) => squeezed(weights, x), clamped, between);
+}
+
+async function decodeVjp(weights: TinyWeights, latent: Tensor4D, between: Between = async () => {}): Promise<DecodedVjp> {
+  invariant(weights.decoder, 'this autoencoder was loaded without its decoder');
+  const layers = [(x: Tensor4D) => squeezed(weights, x), ...weights.decoder.map((layer) => (x: Tensor4D) => runLayer(x, layer)), clamped] as ((x: Tensor) => Tensor)[];
+  const { output, backward, dispose } = await drainAsync(chainVjp<Tensor4D, Tensor4D>(layers, latent), between);
+  return { pixels: output, pullback: (dPixels) => drainAsync(backward(dPixels), between), dispose };
 }
 
 /** How often the picture is doubled or halved. */
@@ -48,6 +58,7 @@ export async function loadTinyAutoencoder(source: WeightSource, config: unknown)
     downscale: 2 ** doublings(weights),
     encode: async (pixels, between) => encode(weights, pixels, between),
     decode: async (latent, between) => decode(weights, latent, between),
+    decodeVjp: (latent, between) => decodeVjp(weights, latent, between),
     dispose: () => disposeTinyWeights(weights),
   };
 }

@@ -45,6 +45,33 @@ describe('tiny autoencoder', () => {
     expect((await load((key) => key.startsWith('encoder.'))).downscale).toBe(8);
   });
 
+  it('decodes with a gradient in the latent that agrees with central differences, to the same bits', async () => {
+    const latent = tf.mul(tf.randomNormal([1, 4, 4, 16], 0, 1, 'float32', 3), 0.5) as tf.Tensor4D;
+    const [weight, direction] = [tf.randomNormal([1, 32, 32, 3], 0, 1, 'float32', 4) as tf.Tensor4D, tf.randomNormal([1, 4, 4, 16], 0, 1, 'float32', 5) as tf.Tensor4D];
+    await expectNoLeak(async () => {
+      const vae = await load((key) => key.startsWith('decoder.'));
+      const run = await vae.decodeVjp!(latent);
+      const pixels = await vae.decode(latent);
+      expect(worst(run.pixels, pixels)).toBe(0);
+      const gradient = await run.pullback(weight);
+      const found = tf.tidy(() => tf.sum(tf.mul(gradient, direction)).dataSync()[0]!);
+      const value = async (sign: number) => {
+        const moved = tf.tidy(() => tf.add(latent, tf.mul(direction, sign * 2e-3)) as tf.Tensor4D);
+        const drawn = await vae.decode(moved);
+        const sum = tf.tidy(() => tf.sum(tf.mul(drawn, weight)).dataSync()[0]!);
+        tf.dispose([moved, drawn]);
+        return sum;
+      };
+      const numeric = ((await value(1)) - (await value(-1))) / 4e-3;
+      expect(Math.abs(numeric)).toBeGreaterThan(1);
+      expect(Math.abs(found - numeric)).toBeLessThan(0.05 * Math.abs(numeric)); // ReLUs and the clamp have kinks
+      (await vae.decodeVjp!(latent).then((unused) => (unused.dispose(), unused.pixels))).dispose();
+      tf.dispose([run.pixels, pixels, gradient]);
+      vae.dispose();
+    });
+    tf.dispose([latent, weight, direction]);
+  });
+
   it('lets others in between layers, and can be stopped there without a leak', async () => {
     const vae = await load((key) => key.startsWith('decoder.'));
     const latent = tf.randomNormal([1, 4, 4, 16], 0, 1, 'float32', 3) as tf.Tensor4D;

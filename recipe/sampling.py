@@ -101,11 +101,14 @@ def sheet(a):
 
 
 def export(a):
+    from safetensors import safe_open
     from safetensors.torch import load_file, save_file
     a.out.mkdir(parents=True, exist_ok=True)
     shutil.copytree(a.work / 'base', a.out, dirs_exist_ok=True)
     for f in a.out.rglob('*.safetensors'):
-        save_file({k: v.half().contiguous() for k, v in load_file(f).items() if not k.endswith('position_ids')}, f, metadata={'format': 'pt'})
+        with safe_open(f, 'pt') as opened:
+            about = opened.metadata()  # an adapter says there what it is
+        save_file({k: v.half().contiguous() for k, v in load_file(f).items() if not k.endswith('position_ids')}, f, metadata={'format': 'pt', **(about or {})})
     for part in ('text_encoder', 'image_encoder'):
         if (a.out / part).exists():
             config = json.loads((a.out / part / 'config.json').read_text())

@@ -8,7 +8,8 @@ import { disposePictureAdapter, loadPictureAdapter, type PictureAdapter } from '
 import { drain } from '../steps';
 import { forwardSteps } from './forward';
 import { injected, noiseLevel } from './crossAttention';
-import { disposeMmdit, expectCrossFits, loraSites, velocity, velocityVjp, type Adapter, type Injection, type Mmdit, type MmditInput } from './index';
+import { expectCrossFits } from './crossWeights';
+import { disposeMmdit, loraSites, velocity, velocityVjp, type Adapter, type Injection, type Mmdit, type MmditInput } from './index';
 
 let model: Mmdit;
 let adapter: PictureAdapter;

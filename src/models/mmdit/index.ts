@@ -10,7 +10,6 @@ import { drain, drainAsync } from '../steps';
 import type { Adapter, Between, ConceptRows, LoraSite, Mmdit, MmditInput, SiteChoice, VelocityVjp, VelocityVjpAsync, VjpOptions } from './types';
 
 export type * from './types';
-export { expectCrossFits } from './crossWeights';
 export { blockLayers, mmditLayers } from './residency';
 export { loadMmdit, type LoadOptions } from './weights';
 

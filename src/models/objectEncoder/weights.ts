@@ -3,8 +3,8 @@ import { disposeLinear } from '../../engine/ops';
 import { tensor2d } from '../../engine/tf';
 import { Fault } from '../../protocol/faults';
 import { disposeNorm, readNorm } from '../clip/layers';
-import type { Adapter } from '../mmdit';
-import { disposeCrossAttention, readCrossAttention, wholeHeads } from '../mmdit/crossWeights';
+import { loraSites, type Adapter, type Mmdit } from '../mmdit';
+import { disposeCrossAttention, expectCrossFits, readCrossAttention, wholeHeads } from '../mmdit/crossWeights';
 import { transposed, WeightReader } from '../weights';
 import type { WeightSource } from '../weightSource';
 import type { AdapterKind, PictureAdapter, Resampler, ResamplerLayer } from './types';
@@ -69,11 +69,12 @@ function described(metadata: Record<string, string>): { kind: AdapterKind; layer
   return { kind, layers: numbers, base };
 }
 
-/** Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`, `base-mismatch`. */
-export async function loadPictureAdapter(source: WeightSource): Promise<PictureAdapter> {
+/** Of the kind named, or of whichever it is. Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`, `base-mismatch`. */
+export async function loadPictureAdapter(source: WeightSource, wanted?: AdapterKind): Promise<PictureAdapter> {
   const reader = new WeightReader(source);
   const keys = source.keys();
   const { kind, layers, base } = described((await source.metadata?.()) ?? {});
+  if (wanted && kind !== wanted) throw misfit(`The file holds an adapter of kind ${kind} where one of kind ${wanted} belongs.`, 'lamina.adapter');
   const made = await resampler(reader, kind, layers.length);
   const [count, width] = [made.latents.shape[0], made.projectOut.outFeatures];
   const adapter: PictureAdapter = {
@@ -83,6 +84,16 @@ export async function loadPictureAdapter(source: WeightSource): Promise<PictureA
   };
   reader.finish();
   return adapter;
+}
+
+/** Fault `base-mismatch` where an adapter, or its LoRA, was made for a transformer of other sizes. */
+export function expectAdapterFits(model: Mmdit, { cross, lora }: PictureAdapter): void {
+  expectCrossFits(model, cross);
+  const sites = new Map(loraSites(model, 'all').map((site) => [site.name, site]));
+  for (const [name, { a, b }] of Object.entries(lora ?? {})) {
+    const site = sites.get(name);
+    if (a.shape[0] !== site?.inFeatures || b.shape[1] !== site.outFeatures) throw misfit(`The adapter’s LoRA is for a layer “${name}” of ${a.shape[0]} to ${b.shape[1]}, which this transformer does not have.`, name);
+  }
 }
 
 export function disposePictureAdapter({ resampler: r, cross, lora }: PictureAdapter): void {

@@ -7,6 +7,7 @@ import type { Tensor2D, Tensor3D } from '../engine/tf';
 import { disposeClipVision, loadClipVision, type ClipVision } from '../models/clip';
 import { count, readConfig } from '../models/config';
 import { disposeMmdit, loadMmdit, type Mmdit } from '../models/mmdit';
+import { disposePictureAdapter, loadPictureAdapter, type AdapterKind, type PictureAdapter } from '../models/objectEncoder';
 import type { TextTower } from '../models/text';
 import { makeTokenizer, type Tokenizer } from '../models/tokenizer';
 import type { T5Tokenizer } from '../models/tokenizer/t5';
@@ -38,6 +39,9 @@ export interface BaseParts {
   vision: Part<ClipVision> | null;
   autoencoder: Part<Autoencoder>;
   transformer: Part<Mmdit>;
+  /** Picture adapters (tokens of a picture, and what reads them in the transformer). Null: this base has none of that kind. */
+  object: Part<PictureAdapter> | null;
+  identity: Part<PictureAdapter> | null;
 }
 
 export interface Base extends Sizes {
@@ -53,6 +57,9 @@ export interface Base extends Sizes {
   /** The empty prompt, one row. */
   null: EncodedPrompts;
 }
+
+/** Where a base keeps its picture adapters. */
+export const ADAPTER_FOLDERS: Record<AdapterKind, string> = { object: 'object_adapter', identity: 'identity_adapter' };
 
 const textConfig = v.object({ max_position_embeddings: count });
 const transformerConfig = v.object({ sample_size: count, patch_size: count, in_channels: count, pos_embed_max_size: count });
@@ -71,6 +78,13 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
   const part = <T>(folder: string, load: (source: Awaited<ReturnType<BaseFiles['weights']>>, config: unknown) => Promise<T>, free: (part: T) => void) =>
     new Part(async () => load(await files.weights(folder), await files.json(`${folder}/config.json`)), free, partsStay);
 
+  const adapterPart = async (kind: AdapterKind): Promise<Part<PictureAdapter> | null> => {
+    const folder = ADAPTER_FOLDERS[kind];
+    // without a tower there is nothing to make tokens of
+    if (!(await files.has(folder)) || !(await files.has('image_encoder'))) return null;
+    return new Part(async () => loadPictureAdapter(await files.weights(folder), kind), disposePictureAdapter, partsStay);
+  };
+
   const tokenizer = makeTokenizer({ merges: await files.text('tokenizer/merges.txt'), maxLength: (await read('text_encoder/config.json', textConfig)).max_position_embeddings });
   const t5Tokenizer = await loadT5Tokenizer(files);
   const { sample_size: side, patch_size: patch, in_channels: channels, pos_embed_max_size: mostPatches } = await read('transformer/config.json', transformerConfig);
@@ -80,6 +94,8 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
     vision: (await files.has('image_encoder')) ? part('image_encoder', loadClipVision, disposeClipVision) : null,
     autoencoder: part('vae', loadAutoencoder, (autoencoder) => autoencoder.dispose()),
     transformer: part('transformer', (source, config) => loadMmdit(source, config, { ...(streamBytes !== undefined && { streamBytes }) }), disposeMmdit),
+    object: await adapterPart('object'),
+    identity: await adapterPart('identity'),
   };
   try {
     if (partsStay) for (const each of Object.values(parts) as (Part<unknown> | null)[]) await each?.use(() => undefined);

@@ -9,6 +9,7 @@ import { velocityAsync } from '../models/mmdit';
 import type { EncodedPrompts, FlowBase } from './base';
 import type { RowTensors } from './concept';
 import { disposeAdapter, sumAdapters, type WeightedAdapter } from './lora';
+import { alikeSeen, atLevels, expectFits, injectionOf, sameSeen, seenOf, type SeenPicture } from './seen';
 
 export interface Evaluation {
   words: EncodedPrompts;
@@ -22,6 +23,8 @@ export interface Evaluation {
   skip?: readonly number[];
   /** Rows of further concepts by the name that the words call them, [name]. */
   named?: Readonly<Record<string, RowTensors>>;
+  /** At weight 0, without tokens and above its noise level it is the same evaluation as without. */
+  seen?: SeenPicture | null;
 }
 
 type Adapters = Evaluation['adapter'];
@@ -34,12 +37,12 @@ function sameAdapters(a: Adapters, b: Adapters): boolean {
 }
 const skipped = ({ skip = [] }: Evaluation): string => [...new Set(skip)].sort((a, b) => a - b).join();
 
-/** Whether two evaluations have the same value: the same words, adapters and rows, or rows that no word of theirs reads. */
+/** Whether two evaluations have the same value: the same words, picture, adapters and rows, or rows that no word of theirs reads. */
 export function sameEvaluation(a: Evaluation, b: Evaluation): boolean {
   const read = (rows: RowTensors | null | undefined, at: readonly number[] | undefined) => (rows && at?.some((position) => position >= 0) ? rows : null);
   const names = new Set([...Object.keys(a.named ?? {}), ...Object.keys(b.named ?? {})]);
   const still = ({ moved }: Evaluation) => [moved?.down ?? 0, moved?.across ?? 0].join();
-  return a.words === b.words && still(a) === still(b) && skipped(a) === skipped(b) && sameAdapters(a.adapter, b.adapter) && read(a.rows, a.words.at) === read(b.rows, b.words.at)
+  return a.words === b.words && still(a) === still(b) && skipped(a) === skipped(b) && sameAdapters(a.adapter, b.adapter) && sameSeen(seenOf(a), seenOf(b)) && read(a.rows, a.words.at) === read(b.rows, b.words.at)
     && [...names].every((name) => read(a.named?.[name], a.words.named?.[name]) === read(b.named?.[name], b.words.named?.[name]));
 }
 
@@ -70,12 +73,13 @@ export function stack(x: Tensor4D, sigma: readonly number[], evaluations: readon
       sigma: evaluations.flatMap(() => [...sigma]),
       context: tf.concat3d(evaluations.map(({ words }) => words.context), 0),
       pooled: tf.concat2d(evaluations.map(({ words }) => words.pooled), 0),
+      injection: injectionOf(evaluations.map((each) => ({ seen: seenOf(each), rows: each.words.at.length }))),
     },
     rows: first ? { ...first, ...(others.length > 0 && { others }) } : null,
   };
 }
 
-export const disposeStacked = ({ input }: { input: MmditInput }): void => tf.dispose([input.x, input.context, input.pooled]);
+export const disposeStacked = ({ input }: { input: MmditInput }): void => tf.dispose([input.x, input.context, input.pooled, ...(input.injection ? [input.injection.tokens] : [])]);
 
 /** [K,h,w,C] moved down and across by whole latent pixels, around the edges. */
 function moved(x: Tensor4D, { down, across }: { down: number; across: number }): Tensor4D {
@@ -98,9 +102,12 @@ function movedForth(velocities: Tensor4D, evaluations: readonly Evaluation[]): T
   });
 }
 
-/** One pass: evaluations of equal adapters and blocks, their velocities [members·K,h,w,C] one after the other. */
+/** One pass: evaluations of equal adapters, blocks and ways of seeing, their velocities [members·K,h,w,C] one after the other. */
 async function pass(base: FlowBase, x: Tensor4D, sigma: readonly number[], evaluations: readonly Evaluation[], between: Between): Promise<Tensor4D> {
-  const { adapter, skip } = evaluations[0]!;
+  const { adapter: own, skip } = evaluations[0]!;
+  const seen = seenOf(evaluations[0]!);
+  if (seen) expectFits(base.mmdit, seen.adapter);
+  const adapter: Adapters = seen?.adapter.lora ? [...listOf(own), { adapter: seen.adapter.lora, weight: 1 }] : own;
   const summed = Array.isArray(adapter) ? sumAdapters(adapter as readonly WeightedAdapter[]) : null;
   const stacked = stack(x, sigma, evaluations);
   try {
@@ -123,8 +130,8 @@ export interface Passes {
 /** As `evaluate`, but nothing is taken apart or copied. The caller disposes the outputs. */
 export async function evaluatePasses(base: FlowBase, x: Tensor4D, sigma: readonly number[], evaluations: readonly Evaluation[], between: Between): Promise<Passes> {
   const passes: Evaluation[][] = [];
-  const at = evaluations.map((evaluation) => {
-    let pass = passes.findIndex(([member]) => sameAdapters(member!.adapter, evaluation.adapter) && skipped(member!) === skipped(evaluation));
+  const at = evaluations.map((each) => atLevels(each, sigma)).map((evaluation) => {
+    let pass = passes.findIndex(([member]) => sameAdapters(member!.adapter, evaluation.adapter) && skipped(member!) === skipped(evaluation) && alikeSeen(seenOf(member!), seenOf(evaluation)));
     if (pass < 0) pass = passes.push([]) - 1;
     const members = passes[pass]!;
     const known = members.findIndex((member) => sameEvaluation(member, evaluation));

@@ -21,6 +21,7 @@ import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, type LearnedConcept } from '../concept';
 import { evaluate, evaluatePasses, sameEvaluation, type Evaluation, type Passes } from '../evaluate';
 import { disposePrompts, encodePrompts, promptRoles, spokenWord } from '../prompts';
+import { atLevels } from '../seen';
 
 export interface Pacing {
   /** Awaited between blocks of the transformer. */
@@ -128,9 +129,12 @@ export function guidedField(base: FlowBase, origin: Evaluation, guidances: reado
       };
       await paced();
       const sigmas = new Array<number>(rows).fill(sigma);
-      const now = guidances.map((each): Now => ({ ...each, weight: typeof each.weight === 'number' ? each.weight : each.weight(sigma) })).filter(({ weight }) => weight !== 0);
-      if (isPlain(composition)) return fusedSum(weightedSum(origin, now.map((each) => ({ ...each, weight: guidance * each.weight })).filter(({ weight }) => weight !== 0)), x.shape, (wanted) => evaluatePasses(base, x, sigmas, wanted, paced));
-      const velocities = await evaluate(base, x, sigmas, [origin, ...now.flatMap(({ positive, negative }) => [positive, negative])], paced);
+      const start = atLevels(origin, sigmas);
+      const now = guidances
+        .map((each): Now => ({ ...each, positive: atLevels(each.positive, sigmas), negative: atLevels(each.negative, sigmas), weight: typeof each.weight === 'number' ? each.weight : each.weight(sigma) }))
+        .filter(({ weight, positive, negative }) => weight !== 0 && !sameEvaluation(positive, negative));
+      if (isPlain(composition)) return fusedSum(weightedSum(start, now.map((each) => ({ ...each, weight: guidance * each.weight })).filter(({ weight }) => weight !== 0)), x.shape, (wanted) => evaluatePasses(base, x, sigmas, wanted, paced));
+      const velocities = await evaluate(base, x, sigmas, [start, ...now.flatMap(({ positive, negative }) => [positive, negative])], paced);
       const differences = tf.tidy(() => now.map((_, i) => tf.sub<Tensor4D>(velocities[2 * i + 1]!, velocities[2 * i + 2]!)));
       try {
         return await composeVelocity(velocities[0]!, now.map(({ weight, mask = null, joint = false }, i) => ({ difference: differences[i]!, weight, mask, joint })), guidance, composition, { x, sigma });

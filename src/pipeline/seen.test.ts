@@ -1,0 +1,156 @@
+/** Evaluations that see a picture: what they share a pass with, when they are the base, and the base bit for bit where nothing is seen. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import * as tf from '../engine/tf';
+import type { Tensor3D, Tensor4D } from '../engine/tf';
+import { pack, type Packing } from '../formats/packing';
+import type * as Mmdit from '../models/mmdit';
+import { loadMmdit, velocity, type Adapter } from '../models/mmdit';
+import { disposePictureAdapter, loadPictureAdapter, type PictureAdapter } from '../models/objectEncoder';
+import { packedLayer } from '../models/weights';
+import { expectNoLeak, useBackend } from '../testing/backend';
+import { seen as passes } from '../testing/passes';
+import { adapterSource } from '../testing/pictureAdapter';
+import { noise } from '../testing/kernels/suite';
+import { tinyBase, tinySource, tinyWords } from '../testing/tiny';
+import type { EncodedPrompts, FlowBase } from './base';
+import { evaluate, evaluatePasses, sameEvaluation, type Evaluation } from './evaluate';
+import { guidedField, untouched } from './sampling/fields';
+import { sampleAll } from './sampling/sample';
+import { atLevels, seenFromStep, type SeenPicture } from './seen';
+
+vi.mock('../models/mmdit', async (original) => (await import('../testing/passes')).counted(await original<typeof Mmdit>()));
+
+let base: FlowBase;
+let adapter: PictureAdapter, tuned: PictureAdapter;
+let x: Tensor4D;
+let tokens: Tensor3D, otherTokens: Tensor3D;
+let empty: EncodedPrompts, text: EncodedPrompts;
+const between = async () => {};
+const sigma = 0.6;
+const SITE = 'transformer_blocks.1.attn.to_v';
+
+beforeAll(async () => {
+  await useBackend('wasm');
+  base = await tinyBase();
+  adapter = await loadPictureAdapter(adapterSource());
+  tuned = await loadPictureAdapter(adapterSource({ lora: [[SITE, 16, 16]] }));
+  x = tf.tensor4d(noise(64, 5), [1, 4, 4, 4]);
+  [tokens, otherTokens] = [1, 2].map((seed) => tf.tensor3d(noise(24, seed), [1, 3, 8])) as [Tensor3D, Tensor3D];
+  [empty, text] = [tinyWords(1, false, 1), tinyWords(1, false, 2)];
+});
+afterAll(() => [adapter, tuned].forEach(disposePictureAdapter));
+beforeEach(() => void passes.splice(0));
+
+const seeing = (change: Partial<SeenPicture> = {}, words = text): Evaluation => ({ ...untouched(words), seen: { adapter, tokens, weight: 1, ...change } });
+const value = async (evaluation: Evaluation, level = sigma) => (await evaluate(base, x, [level], [evaluation], between))[0]!.dataSync();
+const plain = (words = text, level = sigma, lora: Adapter | null = null) => velocity(base.mmdit, { x, sigma: [level], context: words.context, pooled: words.pooled }, lora, null).dataSync();
+
+describe('an evaluation that sees a picture', () => {
+  it('is the base bit for bit at weight 0, without tokens and above its noise level', async () => {
+    for (const change of [{ weight: 0 }, { tokens: tf.zeros<tf.Rank.R3>([1, 0, 8]) }, { from: 0.5 }, { weight: 0, adapter: tuned }, { from: 0.5, adapter: tuned }]) {
+      expect(await value(seeing(change))).toEqual(plain());
+    }
+    expect(await value(seeing())).not.toEqual(plain());
+    expect(await value(seeing({ from: 0.6 }))).toEqual(await value(seeing()));
+  });
+
+  it('is what the transformer makes of words and tokens', async () => {
+    const wanted = velocity(base.mmdit, { x, sigma: [sigma], context: text.context, pooled: text.pooled, injection: { weights: adapter.cross, tokens, weight: 0.4, ortho: 'ortho', zeroTokens: 2 } }, null, null);
+    expect(await value(seeing({ weight: 0.4, ortho: 'ortho', zeroTokens: 2 }))).toEqual(wanted.dataSync());
+  });
+
+  it('has the adapter’s LoRA where it sees, and nowhere else', async () => {
+    const { lora } = tuned;
+    const wanted = velocity(base.mmdit, { x, sigma: [sigma], context: text.context, pooled: text.pooled, injection: { weights: tuned.cross, tokens, weight: 1 } }, lora, null).dataSync();
+    const found = await value(seeing({ adapter: tuned }));
+    found.forEach((each, i) => expect(each).toBeCloseTo(wanted[i]!, 5));
+    const untuned = await value({ ...untouched(text), seen: { adapter: { ...tuned, lora: null }, tokens, weight: 1 } });
+    expect(Math.max(...untuned.map((each, i) => Math.abs(each - found[i]!)))).toBeGreaterThan(1e-3);
+    // beside one with its LoRA, one without a picture is still the base
+    const [, without] = await evaluate(base, x, [sigma], [seeing({ adapter: tuned }), untouched(text)], between);
+    expect(without!.dataSync()).toEqual(plain());
+  });
+
+  it('refuses an adapter, and a LoRA, of another transformer', async () => {
+    const [wide, lora] = [await loadPictureAdapter(adapterSource({ hidden: 24 })), await loadPictureAdapter(adapterSource({ lora: [['transformer_blocks.1.attn.to_v', 16, 24]] }))];
+    for (const other of [wide, lora]) await expect(value(seeing({ adapter: other }))).rejects.toMatchObject({ code: 'base-mismatch' });
+    [wide, lora].forEach(disposePictureAdapter);
+  });
+});
+
+describe('evaluations together', () => {
+  it('are the same only with the same tokens, adapter and options', () => {
+    expect(sameEvaluation(seeing(), seeing())).toBe(true);
+    expect(sameEvaluation(seeing({ weight: 0 }), untouched(text))).toBe(true);
+    expect(sameEvaluation(seeing({ zeroTokens: 0, ortho: 'none' }), seeing())).toBe(true);
+    const changes: Partial<SeenPicture>[] = [{ tokens: otherTokens }, { weight: 0.5 }, { adapter: tuned }, { zeroTokens: 3 }, { ortho: 'ortho' }, { region: tf.ones([1, 4, 1]) as Tensor3D }, { from: 0.3 }];
+    for (const change of changes) expect(sameEvaluation(seeing(change), seeing()), Object.keys(change)[0]).toBe(false);
+    expect(sameEvaluation(seeing(), untouched(text))).toBe(false);
+  });
+
+  it('share a pass where only words and tokens differ; equal ones are made once', async () => {
+    const wanted = [untouched(empty), untouched(text), seeing(), seeing({ tokens: otherTokens }), seeing({}, empty), seeing()];
+    const found = await evaluate(base, x, [sigma], wanted, between);
+    expect(passes).toEqual([2, 3]);
+    for (const [i, evaluation] of wanted.entries()) {
+      const alone = await value(evaluation);
+      found[i]!.dataSync().forEach((each, n) => expect(each).toBeCloseTo(alone[n]!, 5));
+    }
+    passes.splice(0);
+    await evaluate(base, x, [sigma], [seeing(), seeing({ weight: 0.5 }), seeing({ zeroTokens: 1 }), seeing({ adapter: tuned }), seeing({ tokens: tf.concat([tokens, tokens], 1) as Tensor3D })], between);
+    expect(passes).toEqual([1, 1, 1, 1, 1]);
+    passes.splice(0);
+    await evaluate(base, x, [sigma], [untouched(text), seeing({ from: 0.5 }), seeing({ weight: 0 })], between);
+    expect(passes).toEqual([1]);
+  });
+
+  it('take one row of tokens for several rows of x, or one each, and leave nothing behind', async () => {
+    const two = tf.concat([x, x], 0) as Tensor4D;
+    const words = tinyWords(2, false, 2);
+    const [shared, own] = await evaluate(base, two, [sigma, sigma], [seeing({}, words), seeing({ tokens: tf.concat([tokens, otherTokens], 0) as Tensor3D }, words)], between);
+    const [a, b] = [shared!, own!].map((each) => each.dataSync());
+    expect(a!.slice(0, 64)).toEqual(b!.slice(0, 64));
+    expect(a!.slice(64)).not.toEqual(b!.slice(64));
+    await expectNoLeak(async () => tf.dispose((await evaluatePasses(base, x, [sigma], [seeing(), seeing({ tokens: otherTokens }), seeing({ adapter: tuned })], between)).outputs));
+    expect(() => atLevels(seeing({ from: 0.5 }), [0.4, 0.6])).toThrow(/by all rows/);
+  });
+});
+
+describe('a field of two scales', () => {
+  const twoScales = (change: Partial<SeenPicture>, object = 2) => guidedField(base, untouched(empty), [
+    { positive: untouched(text), negative: untouched(empty), weight: 1.7 },
+    { positive: seeing(change), negative: untouched(text), weight: object },
+  ]);
+
+  it('is the base’s own at weight 0 and before the start step, bit for bit, whatever the scales', async () => {
+    const alone = await guidedField(base, untouched(empty), [{ positive: untouched(text), negative: untouched(empty), weight: 1.7 }]).evaluate(x, sigma, 3.3);
+    for (const field of [twoScales({ weight: 0 }), twoScales({ from: 0.4 }), twoScales({}, 0)]) expect((await field.evaluate(x, sigma, 3.3)).dataSync()).toEqual(alone.dataSync());
+    expect((await twoScales({}).evaluate(x, sigma, 3.3)).dataSync()).not.toEqual(alone.dataSync());
+  });
+
+  it('sees from its step on: the same start, another end, and never at all with the last', async () => {
+    expect([0, 1, 3, 4].map((step) => seenFromStep(step, 4, 1))).toEqual([1, 0.75, 0.25, -1]);
+    const drawn = async (change: Partial<SeenPicture>) => (await sampleAll({ base, field: twoScales(change), seeds: [3], steps: 4, guidance: 1.5 })).dataSync();
+    const [from0, from2, never, off] = [await drawn({ from: seenFromStep(0, 4, 1) }), await drawn({ from: seenFromStep(2, 4, 1) }), await drawn({ from: seenFromStep(4, 4, 1) }), await drawn({ weight: 0 })];
+    expect(from0).toEqual(await drawn({}));
+    expect(never).toEqual(off);
+    expect(from2).not.toEqual(off);
+    expect(from2).not.toEqual(from0);
+    passes.splice(0);
+    await drawn({ from: seenFromStep(2, 4, 1) });
+    expect(passes).toEqual([2, 2, 2, 1, 2, 1]); // a pass more from the third step on
+  });
+});
+
+it('streams its blocks’ weights as without a picture', async () => {
+  const int8: Packing = { precision: 'int8' };
+  const source = tinySource();
+  const packed = { ...source, packed: (key: string) => {
+    const [out = 0, inputs = 0] = source.shape(key);
+    if (!/^transformer_blocks.*\.weight$/.test(key) || source.shape(key).length !== 2) return null;
+    return { packing: int8, read: async () => { const values = await source.read(key); return pack(Float32Array.from(values, (_, i) => values[(i % out) * inputs + Math.floor(i / out)]!), inputs, out, int8); } };
+  } };
+  const [whole, streamed] = [await loadMmdit(tinySource(), undefined, { blockLayer: packedLayer(int8) }), await loadMmdit(packed, undefined, { streamBytes: 1 })];
+  const found = await Promise.all([whole, streamed].map(async (mmdit) => (await evaluate({ ...base, mmdit }, x, [sigma], [seeing({ adapter: tuned }), untouched(text)], between)).map((each) => each.dataSync())));
+  expect(found[1]).toEqual(found[0]);
+});

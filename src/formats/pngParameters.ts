@@ -19,6 +19,10 @@ export interface PictureRecipe {
   negative: string;
   seed: number;
   steps: number;
+  /** Euler's where none is named. */
+  sampler?: string;
+  /** Skip-layer guidance as published for SD3.5 Medium. */
+  skipLayers?: boolean;
   guidance: number;
   /** 0 is the base alone, 1 the learned concept as exported. */
   balance: number;
@@ -38,13 +42,16 @@ export interface PictureRecipe {
 /** A text as A1111 and many others write it. */
 export interface ParsedParameters { prompt: string; negative: string; fields: Record<string, string> }
 
+/** As A1111 and others write our samplers. */
+const SAMPLER_NAMES: Record<string, string> = { euler: 'Euler', 'dpmpp-2m': 'DPM++ 2M' };
+
 /** Values with a comma, colon or line break are quoted as JSON, as A1111 does. */
 const quote = (value: string) => (/[,:\n"]/.test(value) ? JSON.stringify(value) : value);
 
 export function writeParameters(picture: PictureRecipe): string {
   const { prompt, negative, steps, guidance, seed, width, height, base, balance, concept, app } = picture;
   const fields: [string, string][] = [
-    ['Steps', String(steps)], ['Sampler', 'Euler'], ['Schedule type', 'Simple'], ['CFG scale', String(guidance)], ['Seed', String(seed)], ['Size', `${width}x${height}`],
+    ['Steps', String(steps)], ['Sampler', SAMPLER_NAMES[picture.sampler ?? 'euler'] ?? picture.sampler!], ['Schedule type', 'Simple'], ['CFG scale', String(guidance)], ['Seed', String(seed)], ['Size', `${width}x${height}`],
     ['Model hash', picture.baseSha256.slice(0, 10)], ['Model', base],
     ...(concept ? ([['Concept', concept.name], ['Balance', String(balance)], ['Lambda', String(concept.lambda)]] satisfies [string, string][]) : []),
     ['Version', app],
@@ -86,6 +93,7 @@ const finite = v.pipe(v.number(), v.finite());
 const ownPicture = v.looseObject({
   version: v.literal(PICTURE_VERSION), prompt: v.string(), negative: v.string(), seed: finite, steps: finite, guidance: finite, balance: finite,
   concept: v.optional(v.nullable(v.looseObject({ conceptId: v.string(), name: v.string() })), null),
+  sampler: v.optional(v.string()), skipLayers: v.optional(v.boolean()),
   mix: v.optional(v.unknown()),
 });
 export type OwnPicture = v.InferOutput<typeof ownPicture>;
@@ -98,6 +106,9 @@ export interface FoundParameters {
   /** Numbers are absent where the text has none that make sense. */
   seed?: number;
   steps?: number;
+  /** By the names that a PictureRecipe has; absent where it is none of ours. */
+  sampler?: string;
+  skipLayers?: boolean;
   guidance?: number;
   balance?: number;
 }
@@ -105,7 +116,7 @@ export interface FoundParameters {
 export async function readPictureParameters(png: Uint8Array): Promise<FoundParameters | null> {
   const texts = await readPngText(png);
   const picture = readJson(texts[OWN_KEYWORD] ?? '', ownPicture);
-  if (picture) return { picture, prompt: picture.prompt, negative: picture.negative, seed: picture.seed, steps: picture.steps, guidance: picture.guidance, balance: picture.balance };
+  if (picture) return { picture, prompt: picture.prompt, negative: picture.negative, seed: picture.seed, steps: picture.steps, guidance: picture.guidance, balance: picture.balance, ...(picture.sampler !== undefined && { sampler: picture.sampler }), ...(picture.skipLayers !== undefined && { skipLayers: picture.skipLayers }) };
   const text = texts[PARAMETERS_KEYWORD];
   if (text === undefined) return null;
   const { prompt, negative, fields } = parseParameters(text);
@@ -118,6 +129,7 @@ export async function readPictureParameters(png: Uint8Array): Promise<FoundParam
     steps: number('Steps', (value) => Number.isInteger(value) && value >= 1),
     guidance: number('CFG scale', (value) => value >= 0),
     balance: number('Balance', () => true),
+    sampler: Object.keys(SAMPLER_NAMES).find((sampler) => SAMPLER_NAMES[sampler] === fields.Sampler),
   };
   return { picture: null, prompt, negative, ...Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) };
 }

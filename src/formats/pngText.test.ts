@@ -87,7 +87,15 @@ describe('parameters', () => {
 
   it('come back from the common text alone', async () => {
     const png = writePngText(await sample(), { parameters: writeParameters(picture) });
-    expect(await readPictureParameters(png)).toEqual({ picture: null, prompt: picture.prompt, negative: 'two dogs', seed: 4294967295, steps: 20, guidance: 3.5, balance: 1.25 });
+    expect(await readPictureParameters(png)).toEqual({ picture: null, prompt: picture.prompt, negative: 'two dogs', seed: 4294967295, steps: 20, guidance: 3.5, balance: 1.25, sampler: 'euler' });
+  });
+
+  it('say the sampler by the name that others have for it, and skipped layers', async () => {
+    const drawn: PictureRecipe = { ...picture, sampler: 'dpmpp-2m', skipLayers: true };
+    expect(writeParameters(drawn)).toContain('Sampler: DPM++ 2M, Schedule');
+    expect(await readPictureParameters(writePictureParameters(await sample(), drawn))).toMatchObject({ sampler: 'dpmpp-2m', skipLayers: true });
+    expect(await readPictureParameters(writePngText(await sample(), { parameters: writeParameters(drawn) }))).toMatchObject({ sampler: 'dpmpp-2m' });
+    expect(await readPictureParameters(writePngText(await sample(), { parameters: writeParameters({ ...drawn, sampler: 'heun' }) }))).not.toHaveProperty('sampler');
   });
 
   it('are read tolerantly from others', () => {

@@ -54,6 +54,8 @@ export interface Base extends Sizes {
   prompts: PromptCache;
   /** Flow shift of the scheduler: 1 on the embedded base, 3 on SD3.5. */
   shift: number;
+  /** Blocks of the transformer as its config says; 0 where it does not. */
+  depth: number;
   /** The empty prompt, one row. */
   null: EncodedPrompts;
 }
@@ -62,7 +64,7 @@ export interface Base extends Sizes {
 export const ADAPTER_FOLDERS: Record<AdapterKind, string> = { object: 'object_adapter', identity: 'identity_adapter' };
 
 const textConfig = v.object({ max_position_embeddings: count });
-const transformerConfig = v.object({ sample_size: count, patch_size: count, in_channels: count, pos_embed_max_size: count });
+const transformerConfig = v.object({ sample_size: count, patch_size: count, in_channels: count, pos_embed_max_size: count, num_layers: v.optional(count) });
 const schedulerConfig = v.object({ shift: v.pipe(v.number(), v.finite()) });
 
 export interface BaseOptions {
@@ -87,7 +89,7 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
 
   const tokenizer = makeTokenizer({ merges: await files.text('tokenizer/merges.txt'), maxLength: (await read('text_encoder/config.json', textConfig)).max_position_embeddings });
   const t5Tokenizer = await loadT5Tokenizer(files);
-  const { sample_size: side, patch_size: patch, in_channels: channels, pos_embed_max_size: mostPatches } = await read('transformer/config.json', transformerConfig);
+  const { sample_size: side, patch_size: patch, in_channels: channels, pos_embed_max_size: mostPatches, num_layers: depth = 0 } = await read('transformer/config.json', transformerConfig);
   const { shift } = await read('scheduler/scheduler_config.json', schedulerConfig);
   const parts: BaseParts = {
     text: new Part(() => loadTextTower(files, streamBytes), (tower) => tower.dispose(), partsStay),
@@ -102,7 +104,7 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
     const downscale = await parts.autoencoder.use((autoencoder) => autoencoder.downscale);
     const empty = await parts.text.use((tower) => tower.encode(textTokens({ tokenizer, t5Tokenizer }, [''])));
     return {
-      id, parts, tokenizer, t5Tokenizer, prompts: new PromptCache(), shift,
+      id, parts, tokenizer, t5Tokenizer, prompts: new PromptCache(), shift, depth,
       ...makeSizes({ own: { height: side * downscale, width: side * downscale }, downscale, channels, patch, mostPatches }),
       null: { context: empty.context, pooled: empty.pooled, at: [-1] },
     };

@@ -6,7 +6,7 @@ import { watchWorker, isAliveMessage } from './alive';
 import { Fault, serializeFault, type FaultData } from './faults';
 import type { FromDrafts, MixOverlap, ToDrafts } from './drafts';
 import { mixPicture, type Mix } from './mix';
-import type { PictureEvent } from './pictures';
+import { NO_STEPS, type PictureEvent } from './pictures';
 import { Restarts } from './restarts';
 import type { WorkerLike } from './wire';
 
@@ -40,7 +40,7 @@ export function openDraftLane({ make, onPicture, onOverlap, onFault, onReplaced 
     if (message.revision !== revision) return message.bitmap.close();
     const { bitmap, state, elapsedMs } = message;
     if (state === 'draft') unanswered = null;
-    const drawn = { revision, bitmap, state, step: 0, steps: 0, elapsedMs };
+    const drawn = { revision, bitmap, state, step: 0, ...NO_STEPS, elapsedMs };
     if (message.kind === 'draft') return onPicture({ slot: { kind: 'concept' }, ...drawn, balance: message.balance, ...message.of });
     onPicture({ slot: { kind: 'mix', merged: false }, ...drawn, ...mixPicture(message.mix) });
     onOverlap({ ids: message.ids, overlap: message.overlap });

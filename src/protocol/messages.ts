@@ -104,7 +104,7 @@ export interface Events {
   restarted: { run: RunInfo | null };
   compute: Compute;
   /** The base is in; everything may be asked now. */
-  ready: { base: string; name: string; sizeBytes: number; imageSize: number; /** Whether it can tell how alike pictures are. */ sees: boolean };
+  ready: { base: string; name: string; sizeBytes: number; imageSize: number; /** Whether it can tell how alike pictures are. */ sees: boolean; /** Whether it has the layers that skip-layer guidance leaves out. */ skips: boolean };
   importing: ImportProgress;
   checking: { modelId: string; doneBytes: number; totalBytes: number };
   run: RunInfo;

@@ -7,7 +7,7 @@
  */
 import * as v from 'valibot';
 import { Fault } from './faults';
-import type { PictureEvent } from './pictures';
+import { NO_STEPS, type PictureEvent } from './pictures';
 
 export const MIX_VERSION = 1;
 export const MAX_GUIDANCES = 16;
@@ -186,5 +186,5 @@ export const mixProbeKey = ({ prompt, names, seed, guidance, guidances, start }:
 export const mixPictureKey = ({ seed: _, guidances, ...mix }: Mix): string => canonical([mix, acting(guidances).map(({ muted: _muted, solo: _solo, ...each }) => each)]);
 
 /** What a picture of a mix tells of itself. */
-export const mixPicture = (mix: Mix): Pick<PictureEvent, 'prompt' | 'negative' | 'seed' | 'guidance' | 'kind' | 'balance' | 'atStep' | 'mix'> =>
-  ({ prompt: mix.prompt, negative: '', seed: mix.seed, guidance: mix.guidance, kind: 'instance', balance: 1, atStep: null, mix: mixPictureKey(mix) });
+export const mixPicture = (mix: Mix): Pick<PictureEvent, 'prompt' | 'negative' | 'seed' | 'guidance' | 'sampler' | 'skipLayers' | 'kind' | 'balance' | 'atStep' | 'mix'> =>
+  ({ ...NO_STEPS, prompt: mix.prompt, negative: '', seed: mix.seed, guidance: mix.guidance, kind: 'instance', balance: 1, atStep: null, mix: mixPictureKey(mix) });

@@ -21,6 +21,10 @@ export interface FitCheck { pictureId: string; bitmap: ImageBitmap; psnr: number
 /** Captions where the method reads them. */
 export interface TrainingPicture { pictureId: string; crop: Crop; captions?: Captions }
 
+/** How a step from one noise level to the next is made: Euler's, or DPM-Solver++ (2M), which also looks at the step before. */
+export const SAMPLERS = ['euler', 'dpmpp-2m'] as const;
+export type Sampler = (typeof SAMPLERS)[number];
+
 /** Where a picture belongs. `strip` pictures carry their training step, `anchor` pictures their balance. */
 export type PictureSlot =
   | { kind: 'base' }
@@ -43,14 +47,20 @@ export interface PictureKey {
   seed: number;
   /** CFG scale. */
   guidance: number;
-  /** Euler steps of the whole picture; 0 for drafts, which have none. */
+  /** Steps of the whole picture; 0 for drafts, which have none. */
   steps: number;
+  sampler: Sampler;
+  /** Skip-layer guidance, on models that were published with it. */
+  skipLayers: boolean;
   /** Decides which Base prompt belongs to the prompt. */
   kind: ConceptKind;
 }
 
+/** What a draft says of steps, since it makes none. */
+export const NO_STEPS = { steps: 0, sampler: 'euler', skipLayers: false } as const satisfies Partial<PictureKey>;
+
 /** A draft's key, and the optimizer steps of the concept it shows; null where it came from the Shelf. */
-export type DraftKey = Omit<PictureKey, 'steps'> & { atStep: number | null };
+export type DraftKey = Omit<PictureKey, keyof typeof NO_STEPS> & { atStep: number | null };
 
 export interface PictureEvent extends PictureKey {
   slot: PictureSlot;
@@ -70,8 +80,11 @@ export interface DrawParams {
   prompt: string;
   negative: string;
   seed: number;
-  /** Euler steps, 1…100. */
+  /** 1…100. */
   steps: number;
+  sampler: Sampler;
+  /** Only where the base `skips`. */
+  skipLayers: boolean;
   /** CFG scale around the balanced velocity; 1 is off. */
   guidance: number;
   balance: number;

@@ -8,7 +8,7 @@ describe('drawing', () => {
   const live = async () => {
     const client = fakeClient();
     const made = studioOver(client);
-    client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 8, sees: true });
+    client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 8, sees: true, skips: false });
     client.emit('run', fakeRun({ step: 30 }));
     made.now().setParams({ prompt: 'a [V] dog' });
     await Promise.resolve();
@@ -113,13 +113,13 @@ describe('drawing', () => {
     expect(shown()).toEqual(['draft-linear', 0]);
   });
 
-  it('draws the base anew where its picture has other steps, seed or guidance', async () => {
+  it('draws the base anew where its picture has other steps, seed, guidance, sampler or skipped layers', async () => {
     const { client, now } = await live();
     const withBase = () => (client.asked.findLast(({ name }) => name === 'draw')!.params as { withBase: boolean }).withBase;
     client.emit('picture', picture({ kind: 'base' }, { balance: 0 }));
     await now().draw();
     expect(withBase()).toBe(false);
-    for (const change of [{ steps: 10 }, { seed: 7 }, { guidance: 5 }, { negative: 'snow' }]) {
+    for (const change of [{ steps: 10 }, { seed: 7 }, { guidance: 5 }, { sampler: 'dpmpp-2m' as const }, { skipLayers: true }, { negative: 'snow' }]) {
       now().setParams(change);
       await now().draw();
       expect(withBase()).toBe(true);
@@ -147,7 +147,7 @@ describe('before anything is learned', () => {
     now().setClassWord('dog');
     await now().addFiles([file('a.png'), file('b.png')]);
     expect(draws(client)).toEqual([]);
-    client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 8, sees: true });
+    client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 8, sees: true, skips: false });
     await vi.waitFor(() => expect(now().drawing).toBe(false));
     expect(draws(client)).toMatchObject([{ params: { prompt: 'a [V] dog in the snow', withBase: true } }]);
     client.emit('picture', picture({ kind: 'base' }, { prompt: 'a [V] dog in the snow' }));

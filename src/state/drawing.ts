@@ -102,8 +102,8 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
   env.client.on('run', (run) => { if (isMoving(run) && get().anchors.length > 0) dropAnchors(); });
 
   const params = (): DrawingParams => {
-    const { prompt, negative, seed, steps, guidance, balance } = get();
-    return { prompt, negative, seed, steps, guidance, balance };
+    const { prompt, negative, seed, steps, sampler, skipLayers, guidance, balance } = get();
+    return { prompt, negative, seed, steps, sampler, skipLayers, guidance, balance };
   };
   const dropAnchors = () => {
     closeAll(get().anchors);

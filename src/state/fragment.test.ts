@@ -9,13 +9,13 @@ describe('the URL’s fragment', () => {
 
   it('brings recipe and drawing parameters back', () => {
     const recipe = { ...defaultRecipe(), classWord: 'dog', stage1Steps: 12, flip: false, learningRate: 3e-4 };
-    const params = { ...defaultParams, prompt: 'a [V] dog & a cake', seed: 7, balance: 0.5 };
+    const params = { ...defaultParams, prompt: 'a [V] dog & a cake', seed: 7, balance: 0.5, sampler: 'dpmpp-2m' as const, skipLayers: true };
     const read = decodeFragment(encodeFragment(recipe, params));
     expect(read.recipe).toEqual(recipe);
     expect({ ...defaultParams, ...read.params }).toEqual(params);
   });
 
-  it.each(['r.stage1Steps=0', 'r.stage1Steps=many', 'r.stage1Steps=', 'r.flip=maybe', 'r.nothing=1', 'seed=-1', 'balance=3', 'steps=', 'else=1'])('refuses %s with a named fault', (fragment) => {
+  it.each(['r.stage1Steps=0', 'r.stage1Steps=many', 'r.stage1Steps=', 'r.flip=maybe', 'r.nothing=1', 'seed=-1', 'balance=3', 'steps=', 'sampler=heun', 'skipLayers=1', 'else=1'])('refuses %s with a named fault', (fragment) => {
     const read = () => decodeFragment(fragment);
     expect(read).toThrow(Fault);
   });

@@ -6,13 +6,15 @@ import type { Field, Fields } from '../methods/fields';
 import { metas, type MethodId } from '../methods/metas';
 import { Fault } from '../protocol/faults';
 import { parseMix, type Mix } from '../protocol/mix';
+import { SAMPLERS } from '../protocol/pictures';
 import { defaultRecipe, metaOf, parseRecipe, valueOf, type Recipe, type RecipeKey } from '../protocol/recipe';
 import { balanceRange, defaultParams, guidanceRange, seedRange, stepsRange, type DrawingParams } from './params';
 
 const RECIPE_PREFIX = 'r.';
 const METHOD = `${RECIPE_PREFIX}method`;
 const MIX_KEY = 'mix';
-const drawingKeys = ['prompt', 'negative', 'seed', 'steps', 'guidance', 'balance'] as const;
+const drawingKeys = ['prompt', 'negative', 'seed', 'steps', 'sampler', 'skipLayers', 'guidance', 'balance'] as const;
+const choices = { sampler: SAMPLERS as readonly string[], skipLayers: ['true', 'false'] as readonly string[] };
 const ranges = { seed: seedRange, steps: stepsRange, guidance: guidanceRange, balance: balanceRange } as const;
 
 /** `mix`: the mix where the Mix page is open; a picture it starts from stays on this device and is left out. */
@@ -57,7 +59,11 @@ export function decodeFragment(fragment: string): { recipe: Recipe | null; param
       recipe[name] = recipeValue(fields[name], text);
     } else if (key === MIX_KEY) mix = parseMix(parsedJson(text));
     else if (key === 'prompt' || key === 'negative') params[key] = text;
-    else if (key in ranges) {
+    else if (key in choices) {
+      const allowed = choices[key as keyof typeof choices];
+      if (!allowed.includes(text)) throw new Fault('prompt-invalid', `The link’s ${key} is “${text}”; it must be one of ${allowed.join(', ')}.`, 'Use the defaults.', { subject: key });
+      params[key] = key === 'skipLayers' ? text === 'true' : text;
+    } else if (key in ranges) {
       const { min, max, label } = ranges[key as keyof typeof ranges];
       const value = text.trim() === '' ? Number.NaN : Number(text);
       if (!(value >= min && value <= max)) {

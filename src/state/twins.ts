@@ -3,17 +3,17 @@
  * said on it, and what comes too late for its prompt is not shown at all. What is unfinished replaces only what is worse.
  */
 import type { PictureEvent, PictureKey } from '../protocol/pictures';
-import { balanceRange } from './params';
+import { balanceRange, samplerNames } from './params';
 import type { StudioState } from './slice';
 
 /** A draft is one step from sigma 0.75, so it shows as much as a quarter of a whole picture's steps. */
 const DRAFT_SHARE = 0.25;
 
-type Asking = Pick<StudioState, 'prompt' | 'negative' | 'seed' | 'guidance' | 'steps' | 'recipe' | 'run' | 'opened'>;
+type Asking = Pick<StudioState, 'prompt' | 'negative' | 'seed' | 'guidance' | 'steps' | 'sampler' | 'skipLayers' | 'recipe' | 'run' | 'opened'>;
 
 /** What pictures are to be drawn from now. */
-export function askedKey({ prompt, negative, seed, guidance, steps, recipe, run, opened }: Asking): PictureKey {
-  return { prompt, negative, seed, guidance, steps, kind: (run ?? opened ?? { recipe }).recipe.kind };
+export function askedKey({ prompt, negative, seed, guidance, steps, sampler, skipLayers, recipe, run, opened }: Asking): PictureKey {
+  return { prompt, negative, seed, guidance, steps, sampler, skipLayers, kind: (run ?? opened ?? { recipe }).recipe.kind };
 }
 
 export const sameBalance = (a: number, b: number): boolean => Math.abs(a - b) < balanceRange.step / 10;
@@ -25,7 +25,11 @@ export function differences(picture: PictureKey, other: PictureKey): string[] {
     ...(picture.negative === other.negative ? [] : ['another negative prompt']),
     ...(picture.seed === other.seed ? [] : [`seed ${picture.seed}`]),
     ...(picture.guidance === other.guidance ? [] : [`guidance ${picture.guidance}`]),
-    ...(picture.steps === 0 || other.steps === 0 || picture.steps === other.steps ? [] : [`${picture.steps} steps`]),
+    ...(picture.steps === 0 || other.steps === 0 ? [] : [
+      ...(picture.steps === other.steps ? [] : [`${picture.steps} steps`]),
+      ...(picture.sampler === other.sampler ? [] : [`sampler ${samplerNames[picture.sampler]}`]),
+      ...(picture.skipLayers === other.skipLayers ? [] : [`${picture.skipLayers ? 'with' : 'without'} skipped layers`]),
+    ]),
   ];
 }
 

@@ -6,7 +6,7 @@
  *         the last two in captions-fold, which opens by its summary), fit-check, fit-warning, undo, outside-warning, learn
  * Out     twin-base, twin-concept (figures; each holds one <canvas>, readable by toDataURL, and a badge), badge-base, badge-concept
  *         (texts: "draft", "12 of 20 steps", "20 steps · 1.4 s", "recorded example"), prompt, seed, draw, cancel-draw, more,
- *         negative, steps, guidance, balance (an <input type=range>: its value, its arrow keys), balance-value, lambda, strip-<step> (buttons with a canvas), save-picture
+ *         negative, steps, guidance, sampler (a select), skip-layers (a switch, on models of SD3.5 Medium's kind), balance (an <input type=range>: its value, its arrow keys), balance-value, lambda, strip-<step> (buttons with a canvas), save-picture
  * Run     progress, step-text ("212 / 800" over both stages), time-left, pause, resume, stop, step, go-on (after Stop), more-steps and learn-more (after the last step), phase (text of the run's state),
  *         measure, cancel-measure, verdict, elsewhere, save-sheet, save-report, likeness, drift, chart-loss, chart-lambda, chart-sigma (with charts-by-step, charts-by-sigma), recipe (opens the panel), recipe-<key> (every recipe
  *         field by its key: recipe-stage1Steps …), preset-lamina, preset-paper, keep, concept-name, new-concept
@@ -26,7 +26,7 @@ export const ids = {
   captionComplete: 'caption-complete', captionBase: 'caption-base', captionTarget: 'caption-target',
   captionsFold: 'captions-fold', fitCheck: 'fit-check', fitWarning: 'fit-warning', outsideWarning: 'outside-warning', learn: 'learn', undo: 'undo',
   twinBase: 'twin-base', twinConcept: 'twin-concept', badgeBase: 'badge-base', badgeConcept: 'badge-concept',
-  prompt: 'prompt', seed: 'seed', draw: 'draw', cancelDraw: 'cancel-draw', more: 'more', negative: 'negative', steps: 'steps', guidance: 'guidance',
+  prompt: 'prompt', seed: 'seed', draw: 'draw', cancelDraw: 'cancel-draw', more: 'more', negative: 'negative', steps: 'steps', guidance: 'guidance', sampler: 'sampler', skipLayers: 'skip-layers',
   balance: 'balance', balanceValue: 'balance-value', lambda: 'lambda', savePicture: 'save-picture',
   progress: 'progress', stepText: 'step-text', timeLeft: 'time-left', pause: 'pause', resume: 'resume', stop: 'stop', step: 'step', phase: 'phase',
   measure: 'measure', cancelMeasure: 'cancel-measure', verdict: 'verdict', elsewhere: 'elsewhere', saveSheet: 'save-sheet', saveReport: 'save-report', likeness: 'likeness', drift: 'drift', chartLoss: 'chart-loss', chartLambda: 'chart-lambda', chartSigma: 'chart-sigma',

@@ -4,7 +4,8 @@
  */
 import { flowing, type Base, type FlowBase } from '../pipeline/base';
 import { disposeConcept, type LearnedConcept } from '../pipeline/concept';
-import { balancedField, baseField, disposeFieldWords, encodeFieldWords, type FieldWords, type VelocityField } from '../pipeline/sampling/fields';
+import { balancedField, baseField, disposeFieldWords, encodeFieldWords, untouched, type FieldWords, type Guidance, type VelocityField } from '../pipeline/sampling/fields';
+import { publishedSkipLayers, skipLayerGuidance, skipsLayers } from '../pipeline/sampling/skipLayers';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf } from '../protocol/messages';
@@ -18,6 +19,9 @@ import { toPictureFile, type Shown } from './present';
 import type { Probing } from './probing';
 import type { Turns, Urgency } from './turns';
 
+/** Skip-layer guidance of the Base prompt, where it is asked for and the model has those layers. */
+const skippedLayers = (flow: FlowBase, words: FieldWords, { skipLayers, steps, guidance }: DrawParams): Guidance[] =>
+  (skipLayers && skipsLayers(flow.mmdit.config.depth) ? [skipLayerGuidance(untouched(words.base), publishedSkipLayers, { steps, shift: flow.shift, guidance })] : []);
 
 interface Drawn { shown: Shown; revision: number; recipe: PictureRecipe }
 interface OnePicture { base: Base; flow: FlowBase; slot: PictureSlot; field: VelocityField; params: DrawParams; reads: Recipe['kind']; atStep: number | null; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }
@@ -39,9 +43,10 @@ export class Drawing {
       const { flow } = one;
       const onStep = (step: number) => this.host.emit('drawing', { step, steps: params.steps });
       const common = { ...one, between, partial: true };
+      const extra = skippedLayers(flow, words, params);
       // without a concept the base is all there is
-      if (concept) await this.picture({ ...common, slot: { kind: 'concept' }, field: balancedField(flow, words, concept, params.balance), onStep });
-      if (params.withBase) await this.picture({ ...common, slot: { kind: 'base' }, atStep: null, field: baseField(flow, words), ...(concept ? {} : { onStep }) });
+      if (concept) await this.picture({ ...common, slot: { kind: 'concept' }, field: balancedField(flow, words, concept, params.balance, extra), onStep });
+      if (params.withBase) await this.picture({ ...common, slot: { kind: 'base' }, atStep: null, field: baseField(flow, words, extra), ...(concept ? {} : { onStep }) });
     });
     const { prompt, negative, seed, guidance } = params;
     void this.probing.probe({ prompt, negative, seed, guidance }).catch(() => undefined);
@@ -66,7 +71,7 @@ export class Drawing {
     try {
       for (const balance of balances) {
         await this.drawing('idle', { ...params, balance }, either, async (one, words, concept, between) => {
-          if (concept) await this.picture({ ...one, between, partial: false, slot: { kind: 'anchor', balance }, field: balancedField(one.flow, words, concept, balance) });
+          if (concept) await this.picture({ ...one, between, partial: false, slot: { kind: 'anchor', balance }, field: balancedField(one.flow, words, concept, balance, skippedLayers(one.flow, words, params)) });
         });
       }
     } catch (error) {
@@ -113,21 +118,21 @@ export class Drawing {
   }
 
   private async picture({ base, flow, slot, field, params, reads, atStep, between, signal, partial, onStep }: OnePicture): Promise<void> {
-    const { prompt, negative, seed, guidance, steps, balance } = params;
+    const { prompt, negative, seed, guidance, steps, sampler, skipLayers, balance } = params;
     const { host, opening: { platform: { raster } } } = this;
-    const event = { slot, steps, prompt, negative, seed, guidance, kind: reads, balance: slot.kind === 'base' ? 0 : balance, atStep };
-    const drawn = await drawPicture({ host, raster, autoencoder: base.parts.autoencoder, sampling: { base: flow, field, seeds: [seed], steps, guidance, between, signal }, event, partial, ...(onStep && { onStep }) });
+    const event = { slot, steps, sampler, skipLayers, prompt, negative, seed, guidance, kind: reads, balance: slot.kind === 'base' ? 0 : balance, atStep };
+    const drawn = await drawPicture({ host, raster, autoencoder: base.parts.autoencoder, sampling: { base: flow, field, seeds: [seed], steps, sampler, guidance, between, signal }, event, partial, ...(onStep && { onStep }) });
     if (slot.kind === 'base' || slot.kind === 'concept') this.last[slot.kind] = { ...drawn, recipe: await this.describe(params, slot.kind, drawn.shown) };
   }
 
   private async describe(params: DrawParams, slot: 'base' | 'concept', { width, height }: Shown): Promise<PictureRecipe> {
-    const { prompt, negative, seed, steps, guidance, balance } = params;
+    const { prompt, negative, seed, steps, sampler, skipLayers, guidance, balance } = params;
     const current = slot === 'concept' ? this.current.value : null;
     const borrowed = current?.live() ? current.borrow() : null;
     const lambda = borrowed?.lambda ?? 1;
     if (borrowed) disposeConcept(borrowed);
     return {
-      ...(await drawnHere(this.opening)), prompt, negative, seed, steps, guidance, balance: current ? balance : 0, width, height,
+      ...(await drawnHere(this.opening)), prompt, negative, seed, steps, sampler, ...(skipLayers && { skipLayers }), guidance, balance: current ? balance : 0, width, height,
       concept: current && { conceptId: current.conceptId ?? '', name: current.name, lambda }, recipe: current?.recipe ?? null,
     };
   }

@@ -27,7 +27,7 @@ it('takes a picture with another tool’s parameters for a picture where picture
 });
 
 it('restores one of our own pictures, unless it comes with others to learn from', async () => {
-  for (const purpose of ['alone', 'restore'] as const) expect(await dropped(own, purpose)).toMatchObject({ kind: 'recipe', params: { prompt: 'a [V] dog', seed: 3 } });
+  for (const purpose of ['alone', 'restore'] as const) expect(await dropped(own, purpose)).toMatchObject({ kind: 'recipe', params: { prompt: 'a [V] dog', seed: 3, sampler: 'euler', skipLayers: false } });
   expect(await dropped(own, 'among')).toMatchObject({ kind: 'picture', picture: added, drawn: { params: { prompt: 'a [V] dog' } } });
 });
 

@@ -10,6 +10,7 @@ import { parseMix, type Mix } from '../protocol/mix';
 import { getConcept } from '../storage/conceptStore';
 import { learnedWord } from './learnedWord';
 import type { Opening } from './opening';
+import { SAMPLERS } from '../protocol/pictures';
 import { readPictureFile, type Pictures } from './pictures';
 import type { Shelf } from './shelf';
 
@@ -51,13 +52,16 @@ async function partsIn(file: Blob, name: string): Promise<string> {
   }
 }
 
-async function drawingOf({ picture, prompt, negative, seed, steps, guidance, balance }: FoundParameters, name: string, opening: Rooms['opening']): Promise<FoundDrawing> {
+async function drawingOf({ picture, prompt, negative, seed, steps, guidance, balance, sampler, skipLayers }: FoundParameters, name: string, opening: Rooms['opening']): Promise<FoundDrawing> {
   const conceptId = picture?.concept?.conceptId || null;
   const stored = conceptId ? await getConcept(await opening.db(), conceptId).catch((error: unknown) => { if (Fault.is(error, 'concept-missing')) return null; throw error; }) : null;
   const missing = picture?.concept && picture.mix === undefined && !stored ? ` Its concept “${picture.concept.name}” is not on the Shelf.` : '';
   const mix = mixOf(picture?.mix);
   const numbers = Object.fromEntries(Object.entries({ seed, steps, guidance, balance }).filter(([, value]) => value !== undefined));
-  return { params: { prompt, negative, ...numbers }, conceptId: stored ? conceptId : null, mix: mix === 'unreadable' ? null : mix, note: `The parameters of ${name} are set.${missing}${mix === 'unreadable' ? ' Its mix cannot be read by this version of the app.' : ''}` };
+  const known = SAMPLERS.find((each) => each === sampler);
+  // a picture of ours that names no sampler is from before there was a choice
+  const how = picture ? { sampler: known ?? 'euler', skipLayers: skipLayers ?? false } : known && { sampler: known };
+  return { params: { prompt, negative, ...numbers, ...how }, conceptId: stored ? conceptId : null, mix: mix === 'unreadable' ? null : mix, note: `The parameters of ${name} are set.${missing}${mix === 'unreadable' ? ' Its mix cannot be read by this version of the app.' : ''}` };
 }
 
 /** What a picture says of its mix is untrusted, and must not keep the picture itself from being used. */

@@ -9,6 +9,7 @@ import { limitWork } from '../engine/webgpu/workLimit';
 import { isTiny } from '../models/vae';
 import { loadBase, type Base } from '../pipeline/base';
 import { LATENT_RGB, readLatentToRgb } from '../pipeline/sampling/latentToRgb';
+import { skipsLayers } from '../pipeline/sampling/skipLayers';
 import { Fault, serializeFault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { Compute } from '../protocol/compute';
@@ -166,7 +167,7 @@ export class Opening {
     const room = this.weightBytes ?? (this.compute?.backend === 'webgpu' ? null : WASM_ROOM_BYTES);
     const base = await loadBase(this.baseId, stored, { partsStay: !large, ...(large && room !== null && { streamBytes: room }) });
     this.send({ kind: 'decoder', decoder: await decoderParts({ stored, base }) });
-    this.host.emit('ready', { base: this.baseId, name, sizeBytes: stored.sizeBytes, imageSize: base.pictureSize().width, sees: base.parts.vision !== null });
+    this.host.emit('ready', { base: this.baseId, name, sizeBytes: stored.sizeBytes, imageSize: base.pictureSize().width, sees: base.parts.vision !== null, skips: skipsLayers(base.depth) });
     return { base, stored };
   }
 }

@@ -12,7 +12,7 @@ import { drifts, embedPictures, mean, nearnessTo } from '../pipeline/measuring/m
 import { promptRoles } from '../pipeline/prompts';
 import { sampleAll } from '../pipeline/sampling/sample';
 import type { Host } from '../protocol/host';
-import type { PictureSlot } from '../protocol/pictures';
+import type { PictureKey, PictureSlot } from '../protocol/pictures';
 import { GUIDANCE } from '../protocol/limits';
 import type { Recipe } from '../protocol/recipe';
 import type { PreviewRecord } from '../storage/db';
@@ -26,7 +26,7 @@ const STEPS = 10;
 /** Complete and Base prompt of a run's previews; of a world, the prompt and none, which shows what it draws by itself. */
 export const previewPrompts = (prompt: string, recipe: Recipe): [string, string] => [prompt, recipe.kind === 'world' ? '' : promptRoles(prompt, recipe).base];
 /** What all previews of a run are drawn from, but for the prompt. */
-export const previewKey = (seed: number, { kind }: Recipe) => ({ negative: '', seed, guidance: GUIDANCE, steps: STEPS, kind });
+export const previewKey = (seed: number, { kind }: Recipe) => ({ negative: '', seed, guidance: GUIDANCE, steps: STEPS, sampler: 'euler', skipLayers: false, kind }) as const satisfies Partial<PictureKey>;
 
 export interface PreviewedRun { runId: string; prompt: string; seed: number; recipe: Recipe; pictures: Tensor4D; keep(preview: PreviewRecord): Promise<void> }
 

@@ -60,6 +60,21 @@ it('draws the base as often as the concept, whatever stood there before', async 
   expect(pixelsOf(now().twins.concept?.bitmap)).toBe(pixelsOf(now().twins.base?.bitmap));
 });
 
+it('draws by the sampler that was asked for, and leaves skip-layer guidance out on a model without those layers', async () => {
+  const { now } = await open();
+  await giveDog({ now });
+  const drawn = async (changes: Parameters<ReturnType<typeof now>['setParams']>[0]) => {
+    now().setParams({ steps: 8, ...changes });
+    await now().draw();
+    expect(now().twins.base).toMatchObject({ state: 'full', ...changes });
+    return pixelsOf(now().twins.base?.bitmap);
+  };
+  const euler = await drawn({ sampler: 'euler' });
+  expect(await drawn({ sampler: 'dpmpp-2m' })).not.toBe(euler);
+  expect(now().ready?.skips).toBe(false);
+  expect(await drawn({ sampler: 'euler', skipLayers: true })).toBe(euler);
+});
+
 it('keeps a picture that was waited for while steps are made, and says of which step it is', async () => {
   const { now, until, pictures } = await open();
   await giveDog({ now }, { stage1Steps: 2000, previewEvery: 10 });

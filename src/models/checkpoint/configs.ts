@@ -65,7 +65,8 @@ function transformerConfig(part: FoundPart): object {
   const [, places = 0] = shapeOf(part, 'pos_embed.pos_embed', 'pos_embed');
   const positions = Math.round(Math.sqrt(places));
   const [headWidth = 64] = shapeOf(part, 'transformer_blocks.0.attn.norm_q.weight', 'joint_blocks.0.x_block.attn.ln_q.weight');
-  return { _class_name: 'SD3Transformer2DModel', sample_size: Math.min(USUAL_SIDE, positions * patch), patch_size: patch, in_channels: channels, pos_embed_max_size: positions, attention_head_dim: headWidth, num_attention_heads: width / headWidth };
+  const blocks = new Set([...part.tensors.keys()].flatMap((name) => /^(?:transformer|joint)_blocks\.(\d+)\./.exec(name)?.[1] ?? []));
+  return { _class_name: 'SD3Transformer2DModel', sample_size: Math.min(USUAL_SIDE, positions * patch), patch_size: patch, in_channels: channels, pos_embed_max_size: positions, attention_head_dim: headWidth, num_attention_heads: width / headWidth, num_layers: blocks.size };
 }
 
 /** CLIP-L uses the quick GELU, CLIP-G the exact one; heads are 64 wide in both. */

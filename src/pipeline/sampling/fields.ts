@@ -151,9 +151,9 @@ export const untouched = (words: EncodedPrompts): Evaluation => ({ words, adapte
 /** Text on nothing, or on what is not wanted: with it alone the field is classifier-free guidance. */
 export const textGuidance = (words: FieldWords, text: Evaluation = untouched(words.base)): Guidance => ({ positive: text, negative: untouched(words.negative), weight: 1 });
 
-/** The untouched base on the Base prompts. */
-export function baseField(base: FlowBase, words: FieldWords): VelocityField {
-  return guidedField(base, untouched(words.negative), [textGuidance(words)]);
+/** The untouched base on the Base prompts; `extra`: guidances beside that of the text. */
+export function baseField(base: FlowBase, words: FieldWords, extra: readonly Guidance[] = []): VelocityField {
+  return guidedField(base, untouched(words.negative), [textGuidance(words), ...extra]);
 }
 
 /** The concept's direction in units of the balance: r once learned, or what the method says it is; λ·g while the method has a goal to show. */
@@ -170,9 +170,9 @@ export function conceptGuidance(words: FieldWords, concept: LearnedConcept): Gui
 }
 
 /** v_base(Base) + balance·direction; several concepts, each with its own words' [name], adapter and rows, add up likewise. */
-export function balancedField(base: FlowBase, words: FieldWords, concept: LearnedConcept, balance: number): VelocityField {
+export function balancedField(base: FlowBase, words: FieldWords, concept: LearnedConcept, balance: number, extra: readonly Guidance[] = []): VelocityField {
   const direction = conceptGuidance(words, concept);
-  return guidedField(base, untouched(words.negative), [textGuidance(words), { ...direction, weight: balance * direction.weight }]);
+  return guidedField(base, untouched(words.negative), [textGuidance(words), { ...direction, weight: balance * direction.weight }, ...extra]);
 }
 
 /**

@@ -10,7 +10,8 @@ import type { Pacing, VelocityField } from './fields';
 import { eulerSigmas } from '../flow';
 import { normal } from '../random';
 import type { PictureSize } from '../sizes';
-import { solverOf, type Sampler } from './solvers';
+import type { Sampler } from '../../protocol/pictures';
+import { solverOf } from './solvers';
 
 export interface SampleOptions extends Pacing {
   base: FlowBase;

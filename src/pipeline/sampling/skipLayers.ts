@@ -20,6 +20,9 @@ export interface SkipLayers {
 /** As published for SD3.5 Medium. */
 export const publishedSkipLayers: SkipLayers = { layers: [7, 8, 9], scale: 2.5, start: 0.01, stop: 0.2 };
 
+/** Whether a model of so many blocks has the published layers in its first half, as SD3.5 Medium has. */
+export const skipsLayers = (depth: number): boolean => depth > 2 * Math.max(...publishedSkipLayers.layers);
+
 /** A field's guidance for a run of `steps` at the scale s: outside its window it costs nothing. */
 export function skipLayerGuidance(text: Evaluation, { layers, scale, start, stop }: SkipLayers, run: { steps: number; shift: number; guidance: number }): Guidance {
   const sigmas = eulerSigmas(run.steps, run.shift).filter((_, step) => step > start * run.steps && step < stop * run.steps);

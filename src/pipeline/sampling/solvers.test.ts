@@ -2,12 +2,13 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import { expectNoLeak, useBackend } from '../../testing/backend';
+import type { Sampler } from '../../protocol/pictures';
 import type { FlowBase } from '../base';
 import { eulerSigmas } from '../flow';
 import type { VelocityField } from './fields';
 import { sample, sampleAll, type SampleOptions } from './sample';
 import { skipLayerGuidance } from './skipLayers';
-import type { Sampler } from './solvers';
+
 
 /** Data that are normal around 0 with this deviation: the flow from x at σ = 1 ends at exactly DEVIATION·x. */
 const DEVIATION = 0.6;

@@ -6,10 +6,8 @@
  */
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
+import type { Sampler } from '../../protocol/pictures';
 import { cleanLatent } from '../flow';
-
-export const samplers = ['euler', 'dpmpp-2m'] as const;
-export type Sampler = (typeof samplers)[number];
 
 /** One run's steps, in order. */
 export interface Solver {

@@ -13,7 +13,7 @@ export const words = ['a', 'an', 'and', 'at', 'background', 'balloon', 'beach', 
 export const load = async (path: string): Promise<ImageBitmap> => createImageBitmap(await (await fetch(path)).blob());
 
 export const picture = (slot: PictureEvent['slot'], bitmap: ImageBitmap, changes: Partial<PictureEvent> = {}): PictureEvent =>
-  ({ slot, revision: 1, bitmap, state: 'full', step: 20, steps: 20, elapsedMs: 1400, prompt: 'a [V] dog in the snow', negative: '', seed: 42, guidance: 3, kind: 'instance', balance: 1, atStep: null, ...changes });
+  ({ slot, revision: 1, bitmap, state: 'full', step: 20, steps: 20, elapsedMs: 1400, prompt: 'a [V] dog in the snow', negative: '', seed: 42, guidance: 3, sampler: 'euler', skipLayers: false, kind: 'instance', balance: 1, atStep: null, ...changes });
 
 export function metrics(steps: number): StepMetrics[] {
   return Array.from({ length: steps }, (_, n) => {

@@ -15,7 +15,7 @@ import { concept, load, measures, metrics, picture, words } from './figures';
 interface Stage { client: FakeClient; studio: Studio }
 
 const never = () => new Promise<never>(() => {});
-const ready = ({ client }: Stage) => client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 37.6e6, imageSize: 128, sees: true });
+const ready = ({ client }: Stage) => client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 37.6e6, imageSize: 128, sees: true, skips: false });
 const press = (id: string) => document.querySelector<HTMLElement>(`[data-testid="${id}"]`)?.click();
 /** One paint, so that what was asked stands on the page. */
 const painted = () => new Promise((resolve) => setTimeout(resolve, 100));
@@ -204,11 +204,11 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   async 'first-imported'(stage) {
     stage.client.answers.vocabulary = () => ({ words: [] });
     stage.client.answers.models = () => [models.embedded, models.imported];
-    stage.client.emit('ready', { base: models.imported.modelId, name: 'SD3.5 Medium', sizeBytes: 3.4e9, imageSize: 512, sees: false });
+    stage.client.emit('ready', { base: models.imported.modelId, name: 'SD3.5 Medium', sizeBytes: 3.4e9, imageSize: 512, sees: false, skips: false });
   },
   async 'finished-imported'(stage) {
     await run(stage, { phase: 'finished', step: 800 });
-    stage.client.emit('ready', { base: models.imported.modelId, name: 'SD3.5 Medium', sizeBytes: 3.4e9, imageSize: 512, sees: false });
+    stage.client.emit('ready', { base: models.imported.modelId, name: 'SD3.5 Medium', sizeBytes: 3.4e9, imageSize: 512, sees: false, skips: false });
     stage.client.emit('changed', { runId: 'run-1', step: 800, likeness: null, drift: 0.08 });
   },
   resume: (stage) => { ready(stage); stage.studio.setState({ unfinished: { run: fakeRun({ step: 212 }), pictures: [], metrics: [], strip: [], changed: null, measures: null, prompt: '', seed: 42, ownedElsewhere: false } }); },

@@ -8,7 +8,7 @@ import { createStudio } from '../../state/studio';
 
 export const bitmap = () => ({ width: 8, height: 8, close: vi.fn() }) as unknown as ImageBitmap & { close: ReturnType<typeof vi.fn> };
 export const picture = (slot: PictureEvent['slot'], changes: Partial<PictureEvent> = {}): PictureEvent =>
-  ({ slot, revision: 1, bitmap: bitmap(), state: 'full', step: 20, steps: 20, elapsedMs: 9, prompt: 'a [V] dog', negative: '', seed: 42, guidance: 3, kind: 'instance', balance: 1, atStep: 30, ...changes });
+  ({ slot, revision: 1, bitmap: bitmap(), state: 'full', step: 20, steps: 20, elapsedMs: 9, prompt: 'a [V] dog', negative: '', seed: 42, guidance: 3, sampler: 'euler', skipLayers: false, kind: 'instance', balance: 1, atStep: 30, ...changes });
 
 export function studioOver(client: FakeClient, changes: Partial<Environment> = {}) {
   let count = 0;

@@ -1,4 +1,4 @@
-/** Prompt, seed and Draw; behind “More” the negative prompt, steps and guidance. One line below is reserved for what there is to say. */
+/** Prompt, seed and Draw; behind “More” the negative prompt, steps, guidance and sampler. One line below is reserved for what there is to say. */
 import { Dices, SlidersHorizontal } from 'lucide-react';
 import { useState } from 'react';
 import { wordsOf } from '../../protocol/recipe';
@@ -36,7 +36,7 @@ export function PromptBar() {
           <NumberInput id="seed-input" testId={ids.seed} value={seed} range={seedRange} onChange={(value) => actions.setParams({ seed: value })} onSay={setSaid} />
           <button type="button" className="bare" aria-label="Another seed" title="Another seed" onClick={() => actions.setParams({ seed: anySeed() })}><Dices className="icon" aria-hidden /></button>
         </div>
-        <button type="button" className="button icon-only tall" data-testid={ids.more} aria-expanded={more} aria-controls="more-drawing" aria-label="More: negative prompt, steps, guidance" title="Negative prompt, steps, guidance" onClick={() => setMore(!more)}><SlidersHorizontal className="icon" aria-hidden /></button>
+        <button type="button" className="button icon-only tall" data-testid={ids.more} aria-expanded={more} aria-controls="more-drawing" aria-label="More: negative prompt, steps, guidance, sampler" title="Negative prompt, steps, guidance, sampler" onClick={() => setMore(!more)}><SlidersHorizontal className="icon" aria-hidden /></button>
         {drawing
           ? <button type="button" className="button tall draw" data-testid={ids.cancelDraw} onClick={actions.cancelDraw}>Stop drawing</button>
           : <button type="button" className={`button tall draw ${primary}`} data-testid={ids.draw} disabled={!canDraw} onClick={() => void actions.draw()}>Draw</button>}

@@ -1,5 +1,5 @@
 /** The reserved line under the prompt: a fault, a value that was changed, words the base does not know, else what is set out of sight. */
-import { defaultParams } from '../../state/params';
+import { defaultParams, samplerNames } from '../../state/params';
 import { FaultNote } from '../parts/FaultNote';
 import { useUnknownWords } from '../parts/UnknownWords';
 import { useActions, useStudio } from '../studio';
@@ -11,8 +11,10 @@ export function PromptLine({ said, open }: { said: string; open: boolean }) {
   const negative = useStudio((state) => state.negative.trim());
   const steps = useStudio((state) => state.steps);
   const guidance = useStudio((state) => state.guidance);
+  const sampler = useStudio((state) => state.sampler);
+  const skipLayers = useStudio((state) => state.skipLayers && (state.ready?.skips ?? false));
   const unknown = useUnknownWords(prompt);
-  const hidden = open ? [] : [negative !== '' && `without “${negative}”`, steps !== defaultParams.steps && `${steps} steps`, guidance !== defaultParams.guidance && `guidance ${guidance}`].filter(Boolean);
+  const hidden = open ? [] : [negative !== '' && `without “${negative}”`, steps !== defaultParams.steps && `${steps} steps`, guidance !== defaultParams.guidance && `guidance ${guidance}`, sampler !== defaultParams.sampler && `by ${samplerNames[sampler]}`, skipLayers && 'with skip-layer guidance'].filter(Boolean);
   return (
     <div className="prompt-line" id="prompt-line">
       {fault ? <FaultNote fault={fault} action={{ label: 'Draw again', run: () => void actions.draw() }} />

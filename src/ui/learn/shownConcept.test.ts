@@ -4,7 +4,7 @@ import { defaultRecipe } from '../../protocol/recipe';
 import { fakeRun } from '../../testing/studio/fakeClient';
 import { shownBase, shownConcept, staleness } from './shownConcept';
 
-const asked = { prompt: 'a [V] dog', negative: '', seed: 42, guidance: 3, steps: 20 };
+const asked = { prompt: 'a [V] dog', negative: '', seed: 42, guidance: 3, steps: 20, sampler: 'euler', skipLayers: false } as const;
 const picture = (slot: PictureEvent['slot'], changes: Partial<PictureEvent> = {}) => ({ slot, state: 'full', ...asked, kind: 'instance', balance: 1, ...changes }) as PictureEvent;
 const concept = picture({ kind: 'concept' }, { state: 'draft', steps: 0 });
 const base = picture({ kind: 'base' }, { balance: 0 });
@@ -40,7 +40,7 @@ describe('the picture beside it', () => {
 
 describe('a picture of what is asked for no longer', () => {
   it.each([
-    [{ prompt: 'a [V] dog on grass' }, 'another prompt'], [{ negative: 'snow' }, 'another negative prompt'], [{ seed: 7 }, 'seed 42'], [{ guidance: 5 }, 'guidance 3'], [{ steps: 12 }, '20 steps'],
+    [{ prompt: 'a [V] dog on grass' }, 'another prompt'], [{ negative: 'snow' }, 'another negative prompt'], [{ seed: 7 }, 'seed 42'], [{ guidance: 5 }, 'guidance 3'], [{ steps: 12 }, '20 steps'], [{ sampler: 'dpmpp-2m' as const }, 'sampler Euler'], [{ skipLayers: true }, 'without skipped layers'],
   ])('says so after %j', (change, words) => expect(staleness({ ...seen, ...change }, base)).toBe(words));
   it('says its balance', () => expect(staleness({ ...seen, balance: 0.4 }, picture({ kind: 'concept' }))).toBe('balance 1.00'));
 });

@@ -4,9 +4,10 @@ import * as tf from '../../engine/tf';
 import { expectNoLeak, useBackend } from '../../testing/backend';
 import { folderFiles, safetensorsFile } from '../../testing/files';
 import { Fault } from '../../protocol/faults';
+import { drain } from '../steps';
 import type { WeightSource } from '../weightSource';
 import { packedLayer } from '../weights';
-import { disposeClipText, disposeClipVision, encodeImage, encodeText, loadClipText, loadClipVision } from './index';
+import { disposeClipText, disposeClipVision, encodeImage, encodeText, imageVjp, loadClipText, loadClipVision } from './index';
 
 /** Float32 against PyTorch: values up to about 6, so 2e-4 is five digits. */
 const TOLERANCE = 2e-4;
@@ -73,6 +74,22 @@ describe('text encoder in a file with others', () => {
 });
 
 describe('image encoder', () => {
+  it('has a gradient in the pixels that agrees with central differences, for the embedding it has without', async () => {
+    const files = folderFiles('public/base');
+    const model = await loadClipVision(await files.weights('image_encoder'), await files.json('image_encoder/config.json'));
+    const random = (seed: number, shape: [number, number, number, number]) => tf.randomNormal(shape, 0, 1, 'float32', seed) as tf.Tensor4D;
+    const [pixels, towards] = [tf.mul(random(1, [1, 128, 128, 3]), 0.3) as tf.Tensor4D, random(2, [1, 128, 128, 3])];
+    const weight = tf.tensor2d(Float32Array.from({ length: encodeImage(model, pixels).size }, (_, i) => Math.sin(3 * i)), [1, encodeImage(model, pixels).size]);
+    const run = await imageVjp(model, pixels, async () => {});
+    expect(run.output.dataSync()).toEqual(encodeImage(model, pixels).dataSync());
+    const dx = drain(run.backward(weight));
+    const value = (step: number) => tf.tidy(() => tf.sum(tf.mul(weight, encodeImage(model, tf.add(pixels, tf.mul(towards, step))))).dataSync()[0]!);
+    const [numeric, found] = [(value(1e-2) - value(-1e-2)) / 2e-2, tf.tidy(() => tf.sum(tf.mul(dx, towards)).dataSync()[0]!)];
+    expect(Math.abs(numeric)).toBeGreaterThan(0.05);
+    expect(Math.abs(found - numeric)).toBeLessThan(0.02 * Math.abs(numeric));
+    disposeClipVision(model);
+  });
+
   beforeAll(() => useBackend('wasm'));
 
   it('reproduces the golden embeddings and frees everything', async () => {

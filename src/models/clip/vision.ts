@@ -1,7 +1,8 @@
 /** CLIP's image encoder: patches, a class token, learned positions; the class token's final norm, projected and normalised. */
 import { alias, disposeLinear, frozenLinear, layerNorm, linear, type FrozenLinear } from '../../engine/ops';
-import { add, concat, dispose, div, norm, reshape, slice, tidy, tile, transpose, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
+import { add, concat, dispose, div, norm, reshape, slice, tidy, tile, transpose, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
+import { chainVjp, type ChainVjp } from '../layersVjp';
 import { drain, drainAsync, Hold, type Between, type Steps } from '../steps';
 import { WeightReader } from '../weights';
 import type { WeightSource } from '../weightSource';
@@ -52,20 +53,31 @@ export async function loadClipVision(source: WeightSource, config: unknown): Pro
   return model;
 }
 
-function* imageSteps(model: ClipVision, pixels: Tensor4D, visit?: (state: Tensor3D, layer: number) => void): Steps<Tensor2D> {
+/** What stands before the layers: pixels → tokens [B,1+patches,d]. */
+function embedded(model: ClipVision, pixels: Tensor4D): Tensor3D {
   const { patch: p, imageSize, settings } = model;
   const [b, height, width, channels] = pixels.shape;
   invariant(height === imageSize && width === imageSize, `the image encoder takes ${imageSize} × ${imageSize} pixels`);
   const side = imageSize / p;
-  const d = model.classToken.size;
+  const apart = transpose(reshape(pixels, [b, side, p, side, p, channels]), [0, 1, 3, 2, 4, 5]);
+  const patches = linear(reshape(apart, [b, side * side, p * p * channels]) as Tensor3D, model.patchEmbed);
+  const tokens = concat([tile(reshape(model.classToken, [1, 1, -1]), [b, 1, 1]), patches], 1) as Tensor3D;
+  return layerNorm(add(tokens, model.positions) as Tensor3D, model.preNorm.weight, model.preNorm.bias, settings.epsilon);
+}
+
+/** What stands behind them: [B,p] of length 1. */
+function projected({ settings, postNorm, projection }: ClipVision, x: Tensor3D): Tensor2D {
+  const [b, , d] = x.shape;
+  const first = reshape(slice(x, [0, 0, 0], [b, 1, d]), [b, d]) as Tensor2D;
+  const vector = linear(layerNorm(first, postNorm.weight, postNorm.bias, settings.epsilon), projection);
+  return div(vector, norm(vector, 2, 1, true)) as Tensor2D;
+}
+
+function* imageSteps(model: ClipVision, pixels: Tensor4D, visit?: (state: Tensor3D, layer: number) => void): Steps<Tensor2D> {
+  const { settings } = model;
   const hold = new Hold();
   try {
-    let x = hold.add(tidy(() => {
-      const apart = transpose(reshape(pixels, [b, side, p, side, p, channels]), [0, 1, 3, 2, 4, 5]);
-      const patches = linear(reshape(apart, [b, side * side, p * p * channels]) as Tensor3D, model.patchEmbed);
-      const tokens = concat([tile(reshape(model.classToken, [1, 1, d]), [b, 1, 1]), patches], 1) as Tensor3D;
-      return layerNorm(add(tokens, model.positions) as Tensor3D, model.preNorm.weight, model.preNorm.bias, settings.epsilon);
-    }));
+    let x = hold.add(tidy(() => embedded(model, pixels)));
     for (const [i, layer] of model.layers.entries()) {
       const next = hold.add(tidy(() => runLayer(layer, x, settings, false)));
       hold.drop(x);
@@ -73,11 +85,7 @@ function* imageSteps(model: ClipVision, pixels: Tensor4D, visit?: (state: Tensor
       visit?.(x, i + 1);
       yield;
     }
-    return tidy(() => {
-      const first = reshape(slice(x, [0, 0, 0], [b, 1, d]), [b, d]) as Tensor2D;
-      const embedded = linear(layerNorm(first, model.postNorm.weight, model.postNorm.bias, settings.epsilon), model.projection);
-      return div(embedded, norm(embedded, 2, 1, true)) as Tensor2D;
-    });
+    return tidy(() => projected(model, x));
   } finally {
     hold.free();
   }
@@ -88,6 +96,16 @@ export const encodeImage = (model: ClipVision, pixels: Tensor4D): Tensor2D => dr
 
 /** The same, awaiting `between` after each layer. */
 export const encodeImageAsync = (model: ClipVision, pixels: Tensor4D, between: Between): Promise<Tensor2D> => drainAsync(imageSteps(model, pixels), between);
+
+/** The same with the way back to the pixels. */
+export function imageVjp(model: ClipVision, pixels: Tensor4D, between: Between): Promise<ChainVjp<Tensor4D, Tensor2D>> {
+  const layers = [
+    (x: Tensor) => embedded(model, x as Tensor4D),
+    ...model.layers.map((layer) => (x: Tensor) => runLayer(layer, x as Tensor3D, model.settings, false)),
+    (x: Tensor) => projected(model, x as Tensor3D),
+  ];
+  return drainAsync(chainVjp<Tensor4D, Tensor2D>(layers, pixels), between);
+}
 
 export interface ImageStates {
   /** [B,1+patches,d] of each layer asked for, in the order asked, before the final norm. */

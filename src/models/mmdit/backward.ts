@@ -6,7 +6,7 @@
 import { add, reshape, stack, tidy, zeros, zerosLike, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import { vjpOf, type NamedVjp } from '../../engine/vjp';
 import { blockSites } from './block';
-import { begin, blockStep, crossAt, othersAt, tidyAll, withDelta, type Beginning, type BlockArguments } from './forward';
+import { begin, blockStep, crossAt, othersAt, seenBlockStep, takeApart, tidyAll, withDelta, type Beginning, type BlockArguments } from './forward';
 import { crossName, noiseLevel } from './crossAttention';
 import { conditioning, embedContext, embedPatches, projectTokens } from './ends';
 import { whileResident } from './residency';
@@ -15,7 +15,8 @@ import type { Adapter, BlockWeights, ConceptRows, Injection, Mmdit, MmditInput, 
 
 export interface Run {
   velocity: Tensor4D;
-  backward(dv: Tensor4D): Steps<VelocityGradients>;
+  queries: Tensor4D[];
+  backward(dv: Tensor4D | null, dQueries?: readonly (Tensor4D | null)[]): Steps<VelocityGradients>;
   dispose(): void;
 }
 
@@ -35,12 +36,12 @@ function plan(model: Mmdit, adapter: Adapter | null, rows: ConceptRows | null, {
   const level = namesAt(TIME, injection?.trained).length > 0;
   const crossed = (index: number) => injection?.weights.blocks.has(index) && (tokens || level || namesAt(crossName(index), injection.trained).length > 0);
   const learns = model.blocks.findIndex((w) => row || sitesOf(w, adapter).length > 0 || crossed(w.index));
-  const first = options.wantInputs ? -1 : learns < 0 ? model.blocks.length : learns;
+  const first = options.wantInputs || options.wantX ? -1 : learns < 0 ? model.blocks.length : learns;
   return { from: wantsConditioning ? 0 : Math.max(first, 0), conditioning: wantsConditioning, row, tokens, level, streams: (index) => index > first };
 }
 
 /** One block with what is to be differentiated as named arguments: x, y, c, row, `<site>.a`, `<site>.b`, tokens, level, and cross-attention's own by their names. */
-function blockVjp(model: Mmdit, w: BlockWeights, given: BlockArguments, { concept }: Beginning, wanted: Plan): NamedVjp {
+function blockVjp(model: Mmdit, w: BlockWeights, given: BlockArguments, { concept }: Beginning, wanted: Plan, seen: boolean): NamedVjp {
   const names = sitesOf(w, given.adapter);
   const crossNames = given.cross ? namesAt(crossName(w.index), given.cross.trained) : [];
   const inputs: Record<string, Tensor> = {
@@ -56,7 +57,7 @@ function blockVjp(model: Mmdit, w: BlockWeights, given: BlockArguments, { concep
     const trained = Object.fromEntries(names.map((name) => [name, { a: args[`${name}.a`] as Tensor2D, b: args[`${name}.b`] as Tensor2D, scale: given.adapter![name]!.scale }]));
     const { tokens, level, ...rest } = args as { tokens?: Tensor3D; level?: Tensor2D };
     const cross = given.cross && { ...given.cross, ...(tokens && { tokens }), ...(level && { level }), trained: { ...given.cross.trained, ...pickedFrom(crossNames, args) } };
-    return blockStep(model, w, { ...given, ...rest, adapter: { ...given.adapter, ...trained }, cross }, concept?.places ?? null);
+    return (seen ? seenBlockStep : blockStep)(model, w, { ...given, ...rest, adapter: { ...given.adapter, ...trained }, cross }, concept?.places ?? null);
   });
 }
 
@@ -90,6 +91,7 @@ function injectionGradients({ weights, tokens, trained = {} }: Injection, sigma:
 /** Evaluates, and prepares the way back. */
 export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, options: VjpOptions): Steps<Run> {
   const hold = new Hold();
+  const queries: Tensor4D[] = [];
   const tapes: (NamedVjp | undefined)[] = [];
   const dispose = () => {
     tapes.splice(0).forEach((tape) => tape?.dispose());
@@ -100,14 +102,18 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
     const start = begin(model, input, adapter, rows, hold);
     const wanted = plan(model, adapter, rows, start, options);
     const entries: BlockArguments[] = [];
+    const seen = Boolean(options.wantQueries);
     let { x, y } = start;
     for (const w of model.blocks) {
       const given = { x, y, c: start.c, row: start.concept?.rows[w.index] ?? null, others: othersAt(start, w.index), adapter, cross: crossAt(start, w.index) };
       const taped = w.index >= wanted.from && !options.recompute;
-      const [nextX, nextY] = yield* whileResident(model, w.index, () => {
-        if (!taped) return tidyAll(() => blockStep(model, w, given, start.concept?.places ?? null));
-        return (tapes[w.index] = blockVjp(model, w, given, start, wanted)).outputs as Tensor3D[];
+      const after = yield* whileResident(model, w.index, () => {
+        if (!taped) return tidyAll<Tensor>(() => (seen ? seenBlockStep : blockStep)(model, w, given, start.concept?.places ?? null));
+        return (tapes[w.index] = blockVjp(model, w, given, start, wanted, seen)).outputs;
       });
+      const { streams: [nextX, nextY], features } = takeApart(w, after);
+      if (seen) queries.push(hold.add(features.q));
+      if (seen) features.k.dispose();
       if (w.index >= wanted.from && options.recompute) entries[w.index] = given;
       else hold.drop(x, y);
       x = hold.add(nextX!);
@@ -116,10 +122,11 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
     }
     const [tail, height, width] = [x, input.x.shape[1], input.x.shape[2]];
     const velocity = tidy(() => projectTokens(model, tail, start.c, height, width, adapter));
+    queries.forEach((q) => hold.release(q));
     ready = true;
 
-    const backward = function* (dv: Tensor4D): Steps<VelocityGradients> {
-      const result: VelocityGradients = { sites: {}, rows: null, pooledDelta: null, inputs: null, injection: null };
+    const backward = function* (dv: Tensor4D | null, dQueries: readonly (Tensor4D | null)[] = []): Steps<VelocityGradients> {
+      const result: VelocityGradients = { sites: {}, rows: null, pooledDelta: null, inputs: null, x: null, injection: null };
       const mine: Tensor[] = [];
       const rowGradients: (Tensor | null)[] = [];
       const sums: Record<'c' | 'tokens' | 'level', Tensor | null> = { c: null, tokens: null, level: null };
@@ -135,14 +142,15 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
         sums[name] = hold.add(sum);
       };
       try {
-        const tip = pullBack({ x: tail, ...(wanted.conditioning ? { c: start.c } : {}) }, dv, (args) => projectTokens(model, args.x as Tensor3D, (args.c ?? start.c) as Tensor2D, height, width, adapter));
+        const tip: Record<string, Tensor | null> = dv === null ? {} : pullBack({ x: tail, ...(wanted.conditioning ? { c: start.c } : {}) }, dv, (args) => projectTokens(model, args.x as Tensor3D, (args.c ?? start.c) as Tensor2D, height, width, adapter));
         let [dx, dy] = [hold.add(tip.x ?? null), null as Tensor | null];
         collect('c', tip.c);
         for (const w of model.blocks.slice(wanted.from).reverse()) {
           const entry = entries[w.index];
-          const dys = w.last ? [dx] : [dx, dy];
+          const dq = dQueries[w.index];
+          const dys = [...(w.last ? [dx] : [dx, dy]), ...(seen ? [dq ?? null, null] : [])];
           const gradients = yield* whileResident(model, w.index, () => {
-            const tape = tapes[w.index] ?? blockVjp(model, w, entry!, start, wanted);
+            const tape = tapes[w.index] ?? blockVjp(model, w, entry!, start, wanted, seen);
             if (entry) tape.outputs.forEach((output) => output.dispose());
             return tape.pullback(dys);
           });
@@ -164,6 +172,7 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
           result.rows = tidy(() => stack(model.blocks.map((w) => (rowGradients[w.index] ? reshape(rowGradients[w.index]!, [hidden]) : zeros([hidden]))))) as Tensor2D;
         }
         if (sums.c) Object.assign(result, beginningGradients(model, input, adapter, rows, Boolean(options.wantInputs), dx as Tensor3D | null, dy as Tensor3D | null, sums.c as Tensor2D));
+        if (options.wantX) result.x = pullBack({ x: input.x }, dx, (args) => embedPatches(model, args.x as Tensor4D, adapter)).x as Tensor4D | null;
         if (start.injection) {
           result.injection = injectionGradients(start.injection, input.sigma, wanted, sums.tokens, sums.level, crossGradients);
           mine.push(...Object.values(crossGradients), ...(sums.tokens ? [sums.tokens] : []));
@@ -174,7 +183,7 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
         dispose();
       }
     };
-    return { velocity, backward, dispose };
+    return { velocity, queries, backward, dispose };
   } finally {
     if (!ready) dispose();
   }

@@ -8,6 +8,8 @@ import { reshape, split, type Tensor1D, type Tensor2D, type Tensor3D, type Tenso
 import type { Adapter, AttentionWeights, BlockWeights, MmditConfig, SiteChoice, StreamWeights } from './types';
 
 export interface Streams { x: Tensor3D; y: Tensor3D | null }
+/** Sees what the joint attention does, behind QK-norm: queries of the picture stream [B,N,H,hd], keys of the text stream [B,T,H,hd]. */
+export type See = (q: Tensor4D, k: Tensor4D) => void;
 
 const SITE_NAMES = {
   x: { q: 'to_q', k: 'to_k', v: 'to_v', out: 'to_out.0' },
@@ -66,7 +68,7 @@ export const modulate = (w: BlockWeights, c: Tensor2D, adapter: Adapter | null):
 });
 
 /** x and y after the block; y is null after the last one. */
-export function runBlock(config: MmditConfig, w: BlockWeights, x: Tensor3D, y: Tensor3D, modulation: { x: Tensor2D; y: Tensor2D }, adapter: Adapter | null): Streams {
+export function runBlock(config: MmditConfig, w: BlockWeights, x: Tensor3D, y: Tensor3D, modulation: { x: Tensor2D; y: Tensor2D }, adapter: Adapter | null, see?: See): Streams {
   const at = (stream: 'x' | 'context') => projection(w[stream].attention, (part) => adapter?.[attentionSite(w.index, stream, part)]);
   const mlpPair = (stream: Stream): MlpPair => (part) => adapter?.[mlpSite(w.index, stream, part)];
   const [onX, onY] = [at('x'), at('context')];
@@ -76,13 +78,15 @@ export function runBlock(config: MmditConfig, w: BlockWeights, x: Tensor3D, y: T
   const nx = normModulate(x, forX[0]!, forX[1]!);
   const ny = normModulate(y, shiftY, scaleY);
 
-  const join = (part: 'q' | 'k' | 'v', weightX: Tensor1D | null, weightY: Tensor1D | null) =>
-    joinTokens(heads(onX(part, nx), config, weightX), heads(onY(part, ny), config, weightY)); // [B,N+T,H,hd]
   const { attention: ax } = w.x;
   const { attention: ay } = w.context;
+  const ofX = (part: 'q' | 'k' | 'v', weight: Tensor1D | null = null) => heads(onX(part, nx), config, weight);
+  const ofY = (part: 'q' | 'k' | 'v', weight: Tensor1D | null = null) => heads(onY(part, ny), config, weight);
+  const [queriesX, keysY] = [ofX('q', ax.normQ), ofY('k', ay.normK)];
+  see?.(queriesX, keysY);
   // nobody reads the last block's text queries
-  const q = w.last ? heads(onX('q', nx), config, ax.normQ) : join('q', ax.normQ, ay.normQ);
-  const attended = merged(attention(q, join('k', ax.normK, ay.normK), join('v', null, null)));
+  const q = w.last ? queriesX : joinTokens(queriesX, ofY('q', ay.normQ)); // [B,N+T,H,hd]
+  const attended = merged(attention(q, joinTokens(ofX('k', ax.normK), keysY), joinTokens(ofX('v'), ofY('v'))));
   const [toX, toY] = w.last ? [attended, null] : (split(attended, [x.shape[1], y.shape[1]], 1) as [Tensor3D, Tensor3D]);
 
   let outX = gatedResidual(x, forX[2]!, onX('out', toX));

@@ -24,7 +24,7 @@ async function made() {
     out[name] = (await (await velocityAsync(model, { ...input, injection }, null, null, between)).data()) as Float32Array;
   }
   const run = await velocityVjpAsync(model, { ...input, injection: { weights: cross, tokens: random([2, 3, 8], 4), weight: 1, ortho: 'ortho', trained } }, null, null, { recompute: true, wantRows: false, wantTokens: true }, between);
-  const { injection } = await run.pullback(random([2, 4, 4, 4], 5));
+  const { injection } = await run.pullback(random<tf.Tensor4D>([2, 4, 4, 4], 5));
   out.tokens = (await injection!.tokens!.data()) as Float32Array;
   for (const [name, gradient] of Object.entries(injection!.trained)) out[name] = (await gradient.data()) as Float32Array;
   return out;

@@ -4,12 +4,12 @@
  */
 import { add, matMul, reshape, tensor2d, tidy, unstack, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
-import { modulate, runBlock } from './block';
+import { modulate, runBlock, type See } from './block';
 import { injected, noiseLevel } from './crossAttention';
 import { conditioning, embedContext, embedPatches, overwriteRow, placesOf, projectTokens, type Places } from './ends';
 import { whileResident } from './residency';
 import { Hold, type Steps } from '../steps';
-import type { Adapter, BlockWeights, ConceptRows, CrossBlock, Injection, Mmdit, MmditInput } from './types';
+import type { Adapter, AttentionFeatures, BlockWeights, ConceptRows, CrossBlock, Injection, Mmdit, MmditInput } from './types';
 
 /** What the blocks start from. Held by whoever called `begin`. */
 export interface Beginning {
@@ -74,11 +74,27 @@ export const crossAt = ({ injection }: Beginning, index: number): Cross | null =
 export const othersAt = ({ others }: Beginning, index: number): BlockArguments['others'] => others.map(({ rows, places }) => ({ row: rows[index]!, places }));
 
 /** [x, y] after the block and what is injected behind it, [x] after the last. */
-export function blockStep(model: Mmdit, w: BlockWeights, { x, y, c, row, others, adapter, cross }: BlockArguments, places: Places | null): Tensor3D[] {
+export function blockStep(model: Mmdit, w: BlockWeights, { x, y, c, row, others, adapter, cross }: BlockArguments, places: Places | null, see?: See): Tensor3D[] {
   const given = others.reduce((text, other) => overwriteRow(text, other.row, other.places), row && places ? overwriteRow(y, row, places) : y);
-  const after = runBlock(model.config, w, x, given, modulate(w, c, adapter), adapter);
+  const after = runBlock(model.config, w, x, given, modulate(w, c, adapter), adapter, see);
   const seen = cross ? injected(cross.block, after.x, cross.tokens, cross.level, cross) : after.x;
   return after.y ? [seen, after.y] : [seen];
+}
+
+/** As blockStep, with what its joint attention saw. */
+export interface SeenStep { streams: Tensor3D[]; features: AttentionFeatures }
+
+/** The same, and behind its streams the queries and keys that its joint attention saw. */
+export function seenBlockStep(...[model, w, given, places]: [Mmdit, BlockWeights, BlockArguments, Places | null]): Tensor[] {
+  const seen: Tensor[] = [];
+  const streams = blockStep(model, w, given, places, (q, k) => seen.push(q, k));
+  return [...streams, ...seen];
+}
+
+export function takeApart(w: BlockWeights, tensors: Tensor[]): SeenStep {
+  const count = w.last ? 1 : 2;
+  const [q, k] = tensors.slice(count) as [Tensor4D, Tensor4D];
+  return { streams: tensors.slice(0, count) as Tensor3D[], features: { q, k } };
 }
 
 /** Runs a function that returns several tensors in a tidy. */
@@ -89,9 +105,11 @@ export interface ForwardOptions {
   visit?: (y: Tensor3D) => void;
   /** Blocks that are left out, as if they changed nothing (skip-layer guidance). */
   skip?: readonly number[];
+  /** Takes over what each block's joint attention saw. */
+  see?: (features: AttentionFeatures) => void;
 }
 
-export function* forwardSteps(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, { visit, skip = [] }: ForwardOptions = {}): Steps<Tensor4D> {
+export function* forwardSteps(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, { visit, skip = [], see }: ForwardOptions = {}): Steps<Tensor4D> {
   const hold = new Hold();
   try {
     const start = begin(model, input, adapter, rows, hold);
@@ -102,7 +120,10 @@ export function* forwardSteps(model: Mmdit, input: MmditInput, adapter: Adapter 
       visit?.(y);
       const row = concept?.rows[w.index] ?? null;
       const given = { x, y, c, row, others: othersAt(start, w.index), adapter, cross: crossAt(start, w.index) };
-      const [nextX, nextY] = yield* whileResident(model, w.index, () => tidyAll(() => blockStep(model, w, given, concept?.places ?? null)));
+      const places = concept?.places ?? null;
+      const after: Tensor[] = yield* whileResident(model, w.index, () => tidyAll<Tensor>(() => (see ? seenBlockStep(model, w, given, places) : blockStep(model, w, given, places))));
+      const { streams: [nextX, nextY], features } = takeApart(w, after);
+      see?.(features);
       hold.drop(x, y);
       x = hold.add(nextX!);
       if (nextY) y = hold.add(nextY);

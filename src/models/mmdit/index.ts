@@ -7,7 +7,7 @@ import { outerSites } from './ends';
 import { forwardSteps } from './forward';
 import { mmditLayers } from './residency';
 import { drain, drainAsync } from '../steps';
-import type { Adapter, Between, ConceptRows, LoraSite, Mmdit, MmditInput, SiteChoice, VelocityVjp, VelocityVjpAsync, VjpOptions } from './types';
+import type { Adapter, AttentionFeatures, Between, ConceptRows, LoraSite, Mmdit, MmditInput, SiteChoice, VelocityVjp, VelocityVjpAsync, VjpOptions } from './types';
 
 export type * from './types';
 export { blockLayers, mmditLayers } from './residency';
@@ -29,16 +29,27 @@ export function velocityAsync(model: Mmdit, input: MmditInput, adapter: Adapter 
   return drainAsync(forwardSteps(model, input, adapter, rows, { skip }), between);
 }
 
+/** v, and what each block's joint attention saw on the way to it. The caller disposes all of it. */
+export async function velocityFeatures(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, between: Between): Promise<{ velocity: Tensor4D; features: AttentionFeatures[] }> {
+  const features: AttentionFeatures[] = [];
+  try {
+    return { velocity: await drainAsync(forwardSteps(model, input, adapter, rows, { see: (seen) => features.push(seen) }), between), features };
+  } catch (error) {
+    for (const { q, k } of features) [q, k].forEach((tensor) => tensor.dispose());
+    throw error;
+  }
+}
+
 /** v with a way back: gradients of the adapter's pairs, and of rows, pooledDelta and inputs as the options ask. */
 export function velocityVjp(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, options: VjpOptions): VelocityVjp {
-  const { velocity, backward, dispose } = drain(vjpSteps(model, input, adapter, rows, options));
-  return { velocity, dispose, pullback: (dv) => drain(backward(dv)) };
+  const { velocity, queries, backward, dispose } = drain(vjpSteps(model, input, adapter, rows, options));
+  return { velocity, queries, dispose, pullback: (dv, dQueries) => drain(backward(dv, dQueries)) };
 }
 
 /** The same, awaiting `between` after every block, forward and backward. */
 export async function velocityVjpAsync(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null, options: VjpOptions, between: Between): Promise<VelocityVjpAsync> {
-  const { velocity, backward, dispose } = await drainAsync(vjpSteps(model, input, adapter, rows, options), between);
-  return { velocity, dispose, pullback: (dv) => drainAsync(backward(dv), between) };
+  const { velocity, queries, backward, dispose } = await drainAsync(vjpSteps(model, input, adapter, rows, options), between);
+  return { velocity, queries, dispose, pullback: (dv, dQueries) => drainAsync(backward(dv, dQueries), between) };
 }
 
 /** The text stream [B,T,d] before each block of the untouched base: what concept rows are initialised from. */

@@ -121,9 +121,16 @@ export interface VjpOptions {
   wantRows: boolean;
   /** Gradients of x, context and pooled as well (for tests); off in training. */
   wantInputs?: boolean;
+  /** Gradient of x alone; what a trajectory is walked back by. */
+  wantX?: boolean;
+  /** Gives out the queries of each block's joint attention, and takes gradients in them. */
+  wantQueries?: boolean;
   /** Gradient of the injection's tokens. Its trained parameters always get theirs. */
   wantTokens?: boolean;
 }
+
+/** What a block's joint attention sees behind QK-norm: queries of the picture stream [B,N,H,hd], keys of the text stream [B,T,H,hd]. */
+export interface AttentionFeatures { q: Tensor4D; k: Tensor4D }
 
 export interface VelocityGradients {
   sites: Record<string, { a: Tensor2D; b: Tensor2D }>;
@@ -131,20 +138,27 @@ export interface VelocityGradients {
   pooledDelta: Tensor1D | null;
   /** Only with wantInputs. */
   inputs: { x: Tensor4D; context: Tensor3D; pooled: Tensor2D } | null;
+  /** Only with wantX; null too where nothing given depended on it. */
+  x: Tensor4D | null;
   /** Only where there is an injection: `tokens` with wantTokens, else null; `trained` by the names given. */
   injection: { tokens: Tensor3D | null; trained: Record<string, Tensor> } | null;
 }
 
-/** The caller owns `velocity` and everything `pullback` returns. pullback may be called once; dispose frees what it would have used. */
+/**
+ * The caller owns `velocity`, `queries` and everything `pullback` returns. pullback may be called once; dispose frees what it would have used.
+ * queries: with wantQueries, one for each block. dv null: nothing is asked of the velocity; dQueries likewise.
+ */
 export interface VelocityVjp {
   velocity: Tensor4D;
-  pullback(dv: Tensor4D): VelocityGradients;
+  queries: Tensor4D[];
+  pullback(dv: Tensor4D | null, dQueries?: readonly (Tensor4D | null)[]): VelocityGradients;
   dispose(): void;
 }
 
 export interface VelocityVjpAsync {
   velocity: Tensor4D;
-  pullback(dv: Tensor4D): Promise<VelocityGradients>;
+  queries: Tensor4D[];
+  pullback(dv: Tensor4D | null, dQueries?: readonly (Tensor4D | null)[]): Promise<VelocityGradients>;
   dispose(): void;
 }
 

@@ -165,7 +165,7 @@ describe('the method inside the run', () => {
       const batch = drawBatch(data, recipe, base.shift, step);
       const words = pickPrompts(data.words.complete, batch.pictures);
       const { velocity: v, pullback } = velocityVjp(base.mmdit, { x: batch.xSigma, sigma: batch.sigma, context: words.context, pooled: words.pooled }, toAdapter(layout, group.values), { rows, at: words.at, pooledDelta: null }, { recompute: false, wantRows: false });
-      const gradient = flattenGradients(layout, pullback(tf.mul(tf.sub<Tensor4D>(v, batch.target), 2 / v.size)).sites).dataSync<'float32'>();
+      const gradient = flattenGradients(layout, pullback(tf.mul<Tensor4D>(tf.sub(v, batch.target), 2 / v.size)).sites).dataSync<'float32'>();
       adamW(group, gradient, { learningRate: recipe.learningRate, weightDecay: recipe.weightDecay, step: step - 3, scale: clipFactor(globalNorm(gradient), recipe.gradientClip) });
     }
     expect(state.groups.student!).toEqual(group);

@@ -6,6 +6,10 @@ Prompts are captions that say every fact of a random scene (not chosen; a scene 
 asked only what it knows). The reader (train.py reader) answers; `drawn` is what it answers to the drawn scenes of the same prompts after the base's
 autoencoder, the ceiling of every figure. FID is taken between the two sets in the space of a CLIP image tower (--eye, the base's own if not given);
 it is biased upwards when N is small, so only figures of the same N compare.
+
+    python measure.py --taming --base ../public/base --judge work/judge-objects --json taming.json --sheet taming.png [--adapters whole=FILE,without-cross=FILE] [--pictures purecc=FOLDER] [--smoke]
+
+The object adapter on held-out objects: taming_measure.py says what its figures are.
 """
 import argparse
 import json
@@ -21,6 +25,7 @@ import world as W
 from reader import READ, Reader
 from sampling import Base, grid
 from student import load_student
+from taming_measure import OBJECT, run_taming
 from words import BACKGROUNDS, COUNT, MASS, PLACE_PHRASE, RELATIONS, STYLES, TIMES, WEATHER, article, plural
 
 SAID = ('object', 'tint', 'count', 'size', 'place', 'background', 'style', 'weather', 'time', 'word', 'hair', 'hair_colour', 'expression', 'glasses', 'hat', 'hat_colour', 'clothes', 'clothes_colour')
@@ -161,4 +166,13 @@ if __name__ == '__main__':
     p.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     p.add_argument('--threads', type=int, default=2)
     p.add_argument('--smoke', action='store_true')
-    run(p.parse_args())
+    p.add_argument('--taming', action='store_true', help='measure the object adapter')
+    p.add_argument('--judge', type=Path, default=Path('work/judge-objects'))
+    p.add_argument('--adapters', default='', help='name=file of each adapter of the table, with commas; the base\'s own if not given')
+    p.add_argument('--pictures', default='', help='name=folder of pictures that something else made of the same objects and prompts')
+    p.add_argument('--objects', type=int, default=24)
+    p.add_argument('--prompts', type=int, default=10)
+    p.add_argument('--draw-steps', type=int, default=16)
+    p.add_argument('--thing', type=float, default=OBJECT, help='guidance of the object')
+    a = p.parse_args()
+    run_taming(a) if a.taming else run(a)

@@ -33,7 +33,7 @@ function sectionText({ heading, text, runs }: Section): string {
 export const docsText = (sections: readonly Section[], day: string): string => `# Parity
 
 What \`npm run parity\` finds: our numbers against those of the public reference implementations, on tiny models with random weights
-(\`fixtures/sd3\`, whose README says what made them) and on the embedded base (\`fixtures/base\`). Written by \`npm run parity -- --docs\` on ${day}.
+(\`fixtures/sd3\`, whose README says what made them), on the embedded base (\`fixtures/base\`) and on picture adapters (\`fixtures/adapter\`). Written by \`npm run parity -- --docs\` on ${day}.
 The programs import the worker's own modules; exit status 1 if any row fails. \`--fixtures DIR\` compares with another folder of the
 same layout, whatever its sizes; \`--backend wasm|webgpu|cpu\` and \`--weights f32|int8|int4\` choose.
 

@@ -17,6 +17,7 @@ const usage = 'npm run parity -- --fixtures DIR [--backend wasm|webgpu|cpu] [--w
 const SECTIONS: readonly { heading: string; text: string; fixtures: string; weights: WeightChoice }[] = [
   { heading: 'Tiny SD3 models', text: 'Weights in float32.', fixtures: 'fixtures/sd3', weights: 'f32' },
   { heading: 'The embedded base as shipped', text: 'Prompts to pictures.', fixtures: 'fixtures/base', weights: 'f32' },
+  { heading: 'Picture adapters', text: 'Random weights: an object adapter on the embedded base, an identity adapter on a tower and a transformer of other sizes.', fixtures: 'fixtures/adapter', weights: 'f32' },
   ...(['int8', 'int4'] as const).map((weights) => ({
     heading: `Tiny SD3 models, packed to ${weights}`,
     text: 'Packed weights are other weights: errors are root mean squares relative to the golden values’ own. A weight off by ε puts values off by ε times a gain, times the root of the blocks passed; ε is measured, the gains are reasoned in src/testing/parity/weighing.ts.',

@@ -12,7 +12,7 @@ const paths = { base: 'public/base', merges: 'fixtures/clip/clip_merges_48894.tx
 describe('parity', () => {
   beforeAll(() => useBackend('wasm'));
 
-  it.each(['fixtures/sd3', 'fixtures/base'])('every row of %s passes', async (dir) => {
+  it.each(['fixtures/sd3', 'fixtures/base', 'fixtures/adapter'])('every row of %s passes', async (dir) => {
     const rows = await parityRows(dir, paths);
     console.info(table(rows));
     expect(rows.length).toBeGreaterThan(dir.endsWith('sd3') ? 180 : 8);

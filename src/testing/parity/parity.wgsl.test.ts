@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
 import { useWebgpu } from '../backend';
+import { adapterRows } from './adapter';
 import type { Row } from './rows';
 import { clipRows, t5Rows } from './text';
 import { vaeRows, type VaeConfig } from './vae';
@@ -23,5 +24,11 @@ it.each(['f32', 'int8'] as const)('every row of the text encoders passes in %s',
   const by = weighing(weights);
   const rows = [...(await clipRows(dir, 'clip_l', configs['clip_l'], by)), ...(await clipRows(dir, 'clip_g', configs['clip_g'], by)), ...(await t5Rows(dir, configs['t5'], by))];
   expect(rows.length).toBeGreaterThan(20);
+  expect(failed(rows)).toEqual([]);
+}, 240_000);
+
+it('every row of a picture adapter passes', async () => {
+  const rows = await adapterRows('fixtures/adapter/wide', 'public/base');
+  expect(rows.length).toBeGreaterThan(10);
   expect(failed(rows)).toEqual([]);
 }, 240_000);

@@ -1,10 +1,12 @@
 /**
- * Which comparisons a fixture folder allows, and their rows. A folder with golden.safetensors checks a whole base; one
- * with config.json is laid out as fixtures/sd3 and each component runs if its files are there. Sizes come from the files.
+ * Which comparisons a fixture folder allows, and their rows. A folder with golden.safetensors checks a whole base, with model.safetensors
+ * beside it a picture adapter (also in its subfolders); one with config.json is laid out as fixtures/sd3 and each component runs if its
+ * files are there. Sizes come from the files.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { adapterRows, isAdapterFolder } from './adapter';
 import { endToEndRows, type EndToEndConfigs } from './endToEnd';
 import { goldenRows } from './golden';
 import { loraRows } from './lora';
@@ -62,8 +64,10 @@ async function sd3Components(dir: string, { merges, weights = 'f32' }: ParityPat
 
 /** All rows that the folder allows, component by component. Throws where the folder holds nothing to compare. */
 export async function parityRows(dir: string, paths: ParityPaths): Promise<Row[]> {
+  const adapters = [dir, ...readdirSync(dir, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => join(dir, name)).sort()].filter(isAdapterFolder);
   const components = [
-    ...(existsSync(join(dir, 'golden.safetensors')) && (paths.weights ?? 'f32') === 'f32' ? [() => goldenRows(dir, paths.base)] : []),
+    ...((paths.weights ?? 'f32') === 'f32' ? adapters.map((each) => () => adapterRows(each, paths.base)) : []),
+    ...(existsSync(join(dir, 'golden.safetensors')) && !adapters.includes(dir) && (paths.weights ?? 'f32') === 'f32' ? [() => goldenRows(dir, paths.base)] : []),
     ...(existsSync(join(dir, 'config.json')) ? await sd3Components(dir, paths) : []),
   ];
   if (components.length === 0) throw new Error(`${dir} holds neither golden.safetensors nor config.json with fixtures beside it`);

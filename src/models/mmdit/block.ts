@@ -82,11 +82,14 @@ export function runBlock(config: MmditConfig, w: BlockWeights, x: Tensor3D, y: T
   const { attention: ay } = w.context;
   const ofX = (part: 'q' | 'k' | 'v', weight: Tensor1D | null = null) => heads(onX(part, nx), config, weight);
   const ofY = (part: 'q' | 'k' | 'v', weight: Tensor1D | null = null) => heads(onY(part, ny), config, weight);
-  const [queriesX, keysY] = [ofX('q', ax.normQ), ofY('k', ay.normK)];
-  see?.(queriesX, keysY);
+  // Q, K, V in this order, x before y: on the way back their gradients are summed in it.
+  const queries = ofX('q', ax.normQ);
   // nobody reads the last block's text queries
-  const q = w.last ? queriesX : joinTokens(queriesX, ofY('q', ay.normQ)); // [B,N+T,H,hd]
-  const attended = merged(attention(q, joinTokens(ofX('k', ax.normK), keysY), joinTokens(ofX('v'), ofY('v'))));
+  const q = w.last ? queries : joinTokens(queries, ofY('q', ay.normQ)); // [B,N+T,H,hd]
+  const [keysX, keysY] = [ofX('k', ax.normK), ofY('k', ay.normK)];
+  see?.(queries, keysY);
+  const k = joinTokens(keysX, keysY);
+  const attended = merged(attention(q, k, joinTokens(ofX('v'), ofY('v'))));
   const [toX, toY] = w.last ? [attended, null] : (split(attended, [x.shape[1], y.shape[1]], 1) as [Tensor3D, Tensor3D]);
 
   let outX = gatedResidual(x, forX[2]!, onX('out', toX));

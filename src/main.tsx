@@ -7,6 +7,7 @@ import { openClient } from './protocol/client';
 import type { BackendName } from './protocol/compute';
 import { followDataSet } from './state/dataSet';
 import { EMBEDDED } from './protocol/models';
+import { followObject } from './state/objects';
 import { BASE_KEY, weightBytes } from './state/models';
 import { isOpen } from './state/run';
 import { createStudio } from './state/studio';
@@ -50,6 +51,7 @@ const studio = createStudio({ client, read: (path) => fetch(path), memory: pageM
 followAddress(studio);
 if (query.has('hud')) studio.getState().showHud();
 followDataSet(studio, { client, later });
+followObject(studio);
 mount(document.getElementById('root')!, studio);
 void studio.getState().start(() => client.open());
 void registerServiceWorker({

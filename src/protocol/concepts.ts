@@ -1,6 +1,7 @@
 /** Concepts of the Shelf, and what a dropped file turned out to be. */
 import type { ConceptKind } from './captions';
 import type { Mix } from './mix';
+import type { CardSummary } from './objects';
 import type { PictureInfo, DrawParams } from './pictures';
 import type { Recipe } from './recipe';
 import type { Measures } from './runReport';
@@ -45,6 +46,7 @@ export interface Vocabulary {
 /** What a dropped file turned out to be. */
 export type Dropped =
   | { kind: 'concept'; concept: ConceptSummary; matched: number; total: number; /** What of the file was left out and why, one sentence each. */ notes: string[] }
+  | { kind: 'card'; card: CardSummary }
   | ({ kind: 'recipe' } & FoundDrawing)
   | { kind: 'picture'; picture: PictureInfo; /** It has several frames, of which the first is used. */ animated: boolean; /** What it says of how it was drawn, if anything. */ drawn: FoundDrawing | null };
 

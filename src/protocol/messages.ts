@@ -10,6 +10,7 @@ import type { MixOverlap } from './drafts';
 import type { FaultData } from './faults';
 import type { Mix } from './mix';
 import type { ImportProgress, KeptPrecision, ModelAddress, ModelFile, ModelSummary, ModelSurvey } from './models';
+import type { CardSummary, FoundMask, ObjectFigures, ObjectInHand, OpenedCard, PlacesParams, ReferencePicture } from './objects';
 import type { Crop, FitCheck, TrainingPicture, PictureEvent, DrawParams } from './pictures';
 import type { Recipe } from './recipe';
 import type { Changed, RunInfo, StepMetrics, StoredRun } from './run';
@@ -72,6 +73,23 @@ export interface Requests {
   renameConcept: { params: { conceptId: string; name: string }; result: ConceptSummary };
   deleteConcept: { params: { conceptId: string }; result: void };
   exportConcept: { params: { conceptId: string; options: ExportOptions }; result: { file: Blob; fileName: string; tellsAll: boolean; /** As measured after learning: here, here without rows, and in other tools; null where that was not. */ likeness: { here: number; withoutRows: number | null; elsewhere: number | null } | null } };
+  /** The object of a picture, as far as it stands out; its fault says why it can't be encoded yet. */
+  findMask: { params: { pictureId: string; crop: Crop }; result: FoundMask };
+  /** One pass through the object encoder for each picture; the session holds the tokens, and draws and probes go by them. Fault `mask-…` for a mask that can't be used, `base-mismatch` where the base has no encoder. */
+  encodeObject: { params: { pictures: ReferencePicture[] }; result: ObjectInHand };
+  /** Lets go of the object. */
+  leaveObject: { params: void; result: void };
+  /** Likeness and copying of the concept's picture of this revision, while it is the newest. */
+  judgeObject: { params: { revision: number }; result: ObjectFigures };
+  /** Idle work: the object in other places, into `place` slots, until the next draw, probe or learn. */
+  places: { params: PlacesParams; result: void };
+  /** Puts the object in hand on the Shelf, with its pictures. */
+  keepCard: { params: { name: string; classWord: string; pictures: ReferencePicture[] }; result: CardSummary };
+  cards: { params: void; result: CardSummary[] };
+  openCard: { params: { cardId: string }; result: OpenedCard };
+  renameCard: { params: { cardId: string; name: string }; result: CardSummary };
+  deleteCard: { params: { cardId: string }; result: void };
+  exportCard: { params: { cardId: string }; result: { file: Blob; fileName: string } };
   /** Imported models, whole and on their way. */
   models: { params: void; result: ModelSummary[] };
   /** What these files would become. The newest survey is the one that `importModel` imports. A token is kept in memory, and sent to its own address alone. */
@@ -104,7 +122,7 @@ export interface Events {
   restarted: { run: RunInfo | null };
   compute: Compute;
   /** The base is in; everything may be asked now. */
-  ready: { base: string; name: string; sizeBytes: number; imageSize: number; /** Whether it can tell how alike pictures are. */ sees: boolean; /** Whether it has the layers that skip-layer guidance leaves out. */ skips: boolean };
+  ready: { base: string; name: string; sizeBytes: number; imageSize: number; /** Whether it can tell how alike pictures are. */ sees: boolean; /** Whether it has the layers that skip-layer guidance leaves out. */ skips: boolean; /** Whether it has an object encoder: one picture is then enough to draw by. */ objects: boolean };
   importing: ImportProgress;
   checking: { modelId: string; doneBytes: number; totalBytes: number };
   run: RunInfo;

@@ -36,7 +36,9 @@ export type PictureSlot =
   /** The Mix page's picture; `merged`: the same concepts as merged LoRAs. */
   | { kind: 'mix'; merged: boolean }
   /** The same mix from other noise. */
-  | { kind: 'mix-seed' };
+  | { kind: 'mix-seed' }
+  /** The object of the pictures in another place; the prompt says which. */
+  | { kind: 'place' };
 
 export type PictureState = 'draft-linear' | 'draft' | 'partial' | 'full';
 

@@ -52,7 +52,7 @@ export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
     });
     get().drawFirst();
     for (const card of get().cards) void get().checkFit(card.pictureId);
-    void Promise.all([vocabulary, get().refreshStorage(), get().refreshShelf()]).catch((error: unknown) => set({ deviceFault: faultOf(error) }));
+    void Promise.all([vocabulary, get().refreshStorage(), get().refreshShelf(), get().refreshCards()]).catch((error: unknown) => set({ deviceFault: faultOf(error) }));
   });
   env.client.on('restarting', ({ message }) => set({ restarting: message, deviceFault: null }));
   env.client.on('compute', (compute) => {

@@ -8,6 +8,7 @@ import type { PictureEvent } from '../protocol/pictures';
 import { closeAll, replaceBitmap } from './bitmaps';
 import { anchorBalances, balanceRange, defaultParams, type DrawingParams } from './params';
 import { FIRST_LIVE_STEP } from '../protocol/limits';
+import { isObject, wantedCards } from './objects';
 import { isMoving } from './run';
 import { faultOf, type Slice, type StudioState } from './slice';
 import { askedKey, differences, sameBalance, takesPlace } from './twins';
@@ -50,8 +51,8 @@ export interface DrawingSlice extends DrawingParams {
   settle(): void;
 }
 
-/** Whether there is a concept to balance: one that was opened, or a run far enough for drafts. */
-export const isLive = ({ opened, run }: Pick<StudioState, 'opened' | 'run'>): boolean => opened !== null || (run !== null && run.step >= Math.min(FIRST_LIVE_STEP, run.totalSteps));
+/** Whether there is a concept to balance: one that was opened, a run far enough for drafts, or an object of pictures. */
+export const isLive = ({ opened, run, object }: Pick<StudioState, 'opened' | 'run' | 'object'>): boolean => opened !== null || isObject({ opened, run, object }) || (run !== null && run.step >= Math.min(FIRST_LIVE_STEP, run.totalSteps));
 
 /** The full picture of idle time at this balance, if there is one. */
 export function anchorAt(anchors: readonly PictureEvent[], balance: number): PictureEvent | null {
@@ -152,6 +153,8 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
 
     async draw() {
       stopRest();
+      // what is drawn brings its own drafts
+      stopTyping();
       const mine = ++draws;
       const { base } = get().twins;
       const sameBase = base?.state === 'full' && isAsked(base);
@@ -163,11 +166,15 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
       }
       if (mine !== draws) return;
       set({ drawing: false, sampling: null });
-      if (get().drawFault === null) drawAnchors();
+      if (get().drawFault !== null) return;
+      if (isObject(get())) get().drawPlaces();
+      else drawAnchors();
     },
 
     drawFirst() {
       const { ready, run, opened, cards, prompt, promptWritten, drawing, twins: { base } } = get();
+      // the object's own picture comes first, and the base's with it
+      if (wantedCards(get())) return;
       if (!ready || run || opened || prompt.trim() === '' || !cards.some(({ state }) => state === 'ready')) return;
       // what is on its way is of the present prompt
       if (drawing || (base && (promptWritten || isAsked(base)))) return;

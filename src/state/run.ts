@@ -141,6 +141,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
       const [runId, name] = [env.newId(), conceptName || 'My concept'];
       get().cancelMeasure();
       get().clearTwins();
+      get().forgetObject();
       closeUnfinished();
       // shown at once: the worker answers when it has read the pictures
       const begun: RunInfo = { runId, name, phase: 'encoding', stage: stageIdAfter(recipe, 0), recipe, step: 0, totalSteps: totalSteps(recipe), secondsLeft: null, lambda: 1, notIdentical: '', startedAt: '' };
@@ -226,6 +227,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
       get().cancelMeasure();
       get().clearPictures();
       get().clearTwins();
+      get().forgetObject();
       const { recipe } = get();
       set({ ...fresh, run: null, runAsked: null, elsewhere: null, opened: null, kept: null, promptWritten: false, recipe: 'classWord' in recipe ? { ...recipe, classWord: '' } : recipe });
       get().setParams({ ...defaultParams }, false);

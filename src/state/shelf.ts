@@ -112,6 +112,11 @@ export const shelfSlice: Slice<ShelfSlice> = ({ set, get, env }) => {
         await get().refreshShelf();
         return;
       }
+      if (dropped.kind === 'card') {
+        get().notify(`“${dropped.card.name}” is on the Shelf, a card of ${dropped.card.references === 1 ? 'one picture' : `${dropped.card.references} pictures`}.`);
+        await get().refreshCards();
+        return;
+      }
       if (dropped.mix) {
         get().openMix(dropped.mix);
         get().notify(dropped.note || `The mix of ${name} is set.`);

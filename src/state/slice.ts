@@ -9,13 +9,15 @@ import type { HudSlice } from './hud';
 import type { MixSlice } from './mix';
 import type { ModelsSlice } from './models';
 import type { MeasuringSlice } from './measuring';
+import type { ObjectCardsSlice } from './objectCards';
+import type { ObjectsSlice } from './objects';
 import type { PicturesSlice } from './pictures';
 import type { PreferencesSlice } from './preferences';
 import type { RecipeSlice } from './recipe';
 import type { RunSlice } from './run';
 import type { ShelfSlice } from './shelf';
 
-export type StudioState = DeviceSlice & PreferencesSlice & RecipeSlice & PicturesSlice & RunSlice & MeasuringSlice & DrawingSlice & ShelfSlice & HudSlice & DataSetSlice & MixSlice & ModelsSlice;
+export type StudioState = DeviceSlice & PreferencesSlice & RecipeSlice & PicturesSlice & RunSlice & MeasuringSlice & DrawingSlice & ShelfSlice & HudSlice & DataSetSlice & MixSlice & ModelsSlice & ObjectsSlice & ObjectCardsSlice;
 export type Studio = StoreApi<StudioState>;
 
 export interface Wiring {

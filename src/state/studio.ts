@@ -1,4 +1,4 @@
-/** The store: twelve slices over one client. Created once in main.tsx; tests create their own over a fake client. */
+/** The store: fourteen slices over one client. Created once in main.tsx; tests create their own over a fake client. */
 import { createStore } from 'zustand/vanilla';
 import type { Environment } from './client';
 import { dataSetSlice } from './dataSet';
@@ -9,6 +9,8 @@ import { hudSlice } from './hud';
 import { measuringSlice } from './measuring';
 import { mixSlice } from './mix';
 import { modelsSlice } from './models';
+import { objectCardsSlice } from './objectCards';
+import { objectsSlice } from './objects';
 import { picturesSlice } from './pictures';
 import { preferencesSlice } from './preferences';
 import { recipeSlice } from './recipe';
@@ -21,7 +23,7 @@ export function createStudio(env: Environment): Studio {
     const wiring = { set: set as Studio['setState'], get, env };
     return {
       ...deviceSlice(wiring), ...preferencesSlice(wiring), ...recipeSlice(wiring), ...picturesSlice(wiring),
-      ...runSlice(wiring), ...measuringSlice(wiring), ...drawingSlice(wiring), ...shelfSlice(wiring), ...hudSlice(wiring), ...dataSetSlice(wiring), ...mixSlice(wiring), ...modelsSlice(wiring),
+      ...runSlice(wiring), ...measuringSlice(wiring), ...drawingSlice(wiring), ...shelfSlice(wiring), ...hudSlice(wiring), ...dataSetSlice(wiring), ...mixSlice(wiring), ...modelsSlice(wiring), ...objectsSlice(wiring), ...objectCardsSlice(wiring),
     };
   });
 }

@@ -8,7 +8,7 @@ import type { Packing } from '../formats/packing';
 import { Fault } from '../protocol/faults';
 
 export const DB_NAME = 'lamina';
-export const DB_VERSION = 3;
+export const DB_VERSION = 4;
 export const CHUNK_BYTES = 8 * 1024 * 1024;
 
 export interface ChunkEntry { n: number; offset: number; sizeBytes: number; sha256: string }
@@ -90,6 +90,24 @@ export interface ConceptRecord {
   captions: string[];
 }
 
+/** Pictures of one thing, as tokens that the object encoder made of them (formats/cardFile.ts); no weights. */
+export interface CardRecord {
+  cardId: string;
+  name: string;
+  createdAt: string;
+  base: string;
+  /** SHA-256 of the encoder's file; empty where it isn't known. */
+  encoder: string;
+  imported: boolean;
+  classWord: string;
+  /** Pictures it was made of. */
+  references: number;
+  tokens: { count: number; width: number; halves: Uint16Array };
+  preview: Blob | null;
+  /** The pictures with their masks, where it was made here; they don't leave the device with it. */
+  pictures: { pictureId: string; name: string; crop: { x: number; y: number; size: number }; mask: { side: number; cells: Uint8Array }; file: Blob }[];
+}
+
 export interface LaminaSchema extends DBSchema {
   manifests: { key: string; value: FileManifest };
   chunks: { key: [string, number]; value: ArrayBuffer };
@@ -101,6 +119,7 @@ export interface LaminaSchema extends DBSchema {
   metrics: { key: [string, number]; value: MetricsRecord };
   previews: { key: [string, number]; value: PreviewRecord };
   concepts: { key: string; value: ConceptRecord };
+  cards: { key: string; value: CardRecord };
   settings: { key: string; value: unknown };
 }
 export type Database = IDBPDatabase<LaminaSchema>;
@@ -125,6 +144,7 @@ export async function openDatabase(name = DB_NAME): Promise<Database> {
           db.createObjectStore('models', { keyPath: 'modelId' });
           db.createObjectStore('landed');
         }
+        if (oldVersion < 4) db.createObjectStore('cards', { keyPath: 'cardId' });
       },
     });
   } catch (cause) {

@@ -3,7 +3,7 @@
  * Browsers report estimates, rounded on purpose; the figures here are what they say, never promises.
  */
 import { Fault } from '../protocol/faults';
-import type { Database } from './db';
+import type { CardRecord, Database } from './db';
 
 /** The browser's storage manager, as far as this page needs it; absent in insecure contexts and in Node. */
 export type StorageRoom = Partial<Pick<StorageManager, 'estimate' | 'persisted'>> & { persist?: () => Promise<boolean> };
@@ -48,10 +48,16 @@ export async function storageReport(db: Database, room = ownRoom()): Promise<{ u
   for (const { sizeBytes } of await db.getAll('manifests')) baseBytes += sizeBytes;
   let conceptBytes = 0;
   for (let cursor = await db.transaction('concepts').store.openCursor(); cursor; cursor = await cursor.continue()) conceptBytes += conceptSize(cursor.value);
+  for (let cursor = await db.transaction('cards').store.openCursor(); cursor; cursor = await cursor.continue()) conceptBytes += cardSize(cursor.value);
   return { usageBytes: usage, quotaBytes: quota, persisted: (await room.persisted?.()) ?? false, baseBytes, conceptBytes };
 }
 
 /** Bytes a concept's tensors and preview take. */
 export function conceptSize({ tensors, preview }: { tensors: Record<string, { data: Float32Array }>; preview: Blob | null }): number {
   return Object.values(tensors).reduce((total, { data }) => total + data.byteLength, preview?.size ?? 0);
+}
+
+/** Bytes a card takes on this device: its tokens, its preview, and the pictures it was made of. */
+export function cardSize({ tokens, preview, pictures }: Pick<CardRecord, 'tokens' | 'preview' | 'pictures'>): number {
+  return tokens.halves.byteLength + (preview?.size ?? 0) + pictures.reduce((total, { file, mask }) => total + file.size + mask.cells.byteLength, 0);
 }

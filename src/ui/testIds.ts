@@ -4,6 +4,8 @@
  * In      drop-input (file input, hidden), drop-zone, sample-<set> (buttons: sample-guide-dog …), card-<n> (from 0), card-remove-<n>,
  *         card-error-<n>, crop-<n>, class-word, kind-instance, kind-style, kind-world, world-link (on the first visit), caption-complete, caption-base, caption-target (textareas;
  *         the last two in captions-fold, which opens by its summary), fit-check, fit-warning, undo, outside-warning, learn
+ * One     mask-picture (data-found, data-fault), mask-brush, mask-erase, mask-invert, mask-again, object-size, object-likeness, object-copied, single-reference, learn-properly, keep-card,
+ *         back-to-one, place-<n> (buttons with a canvas); the likeness slider is balance, the noun class-word
  * Out     twin-base, twin-concept (figures; each holds one <canvas>, readable by toDataURL, and a badge), badge-base, badge-concept
  *         (texts: "draft", "12 of 20 steps", "20 steps · 1.4 s", "recorded example"), prompt, seed, draw, cancel-draw, more,
  *         negative, steps, guidance, sampler (a select), skip-layers (a switch, on models of SD3.5 Medium's kind), balance (an <input type=range>: its value, its arrow keys), balance-value, lambda, strip-<step> (buttons with a canvas), save-picture
@@ -12,6 +14,7 @@
  *         field by its key: recipe-stage1Steps …), preset-lamina, preset-paper, keep, concept-name, new-concept
  * Shelf   tab-learn, tab-shelf, shelf, concept-<n>, concept-open-<n> (concept-model-<n> for one of another model), concept-rename-<n>, concept-delete-<n>, concept-export-<n>, confirm-delete,
  *         export-dialog, export-rows, export-captions, export-save, export-states, likeness-elsewhere, export-thumbnail, export-kohya, export-author, import-input
+ *         card-kept-<n> (cards of pictures), card-open-<n>, card-rename-<n>, card-export-<n>, card-delete-<n>
  * Mix     tab-mix, mix-guidance-<n> (rows from 0; each with mix-weight-<n> (range), mix-solo-<n>, mix-mute-<n>, mix-mask-<n>, mix-curve-<n>, mix-up-<n>, mix-remove-<n>,
  *         mix-words-<n>), mix-add, mix-add-text, mix-add-<conceptId>, mix-picture, mix-merged (figures with a canvas and a badge), mix-prompt, mix-seed, mix-draw, mix-stop, mix-more,
  *         mix-draw-merged, mix-seed-<seed>, mix-pad, mix-preset-<name>, mix-overlap, mix-together, mix-by-hand, mix-option-<name>, mix-curve, mix-start-input, mix-copy, mix-keep, mix-evaluations
@@ -25,6 +28,8 @@ export const ids = {
   dropInput: 'drop-input', dropZone: 'drop-zone', classWord: 'class-word', kindInstance: 'kind-instance', kindStyle: 'kind-style', kindWorld: 'kind-world', worldLink: 'world-link',
   captionComplete: 'caption-complete', captionBase: 'caption-base', captionTarget: 'caption-target',
   captionsFold: 'captions-fold', fitCheck: 'fit-check', fitWarning: 'fit-warning', outsideWarning: 'outside-warning', learn: 'learn', undo: 'undo',
+  maskPicture: 'mask-picture', maskBrush: 'mask-brush', maskErase: 'mask-erase', maskInvert: 'mask-invert', maskAgain: 'mask-again',
+  objectSize: 'object-size', objectLikeness: 'object-likeness', objectCopied: 'object-copied', singleReference: 'single-reference', learnProperly: 'learn-properly', keepCard: 'keep-card', backToOne: 'back-to-one',
   twinBase: 'twin-base', twinConcept: 'twin-concept', badgeBase: 'badge-base', badgeConcept: 'badge-concept',
   prompt: 'prompt', seed: 'seed', draw: 'draw', cancelDraw: 'cancel-draw', more: 'more', negative: 'negative', steps: 'steps', guidance: 'guidance', sampler: 'sampler', skipLayers: 'skip-layers',
   balance: 'balance', balanceValue: 'balance-value', lambda: 'lambda', savePicture: 'save-picture',

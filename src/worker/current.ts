@@ -1,9 +1,14 @@
 /**
- * The concept that everything is about now: the run being learned or just learned, or one opened from the Shelf.
- * It has one owner, this holder; whoever works with it borrows handles of its own and gives them back (disposeConcept).
+ * The concept that everything is about now: the run being learned or just learned, one opened from the Shelf, or an object of pictures.
+ * It has one owner, this holder; whoever works with it borrows handles of its own and gives them back (disposeConcept, Subject.dispose).
  */
-import type { Tensor4D } from '../engine/tf';
-import type { LearnedConcept } from '../pipeline/concept';
+import * as tf from '../engine/tf';
+import type { Tensor3D, Tensor4D } from '../engine/tf';
+import type { Base } from '../pipeline/base';
+import { disposeConcept, type LearnedConcept } from '../pipeline/concept';
+import { objectGuidance } from '../pipeline/objects/objectGuidance';
+import { conceptGuidance, type FieldWords, type Guidance } from '../pipeline/sampling/fields';
+import type { ConceptKind, Spoken } from '../protocol/captions';
 import type { Recipe } from '../protocol/recipe';
 import type { Measures } from '../protocol/runReport';
 
@@ -27,21 +32,63 @@ export interface CurrentConcept {
   dispose(): void;
 }
 
+/** An object of pictures: the encoder's tokens [1,n·N,width]. */
+export interface HeldObject { tokens: Tensor3D }
+
+/** What drawing and drafts need of whichever it is. */
+export interface Subject {
+  /** How its prompts are read. */
+  spoken: Spoken;
+  kind: ConceptKind;
+  atStep: number | null;
+  /** What the balance moves. */
+  direction(words: FieldWords): Guidance & { weight: number };
+  dispose(): void;
+}
+
 export class Current {
   private held: CurrentConcept | null = null;
+  private heldObject: HeldObject | null = null;
 
   get value(): CurrentConcept | null {
     return this.held;
   }
 
-  /** Takes a new one and frees the old. */
+  get object(): HeldObject | null {
+    return this.heldObject;
+  }
+
+  /** Takes a new one and frees the old, and an object with it. */
   set(next: CurrentConcept | null): void {
     if (this.held !== next) this.held?.dispose();
     this.held = next;
+    if (next) this.setObject(null);
+  }
+
+  /** Takes over the object's tokens; a concept goes. */
+  setObject(next: HeldObject | null): void {
+    if (next) this.set(null);
+    this.heldObject?.tokens.dispose();
+    this.heldObject = next;
   }
 
   /** For work that needs a concept with something in it; null otherwise. */
   borrow(): LearnedConcept | null {
     return this.held?.live() ? this.held.borrow() : null;
+  }
+
+  /** Null where there is nothing to balance. An object's encoder stays in place until it is given back. */
+  async subject({ parts }: Pick<Base, 'parts'>): Promise<Subject | null> {
+    if (this.heldObject && parts.object) {
+      const tokens = tf.clone(this.heldObject.tokens);
+      const lease = await parts.object.lease();
+      return {
+        spoken: { kind: 'instance', classWord: '', trigger: '' }, kind: 'instance', atStep: null,
+        direction: (words) => objectGuidance(words, { adapter: lease.part, tokens, weight: 1 }),
+        dispose() { tokens.dispose(); lease.release(); },
+      };
+    }
+    const concept = this.borrow();
+    return concept && { spoken: concept.recipe, kind: concept.recipe.kind, atStep: this.held!.step(), direction: (words) => conceptGuidance(words, concept), dispose: () => disposeConcept(concept) };
   }
 }

@@ -3,16 +3,17 @@
  * time, the newest wins; anchors (full pictures at fixed balances) are drawn only while nothing else is asked for.
  */
 import { flowing, type Base, type FlowBase } from '../pipeline/base';
-import { disposeConcept, type LearnedConcept } from '../pipeline/concept';
-import { balancedField, baseField, disposeFieldWords, encodeFieldWords, untouched, type FieldWords, type Guidance, type VelocityField } from '../pipeline/sampling/fields';
+import { disposeConcept } from '../pipeline/concept';
+import { baseField, directedField, disposeFieldWords, encodeFieldWords, untouched, type FieldWords, type Guidance, type VelocityField } from '../pipeline/sampling/fields';
 import { publishedSkipLayers, skipLayerGuidance, skipsLayers } from '../pipeline/sampling/skipLayers';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf } from '../protocol/messages';
+import type { ConceptKind } from '../protocol/captions';
+import type { PlacesParams } from '../protocol/objects';
 import type { DrawParams, PictureSlot } from '../protocol/pictures';
-import type { Recipe } from '../protocol/recipe';
 import type { PictureRecipe } from '../formats/pngParameters';
-import type { Current } from './current';
+import type { Current, Subject } from './current';
 import type { Opening } from './opening';
 import { drawPicture, drawnHere } from './picturing';
 import { toPictureFile, type Shown } from './present';
@@ -24,7 +25,7 @@ const skippedLayers = (flow: FlowBase, words: FieldWords, { skipLayers, steps, g
   (skipLayers && skipsLayers(flow.mmdit.config.depth) ? [skipLayerGuidance(untouched(words.base), publishedSkipLayers, { steps, shift: flow.shift, guidance })] : []);
 
 interface Drawn { shown: Shown; revision: number; recipe: PictureRecipe }
-interface OnePicture { base: Base; flow: FlowBase; slot: PictureSlot; field: VelocityField; params: DrawParams; reads: Recipe['kind']; atStep: number | null; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }
+interface OnePicture { base: Base; flow: FlowBase; slot: PictureSlot; field: VelocityField; params: DrawParams; reads: ConceptKind; atStep: number | null; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }
 
 export class Drawing {
   private running: AbortController | null = null;
@@ -39,14 +40,14 @@ export class Drawing {
     const mine = (this.running = new AbortController());
     const either = AbortSignal.any([signal, mine.signal]);
     const started = performance.now();
-    await this.drawing('drawing', params, either, async (one, words, concept, between) => {
+    await this.drawing('drawing', params, either, async (one, words, subject, between) => {
       const { flow } = one;
       const onStep = (step: number) => this.host.emit('drawing', { step, steps: params.steps });
       const common = { ...one, between, partial: true };
       const extra = skippedLayers(flow, words, params);
       // without a concept the base is all there is
-      if (concept) await this.picture({ ...common, slot: { kind: 'concept' }, field: balancedField(flow, words, concept, params.balance, extra), onStep });
-      if (params.withBase) await this.picture({ ...common, slot: { kind: 'base' }, atStep: null, field: baseField(flow, words, extra), ...(concept ? {} : { onStep }) });
+      if (subject) await this.picture({ ...common, slot: { kind: 'concept' }, field: directedField(flow, words, subject.direction(words), params.balance, extra), onStep });
+      if (params.withBase) await this.picture({ ...common, slot: { kind: 'base' }, atStep: null, field: baseField(flow, words, extra), ...(subject ? {} : { onStep }) });
     });
     const { prompt, negative, seed, guidance } = params;
     void this.probing.probe({ prompt, negative, seed, guidance }).catch(() => undefined);
@@ -70,13 +71,36 @@ export class Drawing {
     const either = AbortSignal.any([signal, mine.signal]);
     try {
       for (const balance of balances) {
-        await this.drawing('idle', { ...params, balance }, either, async (one, words, concept, between) => {
-          if (concept) await this.picture({ ...one, between, partial: false, slot: { kind: 'anchor', balance }, field: balancedField(one.flow, words, concept, balance, skippedLayers(one.flow, words, params)) });
+        await this.drawing('idle', { ...params, balance }, either, async (one, words, subject, between) => {
+          if (subject) await this.picture({ ...one, between, partial: false, slot: { kind: 'anchor', balance }, field: directedField(one.flow, words, subject.direction(words), balance, skippedLayers(one.flow, words, params)) });
         });
       }
     } catch (error) {
       if (!Fault.is(error, 'aborted')) throw error;
     }
+  }
+
+  /** The same in other places, likewise. */
+  async places({ prompts, ...params }: PlacesParams, signal: AbortSignal): Promise<void> {
+    this.idle?.abort();
+    const mine = (this.idle = new AbortController());
+    const either = AbortSignal.any([signal, mine.signal]);
+    try {
+      for (const prompt of prompts) {
+        await this.drawing('idle', { ...params, prompt, withBase: false }, either, async (one, words, subject, between) => {
+          if (subject) await this.picture({ ...one, between, partial: false, slot: { kind: 'place' }, field: directedField(one.flow, words, subject.direction(words), params.balance, skippedLayers(one.flow, words, one.params)) });
+        });
+      }
+    } catch (error) {
+      if (!Fault.is(error, 'aborted')) throw error;
+    }
+  }
+
+  /** The concept's full picture of a revision, while it is the newest. Fault `busy`. */
+  newest(revision: number): Shown {
+    const drawn = this.last.concept;
+    if (drawn?.revision !== revision) throw new Fault('busy', 'The worker no longer has this picture.', 'Draw it again.');
+    return drawn.shown;
   }
 
   async pictureFile(slot: 'base' | 'concept', wanted: number): Promise<Blob> {
@@ -102,17 +126,17 @@ export class Drawing {
     this.last.base = this.last.concept = this.fallback = null;
   }
 
-  private async drawing(kind: Urgency, params: DrawParams, signal: AbortSignal, work: (one: Pick<OnePicture, 'base' | 'flow' | 'params' | 'reads' | 'atStep' | 'signal'>, words: FieldWords, concept: LearnedConcept | null, between: () => Promise<void>) => Promise<void>): Promise<void> {
+  private async drawing(kind: Urgency, params: DrawParams, signal: AbortSignal, work: (one: Pick<OnePicture, 'base' | 'flow' | 'params' | 'reads' | 'atStep' | 'signal'>, words: FieldWords, subject: Subject | null, between: () => Promise<void>) => Promise<void>): Promise<void> {
     const base = await this.opening.base();
     await this.turns.run(kind, async (between) => {
       if (signal.aborted) throw new Fault('aborted', 'Stopped.');
-      const concept = this.current.borrow();
-      const words = await encodeFieldWords(base, [params.prompt], params.negative, concept?.recipe ?? { kind: params.kind, classWord: '', trigger: '' }, between);
+      const subject = await this.current.subject(base);
+      const words = await encodeFieldWords(base, [params.prompt], params.negative, subject?.spoken ?? { kind: params.kind, classWord: '', trigger: '' }, between);
       try {
-        await flowing(base, (flow) => work({ base, flow, params, reads: concept?.recipe.kind ?? params.kind, atStep: (concept && this.current.value?.step()) ?? null, signal }, words, concept, between));
+        await flowing(base, (flow) => work({ base, flow, params, reads: subject?.kind ?? params.kind, atStep: subject?.atStep ?? null, signal }, words, subject, between));
       } finally {
         disposeFieldWords(words);
-        if (concept) disposeConcept(concept);
+        subject?.dispose();
       }
     });
   }
@@ -128,12 +152,14 @@ export class Drawing {
   private async describe(params: DrawParams, slot: 'base' | 'concept', { width, height }: Shown): Promise<PictureRecipe> {
     const { prompt, negative, seed, steps, sampler, skipLayers, guidance, balance } = params;
     const current = slot === 'concept' ? this.current.value : null;
+    // what it is seen in stays here, so that the picture says only how strongly
+    const object = slot === 'concept' && this.current.object !== null;
     const borrowed = current?.live() ? current.borrow() : null;
     const lambda = borrowed?.lambda ?? 1;
     if (borrowed) disposeConcept(borrowed);
     return {
-      ...(await drawnHere(this.opening)), prompt, negative, seed, steps, sampler, ...(skipLayers && { skipLayers }), guidance, balance: current ? balance : 0, width, height,
-      concept: current && { conceptId: current.conceptId ?? '', name: current.name, lambda }, recipe: current?.recipe ?? null,
+      ...(await drawnHere(this.opening)), prompt, negative, seed, steps, sampler, ...(skipLayers && { skipLayers }), guidance, balance: current || object ? balance : 0, width, height,
+      concept: object ? { conceptId: '', name: 'from a picture', lambda: 1 } : current && { conceptId: current.conceptId ?? '', name: current.name, lambda }, recipe: current?.recipe ?? null,
     };
   }
 }

@@ -1,5 +1,7 @@
-/** What a dropped file is: a LoRA, a picture that says how it was drawn, or a picture to learn from. */
+/** What a dropped file is: a LoRA, a concept card, a picture that says how it was drawn, or a picture to learn from. */
 import { blobBytes, notSafetensors, openCheckpoint } from '../formats/checkpointFile';
+import { isCard } from '../formats/cardFile';
+import { readHeader } from '../formats/safetensorsMetadata';
 import { readPictureParameters, type FoundParameters } from '../formats/pngParameters';
 import { isPng } from '../formats/pngText';
 import { PART_LABELS, recogniseParts } from '../models/checkpoint';
@@ -8,6 +10,7 @@ import type { ParamsOf } from '../protocol/messages';
 import { Fault } from '../protocol/faults';
 import { parseMix, type Mix } from '../protocol/mix';
 import { getConcept } from '../storage/conceptStore';
+import type { Cards } from './cards';
 import { learnedWord } from './learnedWord';
 import type { Opening } from './opening';
 import { SAMPLERS } from '../protocol/pictures';
@@ -17,13 +20,14 @@ import type { Shelf } from './shelf';
 /** A safetensors file begins with its header's length (8 bytes) and a brace. */
 const isSafetensors = (bytes: Uint8Array): boolean => bytes.length > 9 && bytes[8] === 0x7b && bytes[7] === 0;
 
-interface Rooms { opening: Pick<Opening, 'db'>; pictures: Pick<Pictures, 'add'>; shelf: Pick<Shelf, 'import'> }
+interface Rooms { opening: Pick<Opening, 'db'>; pictures: Pick<Pictures, 'add'>; shelf: Pick<Shelf, 'import'>; cards: Pick<Cards, 'import'> }
 
-export async function recogniseFile({ file, name, pictureId, purpose }: ParamsOf<'drop'>, { opening, pictures, shelf }: Rooms): Promise<Dropped> {
+export async function recogniseFile({ file, name, pictureId, purpose }: ParamsOf<'drop'>, { opening, pictures, shelf, cards }: Rooms): Promise<Dropped> {
   const head = new Uint8Array(await file.slice(0, 64).arrayBuffer());
   const word = await learnedWord(file, name, pictureId);
   if (word) throw word;
   if (isSafetensors(head)) {
+    if (isCard(await headerOf(file))) return { kind: 'card', card: await cards.import(file, name) };
     const model = await partsIn(file, name);
     if (model !== '') throw new Fault('file-unrecognised', `“${name}” is a model, not a LoRA: it holds ${model}.`, 'Drop it on the Models page.', { subject: pictureId });
     return { kind: 'concept', ...(await shelf.import(file, name)) };
@@ -38,6 +42,9 @@ export async function recogniseFile({ file, name, pictureId, purpose }: ParamsOf
   const { animated, ...picture } = await pictures.add(file, name, pictureId);
   return { kind: 'picture', picture, animated, drawn };
 }
+
+/** A file's metadata; none where they can't be read, which whoever reads the file says. */
+const headerOf = (file: Blob): Promise<Record<string, string>> => readHeader(file).catch((error: unknown) => { if (error instanceof SyntaxError) return {}; throw error; });
 
 /** The networks of a model in a file, in words; empty where there are none, or where the header cannot be read. */
 async function partsIn(file: Blob, name: string): Promise<string> {

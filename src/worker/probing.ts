@@ -5,9 +5,7 @@
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf } from '../protocol/messages';
-import { wordsOf } from '../protocol/recipe';
 import { flowing } from '../pipeline/base';
-import { disposeConcept } from '../pipeline/concept';
 import { disposeFieldWords, encodeFieldWords } from '../pipeline/sampling/fields';
 import { makeProbe, probePoint, type ProbePoint } from '../pipeline/sampling/preview';
 import type { Current } from './current';
@@ -51,15 +49,15 @@ export class Probing {
     const params = this.wanted;
     if (!params || signal.aborted) return;
     const base = await this.opening.base();
-    const concept = this.current.borrow();
-    if (!concept) return;
-    const atStep = this.current.value?.step() ?? null;
+    const subject = await this.current.subject(base);
+    if (!subject) return;
+    const { spoken, kind, atStep } = subject;
     try {
       await this.turns.run('probing', async (between) => {
         const { prompt, negative, seed, guidance } = params;
-        const { kind, classWord, trigger } = wordsOf(concept.recipe);
+        const { classWord, trigger } = spoken;
         const of = { prompt, negative, seed, guidance, kind, atStep };
-        const words = await encodeFieldWords(base, [prompt], negative, concept.recipe, between);
+        const words = await encodeFieldWords(base, [prompt], negative, spoken, between);
         try {
           const key = JSON.stringify([prompt, negative, seed, guidance, kind, classWord, trigger]);
           const probe = await flowing(base, async (flow) => {
@@ -68,7 +66,7 @@ export class Probing {
               this.kept?.point.xSigma.dispose();
               this.kept = { key, point };
             }
-            return makeProbe({ base: flow, words, concept, seed, guidance, revision: ++this.revision, between, signal }, this.kept.point);
+            return makeProbe({ base: flow, words, directions: [subject.direction(words)], seed, guidance, revision: ++this.revision, between, signal }, this.kept.point);
           });
           this.opening.send({ kind: 'probe', probe, of });
           this.host.emit('probed', { revision: probe.revision });
@@ -77,7 +75,7 @@ export class Probing {
         }
       });
     } finally {
-      disposeConcept(concept);
+      subject.dispose();
     }
   }
 }

@@ -8,6 +8,7 @@ import type { Host } from '../protocol/host';
 import type { Handlers } from '../protocol/messages';
 import { EMBEDDED } from '../protocol/models';
 import { storageReport } from '../storage/quota';
+import { Cards } from './cards';
 import { Current } from './current';
 import { findDataSet, keepDataSet } from './dataSets';
 import { Drawing } from './drawing';
@@ -17,6 +18,7 @@ import { handOver } from './handingOver';
 import { Measuring } from './measuring';
 import { Models } from './models';
 import { Mixing } from './mixing';
+import { Objects } from './objects';
 import { Opening } from './opening';
 import { Pictures } from './pictures';
 import type { Platform } from './platform';
@@ -42,6 +44,8 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
   const measuring = new Measuring(host, turns, opening, current);
   const mixing = new Mixing(host, turns, opening, pictures);
   const models = new Models(host, turns, opening);
+  const objects = new Objects(turns, opening, current, pictures, drawing);
+  const cards = new Cards(opening, pictures, drawing, objects);
   const shelf = new Shelf(opening, current, drawing, running);
 
   return explained(opening, {
@@ -50,7 +54,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
       await opening.attachDrafts(port);
       await probing.refresh();
     },
-    drop: (params) => recogniseFile(params, { opening, pictures, shelf }),
+    drop: (params) => recogniseFile(params, { opening, pictures, shelf, cards }),
     async fitCheck({ pictureId, crop }) {
       const base = await opening.base();
       const { width: side } = base.pictureSize();
@@ -114,6 +118,20 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
       await mixing.forget(conceptId);
     },
     exportConcept: ({ conceptId, options }) => shelf.export(conceptId, options),
+    findMask: (params) => objects.findMask(params),
+    encodeObject: (params) => inTurn(() => objects.encode(params)),
+    leaveObject: () => inTurn(async () => objects.leave()),
+    judgeObject: (params) => objects.judge(params),
+    places: (params, signal) => drawing.places(params, signal),
+    keepCard: (params) => inTurn(() => cards.keep(params)),
+    cards: () => cards.list(),
+    openCard: ({ cardId }) => inTurn(async () => {
+      await running.leave();
+      return cards.open(cardId);
+    }),
+    renameCard: (params) => cards.rename(params),
+    deleteCard: (params) => cards.delete(params),
+    exportCard: (params) => cards.export(params),
     models: () => models.list(),
     surveyModel: (params, signal) => models.survey(params, signal),
     importModel: (params, signal) => models.import(params, signal),

@@ -191,3 +191,8 @@ export function elsewhereField(base: FlowBase, words: FieldWords, concept: Learn
   const nothing = through(words.negative);
   return guidedField(base, nothing, [{ positive: through(words.complete), negative: nothing, weight: 1 }]);
 }
+
+/** v_base(Base) + balance·direction, whatever is moved. At balance 0 the base's own field. */
+export function directedField(base: FlowBase, words: FieldWords, direction: Guidance & { weight: number }, balance: number, extra: readonly Guidance[] = []): VelocityField {
+  return guidedField(base, untouched(words.negative), [textGuidance(words), { ...direction, weight: balance * direction.weight }, ...extra]);
+}

@@ -27,8 +27,8 @@ export interface ProbeOptions extends Pacing {
   base: FlowBase;
   /** One prompt. */
   words: FieldWords;
-  concept: LearnedConcept;
-  /** What the balances move; the concept's own direction unless told. */
+  /** Whose direction the balances move, unless `directions` says. */
+  concept?: LearnedConcept;
   directions?: readonly (Guidance & { weight: number })[];
   seed: number;
   guidance: number;
@@ -59,7 +59,7 @@ export const probePoint = ({ base, words, ...options }: Omit<ProbeOptions, 'conc
 export async function makeProbe(options: ProbeOptions, point?: ProbePoint): Promise<Probe> {
   const { base, words, concept, directions, guidance, revision, between = async () => {} } = options;
   const { xSigma, sigma } = point ?? (await probePoint(options));
-  const guidances = directions ?? [conceptGuidance(words, concept)];
+  const guidances = directions ?? (concept ? [conceptGuidance(words, concept)] : []);
   const velocities = await evaluate(base, xSigma, [sigma], [untouched(words.negative), untouched(words.base), ...guidances.flatMap(({ positive, negative }) => [positive, negative])], between);
   const [vNull, vBase, ...ends] = velocities;
   const differences = guidances.map(({ weight }, i) => tf.tidy(() => tf.add(tf.mul(ends[2 * i]!, weight), tf.mul(ends[2 * i + 1]!, -weight))));

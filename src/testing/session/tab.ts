@@ -11,6 +11,7 @@ import type { RequestName } from '../../protocol/messages';
 import type { Wire, WorkerLike } from '../../protocol/wire';
 import type { Environment, StudioClient } from '../../state/client';
 import { followDataSet } from '../../state/dataSet';
+import { followObject } from '../../state/objects';
 import { BASE_KEY } from '../../state/models';
 import { createStudio } from '../../state/studio';
 import type { StudioState } from '../../state/slice';
@@ -89,6 +90,7 @@ export async function openTab({ locks, platform: changes, fragment = '', memory 
   const studio = createStudio(env);
   const now = studio.getState;
   followDataSet(studio, env);
+  followObject(studio);
   now().readLink(fragment);
   const until: Tab['until'] = (what, is, timeoutMs = 90_000) => new Promise((resolve, reject) => {
     let stop = () => {};

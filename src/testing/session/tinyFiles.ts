@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import type { WeightSource } from '../../models/weightSource';
 import { normal } from '../../pipeline/random';
 import type { StoredBase } from '../../storage/weightStore';
+import { adapterSource } from '../pictureAdapter';
 import { tinySource } from '../tiny';
 
 const TEXT = 12, POOLED = 10, LATENT = 4, CONVOLUTIONS = 6, LENGTH = 24, VOCABULARY = 932, PATCH = 4;
@@ -66,14 +67,14 @@ function source(shapes: Shapes, seed: number): WeightSource {
   return { keys: () => names, has: (key) => key in shapes, shape: (key) => shapes[key]!, read, readRows: async (key, from, to) => (await read(key)).slice(from * rowsOf(key), to * rowsOf(key)) };
 }
 
-/** What the session reads its base from, in place of the database. */
-export async function tinyStored(id: string): Promise<StoredBase> {
+/** What the session reads its base from, in place of the database. `objects`: with an object encoder of random weights, all of them away from zero. */
+export async function tinyStored(id: string, { objects = false }: { objects?: boolean } = {}): Promise<StoredBase> {
   const merges = await readFile('public/base/tokenizer/merges.txt', 'utf8');
   return {
-    id, files: {}, sizeBytes: 1,
+    id, files: objects ? { 'object_adapter/model.safetensors': { sha256: 'tiny', sizeBytes: 1 } } : {}, sizeBytes: 1,
     text: async (path) => (path === 'tokenizer/merges.txt' ? merges : JSON.stringify(files[path])),
     json: async (path) => files[path],
-    has: async (folder) => folder === 'transformer' || folder in folders,
-    weights: async (folder) => (folder === 'transformer' ? tinySource() : source(folders[folder]!, Object.keys(folders).indexOf(folder) + 20)) as never,
+    has: async (folder) => folder === 'transformer' || folder in folders || (objects && folder === 'object_adapter'),
+    weights: async (folder) => (folder === 'transformer' ? tinySource() : folder === 'object_adapter' ? adapterSource() : source(folders[folder]!, Object.keys(folders).indexOf(folder) + 20)) as never,
   };
 }

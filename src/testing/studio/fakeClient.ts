@@ -33,6 +33,7 @@ export function fakeClient(answers: Answers = {}): FakeClient {
       vocabulary: () => ({ words: ['a', 'dog', 'snow', 'in', 'the'] }),
       storage: () => ({ usageBytes: 40e6, quotaBytes: 41e9, persisted: true, baseBytes: 38e6, conceptBytes: 0 }),
       concepts: () => [],
+      cards: () => [],
       unfinishedRun: () => null,
       models: () => [],
       draw: () => ({ elapsedMs: 1400 }),

@@ -8,7 +8,7 @@ import type { Measures } from '../../protocol/runReport';
 
 export const compute: Compute = { backend: 'wasm', adapter: 'wasm SIMD, 2 threads', software: false, threads: 2, crossOriginIsolated: true, reason: 'This browser offers no graphics adapter, so the processor computes.' };
 
-export const words = ['a', 'an', 'and', 'at', 'background', 'balloon', 'beach', 'big', 'cake', 'car', 'city', 'cow', 'desert', 'dog', 'frog', 'ghost', 'grass', 'in', 'night', 'of', 'on', 'picture', 'room', 'snow', 'the', 'top', 'wooden', 'table'];
+export const words = ['a', 'an', 'and', 'at', 'background', 'balloon', 'beach', 'big', 'cake', 'car', 'city', 'cow', 'desert', 'dog', 'forest', 'frog', 'ghost', 'grass', 'in', 'night', 'of', 'on', 'picture', 'room', 'snow', 'the', 'top', 'wooden', 'table'];
 
 export const load = async (path: string): Promise<ImageBitmap> => createImageBitmap(await (await fetch(path)).blob());
 

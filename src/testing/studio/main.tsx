@@ -3,6 +3,7 @@
  * `npm run dev`, with any name of scenes.ts and theme=light or dark; `npm run screens` takes pictures of all. Not part of the built app.
  */
 import { createStudio } from '../../state/studio';
+import { followObject } from '../../state/objects';
 import { followAddress } from '../../ui/address';
 import { mount } from '../../ui/mount';
 import { fakeClient } from './fakeClient';
@@ -19,6 +20,7 @@ const studio = createStudio({
 });
 const parts = new URLSearchParams(location.search);
 followAddress(studio);
+followObject(studio);
 studio.getState().setTheme(parts.get('theme') === 'light' ? 'light' : 'dark');
 mount(document.getElementById('root')!, studio);
 await studio.getState().start(() => Promise.resolve({ compute }));

@@ -4,6 +4,8 @@
  */
 import { Fault } from '../../protocol/faults';
 import { defaultRecipe } from '../../protocol/recipe';
+import { findMask } from '../../pipeline/objects/findMask';
+import { blankMask } from '../../protocol/objectMasks';
 import { mixPicture } from '../../protocol/mix';
 import type { ModelSummary } from '../../protocol/models';
 import type { RunInfo } from '../../protocol/run';
@@ -15,10 +17,10 @@ import { concept, load, measures, metrics, picture, words } from './figures';
 interface Stage { client: FakeClient; studio: Studio }
 
 const never = () => new Promise<never>(() => {});
-const ready = ({ client }: Stage) => client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 37.6e6, imageSize: 128, sees: true, skips: false });
+const ready = ({ client }: Stage) => client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 37.6e6, imageSize: 128, sees: true, skips: false, objects: false });
 const press = (id: string) => document.querySelector<HTMLElement>(`[data-testid="${id}"]`)?.click();
 /** One paint, so that what was asked stands on the page. */
-const painted = () => new Promise((resolve) => setTimeout(resolve, 100));
+const settled = () => new Promise((resolve) => setTimeout(resolve, 100));
 
 async function dropped(stage: Stage) {
   ready(stage);
@@ -39,6 +41,34 @@ async function run(stage: Stage, changes: Partial<RunInfo>) {
   client.emit('changed', { runId: 'run-1', step: 600, likeness: 0.51, drift: 0.08 });
 }
 
+/** One picture, dropped on a base with an object encoder; `answers` says what the session made of it. */
+async function onePicture(stage: Stage, answers: FakeClient['answers'] = {}) {
+  const { client, studio } = stage;
+  const bitmap = await load('/concepts/one-eyed-monster/1.png');
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  const context = canvas.getContext('2d')!;
+  context.drawImage(bitmap, 0, 0);
+  const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
+  const mask = findMask(Float32Array.from({ length: (data.length / 4) * 3 }, (_, i) => data[4 * Math.floor(i / 3) + (i % 3)]! / 127.5 - 1), bitmap.width)!;
+  Object.assign(client.answers, {
+    findMask: ({ pictureId }) => ({ pictureId, mask, fault: null }),
+    encodeObject: () => ({ revision: 1, references: 1, tokens: 16, sizeBytes: 8192, elapsedMs: 120, guess: 'ghost', cardId: null }),
+    judgeObject: ({ revision }) => ({ revision, likeness: 0.61, copied: 0.08 }),
+    ...answers,
+  } satisfies FakeClient['answers']);
+  client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 45.6e6, imageSize: 128, sees: true, objects: true });
+  await settled();
+  await studio.getState().addFiles([{ file: await (await fetch('/concepts/one-eyed-monster/1.png')).blob(), name: 'monster.png' }]);
+  await settled();
+  await settled();
+  if (!studio.getState().object) return;
+  const { prompt, balance } = studio.getState();
+  client.emit('picture', picture({ kind: 'base' }, await load('/example/base.png'), { prompt, balance: 0 }));
+  client.emit('picture', picture({ kind: 'concept' }, await load('/concepts/one-eyed-monster/5.png'), { prompt, balance }));
+  await settled();
+  for (const [n, place] of ['at night', 'in a city', 'in a forest', 'in a room'].entries()) client.emit('picture', picture({ kind: 'place' }, await load(`/concepts/one-eyed-monster/${[5, 4, 2, 3][n]}.png`), { prompt: `a [V] ghost ${place}`, balance }));
+}
+
 /** Many pictures without captions, before they are learned from. */
 async function world(stage: Stage) {
   ready(stage);
@@ -54,9 +84,9 @@ async function mixed(stage: Stage) {
   const { client, studio } = stage;
   client.answers.drawMix = () => ({ elapsedMs: 3000 });
   ready(stage);
-  await painted();
+  await settled();
   studio.getState().setTab('mix');
-  await painted();
+  await settled();
   studio.getState().setMix({ prompt: 'a [guide-dog] dog on the left and a [birthday-cake] cake on the right in the snow, [duotone]' });
   const [, dog, cake, style] = studio.getState().mix.guidances;
   studio.getState().setGuidance(dog!.id, { mask: { kind: 'box', left: 0, top: 0, right: 0.5, bottom: 1, feather: 0.12 } });
@@ -75,7 +105,7 @@ async function modelsPage(stage: Stage, here: readonly ModelSummary[]) {
   stage.client.answers.storage = () => ({ usageBytes: 2.2e9, quotaBytes: 60e9, persisted: true, baseBytes: here.reduce((total, { storedBytes }) => total + storedBytes, 0), conceptBytes: 3e6 });
   ready(stage);
   stage.studio.getState().setTab('models');
-  await painted();
+  await settled();
 }
 
 /** Dropped files of SD3.5 Medium. */
@@ -93,7 +123,7 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   async reading(stage) {
     stage.client.answers.drop = never;
     ready(stage);
-    await Promise.race([stage.studio.getState().loadSample('guide-dog'), painted()]);
+    await Promise.race([stage.studio.getState().loadSample('guide-dog'), settled()]);
   },
   async faults(stage) {
     const { client, studio } = stage;
@@ -104,6 +134,19 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
     studio.getState().setParams({ prompt: 'a [V] dog riding a unicorn' });
     client.answers.draw = () => { throw new Fault('prompt-invalid', 'The prompt has 94 tokens; this base reads 77.', 'Shorten it.'); };
     await studio.getState().draw();
+  },
+  'one-picture': (stage) => onePicture(stage),
+  async 'one-picture-learn'(stage) { await onePicture(stage); stage.studio.getState().learnProperly(true); },
+  'one-picture-fault': (stage) => onePicture(stage, { findMask: ({ pictureId }) => ({ pictureId, mask: blankMask(), fault: { code: 'object-unseen', message: 'Nothing in this picture stands out from its background.', remedy: 'Brush over the object.', subject: pictureId } }) }),
+  async 'one-picture-brush'(stage) {
+    await onePicture(stage);
+    press('mask-brush');
+  },
+  async 'shelf-cards'(stage) {
+    const preview = await (await fetch('/concepts/one-eyed-monster/5.png')).blob();
+    stage.client.answers.cards = () => [{ cardId: 'k1', name: 'My ghost', classWord: 'ghost', createdAt: '2026-05-04T10:00:00Z', sizeBytes: 8192, references: 1, preview, base: 'embedded', imported: false, pictured: true }];
+    ready(stage);
+    stage.studio.getState().setTab('shelf');
   },
   encoding: async (stage) => { await run(stage, { phase: 'encoding', secondsLeft: null }); stage.client.emit('encoding', { done: 2, total: 5 }); },
   early: (stage) => run(stage, { phase: 'learning', stage: 'extractor', step: 6, secondsLeft: null, lambda: 1 }),
@@ -144,9 +187,9 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
     stage.client.emit('picture', picture({ kind: 'base' }, await load('/example/base.png')));
     stage.client.emit('picture', picture({ kind: 'concept' }, await load('/example/balance-1.00.png')));
   },
-  recipe: async (stage) => { await dropped(stage); await painted(); press('recipe'); },
-  'recipe-locked': async (stage) => { await run(stage, { phase: 'learning', stage: 'student', step: 612 }); await painted(); press('recipe'); },
-  export: async (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); await painted(); press('concept-export-0'); },
+  recipe: async (stage) => { await dropped(stage); await settled(); press('recipe'); },
+  'recipe-locked': async (stage) => { await run(stage, { phase: 'learning', stage: 'student', step: 612 }); await settled(); press('recipe'); },
+  export: async (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); await settled(); press('concept-export-0'); },
   shelf: (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); },
   'shelf-empty': (stage) => { stage.client.answers.concepts = () => []; ready(stage); stage.studio.getState().setTab('shelf'); },
   mix: (stage) => mixed(stage),
@@ -158,7 +201,7 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
     setGuidance(id, { mask: { kind: 'painted', side: 16, cells: Array.from({ length: 256 }, (_, i) => (Math.hypot((i % 16) - 11, Math.floor(i / 16) - 10) < 4 ? 'f' : '0')).join('') }, schedule: { kind: 'curve', points: [{ sigma: 1, factor: 0.2 }, { sigma: 0.7, factor: 1.2 }, { sigma: 0.3, factor: 1 }, { sigma: 0, factor: 0.4 }] } });
     selectGuidance(id);
     setComposition({ together: true });
-    await painted();
+    await settled();
     stage.client.emit('picture', picture({ kind: 'mix', merged: false }, await load('/example/balance-1.00.png'), { ...mixPicture(stage.studio.getState().mix), state: 'draft', elapsedMs: 14 }));
     document.querySelector<HTMLDetailsElement>('.options')!.open = true;
   },
@@ -204,11 +247,11 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   async 'first-imported'(stage) {
     stage.client.answers.vocabulary = () => ({ words: [] });
     stage.client.answers.models = () => [models.embedded, models.imported];
-    stage.client.emit('ready', { base: models.imported.modelId, name: 'SD3.5 Medium', sizeBytes: 3.4e9, imageSize: 512, sees: false, skips: false });
+    stage.client.emit('ready', { base: models.imported.modelId, name: 'SD3.5 Medium', sizeBytes: 3.4e9, imageSize: 512, sees: false, skips: false, objects: false });
   },
   async 'finished-imported'(stage) {
     await run(stage, { phase: 'finished', step: 800 });
-    stage.client.emit('ready', { base: models.imported.modelId, name: 'SD3.5 Medium', sizeBytes: 3.4e9, imageSize: 512, sees: false, skips: false });
+    stage.client.emit('ready', { base: models.imported.modelId, name: 'SD3.5 Medium', sizeBytes: 3.4e9, imageSize: 512, sees: false, skips: false, objects: false });
     stage.client.emit('changed', { runId: 'run-1', step: 800, likeness: null, drift: 0.08 });
   },
   resume: (stage) => { ready(stage); stage.studio.setState({ unfinished: { run: fakeRun({ step: 212 }), pictures: [], metrics: [], strip: [], changed: null, measures: null, prompt: '', seed: 42, ownedElsewhere: false } }); },

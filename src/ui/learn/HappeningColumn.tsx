@@ -3,7 +3,7 @@ import { useState } from 'react';
 import { isOpen } from '../../state/run';
 import { ExportDialog } from '../shelf/ExportDialog';
 import { useNarrow } from '../narrow';
-import { useStudio } from '../studio';
+import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';
 import { Charts } from './Charts';
 import { HandOver } from './HandOver';
@@ -25,6 +25,7 @@ export function HappeningColumn() {
       <div className="column-scroll">
         {run && <><Progress run={run} /><WhatChanged /><Charts /><HandOver run={run} /></>}
         {!run && opened && <><OpenedConcept concept={opened} /><WhatChanged /></>}
+        {!run && !opened && <BackToOne />}
         {!run && !opened && <HowItGoes />}
         {!run && <ThisDevice />}
       </div>
@@ -38,6 +39,14 @@ export function HappeningColumn() {
       <RecipePanel open={recipe} onClose={() => setRecipe(false)} locked={run !== null || opened !== null} />
     </section>
   );
+}
+
+/** From the way to learning back to what the picture alone gives. */
+function BackToOne() {
+  const actions = useActions();
+  const may = useStudio((state) => state.learningProperly && state.object !== null && state.cards.length <= 1);
+  if (!may) return null;
+  return <p className="back-to-one"><button type="button" className="link" data-testid={ids.backToOne} onClick={() => actions.learnProperly(false)}>Back to the one picture</button></p>;
 }
 
 function ExportButton() {

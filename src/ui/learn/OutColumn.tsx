@@ -1,16 +1,21 @@
 /** What comes out: the twins, the prompt, the balance, and the strip over training. The first visit shows the recorded example. */
 import { isLive } from '../../state/drawing';
+import { isObject, isOnePicture } from '../../state/objects';
 import { useExample } from '../example';
 import { useStudio } from '../studio';
 import { BalanceCard } from './BalanceCard';
 import { ExampleTwins } from './ExampleTwins';
+import { LikenessCard } from './one/LikenessCard';
+import { Places } from './one/Places';
 import { PromptBar } from './PromptBar';
 import { Strip } from './Strip';
 import { Twins } from './Twins';
 
 export function OutColumn() {
   const example = useExample();
-  const first = useStudio((state) => state.cards.length === 0 && state.run === null && state.opened === null);
+  const first = useStudio((state) => state.cards.length === 0 && state.run === null && state.opened === null && state.object === null);
+  const one = useStudio(isOnePicture);
+  const object = useStudio(isObject);
   const live = useStudio(isLive);
   const touched = useStudio((state) => state.twins.base !== null);
   return (
@@ -25,8 +30,9 @@ export function OutColumn() {
         {!first && <h1 className="visually-hidden">Learn a concept</h1>}
         {first && example && !touched ? <ExampleTwins example={example} /> : <Twins />}
         {(!first || !example || touched) && <PromptBar />}
-        <BalanceCard example={first && !touched ? example : null} live={live} />
+        {object || one ? <LikenessCard /> : <BalanceCard example={first && !touched ? example : null} live={live} />}
         {!first && <Strip />}
+        {(object || one) && <Places />}
       </div>
     </section>
   );

@@ -2,6 +2,7 @@
 import type { PictureEvent } from '../../protocol/pictures';
 import { isLive } from '../../state/drawing';
 import { secondsUntil } from '../../state/pace';
+import { isObject, isOnePicture } from '../../state/objects';
 import { FIRST_LIVE_STEP } from '../../protocol/limits';
 import { isMoving } from '../../state/run';
 import type { StudioState } from '../../state/slice';
@@ -24,8 +25,9 @@ export function badgeText(picture: PictureEvent, learned: number | null = null):
 
 /** What stands in the concept's frame before there is a picture of it. */
 function conceptNote(state: StudioState): string {
-  const { run, opened, cards } = state;
+  const { run, opened, cards, objectWork } = state;
   if (isLive(state)) return 'Draw, or move the balance.';
+  if (isOnePicture(state)) return objectWork === null ? 'It is drawn once there is a mask.' : 'The first picture is on its way.';
   if (!run && !opened && cards.length === 0) return 'Drop pictures to learn from.';
   const step = Math.min(FIRST_LIVE_STEP, run?.totalSteps ?? FIRST_LIVE_STEP);
   const seconds = run && !isMoving(run) ? null : secondsUntil(step, state);
@@ -33,21 +35,30 @@ function conceptNote(state: StudioState): string {
   return `The first picture comes at step ${step}${when}.`;
 }
 
+/** What stands over the concept's frame. */
+function conceptTwinName(state: StudioState): string {
+  const { object, card, conceptName } = state;
+  if (isOnePicture(state) && !card) return 'From your one picture';
+  if (isObject(state) && object) return object.references === 1 ? 'From one picture' : `From your ${object.references} pictures`;
+  return `With ${conceptName === '' ? 'your concept' : inSentence(conceptName)}`;
+}
+
 export function Twins() {
   const base = useStudio(shownBase);
   const concept = useStudio(shownConcept);
-  const name = useStudio((state) => state.conceptName);
+  const name = useStudio(conceptTwinName);
   const seed = useStudio((state) => state.seed);
   const pinned = useStudio((state) => state.pinnedStep);
   const ready = useStudio((state) => state.ready !== null);
   const note = useStudio(conceptNote);
+  const trained = useStudio((state) => !isObject(state));
   const blinked = useBlink();
   const shown = blinked ? base : concept;
   return (
     <div className="twins">
       <Twin side="base" name="Base" note="untouched model" picture={base} empty={ready ? 'Draw to see what the base makes of the prompt.' : 'The base is on its way.'} />
-      <Twin side={blinked ? 'base' : 'concept'} holder="concept" name={blinked ? 'Base' : `With ${name === '' ? 'your concept' : inSentence(name)}`}
-        note={blinked ? 'blinking: press B' : pinned === null ? `same seed · ${seed}` : `at step ${pinned}`} picture={shown} empty={note} />
+      <Twin side={blinked ? 'base' : 'concept'} holder="concept" name={blinked ? 'Base' : name}
+        note={blinked ? 'blinking: press B' : pinned === null ? `same seed · ${seed}${trained ? '' : ' · no training'}` : `at step ${pinned}`} picture={shown} empty={note} />
     </div>
   );
 }

@@ -1,0 +1,52 @@
+/** What a picture is of, among the nouns a base knows: the nearest of their text embeddings to the picture's, both of the base's own CLIP. */
+import * as tf from '../../engine/tf';
+import type { Tensor2D } from '../../engine/tf';
+import type { Between } from '../../models/steps';
+import type { Base } from '../base';
+import { cosines } from '../measuring/metrics';
+import { textTokens } from '../textTower';
+import { NOUNS } from './nouns';
+
+type GuessBase = Pick<Base, 'parts' | 'tokenizer' | 't5Tokenizer'>;
+
+/** Words at once: as many as a batch of the text tower should hold. */
+const BATCH = 32;
+
+interface Known { nouns: string[]; width: number; embeddings: Float32Array }
+const known = new WeakMap<GuessBase['parts'], Known>();
+
+async function knownNouns(base: GuessBase, between: Between): Promise<Known> {
+  const kept = known.get(base.parts);
+  if (kept) return kept;
+  const nouns = NOUNS.filter((noun) => base.tokenizer.known(noun));
+  const parts: Float32Array[] = [];
+  let width = 0;
+  await base.parts.text.use(async (tower) => {
+    for (let from = 0; from < nouns.length; from += BATCH) {
+      const { context, pooled } = await tower.encode(textTokens(base, nouns.slice(from, from + BATCH).map((noun) => `a ${noun}`)), between);
+      width = pooled.shape[1];
+      const normed = tf.tidy(() => tf.div<Tensor2D>(pooled, tf.norm(pooled, 2, 1, true)));
+      parts.push(new Float32Array(await normed.data<'float32'>()));
+      tf.dispose([context, pooled, normed]);
+    }
+  });
+  const embeddings = new Float32Array(parts.reduce((total, { length }) => total + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    embeddings.set(part, at);
+    at += part.length;
+  }
+  const found = { nouns, width, embeddings };
+  known.set(base.parts, found);
+  return found;
+}
+
+/** `seen` [1,p]: the image tower's embedding of the object. Null where words and pictures can't be compared. */
+export async function guessNoun(base: GuessBase, seen: Tensor2D, between: Between = async () => {}): Promise<string | null> {
+  const { nouns, width, embeddings } = await knownNouns(base, between);
+  if (nouns.length === 0 || width !== seen.shape[1]) return null;
+  const words = tf.tensor2d(embeddings, [nouns.length, width]);
+  const [row] = await cosines(seen, words);
+  words.dispose();
+  return nouns[row!.reduce((best, value, i) => (value > row![best]! ? i : best), 0)]!;
+}

@@ -1,0 +1,93 @@
+/** Concept cards: keeping the object in hand, and what can be done with those on the Shelf. */
+import type { ParamsOf, ResultOf } from '../protocol/messages';
+import { likenessRange, type CardSummary, type ReferencePicture } from '../protocol/objects';
+import { wordsOf } from '../protocol/recipe';
+import { startPrompt } from './params';
+import { faultOf, type Slice } from './slice';
+import { wantedCards } from './objects';
+
+export interface ObjectCardsSlice {
+  /** On the Shelf, newest first. */
+  objectCards: readonly CardSummary[];
+  /** The card that is open, or that was made of the object in hand. */
+  card: CardSummary | null;
+  keepObject(): Promise<void>;
+  refreshCards(): Promise<void>;
+  openCard(cardId: string): Promise<void>;
+  renameCard(cardId: string, name: string): Promise<void>;
+  deleteCard(cardId: string): Promise<void>;
+  exportCard(cardId: string): Promise<ResultOf<'exportCard'> | null>;
+}
+
+export const objectCardsSlice: Slice<ObjectCardsSlice> = ({ set, get, env }) => {
+  /** Faults stand on the card they concern. */
+  const ask = async <T>(cardId: string | null, action: () => Promise<T>): Promise<T | null> => {
+    set({ shelfBusy: true, shelfFault: null });
+    try {
+      return await action();
+    } catch (error) {
+      const fault = faultOf(error);
+      set({ shelfFault: fault && { conceptId: cardId, fault } });
+      return null;
+    } finally {
+      set({ shelfBusy: false });
+    }
+  };
+  const changed = (card: CardSummary) => set({ objectCards: get().objectCards.map((each) => (each.cardId === card.cardId ? card : each)), ...(get().card?.cardId === card.cardId && { card }) });
+
+  return {
+    objectCards: [], card: null,
+
+    async keepObject() {
+      const { conceptName, recipe, masks } = get();
+      const pictures = (wantedCards(get()) ?? []).flatMap(({ pictureId, crop }): ReferencePicture[] => { const known = masks[pictureId]; return known && !known.fault ? [{ pictureId, crop, mask: known.mask }] : []; });
+      const { classWord } = wordsOf(recipe);
+      void get().askToPersist();
+      set({ objectFault: null });
+      try {
+        const params: ParamsOf<'keepCard'> = { name: conceptName || (classWord.trim() === '' ? 'My picture' : `My ${classWord.trim()}`), classWord: classWord.trim(), pictures };
+        const card = await env.client.request('keepCard', params);
+        const { object } = get();
+        set({ card, ...(object && { object: { ...object, cardId: card.cardId } }) });
+        get().notify(`“${card.name}” is on the Shelf.`);
+        await get().refreshCards();
+      } catch (error) {
+        set({ objectFault: faultOf(error) });
+      }
+    },
+
+    async refreshCards() {
+      await ask(null, async () => set({ objectCards: await env.client.request('cards', undefined) }));
+    },
+
+    async openCard(cardId) {
+      await ask(cardId, async () => {
+        const { card, object, pictures } = await env.client.request('openCard', { cardId });
+        // the session has it in hand already, and nothing else
+        set({ object: null });
+        get().clearConcept();
+        get().takeKind('instance');
+        get().setField('classWord', card.classWord);
+        get().takeObject(object, pictures, card);
+        set({ tab: 'learn', conceptName: card.name, conceptNamed: true, balance: likenessRange.start });
+        get().setParams({ prompt: startPrompt('instance', card.classWord) || 'a [V]' }, false);
+        await get().draw();
+      });
+    },
+
+    async renameCard(cardId, name) {
+      await ask(cardId, async () => changed(await env.client.request('renameCard', { cardId, name })));
+    },
+
+    async deleteCard(cardId) {
+      await ask(cardId, async () => {
+        await env.client.request('deleteCard', { cardId });
+        const { object } = get();
+        set({ objectCards: get().objectCards.filter((card) => card.cardId !== cardId), ...(get().card?.cardId === cardId && { card: null, object: object && { ...object, cardId: null } }) });
+        await get().refreshObject();
+      });
+    },
+
+    exportCard: (cardId) => ask(cardId, () => env.client.request('exportCard', { cardId })),
+  };
+};

@@ -1,0 +1,236 @@
+/**
+ * One picture is enough to draw by, where the base has an object encoder: a mask is found for every picture, what it covers is encoded in
+ * one pass, and from then on the twins show it. What the pictures and masks ask for is compared with what was encoded (`refreshObject`),
+ * so that dropping, cropping, brushing, undo and a new worker all take the same way.
+ */
+import type { FaultData } from '../protocol/faults';
+import { likenessRange, type CardSummary, type ObjectFigures, type ObjectInHand, type OpenedCard, type ReferencePicture } from '../protocol/objects';
+import { inverted, maskProblem, painted, sameMask, type ObjectMask, type Place } from '../protocol/objectMasks';
+import type { Crop, PictureEvent } from '../protocol/pictures';
+import { wordsOf } from '../protocol/recipe';
+import { closeAll, replaceBitmap } from './bitmaps';
+import { startPrompt } from './params';
+import { placePrompts } from './places';
+import { faultOf, type Slice, type Studio, type StudioState } from './slice';
+
+/** Radius of the brush, as a part of the picture's side. */
+export const BRUSH = 0.045;
+/** Pictures of one thing whose tokens fit on a card. */
+export const MOST_REFERENCES = 8;
+
+/** A mask belongs to a crop; another crop has another one. */
+export interface CardMask { crop: Crop; mask: ObjectMask; /** As it was found, untouched. */ found: boolean; fault: FaultData | null }
+
+export interface ObjectsSlice {
+  /** By picture. */
+  masks: Readonly<Record<string, CardMask>>;
+  /** What the session holds and draws; null before anything was encoded. */
+  object: ObjectInHand | null;
+  objectWork: 'finding' | 'encoding' | null;
+  objectFault: FaultData | null;
+  /** Of the newest full picture. */
+  objectFigures: ObjectFigures | null;
+  /** The class word that was guessed from the picture; no longer a guess once another stands there. */
+  guessed: string | null;
+  /** The user goes on to learning: the page is laid out for that, with the object still in hand. */
+  learningProperly: boolean;
+  /** The same object elsewhere, by prompt. */
+  places: readonly PictureEvent[];
+  refreshObject(): Promise<void>;
+  brushMask(pictureId: string, from: Place, to: Place, erase: boolean): void;
+  invertMask(pictureId: string): void;
+  /** The mask as it is found, whatever was brushed. */
+  findMaskAgain(pictureId: string): void;
+  learnProperly(on: boolean): void;
+  /** What the session has in hand by itself: a card that was opened, with its pictures. */
+  takeObject(object: ObjectInHand, pictures: OpenedCard['pictures'], card: CardSummary): void;
+  drawPlaces(): void;
+  /** Nothing is in hand any more, here; the session lets go when something else comes. */
+  forgetObject(): void;
+}
+
+/** A pause in brushing this long encodes what was brushed. */
+const BRUSHED_MS = 350;
+
+type Seen = Pick<StudioState, 'ready' | 'recipe' | 'run' | 'opened' | 'cards'>;
+
+/** The pictures that are to be encoded; null where there is nothing to encode, or nothing to encode with. */
+export function wantedCards({ ready, recipe, run, opened, cards }: Seen): { pictureId: string; crop: Crop }[] | null {
+  if (!ready?.objects || run || opened || recipe.kind !== 'instance' || cards.some(({ state }) => state === 'reading')) return null;
+  const wanted = cards.flatMap(({ state, pictureId, crop }) => (state === 'ready' && crop ? [{ pictureId, crop }] : []));
+  return wanted.length > 0 && wanted.length <= MOST_REFERENCES ? wanted : null;
+}
+
+/** Whether the page is about one picture: it has been dropped alone, or a card without pictures is open. */
+export function isOnePicture(state: Seen & Pick<StudioState, 'object' | 'card' | 'learningProperly'>): boolean {
+  if (state.run || state.opened || state.learningProperly || !state.ready?.objects || state.recipe.kind !== 'instance') return false;
+  return state.cards.length === 1 ? state.cards[0]!.state !== 'faulty' : state.cards.length === 0 && state.object !== null && state.card !== null && !state.card.pictured;
+}
+
+/** Whether what the balance moves is an object of pictures, not a learned concept. */
+export const isObject = ({ object, run, opened }: Pick<StudioState, 'object' | 'run' | 'opened'>): boolean => object !== null && run === null && opened === null;
+
+const sameCrop = (a: Crop, b: Crop) => a.x === b.x && a.y === b.y && a.size === b.size;
+const sameReferences = (a: readonly ReferencePicture[], b: readonly ReferencePicture[]) =>
+  a.length === b.length && a.every(({ pictureId, crop, mask }, i) => pictureId === b[i]!.pictureId && sameCrop(crop, b[i]!.crop) && sameMask(mask, b[i]!.mask));
+
+export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
+  /** What the session has encoded, or is encoding. */
+  let encoded: readonly ReferencePicture[] = [];
+  let newest = 0;
+  let stopBrush = () => {};
+
+  const ask = async (work: NonNullable<ObjectsSlice['objectWork']>, action: () => Promise<void>) => {
+    const mine = ++newest;
+    set({ objectWork: work, objectFault: null });
+    try {
+      await action();
+    } catch (error) {
+      if (mine === newest) set({ objectFault: faultOf(error) });
+    } finally {
+      if (mine === newest) set({ objectWork: null });
+    }
+  };
+
+  const letGo = () => { env.client.request('leaveObject', undefined).catch((error: unknown) => set({ objectFault: faultOf(error) })); };
+  const putMask = (pictureId: string, mask: CardMask) => set({ masks: { ...get().masks, [pictureId]: mask } });
+
+  const findMasks = async (wanted: readonly { pictureId: string; crop: Crop }[]) => {
+    for (const { pictureId, crop } of wanted) {
+      const { mask, fault } = await env.client.request('findMask', { pictureId, crop });
+      // it may have been brushed, or gone, meanwhile
+      const standing = get().masks[pictureId];
+      if (!standing || !sameCrop(standing.crop, crop) || standing.found) putMask(pictureId, { crop, mask, found: true, fault });
+    }
+  };
+
+  const encode = (references: ReferencePicture[]) => ask('encoding', async () => {
+    encoded = references;
+    const first = get().object === null;
+    const object = await env.client.request('encodeObject', { pictures: references });
+    if (encoded !== references) {
+      // nobody waits for it any more; what is wanted instead has been asked for, if anything
+      if (encoded.length === 0) letGo();
+      return;
+    }
+    set({ object, objectFigures: null, card: null });
+    if (first) set({ balance: likenessRange.start });
+    const { classWord } = wordsOf(get().recipe);
+    if (object.guess !== null && classWord.trim() === '') {
+      set({ guessed: object.guess });
+      get().setClassWord(object.guess);
+    }
+    if (!get().promptWritten) get().setParams({ prompt: startPrompt('instance', wordsOf(get().recipe).classWord) || 'a [V]' }, false);
+    await get().draw();
+  });
+
+  const brushed = (pictureId: string, mask: ObjectMask) => {
+    const standing = get().masks[pictureId];
+    if (!standing) return;
+    putMask(pictureId, { crop: standing.crop, mask, found: false, fault: maskProblem(mask, pictureId) });
+    stopBrush();
+    stopBrush = env.later(BRUSHED_MS, () => void get().refreshObject());
+  };
+
+  env.client.on('picture', (picture) => {
+    if (picture.slot.kind === 'place') {
+      const { object, balance, seed } = get();
+      if (!object || picture.balance !== balance || picture.seed !== seed) return void picture.bitmap.close();
+      const old = get().places.find(({ prompt }) => prompt === picture.prompt);
+      replaceBitmap(old, picture);
+      set({ places: [...get().places.filter((place) => place !== old), picture] });
+    }
+    if (picture.slot.kind === 'concept' && picture.state === 'full' && isObject(get())) {
+      // copying and likeness are worth a notice, not a wait
+      env.client.request('judgeObject', { revision: picture.revision })
+        .then((objectFigures) => { if (isObject(get())) set({ objectFigures }); })
+        .catch((error: unknown) => { const fault = faultOf(error); if (fault?.code !== 'busy') set({ objectFault: fault }); });
+    }
+  });
+  // a worker that replaces another has neither pictures nor object
+  env.client.on('restarted', () => {
+    const wanted = wantedCards(get());
+    if (!get().object || !wanted) return;
+    encoded = [];
+    const files = get().cards.flatMap(({ pictureId, name, file, state }) => (file && state === 'ready' ? [{ pictureId, name, file }] : []));
+    void Promise.all(files.map((each) => env.client.request('drop', { ...each, purpose: 'among' }).then((dropped) => { if (dropped.kind === 'picture') dropped.picture.bitmap.close(); })))
+      .then(() => get().refreshObject()).catch((error: unknown) => set({ objectFault: faultOf(error) }));
+  });
+
+  return {
+    masks: {}, object: null, objectWork: null, objectFault: null, objectFigures: null, guessed: null, learningProperly: false, places: [],
+
+    async refreshObject() {
+      const wanted = wantedCards(get());
+      if (!wanted) {
+        // a card that came without pictures needs none
+        const { object, card, cards, run, opened } = get();
+        if (object && !(card && !card.pictured && cards.length === 0 && !run && !opened)) get().forgetObject();
+        return;
+      }
+      const missing = wanted.filter(({ pictureId, crop }) => { const known = get().masks[pictureId]; return !known || !sameCrop(known.crop, crop); });
+      if (missing.length > 0) await ask('finding', () => findMasks(missing));
+      const now = wantedCards(get());
+      if (!now || now.some(({ pictureId, crop }, i) => pictureId !== wanted[i]?.pictureId || !sameCrop(crop, wanted[i].crop))) return;
+      const masks = now.flatMap(({ pictureId, crop }) => { const known = get().masks[pictureId]; return known ? [{ pictureId, crop, mask: known.mask, fault: known.fault }] : []; });
+      const usable = masks.filter(({ fault }) => fault === null).map(({ fault: _, ...reference }) => reference);
+      if (usable.length === 0 || sameReferences(usable, encoded)) return;
+      await encode(usable);
+    },
+
+    brushMask(pictureId, from, to, erase) {
+      const standing = get().masks[pictureId];
+      if (standing) brushed(pictureId, painted(standing.mask, from, to, BRUSH, erase));
+    },
+    invertMask(pictureId) {
+      const standing = get().masks[pictureId];
+      if (standing) brushed(pictureId, inverted(standing.mask));
+    },
+    findMaskAgain(pictureId) {
+      const { [pictureId]: _, ...others } = get().masks;
+      set({ masks: others });
+      void get().refreshObject();
+    },
+
+    learnProperly: (learningProperly) => set({ learningProperly }),
+
+    takeObject(object, pictures, card) {
+      encoded = pictures.map(({ pictureId, crop, mask }) => ({ pictureId, crop, mask }));
+      const files = new Map(pictures.map(({ pictureId, file }) => [pictureId, file]));
+      set({ masks: Object.fromEntries(pictures.map(({ pictureId, crop, mask }) => [pictureId, { crop, mask, found: false, fault: null }])) });
+      get().showCards(pictures);
+      set({ object, card, objectFigures: null, cards: get().cards.map((each) => ({ ...each, file: files.get(each.pictureId) ?? null })) });
+    },
+
+    drawPlaces() {
+      const { negative, seed, steps, sampler, skipLayers, guidance, balance, prompt, places, vocabulary } = get();
+      if (!isObject(get())) return;
+      const drawn = new Set(places.filter((place) => place.balance === balance && place.seed === seed).map((place) => place.prompt));
+      const prompts = placePrompts(wordsOf(get().recipe).classWord, prompt, vocabulary).filter((each) => !drawn.has(each));
+      if (prompts.length === 0) return;
+      env.client.request('places', { prompts, negative, seed, steps, sampler, skipLayers, guidance, balance, kind: 'instance' }).catch((error: unknown) => set({ drawFault: faultOf(error) }));
+    },
+
+    forgetObject() {
+      newest++;
+      encoded = [];
+      stopBrush();
+      if (get().object) letGo();
+      closeAll(get().places);
+      set({ object: null, card: null, objectFigures: null, objectFault: null, objectWork: null, places: [], learningProperly: false, guessed: null });
+    },
+  };
+};
+
+/** Looks after the object whenever the pictures, their crops, the kind or the base have changed. Returns the function that ends it. */
+export function followObject(studio: Studio): () => void {
+  let last: unknown[] = [];
+  return studio.subscribe((state) => {
+    const now = [state.ready, state.run === null, state.opened, state.recipe.kind, ...state.cards.flatMap(({ pictureId, state: read, crop }) => [pictureId, read, crop])];
+    if (now.length === last.length && now.every((value, i) => value === last[i])) return;
+    last = now;
+    // what is about to follow in the same breath counts as one change
+    queueMicrotask(() => void studio.getState().refreshObject());
+  });
+}
+

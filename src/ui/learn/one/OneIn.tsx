@@ -1,0 +1,83 @@
+/** What goes in, when it is one picture: the picture with its mask, ways to mend that, and what it is called. */
+import { useState } from 'react';
+import { wordsOf } from '../../../protocol/recipe';
+import { DropZone } from '../DropZone';
+import { UndoButton } from '../UndoButton';
+import { FaultNote } from '../../parts/FaultNote';
+import { MarkedField } from '../../parts/MarkedField';
+import { usePreview } from '../../parts/usePreview';
+import { useUnknownWords } from '../../parts/UnknownWords';
+import { useActions, useStudio } from '../../studio';
+import { ids } from '../../testIds';
+import { MaskPicture } from './MaskPicture';
+
+export function OneIn() {
+  const actions = useActions();
+  const card = useStudio((state) => state.cards[0] ?? null);
+  const open = useStudio((state) => state.card);
+  return (
+    <section className="column in" aria-label="What goes in">
+      <div className="column-scroll">
+        <div className="row title-row">
+          <h2>One picture</h2>
+          <span className="note one-line">{card?.name ?? open?.name}</span>
+          <UndoButton />
+          <button type="button" className="link" data-testid={ids.newConcept} title="Puts this picture away and begins anew" onClick={() => (card ? actions.startOver() : actions.newConcept())}>Start over</button>
+        </div>
+        {card ? <Mask /> : <Without />}
+        <Called />
+        <p className="note one-more">Add more pictures of it, and learning gets exact.</p>
+        <DropZone tile />
+      </div>
+    </section>
+  );
+}
+
+/** The picture, its mask, and how to mend it. */
+function Mask() {
+  const actions = useActions();
+  const card = useStudio((state) => state.cards[0]!);
+  const known = useStudio((state) => state.masks[card.pictureId] ?? null);
+  const fault = useStudio((state) => state.objectFault);
+  const [tool, setTool] = useState<'none' | 'paint' | 'erase'>('none');
+  const button = (label: string, testId: string, pressed: boolean | undefined, title: string, press: () => void) => (
+    <button type="button" className="button" data-testid={testId} aria-pressed={pressed} disabled={!known} title={title} onClick={press}>{label}</button>
+  );
+  return (
+    <>
+      <MaskPicture card={card} tool={tool} />
+      <div className="buttons mask-buttons">
+        {button('Brush', ids.maskBrush, tool !== 'none', 'Paint what belongs to the object', () => setTool(tool === 'none' ? 'paint' : 'none'))}
+        {button('Invert', ids.maskInvert, undefined, 'Take the background for the object', () => actions.invertMask(card.pictureId))}
+        {button('Again', ids.maskAgain, undefined, 'Find the object anew', () => actions.findMaskAgain(card.pictureId))}
+      </div>
+      <div className="mask-said">
+        {tool !== 'none'
+          ? <p className="row"><span className="note">Paint over the object; with Shift, take away.</span><button type="button" className="link" data-testid={ids.maskErase} aria-pressed={tool === 'erase'} onClick={() => setTool(tool === 'erase' ? 'paint' : 'erase')}>{tool === 'erase' ? 'Paint' : 'Erase'}</button></p>
+          : <FaultNote fault={known?.fault ?? fault} />}
+        {tool !== 'none' && known?.fault && <FaultNote fault={known.fault} />}
+      </div>
+    </>
+  );
+}
+
+/** An imported card holds tokens, and no picture. */
+function Without() {
+  const preview = usePreview(useStudio((state) => state.card?.preview ?? null));
+  return <div className="frame mask-picture">{preview ? <img className="picture" src={preview} alt="Drawn when the card was kept" /> : <p className="frame-empty"><span>This card holds no picture, only what was seen in it.</span></p>}</div>;
+}
+
+function Called() {
+  const actions = useActions();
+  const classWord = useStudio((state) => wordsOf(state.recipe).classWord);
+  const guessed = useStudio((state) => state.guessed !== null && state.guessed === wordsOf(state.recipe).classWord);
+  const words = useStudio((state) => state.words);
+  const vocabulary = useStudio((state) => state.vocabulary);
+  const unknown = useUnknownWords(classWord);
+  return (
+    <>
+      <div className="row section"><h2>What is it?</h2><span className={unknown ? 'warning one-line' : 'note'} id="one-word-said">{unknown ?? (guessed ? 'guessed' : '')}</span></div>
+      <MarkedField label="What it is" hideLabel testId={ids.classWord} value={classWord} onChange={actions.setClassWord} words={words} vocabulary={vocabulary} placeholder="dog" describedBy="one-word-said" />
+    </>
+  );
+}

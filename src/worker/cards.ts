@@ -1,0 +1,80 @@
+/** Concept cards of the Shelf: the object in hand is kept, a kept one comes back into hand, files come and go. */
+import { readCard, tokenBytes, writeCard } from '../formats/cardFile';
+import { ADAPTER_FOLDERS } from '../pipeline/base';
+import { Fault } from '../protocol/faults';
+import type { ParamsOf, ResultOf } from '../protocol/messages';
+import type { CardSummary, OpenedCard } from '../protocol/objects';
+import { deleteCard, getCard, listCards, putCard, renameCard } from '../storage/cardStore';
+import type { CardRecord } from '../storage/db';
+import type { Drawing } from './drawing';
+import type { Objects } from './objects';
+import type { Opening } from './opening';
+import type { Pictures } from './pictures';
+
+const summary = ({ cardId, name, classWord, createdAt, references, preview, base, imported, tokens, pictures }: CardRecord): CardSummary =>
+  ({ cardId, name, classWord, createdAt, sizeBytes: tokenBytes(tokens), references, preview, base, imported, pictured: pictures.length > 0 });
+
+export class Cards {
+  constructor(private readonly opening: Opening, private readonly pictures: Pictures, private readonly drawing: Drawing, private readonly objects: Objects) {}
+
+  async list(): Promise<CardSummary[]> {
+    return (await listCards(await this.opening.db())).map(summary);
+  }
+
+  /** A second time it is the same card, as it is now. */
+  async keep({ name, classWord, pictures }: ParamsOf<'keepCard'>): Promise<CardSummary> {
+    const { inHand } = this.objects;
+    if (!inHand) throw new Fault('concept-missing', 'There is no object in hand that could be kept.', 'Drop a picture first.');
+    const { info, tokens } = inHand;
+    const record = await putCard(await this.opening.db(), {
+      cardId: info.cardId ?? crypto.randomUUID(), name, createdAt: new Date().toISOString(), base: this.opening.baseId, encoder: await this.encoder(), imported: false, classWord, references: info.references, tokens,
+      preview: await this.drawing.preview(), pictures: pictures.map(({ pictureId, crop, mask }) => ({ ...this.pictures.get(pictureId), crop, mask })),
+    });
+    info.cardId = record.cardId;
+    return summary(record);
+  }
+
+  async open(cardId: string): Promise<OpenedCard> {
+    const record = await getCard(await this.opening.db(), cardId);
+    this.opening.expectBase(record.base, record.name);
+    const encoder = await this.encoder();
+    if (record.encoder !== encoder) throw new Fault('base-mismatch', `“${record.name}” was made by another version of the object encoder, whose tokens say nothing to this one.`, record.pictures.length > 0 ? 'Drop its picture again.' : 'Make the card again from its picture.', { subject: cardId });
+    const pictures: OpenedCard['pictures'] = [];
+    for (const { pictureId, name, crop, mask, file } of record.pictures) {
+      const { animated: _, ...read } = await this.pictures.add(file, name, pictureId);
+      pictures.push({ ...read, crop, mask, file });
+    }
+    const object = await this.objects.open(record.tokens, record.references, cardId, pictures);
+    return { card: summary(record), object, pictures };
+  }
+
+  async rename({ cardId, name }: ParamsOf<'renameCard'>): Promise<CardSummary> {
+    return summary(await renameCard(await this.opening.db(), cardId, name));
+  }
+
+  async delete({ cardId }: ParamsOf<'deleteCard'>): Promise<void> {
+    await deleteCard(await this.opening.db(), cardId);
+    const info = this.objects.inHand?.info;
+    if (info?.cardId === cardId) info.cardId = null;
+  }
+
+  async export({ cardId }: ParamsOf<'exportCard'>): Promise<ResultOf<'exportCard'>> {
+    const { name, classWord, references, tokens, base, encoder } = await getCard(await this.opening.db(), cardId);
+    const fileName = `${name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '') || 'card'}.card.safetensors`;
+    return { file: new Blob([writeCard({ name, classWord, references, tokens, base, encoder })], { type: 'application/octet-stream' }), fileName };
+  }
+
+  /** A card's file goes on the Shelf. Faults: those of the file; `base-mismatch` where its tokens are of another encoder. */
+  async import(file: Blob, fileName: string): Promise<CardSummary> {
+    const { name, classWord, references, tokens, base, encoder } = readCard(new Uint8Array(await file.arrayBuffer()), fileName);
+    this.opening.expectBase(base, name);
+    if (encoder !== (await this.encoder())) throw new Fault('base-mismatch', `“${fileName}” was made by another version of the object encoder, whose tokens say nothing to this one.`, 'Make the card again from its picture.', { subject: fileName });
+    return summary(await putCard(await this.opening.db(), { cardId: crypto.randomUUID(), name, createdAt: new Date().toISOString(), base, encoder, imported: true, classWord, references, tokens, preview: null, pictures: [] }));
+  }
+
+  /** SHA-256 of the base's object encoder; empty where its files have none, in imported models. */
+  private async encoder(): Promise<string> {
+    const { stored } = await this.opening.all();
+    return stored.files[`${ADAPTER_FOLDERS.object}/model.safetensors`]?.sha256 ?? '';
+  }
+}

@@ -1,0 +1,160 @@
+/** One picture over the real session and draft worker, on a tiny base with an object encoder of random weights. */
+import { IDBFactory } from 'fake-indexeddb';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { readCard } from '../formats/cardFile';
+import { likenessRange } from '../protocol/objects';
+import { maskShare } from '../protocol/objectMasks';
+import { pixelsOf } from '../testing/session/raster';
+import { openTab, sampleFile, type Tab, type TabOptions } from '../testing/session/tab';
+import { tinyStored } from '../testing/session/tinyFiles';
+
+vi.setConfig({ testTimeout: 240_000 });
+
+const withEncoder: TabOptions = { platform: { ensureBase: (_db, id) => tinyStored(id, { objects: true }) } };
+let tabs: Tab[] = [];
+const open = async (options: TabOptions = withEncoder) => {
+  const tab = await openTab(options);
+  tabs.push(tab);
+  return tab;
+};
+beforeEach(() => { globalThis.indexedDB = new IDBFactory(); });
+afterEach(async () => {
+  for (const tab of tabs) await tab.close();
+  tabs = [];
+});
+
+const drawn = (tab: Tab, what = 'drawn from the picture') => tab.until(what, ({ object, drawing, objectWork, twins: { concept, base } }) => object !== null && objectWork === null && !drawing && concept?.state === 'full' && base?.state === 'full');
+/** What is in hand drawn as at the beginning: opening something begins with the defaults. */
+async function again(tab: Tab): Promise<string> {
+  await drawn(tab);
+  tab.now().setParams({ steps: 8 }, false);
+  await tab.now().draw();
+  return pixelsOf(tab.now().twins.concept!.bitmap);
+}
+/** One picture dropped, and what follows by itself. */
+async function dropped(tab: Tab, ...names: string[]): Promise<void> {
+  tab.now().setParams({ steps: 8 }, false);
+  for (const name of names.length > 0 ? names : ['one-eyed-monster/1.png']) await tab.now().addFiles([await sampleFile(name)]);
+  await drawn(tab);
+}
+
+it('draws one dropped picture by itself: mask, tokens, word, prompt, both twins, other places', async () => {
+  const tab = await open();
+  await dropped(tab);
+  const { masks, cards, object, guessed, recipe, prompt, balance, twins } = tab.now();
+  const { mask, found, fault } = masks[cards[0]!.pictureId]!;
+  expect([found, fault]).toEqual([true, null]);
+  expect(maskShare(mask)).toBeGreaterThan(0.1);
+  expect(object).toMatchObject({ references: 1, tokens: 3, sizeBytes: 3 * 8 * 2, cardId: null });
+  expect(guessed).not.toBeNull();
+  expect(recipe).toMatchObject({ classWord: guessed });
+  expect(prompt).toBe(`a [V] ${guessed} in the snow`);
+  expect(balance).toBe(likenessRange.start);
+  expect(pixelsOf(twins.concept!.bitmap)).not.toBe(pixelsOf(twins.base!.bitmap));
+  await tab.until('judged', ({ objectFigures }) => objectFigures?.revision === twins.concept!.revision);
+  expect(tab.now().objectFigures!.likeness).toBeLessThanOrEqual(1);
+  expect(tab.now().objectFigures!.copied).toBeGreaterThanOrEqual(0);
+  await tab.until('other places', ({ places }) => places.length === 4);
+  expect(new Set(tab.now().places.map((place) => pixelsOf(place.bitmap))).size).toBe(4);
+});
+
+it('is the base itself at strength 0, bit for bit, in drafts as in pictures; strength moves without a model call', async () => {
+  const tab = await open();
+  await dropped(tab);
+  await tab.until('other places', ({ places }) => places.length === 4);
+  const calls = () => tab.asked.filter(({ name }) => ['probe', 'encodeObject'].includes(name)).length;
+  const before = calls();
+  const draft = async (strength: number) => {
+    tab.now().setBalance(strength);
+    await tab.until('a draft', ({ twins: { concept } }) => concept?.state === 'draft' && concept.balance === strength);
+    return pixelsOf(tab.now().twins.concept!.bitmap);
+  };
+  const [none, some, much] = [await draft(0), await draft(0.5), await draft(1.4)];
+  expect(new Set([none, some, much]).size).toBe(3);
+  expect(calls()).toBe(before);
+  tab.now().setBalance(0);
+  await tab.now().draw();
+  expect(tab.now().twins.concept).toMatchObject({ state: 'full', balance: 0 });
+  expect(pixelsOf(tab.now().twins.concept!.bitmap)).toBe(pixelsOf(tab.now().twins.base!.bitmap));
+});
+
+it('encodes again what was brushed, and neither what is unusable nor what is the same', async () => {
+  const tab = await open();
+  await dropped(tab);
+  const { pictureId } = tab.now().cards[0]!;
+  const encodings = () => tab.asked.filter(({ name }) => name === 'encodeObject').length;
+  const first = pixelsOf(tab.now().twins.concept!.bitmap);
+  expect(encodings()).toBe(1);
+  tab.now().brushMask(pictureId, { u: 0.1, w: 0.9 }, { u: 0.9, w: 0.9 }, false);
+  await tab.until('encoded anew', ({ object }) => object?.revision === 2);
+  await drawn(tab);
+  expect(pixelsOf(tab.now().twins.concept!.bitmap)).not.toBe(first);
+  tab.now().invertMask(pictureId);
+  tab.now().invertMask(pictureId);
+  await tab.now().refreshObject();
+  expect(encodings()).toBe(2);
+  tab.now().findMaskAgain(pictureId);
+  await tab.until('the mask as it was found', ({ object }) => object?.revision === 3);
+  await drawn(tab);
+  expect(pixelsOf(tab.now().twins.concept!.bitmap)).toBe(first);
+  for (let w = 0; w <= 1; w += 0.04) tab.now().brushMask(pictureId, { u: 0, w }, { u: 1, w }, true);
+  expect(tab.now().masks[pictureId]!.fault).toMatchObject({ code: 'mask-empty', subject: pictureId });
+  await tab.now().refreshObject();
+  expect(encodings()).toBe(3);
+  await expect(tab.request('encodeObject', { pictures: [{ pictureId, crop: tab.now().cards[0]!.crop!, mask: tab.now().masks[pictureId]!.mask }] })).rejects.toMatchObject({ code: 'mask-empty' });
+});
+
+it('takes several pictures of one thing together, and lets go of them for learning', async () => {
+  const tab = await open();
+  await dropped(tab, 'one-eyed-monster/1.png', 'one-eyed-monster/2.png');
+  await tab.until('two pictures', ({ object }) => object?.references === 2);
+  await drawn(tab);
+  expect(tab.now().object).toMatchObject({ tokens: 6, sizeBytes: 6 * 8 * 2 });
+  for (const [key, value] of Object.entries({ stage1Steps: 3, stage2Steps: 0, batchSize: 1, rank: 2 })) tab.now().setField(key as never, value);
+  await tab.now().learn();
+  expect(tab.now()).toMatchObject({ object: null, places: [], run: { phase: expect.any(String) } });
+  await tab.until('learned', ({ run }) => run?.phase === 'finished');
+});
+
+it('keeps a card, opens it to the same picture, and gives it away without the picture', async () => {
+  const tab = await open();
+  await dropped(tab);
+  const { now } = tab;
+  const first = pixelsOf(now().twins.concept!.bitmap);
+  const { guessed } = now();
+  await now().keepObject();
+  expect(now().objectCards).toHaveLength(1);
+  const [kept] = now().objectCards;
+  expect(now().object!.cardId).toBe(kept!.cardId);
+  await now().keepObject();
+  expect(now().objectCards).toHaveLength(1);
+  const made = (await now().exportCard(kept!.cardId))!;
+  expect(made.file.size).toBeLessThan(1500);
+  expect(readCard(new Uint8Array(await made.file.arrayBuffer()), made.fileName)).toMatchObject({ classWord: guessed, references: 1, encoder: 'tiny', tokens: { count: 3, width: 8 } });
+
+  now().startOver();
+  await tab.until('nothing in hand', ({ object, cards }) => object === null && cards.length === 0);
+  await now().openCard(kept!.cardId);
+  expect(await again(tab)).toBe(first);
+  expect(now().cards).toHaveLength(1);
+  expect(now().card?.cardId).toBe(kept!.cardId);
+
+  await now().deleteCard(kept!.cardId);
+  expect(now().objectCards).toEqual([]);
+  now().newConcept();
+  now().startOver();
+  await tab.until('nothing in hand', ({ object, cards }) => object === null && cards.length === 0);
+  await now().importFiles([{ file: made.file, name: made.fileName }]);
+  expect(now().objectCards).toMatchObject([{ imported: true, pictured: false, classWord: guessed }]);
+  await now().openCard(now().objectCards[0]!.cardId);
+  expect(await again(tab)).toBe(first);
+  expect(now().cards).toEqual([]);
+});
+
+it('asks nothing of a base without an object encoder', async () => {
+  const tab = await open({});
+  await tab.now().addFiles([await sampleFile('one-eyed-monster/1.png')]);
+  await tab.now().refreshObject();
+  expect(tab.asked.filter(({ name }) => ['findMask', 'encodeObject'].includes(name))).toEqual([]);
+  expect(tab.now()).toMatchObject({ object: null, ready: { objects: false } });
+});

@@ -56,7 +56,7 @@ async function onePicture(stage: Stage, answers: FakeClient['answers'] = {}) {
     judgeObject: ({ revision }) => ({ revision, likeness: 0.61, copied: 0.08 }),
     ...answers,
   } satisfies FakeClient['answers']);
-  client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 45.6e6, imageSize: 128, sees: true, objects: true });
+  client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 45.6e6, imageSize: 128, sees: true, skips: false, objects: true });
   await settled();
   await studio.getState().addFiles([{ file: await (await fetch('/concepts/one-eyed-monster/1.png')).blob(), name: 'monster.png' }]);
   await settled();

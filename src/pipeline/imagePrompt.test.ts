@@ -125,4 +125,23 @@ describe('a masked crop', () => {
     expect(Math.max(...shrunk.map(Math.abs))).toBeLessThan(0.15);
     expect(maskedCrop(ramp, whole, { size: 11, grey: true })[3 * (5 * 11 + 8)]).toBeCloseTo(0.33, 6);
   });
+
+  it('of a single picture is turned, moved, scaled and relit as asked, and the background still says nothing', () => {
+    const still = { flip: false, scale: 1, across: 0, down: 0, contrast: 1, brightness: 0 };
+    const crop = (augmentation: typeof still | null, pixels = picture) => maskedCrop(pixels, mask, { size: 32, augmentation });
+    const plain = crop(null);
+    const at = (values: Float32Array, x: number, y: number) => values[3 * (32 * y + x)]!;
+    expect(crop(still)).toEqual(plain);
+    const flipped = crop({ ...still, flip: true });
+    for (const [x, y] of [[10, 12], [16, 20], [3, 5]] as const) expect(at(flipped, 31 - x, y)).toBe(at(plain, x, y));
+    const lit = crop({ ...still, contrast: 0.5, brightness: 0.1 });
+    expect(at(lit, 16, 16)).toBeCloseTo(0.5 * at(plain, 16, 16) + 0.1, 5);
+    expect(at(lit, 0, 0)).toBe(0); // the ground is not relit
+    // an eighth of 32 is 4 places to the right
+    expect(at(crop({ ...still, across: 4 / 32 }), 20, 16)).toBeCloseTo(at(plain, 16, 16), 5);
+    expect(crop({ ...still, scale: 0.5 }).filter((value) => value === 0).length).toBeGreaterThan(2 * plain.filter((value) => value === 0).length);
+    const elsewhere = painted((x, y, c) => (inside(x, y) ? thing(x, y, c) : NaN));
+    const all = { flip: true, scale: 0.8, across: 0.1, down: -0.1, contrast: 1.2, brightness: -0.1 };
+    expect(crop(all, elsewhere)).toEqual(crop(all));
+  });
 });

@@ -17,6 +17,7 @@ export interface PictureReference {
   mask: PixelMask;
   /** Embedding of who it is [1,E], from the identity encoder; for kind identity alone. Stays the caller's. */
   identity?: Tensor2D | null;
+  augmentation?: CropOptions['augmentation'];
 }
 
 /** How each kind is shown to the tower. */
@@ -65,8 +66,8 @@ export async function imageTokens(base: AdapterBase, kind: AdapterKind, referenc
   const made: Tensor3D[] = [];
   try {
     // one by one: a picture's tokens do not depend on which others there are
-    for (const { pixels, mask, identity } of references) {
-      const cropOf = (size: number) => tf.tensor4d(maskedCrop(pixels, mask, { ...CROPS[kind], size }), [1, size, size, 3]);
+    for (const { pixels, mask, identity, augmentation = null } of references) {
+      const cropOf = (size: number) => tf.tensor4d(maskedCrop(pixels, mask, { ...CROPS[kind], size, augmentation }), [1, size, size, 3]);
       const who = (embedding: Tensor2D, width: number) => joined(identity ?? null, embedding, width);
       made.push(await tokensOfCrops(parts, cropOf, kind === 'identity' ? who : null, between));
     }

@@ -3,6 +3,7 @@
  * resized, so that no number of the result depends on what the mask leaves out. As recipe/adapter.py crops.
  */
 import { invariant } from '../engine/invariant';
+import type { Augmentation } from '../methods/taming/references';
 import { Fault } from '../protocol/faults';
 
 /** A square picture [side·side·3] in −1…1, row by row. */
@@ -17,6 +18,8 @@ export interface CropOptions {
   ground?: number;
   /** Colours as luminance (BT.601), so that light and make-up say less of who it is. */
   grey?: boolean;
+  /** A single picture is changed before it is looked at (methods/taming/references.ts). */
+  augmentation?: Augmentation | null;
 }
 
 /** The crop's side over the longer side of the mask's box. */
@@ -59,12 +62,24 @@ function readAt(from: number, length: number, size: number): number[][] {
   return Array.from({ length: size }, (_, i) => Array.from({ length: samples }, (__, k) => from + (i + (k + 0.5) / samples) * step - 0.5));
 }
 
+type Square = ReturnType<typeof objectSquare>;
+
+/** The square moved and scaled about its middle; a scale above 1 shows the object larger. */
+function placed({ left, top, side }: Square, augmentation: Augmentation | null): Square {
+  if (!augmentation) return { left, top, side };
+  const length = side / augmentation.scale;
+  const moved = (at: number, by: number) => at + (side - length) / 2 - by * length;
+  return { left: moved(left, augmentation.across), top: moved(top, augmentation.down), side: length };
+}
+
+const relit = ({ side, values }: SquarePixels, { contrast, brightness }: Augmentation): SquarePixels => ({ side, values: values.map((value) => Math.min(1, Math.max(-1, value * contrast + brightness))) });
+
 /** [size·size·3] in −1…1: the square around the object. Faults `mask-empty`. */
-export function maskedCrop(pixels: SquarePixels, mask: PixelMask, { size, ground = 0, grey = false }: CropOptions): Float32Array {
+export function maskedCrop(pixels: SquarePixels, mask: PixelMask, { size, ground = 0, grey = false, augmentation = null }: CropOptions): Float32Array {
   const { side } = pixels;
   invariant(pixels.values.length === side * side * 3 && mask.cells.length === mask.side ** 2, 'a masked crop takes a square picture of three channels, and a square mask');
-  const square = objectSquare(mask, side);
-  const clean = paintedOver(pixels, mask, ground);
+  const square = placed(objectSquare(mask, side), augmentation);
+  const clean = paintedOver(augmentation ? relit(pixels, augmentation) : pixels, mask, ground);
   const [across, down] = [readAt(square.left, square.side, size), readAt(square.top, square.side, size)];
   const clamped = (at: number) => Math.min(side - 1, Math.max(0, at));
   const pixel = (x: number, y: number, c: number) => clean[3 * (clamped(y) * side + clamped(x)) + c]!;
@@ -84,7 +99,8 @@ export function maskedCrop(pixels: SquarePixels, mask: PixelMask, { size, ground
         return sum / (down[y]!.length * across[x]!.length);
       });
       const luminance = 0.299 * seen[0]! + 0.587 * seen[1]! + 0.114 * seen[2]!;
-      for (let c = 0; c < 3; c++) out[3 * (y * size + x) + c] = grey ? luminance : seen[c]!;
+      const column = augmentation?.flip ? size - 1 - x : x;
+      for (let c = 0; c < 3; c++) out[3 * (y * size + column) + c] = grey ? luminance : seen[c]!;
     }
   }
   return out;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Fault } from './faults';
-import { acting, maskCells, maskMiddle, mixPictureKey, mixProbeKey, newGuidance, parseMix, plainComposition, scheduleAt, type Mix, type MixGuidance } from './mix';
+import { acting, cardsOf, maskCells, maskMiddle, mixPictureKey, mixProbeKey, newGuidance, newObjectSource, parseMix, plainComposition, scheduleAt, type Mix, type MixGuidance } from './mix';
 
 const guidance = (change: Partial<MixGuidance> = {}): MixGuidance => ({ ...newGuidance('a', { kind: 'text', words: null }), ...change });
 const mix = (change: Partial<Mix> = {}): Mix => ({ version: 1, prompt: 'a dog', names: {}, seed: 1, steps: 20, guidance: 3, guidances: [guidance()], composition: plainComposition, start: null, ...change });
@@ -23,6 +23,21 @@ describe('a mix from outside', () => {
     ['half a painted mask', mix({ guidances: [guidance({ mask: { kind: 'painted', side: 4, cells: 'ff00' } })] }), 'mask'],
     ['more guidances than there may be', mix({ guidances: Array.from({ length: 17 }, () => guidance()) }), 'guidances'],
   ])('with %s is a fault that names the field', (_, value, subject) => expect(faultOf(value)).toMatchObject({ code: 'mix-invalid', subject }));
+});
+
+describe('a mix with an object', () => {
+  const object = (change: object = {}) => mix({ guidances: [guidance(), { ...newGuidance('o', newObjectSource('card')), source: { ...newObjectSource('card'), object: { ...newObjectSource('card').object, ...change } } }] });
+  test('comes back as it was, and names its card', () => {
+    expect(parseMix(JSON.parse(JSON.stringify(object())))).toEqual(object());
+    expect(cardsOf({ guidances: [...object().guidances, ...object().guidances] })).toEqual(['card']);
+    expect(faultOf(object({ strength: 3 }))).toMatchObject({ code: 'mix-invalid', subject: 'guidances.1.source.object.strength' });
+    expect(faultOf(object({ ortho: 'all' }))).toMatchObject({ code: 'mix-invalid', subject: 'guidances.1.source.object.ortho' });
+  });
+  test('needs a new probe for another way of seeing, and for other steps where it waits for one', () => {
+    expect(mixProbeKey(object())).not.toBe(mixProbeKey(object({ strength: 0.5 })));
+    expect(mixProbeKey({ ...object(), steps: 8 })).toBe(mixProbeKey(object()));
+    expect(mixProbeKey({ ...object({ startStep: 2 }), steps: 8 })).not.toBe(mixProbeKey(object({ startStep: 2 })));
+  });
 });
 
 describe('which guidances act', () => {

@@ -35,16 +35,28 @@ const Mask = v.variant('kind', [
 /** Words are null where the mix's own prompt is meant. */
 const words = v.nullable(v.pipe(v.string(), v.maxLength(500)));
 
-/** What a guidance pulls towards. A concept's own words, where it has some, are read with [V] for it. */
+/** An object of a card of the Shelf, known by pictures alone, and how it is seen (methods/taming/options.ts says what each does). */
+const SeenObject = v.strictObject({
+  cardId: v.pipe(v.string(), v.maxLength(100)),
+  /** Of the cross-attention; 0 is the words alone. */
+  strength: v.pipe(v.number(), v.minValue(0), v.maxValue(2)),
+  zeroTokens: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(80)),
+  ortho: v.picklist(['none', 'ortho', 'ortho_v2']),
+  /** Seen from this step on, counted from 0. */
+  startStep: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100)),
+});
+
+/** What a guidance pulls towards. A concept's own words, where it has some, are read with [V] for it; an object's are what is drawn with it. */
 const Source = v.variant('kind', [
   v.strictObject({ kind: v.literal('text'), words }),
   v.strictObject({ kind: v.literal('concept'), conceptId: v.pipe(v.string(), v.maxLength(100)), words }),
+  v.strictObject({ kind: v.literal('object'), object: SeenObject, words }),
 ]);
 
 const MixGuidance = v.strictObject({
   id: v.pipe(v.string(), v.minLength(1), v.maxLength(40)),
   source: Source,
-  /** Text alone: what it pulls away from; empty is nothing. Of a concept it is always the same words without it. */
+  /** Text alone: what it pulls away from; empty is nothing. Of a concept or an object it is always the same words without it. */
   against: v.pipe(v.string(), v.maxLength(500)),
   weight: v.pipe(v.number(), v.minValue(mixWeightRange.min), v.maxValue(mixWeightRange.max)),
   schedule: Schedule,
@@ -88,6 +100,7 @@ const MixRecord = v.strictObject({
 
 export type Schedule = v.InferOutput<typeof Schedule>;
 export type Mask = v.InferOutput<typeof Mask>;
+export type SeenObject = v.InferOutput<typeof SeenObject>;
 export type MixSource = v.InferOutput<typeof Source>;
 export type MixGuidance = v.InferOutput<typeof MixGuidance>;
 export type Composition = v.InferOutput<typeof Composition>;
@@ -99,6 +112,13 @@ export const newGuidance = (id: string, source: MixSource): MixGuidance =>
 
 /** The plain sum of the rule. */
 export const plainComposition: Composition = { orthogonal: false, together: false, parallel: 1, rescale: 0, zeroStar: false };
+
+/** An object as the encoder was trained to be seen. */
+export const newObjectSource = (cardId: string): Extract<MixSource, { kind: 'object' }> =>
+  ({ kind: 'object', object: { cardId, strength: 1, zeroTokens: 0, ortho: 'none', startStep: 0 }, words: null });
+
+/** Ids of the cards that a mix names, each once. */
+export const cardsOf = ({ guidances }: Pick<Mix, 'guidances'>): string[] => [...new Set(guidances.flatMap(({ source }) => (source.kind === 'object' ? [source.object.cardId] : [])))];
 
 export function parseMix(value: unknown): Mix {
   const parsed = v.safeParse(MixRecord, value);
@@ -178,9 +198,12 @@ function paintedAt({ side, cells }: Extract<Mask, { kind: 'painted' }>, u: numbe
 const canonical = (value: unknown): string =>
   JSON.stringify(value, (_, each: unknown) => (typeof each === 'object' && each !== null && !Array.isArray(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each));
 
+/** At which noise level an object is first seen depends on the steps. */
+const waits = ({ source }: MixGuidance): boolean => source.kind === 'object' && source.object.startStep > 0;
+
 /** What of a mix a probe depends on. All else (weights, schedules, masks, composition, who acts) moves without a model call. */
-export const mixProbeKey = ({ prompt, names, seed, guidance, guidances, start }: Mix): string =>
-  canonical([prompt, names, seed, guidance, Object.fromEntries(guidances.map(({ id, source, against, alone, mask }) => [id, [source, against, alone && maskMiddle(mask)]])), start]);
+export const mixProbeKey = ({ prompt, names, seed, steps, guidance, guidances, start }: Mix): string =>
+  canonical([prompt, names, seed, guidance, ...(guidances.some(waits) ? [steps] : []), Object.fromEntries(guidances.map(({ id, source, against, alone, mask }) => [id, [source, against, alone && maskMiddle(mask)]])), start]);
 
 /** What of a mix a picture shows, but for the seed: pictures with the same key can stand side by side. Guidances that do not act leave no trace. */
 export const mixPictureKey = ({ seed: _, guidances, ...mix }: Mix): string => canonical([mix, acting(guidances).map(({ muted: _muted, solo: _solo, ...each }) => each)]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { newGuidance, plainComposition, type Mix, type MixGuidance } from './mix';
+import { newGuidance, newObjectSource, plainComposition, type Mix, type MixGuidance } from './mix';
 import { calledNames, evaluationsOf, mergedPrompt, nameInPrompt, planMix, type MixConcept, type MixTerm } from './mixPlan';
 
 const dog: MixConcept = { conceptId: 'D', name: 'Guide dog', kind: 'instance', classWord: 'dog' };
@@ -39,6 +39,18 @@ describe('what guidances evaluate', () => {
     const [{ positive, negative }] = planMix(mix('a [guide-dog] dog and a cake', [left]), concepts).terms as [MixTerm];
     expect(positive).toEqual({ words: 'a [V] dog at night', conceptId: 'D', middle: { across: 0.25, down: 0.5 } });
     expect(negative).toEqual({ words: 'a dog and a cake', conceptId: null });
+  });
+  test('an object is seen with the prompt without its concepts, against the same words without it: one evaluation more', () => {
+    const source = newObjectSource('card');
+    const [{ positive, negative }] = planMix(mix(prompt, [guidance('o', source)]), concepts).terms as [MixTerm];
+    const plain = { words: 'a dog and a cake in the snow', conceptId: null };
+    expect([positive, negative]).toEqual([{ ...plain, object: source.object }, plain]);
+    expect(evaluationsOf(mix(prompt, [text, guidance('o', source)]), concepts)).toBe(3);
+    expect(evaluationsOf(mix(prompt, [text, guidance('o', source), guidance('p', newObjectSource('other'))]), concepts)).toBe(4);
+    expect(evaluationsOf(mix(prompt, [text, guidance('o', { ...source, object: { ...source.object, strength: 0 } })]), concepts)).toBe(2);
+    expect(ends('a beach', [guidance('o', { ...source, words: 'a cat' })])).toEqual([['a cat', 'a cat']]);
+    const left = guidance('o', { ...source, words: 'a cat' }, { alone: true, mask: { kind: 'box', left: 0, top: 0, right: 0.5, bottom: 1, feather: 0 } });
+    expect(planMix(mix('a beach', [left]), concepts).terms[0]).toMatchObject({ positive: { words: 'a cat', object: source.object, middle: { across: 0.25, down: 0.5 } }, negative: { words: 'a beach' } });
   });
   test('one that was learned without captions is evaluated on nothing', () => expect(ends('a beach', [of('W')])).toEqual([['', '']]));
   test('a name that is no concept, and a concept that is not there, are faults that say so', () => {

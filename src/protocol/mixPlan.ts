@@ -4,7 +4,7 @@
  */
 import { CONCEPT_MARK, deriveCaptions, prefillCaptions, wordPattern, type ConceptWords } from './captions';
 import { Fault } from './faults';
-import { acting, maskMiddle, type Mix, type MixGuidance } from './mix';
+import { acting, maskMiddle, type Mix, type MixGuidance, type SeenObject } from './mix';
 
 /** A concept as far as its words go. A world was learned without captions, and is evaluated on nothing. */
 export interface MixConcept extends ConceptWords { conceptId: string; name: string }
@@ -15,6 +15,8 @@ export interface MixEnd {
   conceptId: string | null;
   /** The picture's middle is seen here, 0…1 across and down; at .5, .5 without. */
   middle?: { across: number; down: number };
+  /** A card's object is seen beside the words. */
+  object?: SeenObject;
 }
 export interface MixTerm { guidance: MixGuidance; positive: MixEnd; negative: MixEnd }
 
@@ -67,6 +69,11 @@ function termOf(guidance: MixGuidance, prompt: string, words: Words): MixTerm {
   if (source.kind === 'text') return guidance.alone
     ? { guidance, positive: { ...untouched(source.words ?? prompt), middle: maskMiddle(guidance.mask) }, negative: untouched(prompt) }
     : { guidance, positive: untouched(source.words ?? prompt), negative: untouched(against) };
+  if (source.kind === 'object') {
+    const drawn = untouched(source.words ?? prompt);
+    const { object } = source;
+    return guidance.alone ? { guidance, positive: { ...drawn, object, middle: maskMiddle(guidance.mask) }, negative: untouched(prompt) } : { guidance, positive: { ...drawn, object }, negative: drawn };
+  }
   const concept = words.concepts.get(source.conceptId);
   if (!concept) throw new Fault('concept-missing', 'A concept of this mix is not on the Shelf.', 'Import its file, or take its guidance away.', { subject: guidance.id });
   const alone = guidance.alone && { middle: maskMiddle(guidance.mask) };
@@ -83,7 +90,8 @@ export function planMix(mix: Mix, concepts: ReadonlyMap<string, MixConcept>): { 
   return { plain: asInDerived(withoutConcepts(mix.prompt, words)), terms: mix.guidances.map((guidance) => termOf(guidance, mix.prompt, words)) };
 }
 
-const keyOf = ({ words, conceptId, middle }: MixEnd): string => JSON.stringify([words, conceptId, middle]);
+/** An object of strength 0 is not seen. */
+const keyOf = ({ words, conceptId, middle, object }: MixEnd): string => JSON.stringify([words, conceptId, middle, object && object.strength > 0 ? object : undefined]);
 const NOTHING: MixEnd = { words: '', conceptId: null };
 
 /** Evaluations of the model a step: each end that acts once, v0 among them. Ends whose weights cancel are not counted out. */

@@ -4,13 +4,18 @@
  */
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
-import { acting, maskCells, scheduleAt, type Mask, type Mix } from '../../protocol/mix';
+import { Fault } from '../../protocol/faults';
+import { acting, maskCells, scheduleAt, type Mask, type Mix, type SeenObject } from '../../protocol/mix';
 import { mergedPrompt, planMix, type MixConcept, type MixEnd } from '../../protocol/mixPlan';
 import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, type LearnedConcept } from '../concept';
 import type { Evaluation } from '../evaluate';
 import { disposePrompts, encodePrompts, spokenWord } from '../prompts';
+import { seenFromStep, type SeenPicture } from '../seen';
 import { guidedField, untouched, type Guidance, type VelocityField } from './fields';
+
+/** Tokens [1,N,width] of cards by id, with the adapter in place that reads them. They stay the caller's. */
+export type MixObjects = ReadonlyMap<string, Pick<SeenPicture, 'adapter' | 'tokens'>>;
 
 /** Learned concepts by id, with their words. They stay the caller's. */
 export type MixConcepts = ReadonlyMap<string, { concept: LearnedConcept; words: MixConcept }>;
@@ -33,8 +38,15 @@ export function maskTensor(mask: Mask, height: number, width: number): Tensor4D 
   return cells && tf.tensor4d(cells, [1, height, width, 1]);
 }
 
-/** What a mix evaluates at every step, each text encoded once. Faults of planMix and encodePrompts. */
-export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, between?: () => Promise<void>): Promise<MixTerms> {
+/** An object as the mix says it is seen. Fault `concept-missing` for a card that is not there. */
+function seenObject({ cardId, strength, zeroTokens, ortho, startStep }: SeenObject, objects: MixObjects, { steps }: Mix, shift: number): SeenPicture {
+  const found = objects.get(cardId);
+  if (!found) throw new Fault('concept-missing', 'An object of this mix is not on the Shelf.', 'Import its card, or take its guidance away.', { subject: cardId });
+  return { ...found, weight: strength, zeroTokens, ortho, from: seenFromStep(startStep, steps, shift) };
+}
+
+/** What a mix evaluates at every step, each text encoded once. Faults of planMix and encodePrompts; `concept-missing` for an object. */
+export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, between?: () => Promise<void>, objects: MixObjects = new Map()): Promise<MixTerms> {
   const { plain, terms } = planMix(mix, wordsOf(concepts));
   const nothing: MixEnd = { words: '', conceptId: null };
   const unnamed: MixEnd = { words: plain, conceptId: null };
@@ -52,7 +64,8 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
   const step = (part: number, side: number) => Math.round((part * side) / token) * token;
   const evaluated = (end: MixEnd): Evaluation => {
     const words = encoded.get(keyOf(end))!;
-    const seen = end.conceptId === null ? untouched(words) : { words, ...resultOf(concepts.get(end.conceptId)!.concept) };
+    const plain = end.conceptId === null ? untouched(words) : { words, ...resultOf(concepts.get(end.conceptId)!.concept) };
+    const seen: Evaluation = end.object ? { ...plain, seen: seenObject(end.object, objects, mix, base.shift) } : plain;
     return end.middle ? { ...seen, moved: { down: step(end.middle.down - 0.5, height), across: step(end.middle.across - 0.5, width) } } : seen;
   };
   try {
@@ -77,8 +90,8 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
 export interface HeldField { field: VelocityField; dispose(): void }
 
 /** The guidances that act, composed as the mix says. */
-export async function mixedField(base: Base, flow: FlowBase, mix: Mix, concepts: MixConcepts): Promise<HeldField> {
-  const { origin, guidances, dispose } = await mixTerms(base, mix, concepts);
+export async function mixedField(base: Base, flow: FlowBase, mix: Mix, concepts: MixConcepts, objects?: MixObjects): Promise<HeldField> {
+  const { origin, guidances, dispose } = await mixTerms(base, mix, concepts, undefined, objects);
   const on = new Set(acting(mix.guidances).map(({ id }) => id));
   return { field: guidedField(flow, origin, guidances.filter(({ id }) => on.has(id)), mix.composition), dispose };
 }

@@ -9,6 +9,8 @@ interface Common {
   /** One line of why, shown under the field. */
   why: string;
   group: string;
+  /** Shown only with bases of this kind: `withoutT5`, one that could have a T5 and has none. Elsewhere it changes nothing. */
+  only?: 'withoutT5';
   /** What a recipe means that was written before this field was there; its default unless told. */
   absent?: string | number | boolean | { sameAs: string };
 }

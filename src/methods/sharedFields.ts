@@ -23,5 +23,9 @@ export const adapterFields = {
   sites: choice(['attention', 'attention+mlp'], { default: 'attention', label: 'Layers that learn', term: 'target modules', group: 'adapter', why: 'With the MLPs the adapter holds about twice as much, and a step takes longer.' }),
   lrScheduler: choice(['constant', 'linear', 'cosine'], { default: 'linear', absent: 'constant', label: 'Rates at the end of a stage', term: 'lr_scheduler', group: 'optimizer', why: 'Going down lets the last steps settle.' }),
   lrDecayRatio: number({ default: 0.4, min: 0, max: 1, label: 'Part in which rates go down', term: 'lr_decay_steps', group: 'optimizer', why: 'Share of each stage’s steps. Used unless rates are constant.' }),
+  zeroTokens: choice(['77', '256', 'none'], {
+    default: '77', label: 'Zero tokens in place of T5', term: 'max_sequence_length', group: 'adapter', only: 'withoutT5',
+    why: 'A LoRA has to be drawn with as many as it was learned with: training scripts have 77, diffusers 256 unless told otherwise, other programs none.',
+  }),
   gradientClip: number({ default: 1, min: 0.001, max: 1000, label: 'Gradient clip', term: 'global norm, LoRA', group: 'optimizer', scale: 'log', why: 'Holds a single bad batch back.' }),
 } satisfies Fields;

@@ -56,6 +56,8 @@ export interface Base extends Sizes {
   shift: number;
   /** Blocks of the transformer as its config says; 0 where it does not. */
   depth: number;
+  /** How many zero tokens its text tower gives in place of T5's. */
+  zeroTokens: number;
   /** The empty prompt, one row. */
   null: EncodedPrompts;
 }
@@ -102,9 +104,9 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
   try {
     if (partsStay) for (const each of Object.values(parts) as (Part<unknown> | null)[]) await each?.use(() => undefined);
     const downscale = await parts.autoencoder.use((autoencoder) => autoencoder.downscale);
-    const empty = await parts.text.use((tower) => tower.encode(textTokens({ tokenizer, t5Tokenizer }, [''])));
+    const [empty, zeroTokens] = await parts.text.use(async (tower) => [await tower.encode(textTokens({ tokenizer, t5Tokenizer }, [''])), tower.zeroTokens] as const);
     return {
-      id, parts, tokenizer, t5Tokenizer, prompts: new PromptCache(), shift, depth,
+      id, parts, tokenizer, t5Tokenizer, prompts: new PromptCache(), shift, depth, zeroTokens,
       ...makeSizes({ own: { height: side * downscale, width: side * downscale }, downscale, channels, patch, mostPatches }),
       null: { context: empty.context, pooled: empty.pooled, at: [-1] },
     };

@@ -101,6 +101,21 @@ describe('a base whose parts do not stay', () => {
     disposeBase(base);
   }));
 
+  it('has a data set read with as many zero tokens as the recipe asks for', () => expectNoLeak(async () => {
+    const { base } = await open(true);
+    const length = base.null.context.shape[1];
+    // as if the last three tokens stood in place of T5's
+    for (const [zeroTokens, behind] of [['77', 77], ['256', 256], ['none', 0]] as const) {
+      const dataset = await buildDataset({ ...base, zeroTokens: 3 }, items, { ...recipe, zeroTokens });
+      for (const words of Object.values(dataset.words)) expect(words.context.shape[1]).toBe(length - 3 + behind);
+      disposeDataset(dataset);
+      const plain = await buildDataset(base, items, { ...recipe, zeroTokens });
+      for (const words of Object.values(plain.words)) expect(words.context.shape[1]).toBe(length);
+      disposeDataset(plain);
+    }
+    disposeBase(base);
+  }));
+
   it('holds only the empty prompt between phases, and one transformer for all who sample', () => expectNoLeak(async () => {
     const before = tf.memory().numTensors;
     const { base, read } = await open(false);

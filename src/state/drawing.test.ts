@@ -8,7 +8,7 @@ describe('drawing', () => {
   const live = async () => {
     const client = fakeClient();
     const made = studioOver(client);
-    client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 8, sees: true, skips: false, objects: false });
+    client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 8, sees: true, skips: false, withoutT5: false, objects: false });
     client.emit('run', fakeRun({ step: 30 }));
     made.now().setParams({ prompt: 'a [V] dog' });
     await Promise.resolve();
@@ -147,7 +147,7 @@ describe('before anything is learned', () => {
     now().setClassWord('dog');
     await now().addFiles([file('a.png'), file('b.png')]);
     expect(draws(client)).toEqual([]);
-    client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 8, sees: true, skips: false, objects: false });
+    client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 8, sees: true, skips: false, withoutT5: false, objects: false });
     await vi.waitFor(() => expect(now().drawing).toBe(false));
     expect(draws(client)).toMatchObject([{ params: { prompt: 'a [V] dog in the snow', withBase: true } }]);
     client.emit('picture', picture({ kind: 'base' }, { prompt: 'a [V] dog in the snow' }));

@@ -16,7 +16,7 @@ const now = () => studio.getState();
 const open = () => {
   studio = createStudio({ client, read: async () => new Response(), memory: { getItem: (key) => memory.get(key) ?? null, setItem: (key, value) => void memory.set(key, value) }, persist: async () => true, newId: () => 'id', reload, later: () => () => undefined });
 };
-const ready = (base = 'embedded', name = 'Embedded base') => client.emit('ready', { base, name, sizeBytes: 1, imageSize: 128, sees: true, skips: false, objects: false });
+const ready = (base = 'embedded', name = 'Embedded base') => client.emit('ready', { base, name, sizeBytes: 1, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: false });
 const asked = (name: string) => client.asked.filter((each) => each.name === name).map(({ params }) => params as Record<string, unknown>);
 const file = (path: string) => ({ path, file: new File(['x'], path) });
 

@@ -4,7 +4,7 @@ import { file, reading, studioOver } from '../testing/studio/studioOver';
 import { followFragment } from './studio';
 
 describe('a fault', () => {
-  const ready = { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 8, sees: true, skips: false, objects: false };
+  const ready = { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 8, sees: true, skips: false, withoutT5: false, objects: false };
   const of = (code: 'not-finite' | 'internal' | 'device-lost' | 'network') => ({ code, message: 'It broke.', remedy: 'Do this.' });
 
   it('of a run stands beside the run', () => {
@@ -67,7 +67,7 @@ describe('recipe and link', () => {
 });
 
 describe('the engine’s figures', () => {
-  const ready = { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 128, sees: true, skips: false, objects: false };
+  const ready = { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: false };
   const asked = (client: FakeClient) => client.asked.filter(({ name }) => name === 'trace');
 
   it('are asked for once shown, of each worker when its base is in', () => {

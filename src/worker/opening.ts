@@ -167,7 +167,7 @@ export class Opening {
     const room = this.weightBytes ?? (this.compute?.backend === 'webgpu' ? null : WASM_ROOM_BYTES);
     const base = await loadBase(this.baseId, stored, { partsStay: !large, ...(large && room !== null && { streamBytes: room }) });
     this.send({ kind: 'decoder', decoder: await decoderParts({ stored, base }) });
-    this.host.emit('ready', { base: this.baseId, name, sizeBytes: stored.sizeBytes, imageSize: base.pictureSize().width, sees: base.parts.vision !== null, skips: skipsLayers(base.depth), objects: base.parts.object !== null });
+    this.host.emit('ready', { base: this.baseId, name, sizeBytes: stored.sizeBytes, imageSize: base.pictureSize().width, sees: base.parts.vision !== null, skips: skipsLayers(base.depth), withoutT5: base.zeroTokens > 0, objects: base.parts.object !== null });
     return { base, stored };
   }
 }

@@ -8,9 +8,10 @@ import * as tf from '../engine/tf';
 import { blobBytes } from '../formats/checkpointFile';
 import { disposeBase, flowing, loadBase, type BaseOptions } from '../pipeline/base';
 import { disposePrompts, encodePrompts } from '../pipeline/prompts';
-import { guidedField, untouched } from '../pipeline/sampling/fields';
+import { disposeFieldWords, encodeFieldWords, guidedField, untouched } from '../pipeline/sampling/fields';
 import { sampleAll } from '../pipeline/sampling/sample';
 import { T5_TOKENS } from '../pipeline/textTower';
+import { defaultRecipe } from '../protocol/recipe';
 import { openDatabase, type Database } from '../storage/db';
 import { openModel } from '../storage/modelStore';
 import { useBackend } from '../testing/backend';
@@ -109,6 +110,27 @@ describe('Stable Diffusion 3.5 Medium’s own layout', () => {
     expect(staying.context).toEqual(plain.context);
     expect(staying.pixels).not.toEqual(plain.pixels);
     expect(streamed.pixels).toEqual(staying.pixels);
+    expect(tf.memory().numTensors).toBe(before);
+  }, 120_000);
+
+  it('has as many zero tokens in place of T5 as a recipe asks for', async () => {
+    const before = tf.memory().numTensors;
+    for (const [id, lengths] of [[modelId, { 77: 154, 256: 333, none: 77 }], [withT5, { 77: 154, 256: 154, none: 154 }]] as const) {
+      const base = await loadBase('narrow', await openModel(db, id));
+      expect(base.zeroTokens).toBe(id === modelId ? T5_TOKENS : 0);
+      const read: Uint8Array[] = [];
+      for (const [zeroTokens, length] of Object.entries(lengths)) {
+        const words = await encodeFieldWords(base, ['a [V] dog'], '', { ...defaultRecipe(), classWord: 'dog', zeroTokens: zeroTokens as 'none' });
+        for (const each of [words.complete, words.base, words.negative]) expect(each.context.shape[1]).toBe(length);
+        const [said, behind] = tf.tidy(() => [tf.slice(words.complete.context, [0, 0, 0], [1, 77, -1]), tf.sum(tf.abs(tf.slice(words.complete.context, [0, 77, 0], [1, -1, -1])))]) as [tf.Tensor, tf.Tensor];
+        read.push(new Uint8Array((await said.data<'float32'>()).slice().buffer));
+        if (length > 77) expect((await behind.data())[0] === 0).toBe(id === modelId);
+        tf.dispose([said, behind]);
+        disposeFieldWords(words);
+      }
+      expect(read.map((bytes) => Buffer.compare(bytes, read[0]!))).toEqual([0, 0, 0]);
+      disposeBase(base);
+    }
     expect(tf.memory().numTensors).toBe(before);
   }, 120_000);
 });

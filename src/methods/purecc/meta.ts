@@ -21,6 +21,7 @@ export const pureccFields = {
   lrDecayRatio: adapterFields.lrDecayRatio,
   weightDecay: number({ default: 1e-4, min: 0, max: 1, label: 'Weight decay', group: 'optimizer', scale: 'log', why: 'On the adapter only, never on the rows.' }),
   gradientClip: adapterFields.gradientClip,
+  zeroTokens: adapterFields.zeroTokens,
   flip: runFields.flip,
   shiftCells: runFields.shiftCells,
   pooledDelta: flag({ default: false, label: 'Learn the pooled vector too', term: 'pooled delta', group: 'adapter', why: 'Reaches the part of the text that acts through modulation.' }),

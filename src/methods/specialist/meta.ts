@@ -18,6 +18,7 @@ export const specialistFields = {
   lrDecayRatio: adapterFields.lrDecayRatio,
   weightDecay: number({ default: 1e-4, min: 0, max: 1, label: 'Weight decay', group: 'optimizer', scale: 'log', why: 'Pulls the adapter back to nothing.' }),
   gradientClip: adapterFields.gradientClip,
+  zeroTokens: adapterFields.zeroTokens,
   flip: { ...runFields.flip, default: true, why: 'Doubles the pictures. Leave it off for what has a side.' },
   previewEvery: { ...runFields.previewEvery, default: 100 },
 } satisfies Fields;

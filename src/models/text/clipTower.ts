@@ -11,6 +11,7 @@ export function clipTower(clip: ClipText): TextTower {
     contextWidth: clip.tokens.width,
     pooledWidth: clip.projection?.outFeatures ?? clip.tokens.width,
     readsT5: false,
+    zeroTokens: 0,
     async encode(tokens, between = pass, { added, pooling } = {}) {
       const { context, pooled, lastNormed } = await encodeTextAsync(clip, tokens.clip, between, { ...(added?.[0] && { added: added[0] }), ...(pooling && { pooling }) });
       lastNormed.dispose();

@@ -39,6 +39,7 @@ export function sd3Tower({ clip, t5, contextWidth, zeroTokens = 0 }: Sd3Towers):
     contextWidth,
     pooledWidth: towers.reduce((sum, { pooledWidth }) => sum + pooledWidth, 0),
     readsT5: t5 !== null,
+    zeroTokens: t5 ? 0 : zeroTokens,
     async encode(tokens, between = pass, { added, ...options } = {}) {
       invariant(!t5 || tokens.t5, 'this base has a T5: it needs T5’s tokens too');
       const parts: EncodedTokens[] = [];

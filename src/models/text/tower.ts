@@ -31,6 +31,8 @@ export interface TextTower {
   pooledWidth: number;
   /** Whether it reads `TextTokens.t5`. */
   readsT5: boolean;
+  /** How many zero tokens stand in place of T5's; 0 where there is a T5, or never one. */
+  zeroTokens: number;
   /** Layer by layer; awaits `between` in the gaps. */
   encode(tokens: TextTokens, between?: Between, options?: TowerEncodeOptions): Promise<EncodedTokens>;
   dispose(): void;

@@ -21,6 +21,7 @@ import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, type LearnedConcept } from '../concept';
 import { evaluate, evaluatePasses, sameEvaluation, type Evaluation, type Passes } from '../evaluate';
 import { disposePrompts, encodePrompts, promptRoles, spokenWord } from '../prompts';
+import { wantedZeroTokens, withZeroTokens, type ZeroTokens } from '../zeroTokens';
 import { atLevels } from '../seen';
 
 export interface Pacing {
@@ -42,9 +43,9 @@ export interface FieldWords {
 }
 
 /** All roles of K prompts, with or without [V]. The caller disposes (disposeFieldWords). */
-export async function encodeFieldWords(base: Base, prompts: readonly string[], negative: string, recipe: Spoken, between?: () => Promise<void>): Promise<FieldWords> {
+export async function encodeFieldWords(base: Base, prompts: readonly string[], negative: string, recipe: Spoken & ZeroTokens, between?: () => Promise<void>): Promise<FieldWords> {
   const roles = prompts.map((prompt) => promptRoles(prompt, recipe));
-  const read = (texts: readonly string[]) => base.prompts.encoded(texts, [spokenWord(recipe)], () => encodePrompts(base, texts, spokenWord(recipe), {}, between));
+  const read = (texts: readonly string[]) => base.prompts.encoded(texts, [spokenWord(recipe), wantedZeroTokens(recipe)], async () => withZeroTokens(await encodePrompts(base, texts, spokenWord(recipe), {}, between), base.zeroTokens, recipe));
   return base.parts.text.lingering(async () => {
     const empty = await read(prompts.map(() => ''));
     return {

@@ -15,6 +15,7 @@ import type { Recipe } from '../../protocol/recipe';
 import type { Base, EncodedPrompts } from '../base';
 import { priorCaptions } from './priorCaptions';
 import { classCaption, disposePrompts, encodePrompts, pickPrompts, spokenWord } from '../prompts';
+import { withZeroTokens } from '../zeroTokens';
 
 export interface DatasetItem {
   /** [H,W,3], −1…1, of the base's picture size; or what reads them, so that many pictures do not lie in memory together. */
@@ -93,7 +94,7 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
   };
   const unshifted = items.length * (recipe.flip ? 2 : 1);
   const words: Dataset['words'] = {};
-  const readAll = async () => { for (const role of roles) words[role] = await readers[role](); };
+  const readAll = async () => { for (const role of roles) words[role] = withZeroTokens(await readers[role](), base.zeroTokens, recipe); };
   // a method without words needs no text encoder
   await (roles.every((role) => role === 'null') ? readAll() : base.parts.text.use(readAll));
   return { latents, pictures: items.length, unshifted, words };

@@ -17,7 +17,7 @@ import { concept, load, measures, metrics, picture, words } from './figures';
 interface Stage { client: FakeClient; studio: Studio }
 
 const never = () => new Promise<never>(() => {});
-const ready = ({ client }: Stage) => client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 37.6e6, imageSize: 128, sees: true, skips: false, objects: false });
+const ready = ({ client }: Stage) => client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 37.6e6, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: false });
 const press = (id: string) => document.querySelector<HTMLElement>(`[data-testid="${id}"]`)?.click();
 /** One paint, so that what was asked stands on the page. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 100));
@@ -56,7 +56,7 @@ async function onePicture(stage: Stage, answers: FakeClient['answers'] = {}) {
     judgeObject: ({ revision }) => ({ revision, likeness: 0.61, copied: 0.08 }),
     ...answers,
   } satisfies FakeClient['answers']);
-  client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 45.6e6, imageSize: 128, sees: true, skips: false, objects: true });
+  client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 45.6e6, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: true });
   await settled();
   await studio.getState().addFiles([{ file: await (await fetch('/concepts/one-eyed-monster/1.png')).blob(), name: 'monster.png' }]);
   await settled();
@@ -247,11 +247,11 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   async 'first-imported'(stage) {
     stage.client.answers.vocabulary = () => ({ words: [] });
     stage.client.answers.models = () => [models.embedded, models.imported];
-    stage.client.emit('ready', { base: models.imported.modelId, name: 'SD3.5 Medium', sizeBytes: 3.4e9, imageSize: 512, sees: false, skips: false, objects: false });
+    stage.client.emit('ready', { base: models.imported.modelId, name: 'SD3.5 Medium', sizeBytes: 3.4e9, imageSize: 512, sees: false, skips: false, withoutT5: false, objects: false });
   },
   async 'finished-imported'(stage) {
     await run(stage, { phase: 'finished', step: 800 });
-    stage.client.emit('ready', { base: models.imported.modelId, name: 'SD3.5 Medium', sizeBytes: 3.4e9, imageSize: 512, sees: false, skips: false, objects: false });
+    stage.client.emit('ready', { base: models.imported.modelId, name: 'SD3.5 Medium', sizeBytes: 3.4e9, imageSize: 512, sees: false, skips: false, withoutT5: false, objects: false });
     stage.client.emit('changed', { runId: 'run-1', step: 800, likeness: null, drift: 0.08 });
   },
   resume: (stage) => { ready(stage); stage.studio.setState({ unfinished: { run: fakeRun({ step: 212 }), pictures: [], metrics: [], strip: [], changed: null, measures: null, prompt: '', seed: 42, ownedElsewhere: false } }); },

@@ -14,7 +14,8 @@ export function RecipePanel({ open, onClose, locked }: { open: boolean; onClose(
   const actions = useActions();
   const recipe = useStudio((state) => state.recipe);
   const { fields, presets } = metaOf(recipe);
-  const entries = Object.entries(fields) as [RecipeKey, Field][];
+  const withoutT5 = useStudio((state) => state.ready?.withoutT5 ?? false);
+  const entries = (Object.entries(fields) as [RecipeKey, Field][]).filter(([, field]) => field.only !== 'withoutT5' || withoutT5);
   const preset = presetOf(recipe);
   const copy = async () => {
     await navigator.clipboard.writeText(location.href).then(() => actions.notify('The link with this recipe is copied.'), () => actions.notify('The browser does not allow copying; take the address from its bar.', 'bad'));

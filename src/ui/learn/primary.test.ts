@@ -5,7 +5,7 @@ import { defaultCard } from '../../state/pictures';
 import { primaryOf } from './primary';
 
 const card = defaultCard({ pictureId: 'p', name: 'a.png', width: 8, height: 8, crop: { x: 0, y: 0, size: 8 }, bitmap: {} as ImageBitmap, captions: { complete: 'a [V] dog', base: 'a dog', target: '[V] dog' } });
-const ready = { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 128, sees: true, skips: false, objects: false };
+const ready = { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: false };
 const first = { run: null, opened: null, kept: null, unfinished: null, object: null, card: null, learningProperly: false, cards: [], recipe: { ...defaultRecipe(), classWord: 'dog' }, ready };
 
 describe('the filled button', () => {

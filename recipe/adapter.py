@@ -33,12 +33,19 @@ def attend(q, k, v):
     return (((q * HEAD ** -.5) @ k.transpose(-1, -2)).softmax(-1) @ v).transpose(1, 2).flatten(2)
 
 
+def looking(*layers):
+    """Queries and keys begin so large that attention tells places apart from the first step: at the usual size every latent sees the same average, and stays what the others are for long."""
+    for layer in layers:
+        nn.init.normal_(layer.weight, std=1.3 * layer.in_features ** -.5)
+
+
 class ResamplerLayer(nn.Module):
     def __init__(self, width):
         super().__init__()
         self.norm_context, self.norm_latents, self.norm_ff = (nn.LayerNorm(width, EPS) for _ in range(3))
         self.to_q, self.to_kv, self.to_out = nn.Linear(width, width, bias=False), nn.Linear(width, 2 * width, bias=False), nn.Linear(width, width, bias=False)
         self.ff = nn.ModuleList([nn.Linear(width, 4 * width, bias=False), nn.GELU(), nn.Linear(4 * width, width, bias=False)])
+        looking(self.to_q, self.to_kv)
 
     def forward(self, z, context):
         """z [B,N,width] reads context [B,M,width] and itself."""
@@ -54,7 +61,7 @@ class Resampler(nn.Module):
     def __init__(self, tower, scales, latents, width, tokens, layers, identity=0):
         """tower: width of its hidden states; latents: how many tokens; tokens: width of one; identity: length of [identity embedding, image embedding], 0 for objects."""
         super().__init__()
-        self.latents = nn.Parameter(torch.randn(latents, width) * width ** -.5)
+        self.latents = nn.Parameter(torch.randn(latents, width) * .5)
         self.norm_in = nn.ModuleList([nn.LayerNorm(tower, EPS) for _ in range(scales)])
         self.proj_in = nn.ModuleList([nn.Linear(tower, width) for _ in range(scales)])
         self.identity = nn.ModuleList([nn.Linear(identity, width), nn.LayerNorm(width, EPS), nn.GELU(), nn.Linear(width, IDENTITY_TOKENS * width)]) if identity else None
@@ -81,6 +88,7 @@ class CrossAttention(nn.Module):
         self.norm_image, self.norm_tokens = nn.LayerNorm(hidden, EPS), nn.LayerNorm(tokens, EPS)
         self.modulation = nn.Linear(time, 2 * tokens)
         self.to_q, self.to_kv, self.to_out = nn.Linear(hidden, inner, bias=False), nn.Linear(tokens, 2 * inner, bias=False), nn.Linear(inner, hidden, bias=False)
+        looking(self.to_q, self.to_kv)
         for p in (*self.modulation.parameters(), self.to_out.weight):
             nn.init.zeros_(p)
 

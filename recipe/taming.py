@@ -192,11 +192,10 @@ def taming(a):
 
     @torch.no_grad()
     def validate():
-        """Flow loss on held-out objects: the base's, with tokens of another picture, of another object, and the tuned network without tokens on general scenes (and the base's)."""
+        """Flow loss on objects: the base's, with tokens of another picture of the object, of another object; on general scenes the base's and the tuned network's without tokens."""
         t.opt.use(t.opt.ema)
-        size, gen, out = (12 if a.smoke else min(144, o.about['held'])), torch.Generator().manual_seed(9), {}
+        size, out = 12 if a.smoke else min(144, o.about['held'], o.about['objects'] - o.about['held']), {}
         rows = np.arange(size)
-        looked = rows - rows % GROUP + (rows + 1) % GROUP
         sigma = ((torch.arange(size) * 37 % size + .5) / size).to(t.device)
         s = sigma[:, None, None, None]
 
@@ -205,11 +204,12 @@ def taming(a):
             v = t.velocity((1 - s[:len(x0)]) * x0 + s[:len(x0)] * noise, words, sigma[:len(x0)], tokens, tuned)
             return float(((v - (noise - x0)).pow(2) * weights).mean())
 
-        words, w = t.words(o.ids[rows, 0]), o.weights(rows)
         look = lambda at: t.adapter.encode(hidden_states(o.hidden[at], t.device))
-        out['base'] = loss(o.latents[rows], words, None, False, w)
-        out['tokens'] = loss(o.latents[rows], words, look(looked), True, w)
-        out['wrong'] = loss(o.latents[rows], words, look(np.roll(looked, GROUP)), True, w)
+        for name, at in (('', rows), ('trained ', rows + o.about['held'])):  # held-out objects, and some that were learned from
+            words, w, looked = t.words(o.ids[at, 0]), o.weights(at), at - at % GROUP + (at + 1) % GROUP
+            out[name + 'base'] = loss(o.latents[at], words, None, False, w)
+            out[name + 'tokens'] = loss(o.latents[at], words, look(looked), True, w)
+            out[name + 'wrong'] = loss(o.latents[at], words, look(np.roll(looked, GROUP)), True, w)
         general = np.arange(min(size, o.about['general']))
         general_words = t.words(o.general_ids[general, 0])
         out['general base'], out['general'] = (loss(o.general[general], general_words, None, tuned) for tuned in (False, True))

@@ -9,8 +9,8 @@ interface Common {
   /** One line of why, shown under the field. */
   why: string;
   group: string;
-  /** Shown only with bases of this kind: `withoutT5`, one that could have a T5 and has none. Elsewhere it changes nothing. */
-  only?: 'withoutT5';
+  /** Shown only with bases of this kind: `withoutT5`, one that could have a T5 and has none; `objects`, one with an object encoder. Elsewhere it changes nothing. */
+  only?: 'withoutT5' | 'objects';
   /** What a recipe means that was written before this field was there; its default unless told. */
   absent?: string | number | boolean | { sameAs: string };
 }

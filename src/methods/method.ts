@@ -38,6 +38,8 @@ export interface AdapterGroup {
 export interface RowsGroup {
   kind: 'rows';
   pooledDelta: boolean;
+  /** Steps in which the rows are then fitted to what the object encoder sees in the pictures; none without. */
+  fit?: number;
   optimizer: OptimizerSettings;
 }
 /** What the optimizer moves as one: what it is, how it starts, and its rates. A kind has its arithmetic in pipeline/training/groups.ts. */

@@ -104,13 +104,13 @@ function studentLoss(input: StepInput, recipe: Recipe): LossParts {
 export const purecc = {
   meta: pureccMeta,
   captions: ['complete', 'base', 'target', 'class', 'null', 'prior'],
-  groups({ rank, sites, studentStart, pooledDelta, learningRate, studentLearningRate, rowLearningRate, lrScheduler, lrDecayRatio, weightDecay, gradientClip }) {
+  groups({ rank, sites, studentStart, pooledDelta, learningRate, studentLearningRate, rowLearningRate, rowFitSteps, lrScheduler, lrDecayRatio, weightDecay, gradientClip }) {
     const schedule = { shape: lrScheduler, part: lrDecayRatio };
     const optimizer = { learningRate, schedule, weightDecay, clip: gradientClip };
     return {
       extractor: { kind: 'adapter', rank, sites, start: { from: 'noise', stream: streams.extractor }, optimizer },
       student: { kind: 'adapter', rank, sites, start: studentStart === 'extractor' ? { from: 'group', group: 'extractor' } : { from: 'noise', stream: streams.student }, optimizer: { ...optimizer, learningRate: studentLearningRate } },
-      rows: { kind: 'rows', pooledDelta, optimizer: { learningRate: rowLearningRate, schedule, weightDecay: 0, clip: null } },
+      rows: { kind: 'rows', pooledDelta, fit: rowFitSteps, optimizer: { learningRate: rowLearningRate, schedule, weightDecay: 0, clip: null } },
     };
   },
   goal: conceptGoal,

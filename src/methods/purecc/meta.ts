@@ -25,6 +25,7 @@ export const pureccFields = {
   flip: runFields.flip,
   shiftCells: runFields.shiftCells,
   pooledDelta: flag({ default: false, label: 'Learn the pooled vector too', term: 'pooled delta', group: 'adapter', why: 'Reaches the part of the text that acts through modulation.' }),
+  rowFitSteps: number({ default: 0, min: 0, max: 200, integer: true, absent: 0, only: 'objects', unit: 'steps', label: 'Begin from the picture', term: 'concept rows fitted to the object encoder', group: 'adapter', why: 'Before stage 1 the rows are moved so far that they say what the encoder sees. 0 begins at the class word.' }),
   eta: number({ default: 0.25, min: 0, max: 10, label: 'Purity', term: 'η, weight of L_PureCC', group: 'purity', why: '0 is plain LoRA; 1 is best in the paper. Lower lets more of the concept in, and the hold does the keeping.' }),
   lambdaMode: choice(['adaptive', 'fixed'], { default: 'adaptive', label: 'Strength of the goal', term: 'λ* or fixed λ', group: 'purity', why: 'λ* grows as the student finds the concept.' }),
   fixedLambda: number({ default: 1, min: 0, max: 10, label: 'Fixed λ', group: 'purity', why: 'Used only when the strength is fixed.' }),

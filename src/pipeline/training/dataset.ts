@@ -13,6 +13,8 @@ import { captionProblem, type Captions } from '../../protocol/captions';
 import { Fault } from '../../protocol/faults';
 import type { Recipe } from '../../protocol/recipe';
 import type { Base, EncodedPrompts } from '../base';
+import type { PixelMask } from '../maskedCrop';
+import { lookAt, type Looks } from './looks';
 import { priorCaptions } from './priorCaptions';
 import { classCaption, disposePrompts, encodePrompts, pickPrompts, spokenWord } from '../prompts';
 import { withZeroTokens } from '../zeroTokens';
@@ -22,6 +24,8 @@ export interface DatasetItem {
   pixels: Float32Array | Tensor3D | (() => Promise<Float32Array>);
   /** Where the method reads any. */
   captions?: Captions;
+  /** Where the object is, for a method that asks the object encoder; found where nobody said. */
+  mask?: PixelMask;
 }
 
 export interface Dataset {
@@ -32,6 +36,8 @@ export interface Dataset {
   unshifted: number;
   /** Those the method reads. */
   words: Partial<Record<CaptionRole, EncodedPrompts>>;
+  /** What the object encoder sees in the pictures, where the recipe asks for it. The caller lets go of it. */
+  look?: (between?: Between) => Promise<Looks>;
 }
 
 /** How a picture is changed before it is encoded: mirrored, then moved right and down by whole cells, the tokens' own grid. */
@@ -64,6 +70,8 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
     const problem = captions ? captionProblem(captions) : 'It has no captions.';
     if (problem) throw new Fault('caption-invalid', `Picture ${i + 1}: ${problem}`, 'Edit its captions.', { subject: String(i + 1) });
   });
+  const fitted = 'rowFitSteps' in recipe && recipe.rowFitSteps > 0;
+  if (fitted && !base.parts.object) throw new Fault('recipe-invalid', 'The recipe begins from the picture, and this model has no encoder for objects.', 'Set “Begin from the picture” to 0.', { subject: 'rowFitSteps' });
   const { height, width } = base.pictureSize();
   const variants = pictureVariants(recipe);
   const encoded: Tensor4D[][] = variants.map(() => []);
@@ -97,7 +105,7 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
   const readAll = async () => { for (const role of roles) words[role] = withZeroTokens(await readers[role](), base.zeroTokens, recipe); };
   // a method without words needs no text encoder
   await (roles.every((role) => role === 'null') ? readAll() : base.parts.text.use(readAll));
-  return { latents, pictures: items.length, unshifted, words };
+  return { latents, pictures: items.length, unshifted, words, ...(fitted && { look: (pace?: Between) => lookAt(base, items, recipe.seed, pace) }) };
 }
 
 export function disposeDataset(dataset: Dataset): void {

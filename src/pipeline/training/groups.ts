@@ -6,16 +6,16 @@ import { cutFlat, joinFlat } from '../../engine/kernels/flatCopy';
 import * as tf from '../../engine/tf';
 import type { Tensor1D, Tensor2D } from '../../engine/tf';
 import type { AdapterGroup, ParameterGroup, RowsGroup } from '../../methods/method';
-import { loraSites, type Adapter, type VelocityGradients } from '../../models/mmdit';
+import { loraSites, type Adapter, type Between, type VelocityGradients } from '../../models/mmdit';
 import type { FlowBase } from '../base';
 import { disposeRows, type RowTensors, type Weights } from '../concept';
 import { disposeAdapter, flattenGradients, initLora, loraLayout, parameterAt, toAdapter } from '../lora';
 import type { Dataset } from './dataset';
 import type { Parameters } from './parameters';
-import { initialRows } from './rowInit';
+import { fittedRows, initialRows } from './rowInit';
 
 /** `values`: of a group as it is now. */
-export interface StartFrom { base: FlowBase; dataset: Dataset; seed: number; values(group: string): Promise<Float32Array> }
+export interface StartFrom { base: FlowBase; dataset: Dataset; seed: number; values(group: string): Promise<Float32Array>; between?: Between }
 
 /** T: the tensors that evaluations take. */
 export interface GroupForm<T> {
@@ -40,15 +40,16 @@ function adapterForm({ rank, sites: choice, start }: AdapterGroup, { mmdit }: Fl
   };
 }
 
-function rowsForm({ pooledDelta }: RowsGroup, { mmdit }: FlowBase): GroupForm<RowTensors> {
+function rowsForm({ pooledDelta, fit = 0, optimizer }: RowsGroup, { mmdit }: FlowBase): GroupForm<RowTensors> {
   const { hidden, depth, pooledWidth } = mmdit.config;
   const deltaNumbers = pooledDelta ? pooledWidth : 0;
   const size = depth * hidden + deltaNumbers;
   return {
     size,
-    async start({ base, dataset, seed }) {
+    async start({ base, dataset, seed, between }) {
       const values = new Float32Array(size);
-      values.set(await initialRows(base, dataset, seed));
+      const rows = await initialRows(base, dataset, seed);
+      values.set(fit > 0 ? await fittedRows(base, dataset, seed, rows, { steps: fit, learningRate: optimizer.learningRate, between }) : rows);
       return values;
     },
     tensors(values) {

@@ -72,7 +72,7 @@ export async function createTrainer({ base, method, recipe, dataset, state: give
   /** Groups trained by then, in the order in which they begin. */
   const begunAt = (done: number): string[] => [...new Set(stages.filter(({ begin }) => begin <= stageAt(done).begin).flatMap(({ id }) => method.stages[id]!.trains))];
   const parameters: Parameters = getKernel('AdamW', getBackend()) ? gpuParameters() : cpuParameters();
-  const start = async (id: string) => freshMoments(await groups[id]!.start({ base, dataset, seed: recipe.seed, values: async (group) => (await parameters.read(group)).values }));
+  const start = async (id: string) => freshMoments(await groups[id]!.start({ base, dataset, seed: recipe.seed, between, values: async (group) => (await parameters.read(group)).values }));
 
   async function freshState(): Promise<TrainState> {
     const moments: TrainState['groups'] = {};

@@ -15,7 +15,9 @@ export function RecipePanel({ open, onClose, locked }: { open: boolean; onClose(
   const recipe = useStudio((state) => state.recipe);
   const { fields, presets } = metaOf(recipe);
   const withoutT5 = useStudio((state) => state.ready?.withoutT5 ?? false);
-  const entries = (Object.entries(fields) as [RecipeKey, Field][]).filter(([, field]) => field.only !== 'withoutT5' || withoutT5);
+  const objects = useStudio((state) => state.ready?.objects ?? false);
+  const has = { withoutT5, objects };
+  const entries = (Object.entries(fields) as [RecipeKey, Field][]).filter(([, { only }]) => !only || has[only]);
   const preset = presetOf(recipe);
   const copy = async () => {
     await navigator.clipboard.writeText(location.href).then(() => actions.notify('The link with this recipe is copied.'), () => actions.notify('The browser does not allow copying; take the address from its bar.', 'bad'));

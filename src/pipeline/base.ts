@@ -102,7 +102,10 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
     identity: await adapterPart('identity'),
   };
   try {
-    if (partsStay) for (const each of Object.values(parts) as (Part<unknown> | null)[]) await each?.use(() => undefined);
+    const { object, identity, ...needed } = parts;
+    if (partsStay) for (const each of Object.values(needed) as (Part<unknown> | null)[]) await each?.use(() => undefined);
+    // one that cannot be read says so to whoever asks for it; everything else works without
+    if (partsStay) for (const each of [object, identity]) await each?.use(() => undefined).catch(() => undefined);
     const downscale = await parts.autoencoder.use((autoencoder) => autoencoder.downscale);
     const [empty, zeroTokens] = await parts.text.use(async (tower) => [await tower.encode(textTokens({ tokenizer, t5Tokenizer }, [''])), tower.zeroTokens] as const);
     return {

@@ -4,7 +4,7 @@ import * as tf from '../engine/tf';
 import type { Tensor3D, Tensor4D } from '../engine/tf';
 import { pack, type Packing } from '../formats/packing';
 import type * as Mmdit from '../models/mmdit';
-import { loadMmdit, velocity, type Adapter } from '../models/mmdit';
+import { loadMmdit, velocity, velocityVjp, type Adapter, type Injection } from '../models/mmdit';
 import { disposePictureAdapter, loadPictureAdapter, type PictureAdapter } from '../models/objectEncoder';
 import { packedLayer } from '../models/weights';
 import { expectNoLeak, useBackend } from '../testing/backend';
@@ -75,6 +75,32 @@ describe('an evaluation that sees a picture', () => {
     const [wide, lora] = [await loadPictureAdapter(adapterSource({ hidden: 24 })), await loadPictureAdapter(adapterSource({ lora: [['transformer_blocks.1.attn.to_v', 16, 24]] }))];
     for (const other of [wide, lora]) await expect(value(seeing({ adapter: other }))).rejects.toMatchObject({ code: 'base-mismatch' });
     [wide, lora].forEach(disposePictureAdapter);
+  });
+});
+
+describe('training’s own rules', () => {
+  const trained = async () => Object.fromEntries(await Promise.all(['cross.0.to_out.weight', 'cross.2.to_kv.weight'].map(async (name) => [name, tf.tensor(await adapterSource().read(name), [...adapterSource().shape(name)])] as const)));
+  const dv = () => tf.tensor4d(noise(64, 8), [1, 4, 4, 4]);
+  const run = async (injection: Injection | null) => {
+    const made = velocityVjp(base.mmdit, { x, sigma: [sigma], context: text.context, pooled: text.pooled, injection }, null, null, { recompute: true, wantRows: false, wantTokens: true });
+    return { v: made.velocity.dataSync(), gradients: made.pullback(dv()).injection };
+  };
+
+  it('T3: a picture of no object is the base’s, and gives adapter and tokens no gradient', async () => {
+    const seenHere: Injection = { weights: adapter.cross, tokens, weight: 1, trained: await trained() };
+    for (const general of [null, { ...seenHere, tokens: tf.zeros<tf.Rank.R3>([1, 0, 8]) }, { ...seenHere, weight: 0 }]) expect(await run(general)).toEqual({ v: plain(), gradients: null });
+    const { gradients } = await run(seenHere);
+    for (const gradient of [gradients!.tokens!, ...Object.values(gradients!.trained)]) expect(Math.max(...gradient.dataSync().map(Math.abs))).toBeGreaterThan(1e-4);
+  });
+
+  it('T6: captions exchanged between two pictures exchange what words do and nothing else', async () => {
+    const both = tf.concat([x, x], 0) as Tensor4D;
+    const words = (first: EncodedPrompts, second: EncodedPrompts): EncodedPrompts => ({ context: tf.concat([first.context, second.context], 0), pooled: tf.concat([first.pooled, second.pooled], 0), at: [-1, -1] });
+    const drawn = async (pair: EncodedPrompts) => (await evaluate(base, both, [sigma, sigma], [{ ...untouched(pair), seen: { adapter, tokens, weight: 1 } }], between))[0]!.dataSync();
+    const [one, swapped] = [await drawn(words(text, empty)), await drawn(words(empty, text))];
+    expect(swapped.slice(0, 64)).toEqual(one.slice(64));
+    expect(swapped.slice(64)).toEqual(one.slice(0, 64));
+    expect(one.slice(0, 64)).not.toEqual(one.slice(64));
   });
 });
 

@@ -1,0 +1,38 @@
+/** Picture adapters of a base: parts where its folder has them, null where not, and no hindrance where one cannot be read. */
+import { beforeAll, expect, it } from 'vitest';
+import type { WeightSource } from '../models/weightSource';
+import { useBackend } from '../testing/backend';
+import { adapterSource } from '../testing/pictureAdapter';
+import { tinyStored } from '../testing/session/tinyFiles';
+import { disposeBase, loadBase } from './base';
+
+beforeAll(async () => void (await useBackend('wasm')));
+
+async function withAdapters(adapters: Record<string, WeightSource>, lacks: string[] = []) {
+  const files = await tinyStored('tiny');
+  return loadBase('tiny', {
+    ...files,
+    has: async (folder) => !lacks.includes(folder) && (folder in adapters || (!folder.endsWith('_adapter') && (await files.has(folder)))),
+    weights: async (folder) => adapters[folder] ?? ((await files.weights(folder)) as WeightSource),
+  });
+}
+
+it('are parts where the folder has them', async () => {
+  const base = await withAdapters({ object_adapter: adapterSource(), identity_adapter: adapterSource({ kind: 'identity' }) });
+  expect(await base.parts.object!.use(({ kind }) => kind)).toBe('object');
+  expect(await base.parts.identity!.use(({ kind }) => kind)).toBe('identity');
+  disposeBase(base);
+});
+
+it('are null where it has none, or no tower to look with', async () => {
+  const [none, blind] = [await withAdapters({}), await withAdapters({ object_adapter: adapterSource() }, ['image_encoder'])];
+  for (const { parts } of [none, blind]) expect([parts.object, parts.identity]).toEqual([null, null]);
+  [none, blind].forEach(disposeBase);
+});
+
+it('do not keep a base from opening when they cannot be read, and say why when they are asked for', async () => {
+  const base = await withAdapters({ object_adapter: adapterSource({}, { 'resampler.norm_out.weight': null }), identity_adapter: adapterSource() });
+  await expect(base.parts.object!.lease()).rejects.toMatchObject({ code: 'tensor-missing', subject: 'resampler.norm_out.weight' });
+  await expect(base.parts.identity!.lease()).rejects.toMatchObject({ code: 'base-mismatch', subject: 'lamina.adapter' });
+  disposeBase(base);
+});

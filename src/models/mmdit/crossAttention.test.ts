@@ -199,10 +199,13 @@ describe('gradients', () => {
   it('leak nothing, and stop at the first block that learns', async () => {
     const source = adapterSource();
     const trained = { 'cross.2.to_out.weight': tf.tensor(await source.read('cross.2.to_out.weight'), [16, 64]) };
+    const whole = velocityVjp(model, { ...input, injection: injection({ trained }) }, null, null, { recompute: true, wantRows: false, wantInputs: true, wantTokens: true }).pullback(direction).injection!.trained;
     const round = () => {
       const run = velocityVjp(model, { ...input, injection: injection({ trained }) }, null, null, { recompute: true, wantRows: false });
       const { injection: gradients, inputs } = run.pullback(direction);
       expect([inputs, gradients!.tokens]).toEqual([null, null]);
+      expect(bits(gradients!.trained['cross.2.to_out.weight']!)).toEqual(bits(whole['cross.2.to_out.weight']!));
+      expect(Math.max(...bits(gradients!.trained['cross.2.to_out.weight']!).map(Math.abs))).toBeGreaterThan(1e-3);
       tf.dispose([run.velocity, gradients!.trained] as unknown as tf.TensorContainer);
     };
     round(); // makes the kept transposes

@@ -66,6 +66,7 @@ describe('tokens', () => {
     expect(first).toHaveLength(3 * 8);
     expect(await tokensOf(object, states())).toEqual(first);
     const both = await tokensOf(object, [0, 1].map((s) => tf.concat([hidden[s]!, other[s]!], 0) as tf.Tensor3D));
+    expect(both).toHaveLength(2 * 24);
     expect(moved(both.slice(0, 24), first)).toBeLessThan(1e-6);
     expect(moved(both.slice(24), await tokensOf(object, other))).toBeLessThan(1e-6);
     await expectNoLeak(() => tokensOf(object, hidden));

@@ -191,6 +191,7 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   'recipe-locked': async (stage) => { await run(stage, { phase: 'learning', stage: 'student', step: 612 }); await settled(); press('recipe'); },
   export: async (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); await settled(); press('concept-export-0'); },
   shelf: (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); },
+  delete: async (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); await settled(); press('concept-delete-0'); },
   'shelf-empty': (stage) => { stage.client.answers.concepts = () => []; ready(stage); stage.studio.getState().setTab('shelf'); },
   mix: (stage) => mixed(stage),
   'mix-empty': (stage) => { stage.client.answers.concepts = () => []; ready(stage); stage.studio.getState().setTab('mix'); },
@@ -255,6 +256,7 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
     stage.client.emit('changed', { runId: 'run-1', step: 800, likeness: null, drift: 0.08 });
   },
   resume: (stage) => { ready(stage); stage.studio.setState({ unfinished: { run: fakeRun({ step: 212 }), pictures: [], metrics: [], strip: [], changed: null, measures: null, prompt: '', seed: 42, ownedElsewhere: false } }); },
+  discard: async (stage) => { await scenes.resume!(stage); await settled(); press('resume-discard'); },
   'no-base': ({ client }) => client.emit('fault', { code: 'network', message: 'The base could not be fetched: the network gave no answer for transformer.safetensors.', remedy: 'Reload when there is a network; what has arrived is kept.' }),
   restarting: async (stage) => { await run(stage, { phase: 'learning', stage: 'student', step: 612 }); stage.client.emit('restarting', { message: 'The browser ended the worker.' }); },
 };

@@ -6,17 +6,18 @@ import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
 import { flowing, type Base } from '../pipeline/base';
 import { disposeConcept, restoreConcept } from '../pipeline/concept';
-import { mergedField, mixedField, mixTerms, type MixConcepts } from '../pipeline/sampling/mixField';
+import { mergedField, mixedField, mixTerms, type MixConcepts, type MixObjects } from '../pipeline/sampling/mixField';
 import { makeMixProbe } from '../pipeline/sampling/mixDraft';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { MixOverlap } from '../protocol/drafts';
 import type { ParamsOf } from '../protocol/messages';
-import { mixPicture, mixProbeKey, parseMix, type Mix } from '../protocol/mix';
+import { cardsOf, mixPicture, mixProbeKey, parseMix, type Mix } from '../protocol/mix';
 import type { PictureSlot } from '../protocol/pictures';
 import { parseRecipe, wordsOf } from '../protocol/recipe';
 import type { PictureRecipe } from '../formats/pngParameters';
 import { getConcept } from '../storage/conceptStore';
+import { holdObjects, type HeldObjects } from './mixObjects';
 import type { Opening } from './opening';
 import type { Pictures } from './pictures';
 import { drawPicture, drawnHere } from './picturing';
@@ -24,7 +25,7 @@ import { toPictureFile, type Shown } from './present';
 import type { Turns, Urgency } from './turns';
 
 type Held = MixConcepts extends ReadonlyMap<string, infer V> ? Map<string, V> : never;
-interface Ready { base: Base; mix: Mix; concepts: MixConcepts; from: { latent: Tensor4D; sigma: number } | null }
+interface Ready { base: Base; mix: Mix; concepts: MixConcepts; objects: MixObjects; from: { latent: Tensor4D; sigma: number } | null }
 
 export class Mixing {
   private readonly held: Held = new Map();
@@ -42,8 +43,8 @@ export class Mixing {
     this.idle?.abort();
     this.probing?.abort();
     const mine = (this.probing = new AbortController());
-    return this.with(given, 'probing', AbortSignal.any([signal, mine.signal]), async ({ base, mix, concepts, from }, between, either) => {
-      const terms = await mixTerms(base, mix, concepts, between);
+    return this.with(given, 'probing', AbortSignal.any([signal, mine.signal]), async ({ base, mix, concepts, objects, from }, between, either) => {
+      const terms = await mixTerms(base, mix, concepts, between, objects);
       try {
         const { probe, ...said } = await flowing(base, (flow) => makeMixProbe(flow, mix, terms, { between, signal: either, ...(from && { from }) }));
         this.opening.send({ kind: 'mix-probe', probe });
@@ -99,11 +100,11 @@ export class Mixing {
     return toPictureFile(this.opening.platform.raster, this.last.shown, this.last.recipe);
   }
 
-  private async picture({ base, mix, concepts, from }: Ready, slot: PictureSlot, seed: number, merged: boolean, pace: { between: () => Promise<void>; signal: AbortSignal; partial: boolean }): Promise<{ shown: Shown; revision: number }> {
+  private async picture({ base, mix, concepts, objects, from }: Ready, slot: PictureSlot, seed: number, merged: boolean, pace: { between: () => Promise<void>; signal: AbortSignal; partial: boolean }): Promise<{ shown: Shown; revision: number }> {
     const { host, opening: { platform: { raster } } } = this;
     const { partial, ...pacing } = pace;
     return flowing(base, async (flow) => {
-      const { field, dispose } = await (merged ? mergedField(base, flow, mix, concepts) : mixedField(base, flow, mix, concepts));
+      const { field, dispose } = await (merged ? mergedField(base, flow, mix, concepts) : mixedField(base, flow, mix, concepts, objects));
       try {
         const sampling = { base: flow, field, seeds: [seed], steps: mix.steps, guidance: mix.guidance, ...pacing, ...(from && { from }) };
         const onStep = (step: number) => host.emit('drawing', { step, steps: mix.steps });
@@ -121,11 +122,14 @@ export class Mixing {
       if (signal.aborted) throw new Fault('aborted', 'Stopped.');
       await this.hold([...new Set([...mix.guidances.flatMap(({ source }) => (source.kind === 'concept' ? [source.conceptId] : [])), ...Object.values(mix.names)])]);
       const latent = mix.start && (await this.encoded(base, mix.start));
+      let held: HeldObjects | null = null;
       try {
+        const { objects } = (held = await holdObjects(this.opening, base, cardsOf(mix)));
         const from = latent && { latent, sigma: mix.start!.sigma };
-        return await this.turns.run(kind, (between) => work({ base, mix, concepts: this.held, from }, between, signal));
+        return await this.turns.run(kind, (between) => work({ base, mix, concepts: this.held, objects, from }, between, signal));
       } finally {
         latent?.dispose();
+        held?.release();
       }
     });
   }

@@ -24,8 +24,8 @@ export interface ObjectInHand {
   sizeBytes: number;
   /** Encoding all pictures took so long. */
   elapsedMs: number;
-  /** The noun of the base's words that is nearest to what was seen; null where the base can't compare words with pictures. */
-  guess: string | null;
+  /** Nouns of the base's words that the first picture may show, the likeliest first; none where the base can't compare words with pictures. */
+  guesses: string[];
   /** Set once it is on the Shelf. */
   cardId: string | null;
 }

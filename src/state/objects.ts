@@ -116,9 +116,10 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
     set({ object, objectFigures: null, card: null });
     if (first) set({ balance: likenessRange.start });
     const { classWord } = wordsOf(get().recipe);
-    if (object.guess !== null && classWord.trim() === '') {
-      set({ guessed: object.guess });
-      get().setClassWord(object.guess);
+    const [guess] = object.guesses;
+    if (guess !== undefined && classWord.trim() === '') {
+      set({ guessed: guess });
+      get().setClassWord(guess);
     }
     if (!get().promptWritten) get().setParams({ prompt: startPrompt('instance', wordsOf(get().recipe).classWord) || 'a [V]' }, false);
     await get().draw();

@@ -8,11 +8,10 @@ import { fromHalf, toHalf } from '../formats/float16';
 import { tokenBytes, type CardTokens } from '../formats/cardFile';
 import type { Base } from '../pipeline/base';
 import { imageTokens } from '../pipeline/imagePrompt';
-import { maskedCrop } from '../pipeline/maskedCrop';
 import { copyScore } from '../pipeline/measuring/copyScore';
 import { embedPictures, mean, nearnessTo } from '../pipeline/measuring/metrics';
 import { findMask } from '../pipeline/objects/findMask';
-import { guessNoun } from '../pipeline/objects/guessNoun';
+import { guessNouns } from '../pipeline/objects/guessNoun';
 import { Fault } from '../protocol/faults';
 import type { ParamsOf } from '../protocol/messages';
 import type { FoundMask, ObjectFigures, ObjectInHand, ReferencePicture } from '../protocol/objects';
@@ -23,6 +22,9 @@ import type { Opening } from './opening';
 import type { Pictures } from './pictures';
 import type { Shown } from './present';
 import type { Turns } from './turns';
+
+/** Words that are offered for a picture. */
+const GUESSES = 3;
 
 /** What is kept of the object in hand beside its tokens on the device. */
 export interface InHand { info: ObjectInHand; tokens: CardTokens; /** Its pictures [side·side·3]; none where only a card was given. */ pixels: Float32Array[]; side: number }
@@ -53,14 +55,14 @@ export class Objects {
     if (pictures.length === 0) throw new Fault('too-few-pictures', 'There is no picture to look at.', 'Drop one.');
     const base = await this.opening.base();
     const { side, pixels } = await this.read(base, pictures);
-    const { tokens, guess } = await this.turns.run('probing', async (between) => {
+    const { tokens, guesses } = await this.turns.run('probing', async (between) => {
       const made = await imageTokens(base, 'object', pictures.map(({ mask }, n) => ({ pixels: { side, values: pixels[n]! }, mask })), between);
       const [, count, width] = made.shape;
       const halves = Uint16Array.from(await made.data<'float32'>(), toHalf);
       made.dispose();
-      return { tokens: { count, width, halves }, guess: await this.guess(base, pixels[0]!, side, pictures[0]!, between) };
+      return { tokens: { count, width, halves }, guesses: await this.guess(base, pixels[0]!, side, between) };
     });
-    const info: ObjectInHand = { revision: ++this.revision, references: pictures.length, tokens: tokens.count, sizeBytes: tokenBytes(tokens), elapsedMs: performance.now() - started, guess, cardId: null };
+    const info: ObjectInHand = { revision: ++this.revision, references: pictures.length, tokens: tokens.count, sizeBytes: tokenBytes(tokens), elapsedMs: performance.now() - started, guesses, cardId: null };
     return this.take({ info, tokens, pixels, side });
   }
 
@@ -72,7 +74,7 @@ export class Objects {
     const expected = await base.parts.object.use(({ tokens: { width } }) => width);
     if (expected !== tokens.width) throw new Fault('base-mismatch', `The card’s tokens have ${tokens.width} numbers each; this model’s have ${expected}.`, 'Use the model that the card was made with.');
     const { side, pixels } = await this.read(base, pictures);
-    return this.take({ info: { revision: ++this.revision, references, tokens: tokens.count, sizeBytes: tokenBytes(tokens), elapsedMs: performance.now() - started, guess: null, cardId }, tokens, pixels, side });
+    return this.take({ info: { revision: ++this.revision, references, tokens: tokens.count, sizeBytes: tokenBytes(tokens), elapsedMs: performance.now() - started, guesses: [], cardId }, tokens, pixels, side });
   }
 
   /** Likeness and copying of the newest full picture. Fault `busy` where it isn't the newest any more. */
@@ -112,16 +114,15 @@ export class Objects {
     return { side, pixels: await Promise.all(pictures.map(({ pictureId, crop }) => this.pictures.pixels(pictureId, crop, side))) };
   }
 
-  private async guess(base: Base, values: Float32Array, side: number, { mask }: ReferencePicture, between: () => Promise<void>): Promise<string | null> {
-    const { vision } = base.parts;
-    if (!vision) return null;
-    const size = await vision.use(({ imageSize }) => imageSize);
-    const crop = tf.tensor4d(maskedCrop({ side, values }, mask, { size }), [1, size, size, 3]);
-    const seen = await embedPictures(base, crop, between);
+  /** What the first picture may show; a guess at a word, and the one place where more than the mask is looked at. */
+  private async guess(base: Base, values: Float32Array, side: number, between: () => Promise<void>): Promise<string[]> {
+    if (!base.parts.vision) return [];
+    const picture = tf.tensor4d(values, [1, side, side, 3]);
+    const seen = await embedPictures(base, picture, between);
     try {
-      return await guessNoun(base, seen, between);
+      return await guessNouns(base, seen, GUESSES, between);
     } finally {
-      tf.dispose([crop, seen]);
+      tf.dispose([picture, seen]);
     }
   }
 }

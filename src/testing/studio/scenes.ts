@@ -52,7 +52,7 @@ async function onePicture(stage: Stage, answers: FakeClient['answers'] = {}) {
   const mask = findMask(Float32Array.from({ length: (data.length / 4) * 3 }, (_, i) => data[4 * Math.floor(i / 3) + (i % 3)]! / 127.5 - 1), bitmap.width)!;
   Object.assign(client.answers, {
     findMask: ({ pictureId }) => ({ pictureId, mask, fault: null }),
-    encodeObject: () => ({ revision: 1, references: 1, tokens: 16, sizeBytes: 8192, elapsedMs: 120, guess: 'ghost', cardId: null }),
+    encodeObject: () => ({ revision: 1, references: 1, tokens: 16, sizeBytes: 8192, elapsedMs: 120, guesses: ['ghost', 'owl', 'hat'], cardId: null }),
     judgeObject: ({ revision }) => ({ revision, likeness: 0.61, copied: 0.08 }),
     ...answers,
   } satisfies FakeClient['answers']);

@@ -71,6 +71,12 @@ function Called() {
   const actions = useActions();
   const classWord = useStudio((state) => wordsOf(state.recipe).classWord);
   const guessed = useStudio((state) => state.guessed !== null && state.guessed === wordsOf(state.recipe).classWord);
+  const guesses = useStudio((state) => (state.guessed === null ? null : state.object?.guesses ?? null));
+  const others = (guesses ?? []).filter((noun) => noun !== classWord);
+  const use = (noun: string) => {
+    actions.setClassWord(noun);
+    void actions.draw();
+  };
   const words = useStudio((state) => state.words);
   const vocabulary = useStudio((state) => state.vocabulary);
   const unknown = useUnknownWords(classWord);
@@ -78,6 +84,7 @@ function Called() {
     <>
       <div className="row section"><h2>What is it?</h2><span className={unknown ? 'warning one-line' : 'note'} id="one-word-said">{unknown ?? (guessed ? 'guessed' : '')}</span></div>
       <MarkedField label="What it is" hideLabel testId={ids.classWord} value={classWord} onChange={actions.setClassWord} words={words} vocabulary={vocabulary} placeholder="dog" describedBy="one-word-said" />
+      <p className="note one-others">{others.length > 0 && <>or {others.map((noun) => <button key={noun} type="button" className="link" onClick={() => use(noun)}>{noun}</button>)}</>}</p>
     </>
   );
 }

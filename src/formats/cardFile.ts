@@ -54,7 +54,7 @@ export function readCard(bytes: Uint8Array, file: string): Card {
   if (entry.dtype !== 'F16' || entry.shape.length !== 2 || entry.shape.includes(0)) throw broken(file, `its tokens are ${entry.dtype} [${entry.shape.join(', ')}]`);
   const [count, width] = entry.shape as [number, number];
   // the data may begin at an odd byte
-  const halves = new Uint16Array(bytes.slice(entry.begin, entry.end).buffer);
+  const halves = new Uint16Array(new Uint8Array(bytes.subarray(entry.begin, entry.end)).buffer);
   if (!halves.every((half) => Number.isFinite(fromHalf(half)))) throw broken(file, 'its tokens are not all numbers');
   const references = Number(said('references', 4));
   return { name: said('name', 80) || file.replace(/\.[^.]*$/, ''), classWord: said('class', 40), references: Number.isInteger(references) && references > 0 ? references : 1, tokens: { count, width, halves }, base: said('base', 100), encoder: said('encoder', 64) };

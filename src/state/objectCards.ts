@@ -61,6 +61,7 @@ export const objectCardsSlice: Slice<ObjectCardsSlice> = ({ set, get, env }) => 
     },
 
     async openCard(cardId) {
+      get().holdObject(true);
       await ask(cardId, async () => {
         const { card, object, pictures } = await env.client.request('openCard', { cardId });
         // the session has it in hand already, and nothing else
@@ -73,6 +74,10 @@ export const objectCardsSlice: Slice<ObjectCardsSlice> = ({ set, get, env }) => 
         get().setParams({ prompt: startPrompt('instance', card.classWord) || 'a [V]' }, false);
         await get().draw();
       });
+      if (get().card?.cardId === cardId) return;
+      // it could not be opened: what was in hand before is
+      get().holdObject(false);
+      await get().refreshObject();
     },
 
     async renameCard(cardId, name) {

@@ -42,6 +42,8 @@ export interface ObjectsSlice {
   /** The mask as it is found, whatever was brushed. */
   findMaskAgain(pictureId: string): void;
   learnProperly(on: boolean): void;
+  /** While a card is opened nothing else is encoded. */
+  holdObject(on: boolean): void;
   /** What the session has in hand by itself: a card that was opened, with its pictures. */
   takeObject(object: ObjectInHand, pictures: OpenedCard['pictures'], card: CardSummary): void;
   drawPlaces(): void;
@@ -78,6 +80,9 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
   /** What the session has encoded, or is encoding. */
   let encoded: readonly ReferencePicture[] = [];
   let newest = 0;
+  let inFlight = new AbortController();
+  /** A card is being opened, and will be what is in hand. */
+  let held = false;
   let stopBrush = () => {};
 
   const ask = async (work: NonNullable<ObjectsSlice['objectWork']>, action: () => Promise<void>) => {
@@ -86,7 +91,11 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
     try {
       await action();
     } catch (error) {
-      if (mine === newest) set({ objectFault: faultOf(error) });
+      // encoded again when it is wanted again
+      if (mine === newest) {
+        encoded = [];
+        set({ objectFault: faultOf(error) });
+      }
     } finally {
       if (mine === newest) set({ objectWork: null });
     }
@@ -106,13 +115,11 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
 
   const encode = (references: ReferencePicture[]) => ask('encoding', async () => {
     encoded = references;
+    inFlight.abort();
+    inFlight = new AbortController();
     const first = get().object === null;
-    const object = await env.client.request('encodeObject', { pictures: references });
-    if (encoded !== references) {
-      // nobody waits for it any more; what is wanted instead has been asked for, if anything
-      if (encoded.length === 0) letGo();
-      return;
-    }
+    const object = await env.client.request('encodeObject', { pictures: references }, { signal: inFlight.signal });
+    if (encoded !== references) return;
     set({ object, objectFigures: null, card: null });
     if (first) set({ balance: likenessRange.start });
     const { classWord } = wordsOf(get().recipe);
@@ -162,6 +169,7 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
     masks: {}, object: null, objectWork: null, objectFault: null, objectFigures: null, guessed: null, learningProperly: false, places: [],
 
     async refreshObject() {
+      if (held) return;
       const wanted = wantedCards(get());
       if (!wanted) {
         // a card that came without pictures needs none
@@ -172,7 +180,7 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
       const missing = wanted.filter(({ pictureId, crop }) => { const known = get().masks[pictureId]; return !known || !sameCrop(known.crop, crop); });
       if (missing.length > 0) await ask('finding', () => findMasks(missing));
       const now = wantedCards(get());
-      if (!now || now.some(({ pictureId, crop }, i) => pictureId !== wanted[i]?.pictureId || !sameCrop(crop, wanted[i].crop))) return;
+      if (held || !now || now.some(({ pictureId, crop }, i) => pictureId !== wanted[i]?.pictureId || !sameCrop(crop, wanted[i].crop))) return;
       const masks = now.flatMap(({ pictureId, crop }) => { const known = get().masks[pictureId]; return known ? [{ pictureId, crop, mask: known.mask, fault: known.fault }] : []; });
       const usable = masks.filter(({ fault }) => fault === null).map(({ fault: _, ...reference }) => reference);
       if (usable.length === 0 || sameReferences(usable, encoded)) return;
@@ -195,7 +203,15 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
 
     learnProperly: (learningProperly) => set({ learningProperly }),
 
+    holdObject(on) {
+      held = on;
+      newest++;
+      inFlight.abort();
+      set({ objectWork: null });
+    },
+
     takeObject(object, pictures, card) {
+      held = false;
       encoded = pictures.map(({ pictureId, crop, mask }) => ({ pictureId, crop, mask }));
       const files = new Map(pictures.map(({ pictureId, file }) => [pictureId, file]));
       set({ masks: Object.fromEntries(pictures.map(({ pictureId, crop, mask }) => [pictureId, { crop, mask, found: false, fault: null }])) });
@@ -215,6 +231,7 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
     forgetObject() {
       newest++;
       encoded = [];
+      inFlight.abort();
       stopBrush();
       if (get().object) letGo();
       closeAll(get().places);

@@ -151,6 +151,21 @@ it('keeps a card, opens it to the same picture, and gives it away without the pi
   expect(now().cards).toEqual([]);
 });
 
+it('has the picture again after a reload, and opens a card over it', async () => {
+  const before = await open();
+  await dropped(before);
+  await before.now().keepObject();
+  const first = pixelsOf(before.now().twins.concept!.bitmap);
+  await new Promise((resolve) => setTimeout(resolve, 800));
+  const tab = await open();
+  const { now } = tab;
+  await tab.until('the Shelf, while the picture is encoded', ({ objectCards, objectWork }) => objectCards.length === 1 && objectWork === 'encoding');
+  await now().openCard(now().objectCards[0]!.cardId);
+  expect(await again(tab)).toBe(first);
+  expect(now().shelfFault).toBeNull();
+  expect(now().object!.cardId).toBe(now().card!.cardId);
+});
+
 it('asks nothing of a base without an object encoder', async () => {
   const tab = await open({});
   await tab.now().addFiles([await sampleFile('one-eyed-monster/1.png')]);

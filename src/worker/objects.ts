@@ -46,7 +46,9 @@ export class Objects {
     return { pictureId, mask: blankMask(), fault: { code: 'object-unseen', message: 'Nothing in this picture stands out from its background.', remedy: 'Brush over the object, or use a picture in which it does.', subject: pictureId } };
   }
 
-  async encode({ pictures }: ParamsOf<'encodeObject'>): Promise<ObjectInHand> {
+  async encode({ pictures }: ParamsOf<'encodeObject'>, signal: AbortSignal): Promise<ObjectInHand> {
+    const live = () => { if (signal.aborted) throw new Fault('aborted', 'Stopped.'); };
+    live();
     const started = performance.now();
     for (const { mask, pictureId } of pictures) {
       const problem = maskProblem(mask, pictureId);
@@ -62,6 +64,7 @@ export class Objects {
       made.dispose();
       return { tokens: { count, width, halves }, guesses: await this.guess(base, pixels[0]!, side, between) };
     });
+    live();
     const info: ObjectInHand = { revision: ++this.revision, references: pictures.length, tokens: tokens.count, sizeBytes: tokenBytes(tokens), elapsedMs: performance.now() - started, guesses, cardId: null };
     return this.take({ info, tokens, pixels, side });
   }

@@ -119,7 +119,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
     },
     exportConcept: ({ conceptId, options }) => shelf.export(conceptId, options),
     findMask: (params) => objects.findMask(params),
-    encodeObject: (params) => inTurn(() => objects.encode(params)),
+    encodeObject: (params, signal) => inTurn(() => objects.encode(params, signal)),
     leaveObject: () => inTurn(async () => objects.leave()),
     judgeObject: (params) => objects.judge(params),
     places: (params, signal) => drawing.places(params, signal),

@@ -1,6 +1,7 @@
 /** One picture, one pass: dropped, masked, encoded, drawn by strength, kept as a card, opened without a network. The encoder's weights are random. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { personalize } from '../scripts/personalizing.mjs';
 import { root } from '../scripts/prepare.mjs';
 import { readCard } from '../src/formats/cardFile';
 import { likenessRange } from '../src/protocol/objects';
@@ -111,4 +112,18 @@ it('goes on to learning with the picture, the word and the object still in hand,
   await at(page, ids.backToOne).click();
   await at(page, ids.maskPicture).waitFor();
   expect(stage.errors.filter((text) => !text.startsWith('Failed to load resource'))).toEqual([]);
+});
+
+it('draws a file of prompts by command, and keeps the card', async () => {
+  const drawn: number[] = [];
+  const { classWord, pictures, card: made, firstSeconds } = await personalize({
+    images: [PICTURE], classWord: 'ghost', prompts: ['a [V] ghost on a beach', 'a ghost at night'], strength: 1.2, seed: 7, steps: 8, query: '?backend=wasm&threads=1',
+    prepare: serveObjectEncoder, onPicture: async (n, { concept, base }) => { drawn[n] = concept.equals(base) ? 0 : concept.byteLength; },
+  });
+  console.log(`by command: ${firstSeconds.toFixed(1)} s to the first picture, likeness ${pictures.map(({ likeness }) => likeness?.toFixed(2)).join(', ')}, copied ${pictures.map(({ copied }) => copied?.toFixed(2)).join(', ')}`);
+  expect(classWord).toBe('ghost');
+  expect(pictures).toMatchObject([{ prompt: 'a [V] ghost on a beach', seed: 7 }, { prompt: 'a ghost at night', seed: 7 }]);
+  expect(drawn.every((bytes) => bytes > 1000)).toBe(true);
+  expect(drawn[0]).not.toBe(drawn[1]);
+  expect(readCard(made.bytes, made.name)).toMatchObject({ classWord: 'ghost', tokens: { count: 16, width: 192 } });
 });

@@ -10,7 +10,7 @@ import { addressOf, baseReady, launch, slide, tabBytes } from './driver.mjs';
 
 /** Runs in the page before the app: keeps metrics, the newest run, faults and measured answers. */
 function overhear() {
-  const heard = { metrics: [], run: null, kept: 0, mixes: new Map(), compute: null, measures: null, sheet: null, faults: [], drafts: [], session: null };
+  const heard = { metrics: [], run: null, kept: 0, mixes: new Map(), compute: null, ready: null, measures: null, sheet: null, faults: [], drafts: [], session: null };
   globalThis.heard = heard;
   // at once, while the bitmap is open
   const keepMixPicture = ({ slot, state, bitmap }) => {
@@ -22,6 +22,7 @@ function overhear() {
   const listen = ({ data }) => {
     if (data?.event === 'metrics') heard.metrics.push(data.data);
     else if (data?.event === 'run') heard.run = data.data;
+    else if (data?.event === 'ready') heard.ready = data.data;
     else if (data?.event === 'picture') keepMixPicture(data.data);
     else if (data?.event === 'fault') heard.faults.push(data.data);
     else if (data?.fault) heard.faults.push(data.fault);
@@ -68,9 +69,9 @@ export class StudioPage {
     return this.page.locator(id(name)).first();
   }
 
-  /** Opens the studio with a recipe in the link and waits for the base. */
-  async visit(recipe) {
-    await this.page.goto(addressOf(this.stage.url, this.query, recipe));
+  /** Opens the studio with a recipe in the link, and what else is drawn by, and waits for the base. */
+  async visit(recipe, drawing = {}) {
+    await this.page.goto(addressOf(this.stage.url, this.query, recipe, drawing));
     await baseReady(this.page);
     this.watchMemory();
   }

@@ -233,8 +233,14 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
       encoded = [];
       inFlight.abort();
       stopBrush();
-      if (get().object) letGo();
-      closeAll(get().places);
+      const { object, places, twins } = get();
+      if (object) {
+        letGo();
+        // the next object's frame must not begin with this one's picture
+        closeAll([twins.concept]);
+        set({ twins: { ...twins, concept: null } });
+      }
+      closeAll(places);
       set({ object: null, card: null, objectFigures: null, objectFault: null, objectWork: null, places: [], learningProperly: false, guessed: null });
     },
   };

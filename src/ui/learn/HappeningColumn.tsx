@@ -3,9 +3,10 @@ import { useState } from 'react';
 import { isOpen } from '../../state/run';
 import { ExportDialog } from '../shelf/ExportDialog';
 import { useNarrow } from '../narrow';
-import { useActions, useStudio } from '../studio';
+import { useStudio } from '../studio';
 import { ids } from '../testIds';
 import { Charts } from './Charts';
+import { ObjectNote } from './one/ObjectNote';
 import { HandOver } from './HandOver';
 import { HowItGoes, ThisDevice } from './HowItGoes';
 import { KeepButton } from './KeepButton';
@@ -25,7 +26,7 @@ export function HappeningColumn() {
       <div className="column-scroll">
         {run && <><Progress run={run} /><WhatChanged /><Charts /><HandOver run={run} /></>}
         {!run && opened && <><OpenedConcept concept={opened} /><WhatChanged /></>}
-        {!run && !opened && <BackToOne />}
+        {!run && !opened && <ObjectNote />}
         {!run && !opened && <HowItGoes />}
         {!run && <ThisDevice />}
       </div>
@@ -39,14 +40,6 @@ export function HappeningColumn() {
       <RecipePanel open={recipe} onClose={() => setRecipe(false)} locked={run !== null || opened !== null} />
     </section>
   );
-}
-
-/** From the way to learning back to what the picture alone gives. */
-function BackToOne() {
-  const actions = useActions();
-  const may = useStudio((state) => state.learningProperly && state.object !== null && state.cards.length <= 1);
-  if (!may) return null;
-  return <p className="back-to-one"><button type="button" className="link" data-testid={ids.backToOne} onClick={() => actions.learnProperly(false)}>Back to the one picture</button></p>;
 }
 
 function ExportButton() {

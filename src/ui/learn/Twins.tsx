@@ -26,7 +26,7 @@ export function badgeText(picture: PictureEvent, learned: number | null = null):
 /** What stands in the concept's frame before there is a picture of it. */
 function conceptNote(state: StudioState): string {
   const { run, opened, cards, objectWork } = state;
-  if (isLive(state)) return 'Draw, or move the balance.';
+  if (isLive(state)) return isObject(state) ? 'Draw, or move the slider.' : 'Draw, or move the balance.';
   if (isOnePicture(state)) return objectWork === null ? 'It is drawn once there is a mask.' : 'The first picture is on its way.';
   if (!run && !opened && cards.length === 0) return 'Drop pictures to learn from.';
   const step = Math.min(FIRST_LIVE_STEP, run?.totalSteps ?? FIRST_LIVE_STEP);

@@ -43,7 +43,7 @@ it.each(names)('has no more than one filled button: %s', async (scene) => {
   expect((await page.locator(`${scope}.button.primary:not([disabled]):visible`).allTextContents()).slice(1)).toEqual([]);
 });
 
-it.each(['ready', 'dropped', 'faults', 'learning', 'paused', 'measured', 'measuring', 'recipe', 'export', 'shelf', 'models-found', 'models-checked', 'models-unfinished'])('has targets of 44 px on touch: %s', async (scene) => {
+it.each(['ready', 'dropped', 'faults', 'learning', 'paused', 'measured', 'measuring', 'recipe', 'export', 'shelf', 'one-picture', 'one-picture-brush', 'one-picture-learn', 'shelf-cards', 'models-found', 'models-checked', 'models-unfinished'])('has targets of 44 px on touch: %s', async (scene) => {
   await stage.play(phone, scene);
   const small = await phone.evaluate(() => [...document.querySelectorAll<HTMLElement>('button, summary, input:not([type=file]), textarea, select, a')].flatMap((element) => {
     // a switch reaches as far as its ::after

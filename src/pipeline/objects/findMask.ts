@@ -154,5 +154,7 @@ export function findMask(pixels: Float32Array, side: number): ObjectMask | null 
   const whole = filled(apart(found, side), side);
   const again = mainPart(opened(refined(whole, points, side), side, 2 * thin), side, thin);
   const cells = again && areaOf(again) >= LEAST_PART * side * side ? filled(apart(closed(again, side, 2 * thin), side), side) : whole;
-  return { side, cells };
+  // a rim of blended colours is neither
+  const inner = shrunk(cells, side, Math.round(side / 256));
+  return { side, cells: areaOf(inner) > 0 ? inner : cells };
 }

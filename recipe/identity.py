@@ -1,9 +1,10 @@
-"""The stages that train the two identity encoders: one that ships with the face adapter, and a second, different one that only judges.
+"""The stages that train the identity networks: one that ships with the face adapter, one that only judges, and one that only scores the loss of pulid.py.
 
 `faces` draws every identity in many looks and crops the head -> work/faces.npy [identities, looks, 64, 64, 3].
 `identity` trains a convolutional net with an additive angular margin (ArcFace); `judge-identity` a patch transformer on grey pictures with a
-supervised contrastive loss: another architecture, another loss, no colour, so that what pleases the one needn't please the other.
-Both are measured on the 200 identities that no training has seen: rank 1 of a look among one look each, and the area under the verification curve.
+supervised contrastive loss: another architecture, another loss, no colour, so that what pleases the one needn't please the other. `identity-loss` is a third
+one: large patches, wide depthwise convolutions and one average over all places, a margin on the cosine, pictures as soft as an autoencoder leaves them.
+All are measured on the 200 identities that no training has seen: rank 1 of a look among one look each, and the area under the verification curve.
 """
 import json
 import random
@@ -96,17 +97,44 @@ class Judge(nn.Module):
         return F.normalize(self.out(t.mean(1)), dim=-1)
 
 
-class Margin(nn.Module):
-    """Cross-entropy over the training identities with an angular margin on the right one."""
+class Wide(nn.Module):
+    """A depthwise 7x7 convolution and a mixing of channels, beside the identity."""
 
-    def __init__(self, count):
+    def __init__(self, c):
         super().__init__()
+        self.place, self.norm, self.up, self.down = nn.Conv2d(c, c, 7, 1, 3, groups=c), nn.GroupNorm(1, c), nn.Conv2d(c, 3 * c, 1), nn.Conv2d(3 * c, c, 1)
+
+    def forward(self, x):
+        return x + self.down(F.gelu(self.up(self.norm(self.place(x)))))
+
+
+class Scorer(nn.Module):
+    """Scores the identity loss: pixels [B,3,64,64] -> unit vectors [B,128]; smooth in the pixels."""
+    config = dict(_class_name='IdentityScorer', image_size=SIDE, width=WIDTH, channels=[64, 112], layers=[3, 3])
+
+    def __init__(self):
+        super().__init__()
+        (c, d), (n, m) = self.config['channels'], self.config['layers']
+        self.blocks = nn.Sequential(nn.Conv2d(3, c, 4, 4), *[Wide(c) for _ in range(n)], nn.GroupNorm(1, c), nn.Conv2d(c, d, 2, 2), *[Wide(d) for _ in range(m)])
+        self.place, self.out = nn.Parameter(torch.randn(1, d, SIDE // 8, SIDE // 8) * .02), nn.Linear(d, WIDTH)
+
+    def forward(self, x):
+        x = self.blocks(x)
+        return F.normalize(self.out(((1 + self.place) * x).mean((2, 3))), dim=-1)
+
+
+class Margin(nn.Module):
+    """Cross-entropy over the training identities with a margin on the right one: on the angle, or on the cosine itself."""
+
+    def __init__(self, count, angular=True):
+        super().__init__()
+        self.angular = angular
         self.centres = nn.Parameter(torch.randn(count, WIDTH) * .1)
 
     def forward(self, e, y, margin):
         cos = (e @ F.normalize(self.centres, dim=-1).t()).clamp(-.9999, .9999)
         hit = F.one_hot(y, len(self.centres)).bool()
-        return F.cross_entropy(SCALE * torch.where(hit, torch.cos(cos.acos() + margin), cos), y)
+        return F.cross_entropy(SCALE * torch.where(hit, torch.cos(cos.acos() + margin) if self.angular else cos - margin, cos), y)
 
 
 def contrastive(e, y, heat=.1):
@@ -131,7 +159,13 @@ def pixels(rows, device):
     return torch.from_numpy(np.ascontiguousarray(rows)).to(device).permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
-def train(a, model, name, loss_of, extra=()):
+def softened(x):
+    """As soft as an autoencoder leaves pictures, by a chance."""
+    soft = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode='replicate'), 3, 1)
+    return torch.lerp(x, soft, torch.rand(len(x), 1, 1, 1, device=x.device))
+
+
+def train(a, model, name, loss_of, extra=(), seen_as=lambda x: x):
     faces = np.load(a.work / 'faces.npy', mmap_mode='r')
     held = np.array([i for i in people.HELD_OUT_IDENTITIES if faces[i].any()])
     seen = np.array([i for i in range(people.HELD_OUT_IDENTITIES.start) if faces[i, 0, 0].any()])
@@ -146,7 +180,7 @@ def train(a, model, name, loss_of, extra=()):
         rows = np.concatenate([faces[i, r.choice(faces.shape[1], 2, replace=False)] for i in who])
         x, y = pixels(rows, a.device), torch.from_numpy(who.repeat(2)).to(a.device)
         x = x * (1 + .15 * torch.randn(len(x), 1, 1, 1, device=a.device)) + .1 * torch.randn(len(x), 1, 1, 1, device=a.device)
-        loss = loss_of(model(x), y, done)
+        loss = loss_of(model(seen_as(x)), y, done)
         opt.zero_grad(set_to_none=True)
         loss.backward()
         opt.step()
@@ -169,3 +203,9 @@ def identity(a):
 def judge_identity(a):
     torch.manual_seed(2)
     train(a, Judge(), 'judge-identity', lambda e, y, done: contrastive(e, y))
+
+
+def identity_loss(a):
+    torch.manual_seed(4)
+    margin = Margin(people.HELD_OUT_IDENTITIES.start, angular=False).to(a.device)
+    train(a, Scorer(), 'identity-loss', lambda e, y, done: margin(e, y, .2 * min(1, 3 * done)), margin.parameters(), softened)

@@ -27,4 +27,6 @@ export interface BaseFiles {
   weights(folder: string): Promise<WeightSource>;
   /** Whether there are weights in that folder. */
   has(folder: string): Promise<boolean>;
+  /** Its files by path, where their hashes are known. */
+  files?: Readonly<Record<string, { sha256: string }>>;
 }

@@ -13,6 +13,7 @@ import { makeTokenizer, type Tokenizer } from '../models/tokenizer';
 import type { T5Tokenizer } from '../models/tokenizer/t5';
 import { loadAutoencoder, type Autoencoder } from '../models/vae';
 import type { BaseFiles } from '../models/weightSource';
+import { Fault } from '../protocol/faults';
 import { Part, type Lease } from './parts';
 import { PromptCache } from './promptCache';
 import { makeSizes, type Sizes } from './sizes';
@@ -65,6 +66,16 @@ export interface Base extends Sizes {
 /** Where a base keeps its picture adapters. */
 export const ADAPTER_FOLDERS: Record<AdapterKind, string> = { object: 'object_adapter', identity: 'identity_adapter' };
 
+export const TRANSFORMER_FILE = 'transformer/diffusion_pytorch_model.safetensors';
+
+/** Fault `base-mismatch` where both files say what they are and the adapter was trained on another transformer: its sizes may fit all the same. */
+function madeFor(adapter: PictureAdapter, { files }: BaseFiles): PictureAdapter {
+  const sha256 = files?.[TRANSFORMER_FILE]?.sha256;
+  if (!sha256 || adapter.baseSha256 === '' || adapter.baseSha256 === sha256) return adapter;
+  disposePictureAdapter(adapter);
+  throw new Fault('base-mismatch', 'The picture encoder here was trained for another version of this model, and would draw nonsense with it.', 'Reload the page while online, so that both are of one version.');
+}
+
 const textConfig = v.object({ max_position_embeddings: count });
 const transformerConfig = v.object({ sample_size: count, patch_size: count, in_channels: count, pos_embed_max_size: count, num_layers: v.optional(count) });
 const schedulerConfig = v.object({ shift: v.pipe(v.number(), v.finite()) });
@@ -86,7 +97,7 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
     const folder = ADAPTER_FOLDERS[kind];
     // without a tower there is nothing to make tokens of
     if (!(await files.has(folder)) || !(await files.has('image_encoder'))) return null;
-    return new Part(async () => loadPictureAdapter(await files.weights(folder), kind), disposePictureAdapter, partsStay);
+    return new Part(async () => madeFor(await loadPictureAdapter(await files.weights(folder), kind), files), disposePictureAdapter, partsStay);
   };
 
   const tokenizer = makeTokenizer({ merges: await files.text('tokenizer/merges.txt'), maxLength: (await read('text_encoder/config.json', textConfig)).max_position_embeddings });

@@ -1,17 +1,18 @@
 /** Picture adapters of a base: parts where its folder has them, null where not, and no hindrance where one cannot be read. */
 import { beforeAll, expect, it } from 'vitest';
 import type { WeightSource } from '../models/weightSource';
-import { useBackend } from '../testing/backend';
+import { expectNoLeak, useBackend } from '../testing/backend';
 import { adapterSource } from '../testing/pictureAdapter';
 import { tinyStored } from '../testing/session/tinyFiles';
 import { disposeBase, loadBase } from './base';
 
 beforeAll(async () => void (await useBackend('wasm')));
 
-async function withAdapters(adapters: Record<string, WeightSource>, lacks: string[] = []) {
+async function withAdapters(adapters: Record<string, WeightSource>, lacks: string[] = [], transformer = '') {
   const files = await tinyStored('tiny');
   return loadBase('tiny', {
     ...files,
+    files: { 'transformer/diffusion_pytorch_model.safetensors': { sha256: transformer } },
     has: async (folder) => !lacks.includes(folder) && (folder in adapters || (!folder.endsWith('_adapter') && (await files.has(folder)))),
     weights: async (folder) => adapters[folder] ?? ((await files.weights(folder)) as WeightSource),
   });
@@ -34,5 +35,17 @@ it('do not keep a base from opening when they cannot be read, and say why when t
   const base = await withAdapters({ object_adapter: adapterSource({}, { 'resampler.norm_out.weight': null }), identity_adapter: adapterSource() });
   await expect(base.parts.object!.lease()).rejects.toMatchObject({ code: 'tensor-missing', subject: 'resampler.norm_out.weight' });
   await expect(base.parts.identity!.lease()).rejects.toMatchObject({ code: 'base-mismatch', subject: 'lamina.adapter' });
+  disposeBase(base);
+});
+
+it('are refused where they were trained on another transformer, and taken where either does not say', async () => {
+  const made = (sha256: string) => adapterSource({}, {}, { 'lamina.base_sha256': sha256 });
+  for (const [adapter, transformer] of [['a', 'a'], ['', 'a'], ['a', '']] as const) {
+    const base = await withAdapters({ object_adapter: made(adapter) }, [], transformer);
+    expect(await base.parts.object!.use(({ baseSha256 }) => baseSha256)).toBe(adapter);
+    disposeBase(base);
+  }
+  const base = await withAdapters({ object_adapter: made('a') }, [], 'b');
+  await expectNoLeak(() => expect(base.parts.object!.lease()).rejects.toMatchObject({ code: 'base-mismatch' }));
   disposeBase(base);
 });

@@ -1,7 +1,7 @@
 /** One full picture: a field sampled from noise to pixels, with the expected picture shown on the way, and sent to the page. */
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
-import type { Base } from '../pipeline/base';
+import { TRANSFORMER_FILE, type Base } from '../pipeline/base';
 import { sample, type SampleOptions } from '../pipeline/sampling/sample';
 import { RANDOM_VERSION } from '../pipeline/random';
 import { PICTURE_VERSION, type PictureRecipe } from '../formats/pngParameters';
@@ -14,7 +14,6 @@ import { shownBatch, type Shown } from './present';
 /** Time between pictures shown on the way; each costs a decoding. */
 const PARTIAL_EVERY_MS = 500;
 
-export const TRANSFORMER_FILE = 'transformer/diffusion_pytorch_model.safetensors';
 const APP = 'Lamina 0.1.0';
 
 /** What every picture of this app says of where its numbers come from. */

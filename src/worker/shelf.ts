@@ -17,7 +17,7 @@ import { finishRun } from '../storage/runStore';
 import type { Current } from './current';
 import type { Drawing } from './drawing';
 import type { Opening } from './opening';
-import { TRANSFORMER_FILE } from './picturing';
+import { TRANSFORMER_FILE } from '../pipeline/base';
 import type { Running } from './running';
 
 export function summary(entry: ConceptEntry): ConceptSummary {

@@ -25,6 +25,8 @@ export interface PictureAdapter {
   kind: AdapterKind;
   /** Id of the base it was made for, as its file says. */
   base: string;
+  /** SHA-256 of that base's transformer file; empty where the file doesn't say. */
+  baseSha256: string;
   /** Layers of the image tower whose states it reads, from 1; one a scale. */
   towerLayers: readonly number[];
   /** Width of those states. */

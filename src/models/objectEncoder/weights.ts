@@ -61,24 +61,24 @@ async function loraOf(reader: WeightReader, keys: readonly string[]): Promise<Ad
   return sites.length > 0 ? pairs : null;
 }
 
-function described(metadata: Record<string, string>): { kind: AdapterKind; layers: number[]; base: string } {
-  const { 'lamina.adapter': kind = '', 'lamina.layers': layers = '', 'lamina.base': base = '' } = metadata;
+function described(metadata: Record<string, string>): { kind: AdapterKind; layers: number[]; base: string; baseSha256: string } {
+  const { 'lamina.adapter': kind = '', 'lamina.layers': layers = '', 'lamina.base': base = '', 'lamina.base_sha256': baseSha256 = '' } = metadata;
   if (kind !== 'object' && kind !== 'identity') throw misfit(`The file says “${kind.slice(0, 40)}” where a picture adapter says object or identity (lamina.adapter).`, 'lamina.adapter');
   const numbers = layers.split(',').map(Number);
   if (!numbers.every((n) => Number.isInteger(n) && n >= 1)) throw misfit(`The file names no layers of the image encoder (lamina.layers: “${layers.slice(0, 40)}”).`, 'lamina.layers');
-  return { kind, layers: numbers, base };
+  return { kind, layers: numbers, base, baseSha256 };
 }
 
 /** Of the kind named, or of whichever it is. Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`, `base-mismatch`. */
 export async function loadPictureAdapter(source: WeightSource, wanted?: AdapterKind): Promise<PictureAdapter> {
   const reader = new WeightReader(source);
   const keys = source.keys();
-  const { kind, layers, base } = described((await source.metadata?.()) ?? {});
+  const { kind, layers, base, baseSha256 } = described((await source.metadata?.()) ?? {});
   if (wanted && kind !== wanted) throw misfit(`The file holds an adapter of kind ${kind} where one of kind ${wanted} belongs.`, 'lamina.adapter');
   const made = await resampler(reader, kind, layers.length);
   const [count, width] = [made.latents.shape[0], made.projectOut.outFeatures];
   const adapter: PictureAdapter = {
-    kind, base, towerLayers: layers, towerWidth: made.scales[0]!.project.inFeatures, tokens: { count, width },
+    kind, base, baseSha256, towerLayers: layers, towerWidth: made.scales[0]!.project.inFeatures, tokens: { count, width },
     identityWidth: made.identity?.first.inFeatures ?? null,
     resampler: made, cross: await readCrossAttention(reader, keys, width), lora: await loraOf(reader, keys),
   };

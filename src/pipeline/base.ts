@@ -12,6 +12,7 @@ import type { TextTower } from '../models/text';
 import { makeTokenizer, type Tokenizer } from '../models/tokenizer';
 import type { T5Tokenizer } from '../models/tokenizer/t5';
 import { loadAutoencoder, type Autoencoder } from '../models/vae';
+import { packedLayer } from '../models/weights';
 import type { BaseFiles } from '../models/weightSource';
 import { Fault } from '../protocol/faults';
 import { Part, type Lease } from './parts';
@@ -97,7 +98,7 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
     const folder = ADAPTER_FOLDERS[kind];
     // without a tower there is nothing to make tokens of
     if (!(await files.has(folder)) || !(await files.has('image_encoder'))) return null;
-    return new Part(async () => madeFor(await loadPictureAdapter(await files.weights(folder), kind), files), disposePictureAdapter, partsStay);
+    return new Part(async () => madeFor(await loadPictureAdapter(await files.weights(folder), kind, partsStay ? undefined : packedLayer({ precision: 'f16' })), files), disposePictureAdapter, partsStay);
   };
 
   const tokenizer = makeTokenizer({ merges: await files.text('tokenizer/merges.txt'), maxLength: (await read('text_encoder/config.json', textConfig)).max_position_embeddings });

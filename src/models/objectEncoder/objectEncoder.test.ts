@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '../../engine/tf';
 import { expectNoLeak, useBackend } from '../../testing/backend';
-import { folderFiles } from '../../testing/files';
+import { folderFiles, safetensorsFile } from '../../testing/files';
 import { noise } from '../../testing/kernels/suite';
 import { adapterSource } from '../../testing/pictureAdapter';
 import { disposeClipVision, encodeImage, imageStates, loadClipVision } from '../clip';
+import { packedLayer } from '../weights';
 import { disposePictureAdapter, encodeTokens, loadPictureAdapter, type PictureAdapter } from './index';
 
 const random = <T extends tf.Tensor>(shape: number[], seed: number): T => tf.tensor(noise(shape.reduce((a, b) => a * b, 1), seed), shape) as T;
@@ -79,6 +80,16 @@ describe('tokens', () => {
     const who = (seed: number) => random<tf.Tensor2D>([1, 14], seed);
     expect(moved(await tokensOf(identity, [a!, b!], who(1)), await tokensOf(identity, [a!, b!], who(2)))).toBeGreaterThan(1e-2);
     await expect(encodeTokens(identity, { hidden: [a!, b!], identity: null })).rejects.toThrow(/identity adapter/);
+  });
+
+  it('are the same bits in half precision, where the file’s numbers are halves', async () => {
+    const file = () => safetensorsFile('fixtures/adapter/wide/model.safetensors');
+    const [whole, half] = [await loadPictureAdapter(await file()), await loadPictureAdapter(await file(), 'identity', packedLayer({ precision: 'f16' }))];
+    const hidden = [1, 2].map((seed) => random<tf.Tensor3D>([1, 17, 32], seed));
+    expect(half.resampler.layers[0]!.up.sizeBytes).toBe(whole.resampler.layers[0]!.up.sizeBytes / 2);
+    expect(half.cross.blocks.get(2)!.kv.sizeBytes).toBe(whole.cross.blocks.get(2)!.kv.sizeBytes / 2);
+    expect(await tokensOf(half, hidden, random<tf.Tensor2D>([1, 44], 3))).toEqual(await tokensOf(whole, hidden, random<tf.Tensor2D>([1, 44], 3)));
+    [whole, half].forEach(disposePictureAdapter);
   });
 
   it('let go of everything when they are broken off', async () => {

@@ -5,21 +5,21 @@ import { Fault } from '../../protocol/faults';
 import { disposeNorm, readNorm } from '../clip/layers';
 import { loraSites, type Adapter, type Mmdit } from '../mmdit';
 import { disposeCrossAttention, expectCrossFits, readCrossAttention, wholeHeads } from '../mmdit/crossWeights';
-import { transposed, WeightReader } from '../weights';
+import { transposed, WeightReader, type LayerMaker } from '../weights';
 import type { WeightSource } from '../weightSource';
 import type { AdapterKind, PictureAdapter, Resampler, ResamplerLayer } from './types';
 
 const AT = 'resampler.';
 const misfit = (found: string, subject: string) => new Fault('base-mismatch', found, 'Use an adapter file made for this model.', { subject });
 
-async function layer(reader: WeightReader, index: number, width: number): Promise<ResamplerLayer> {
+async function layer(reader: WeightReader, index: number, width: number, make: LayerMaker | undefined): Promise<ResamplerLayer> {
   const at = `${AT}layers.${index}.`;
   const wide = reader.shape(`${at}ff.0.weight`)[0]!;
   return {
     normContext: await readNorm(reader, `${at}norm_context`, width), normLatents: await readNorm(reader, `${at}norm_latents`, width),
-    q: await reader.linear(`${at}to_q`, width, width, false), kv: await reader.linear(`${at}to_kv`, width, 2 * width, false), out: await reader.linear(`${at}to_out`, width, width, false),
+    q: await reader.linear(`${at}to_q`, width, width, false, make), kv: await reader.linear(`${at}to_kv`, width, 2 * width, false, make), out: await reader.linear(`${at}to_out`, width, width, false, make),
     normMlp: await readNorm(reader, `${at}norm_ff`, width),
-    up: await reader.linear(`${at}ff.0`, width, wide, false), down: await reader.linear(`${at}ff.2`, wide, width, false),
+    up: await reader.linear(`${at}ff.0`, width, wide, false, make), down: await reader.linear(`${at}ff.2`, wide, width, false, make),
   };
 }
 
@@ -31,14 +31,14 @@ async function identityOf(reader: WeightReader, width: number): Promise<Resample
   return { first: await reader.linear(`${at}0`, inputs, middle), norm: await readNorm(reader, `${at}1`, middle), second: await reader.linear(`${at}3`, middle, outputs) };
 }
 
-async function resampler(reader: WeightReader, kind: AdapterKind, scaleCount: number): Promise<Resampler> {
+async function resampler(reader: WeightReader, kind: AdapterKind, scaleCount: number, make: LayerMaker | undefined): Promise<Resampler> {
   const [count = 0, width = 0] = reader.shape(`${AT}latents`);
   wholeHeads(width, `${AT}latents`);
   const tower = reader.shape(`${AT}proj_in.0.weight`)[1]!;
   const scales: Resampler['scales'] = [];
   for (let s = 0; s < scaleCount; s++) scales.push({ norm: await readNorm(reader, `${AT}norm_in.${s}`, tower), project: await reader.linear(`${AT}proj_in.${s}`, tower, width) });
   const layers: ResamplerLayer[] = [];
-  do layers.push(await layer(reader, layers.length, width)); while (reader.has(`${AT}layers.${layers.length}.to_q.weight`));
+  do layers.push(await layer(reader, layers.length, width, make)); while (reader.has(`${AT}layers.${layers.length}.to_q.weight`));
   return {
     latents: await reader.table(`${AT}latents`, [count, width]), scales, layers,
     identity: kind === 'identity' ? await identityOf(reader, width) : null,
@@ -69,18 +69,21 @@ function described(metadata: Record<string, string>): { kind: AdapterKind; layer
   return { kind, layers: numbers, base, baseSha256 };
 }
 
-/** Of the kind named, or of whichever it is. Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`, `base-mismatch`. */
-export async function loadPictureAdapter(source: WeightSource, wanted?: AdapterKind): Promise<PictureAdapter> {
+/**
+ * Of the kind named, or of whichever it is; `make` makes the layers without bias, which are nearly all of it, in float32 unless told.
+ * Throws Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`, `base-mismatch`.
+ */
+export async function loadPictureAdapter(source: WeightSource, wanted?: AdapterKind, make?: LayerMaker): Promise<PictureAdapter> {
   const reader = new WeightReader(source);
   const keys = source.keys();
   const { kind, layers, base, baseSha256 } = described((await source.metadata?.()) ?? {});
   if (wanted && kind !== wanted) throw misfit(`The file holds an adapter of kind ${kind} where one of kind ${wanted} belongs.`, 'lamina.adapter');
-  const made = await resampler(reader, kind, layers.length);
+  const made = await resampler(reader, kind, layers.length, make);
   const [count, width] = [made.latents.shape[0], made.projectOut.outFeatures];
   const adapter: PictureAdapter = {
     kind, base, baseSha256, towerLayers: layers, towerWidth: made.scales[0]!.project.inFeatures, tokens: { count, width },
     identityWidth: made.identity?.first.inFeatures ?? null,
-    resampler: made, cross: await readCrossAttention(reader, keys, width), lora: await loraOf(reader, keys),
+    resampler: made, cross: await readCrossAttention(reader, keys, width, make), lora: await loraOf(reader, keys),
   };
   reader.finish();
   return adapter;

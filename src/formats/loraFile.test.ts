@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { defaultRecipe, type Recipe } from '../protocol/recipe';
+import { defaultRecipe } from '../protocol/recipe';
 import { openSafetensors } from './safetensors';
 import { writeSafetensors, type PlainTensor } from './safetensorsWriter';
 import { readLora as readLoraFile, type LoraModel } from './loraFile';
@@ -19,7 +19,7 @@ const fixture = async (name: string) => new Uint8Array(await readFile(`fixtures/
 let seed = 1;
 const noise = (length: number) => Float32Array.from({ length }, () => Math.fround(Math.sin((seed += 1.7)) * 1.3));
 const tensor = (...shape: number[]) => ({ shape, data: noise(shape.reduce((a, b) => a * b, 1)) });
-const recipe: Recipe = { ...defaultRecipe(), classWord: 'dog' };
+const recipe = { ...defaultRecipe(), classWord: 'dog' };
 function concept(rank = 4): WriteLora {
   const tensors = Object.fromEntries(sites.flatMap(({ name }) => [[`${name}.a`, tensor(64, rank)], [`${name}.b`, tensor(rank, 64)]]));
   return {

@@ -3,12 +3,12 @@
  * velocities. Methods never see models: the trainer evaluates (rows of equal adapter batched) and hands in velocities.
  * Ids of stages and groups are the method's own; checkpoints and records carry them as they are.
  */
-import type { Tensor1D, Tensor4D } from '../engine/tf';
+import type { Tensor1D, Tensor2D, Tensor4D } from '../engine/tf';
 import type { Recipe } from '../protocol/recipe';
 import type { MethodMeta } from './meta';
 
-/** Texts that belong to a picture; `null` is the empty prompt, `prior` one of the base's own captions, drawn for each sample: neither needs a picture. */
-export type CaptionRole = WrittenRole | 'prior';
+/** Texts that belong to a picture; `null` is the empty prompt, `prior` one of the base's own captions and `scene` the class somewhere, both drawn for each sample: none needs a picture. */
+export type CaptionRole = WrittenRole | 'prior' | 'scene';
 /** Those that a prompt has, too. */
 export type WrittenRole = 'complete' | 'base' | 'target' | 'class' | 'null';
 
@@ -42,8 +42,15 @@ export interface RowsGroup {
   fit?: number;
   optimizer: OptimizerSettings;
 }
+/** LoRA pairs on what a picture adapter injects: keys, queries and outputs of its cross-attention. `stream` as in AdapterGroup; they start by changing nothing. */
+export interface InjectionGroup {
+  kind: 'injection';
+  rank: number;
+  stream: number;
+  optimizer: OptimizerSettings;
+}
 /** What the optimizer moves as one: what it is, how it starts, and its rates. A kind has its arithmetic in pipeline/training/groups.ts. */
-export type ParameterGroup = AdapterGroup | RowsGroup;
+export type ParameterGroup = AdapterGroup | RowsGroup | InjectionGroup;
 
 /** One evaluation v(x_sigma | caption; adapter, rows), in names: ids of groups, or null for the base as it is. */
 export interface Evaluated<C extends CaptionRole = CaptionRole> {
@@ -51,6 +58,8 @@ export interface Evaluated<C extends CaptionRole = CaptionRole> {
   adapter: string | null;
   /** Group whose rows overwrite [V] (only where the caption has one). */
   rows: string | null;
+  /** Whether it sees the concept's tokens through the picture adapter. */
+  sees?: boolean;
 }
 
 /** An evaluation of a step. All of them share x0, noise and sigma. */
@@ -95,11 +104,48 @@ export interface PointStep<R> {
   loss(input: StepInput, recipe: R): LossParts;
 }
 
+/** A loss per sample [B], and the gradient of its mean over the batch. The caller disposes. */
+export interface Graded<T> { perSample: Tensor1D; gradient: T }
+
+/** How a picture is drawn for a loss: Euler steps from pure noise, each evaluated once, without guidance. */
+export interface Walk {
+  steps: number;
+  /** The last so many are differentiated. */
+  window: number;
+  /** Steps, counted from 0, at which the path that sees the reference is compared with the one that doesn't. */
+  aligned: readonly number[];
+}
+
+/** What one joint attention saw: queries of the picture stream [B,N,H,d], keys of the text stream [B,T,H,d]. */
+export interface AttentionFeatures { q: Tensor4D; k: Tensor4D }
+
+/** By the names of the charts. A loss that is absent is not made, nor is what only it needs. */
+export interface TrajectoryLosses {
+  /** Of the velocity that sees the reference at a noised point of a picture, against its target. */
+  flow?: { weight: number; loss(velocity: Tensor4D, target: Tensor4D): Graded<Tensor4D> };
+  /** Of the finished picture's vector [B,w] against the reference's. */
+  identity?: { weight: number; loss(found: Tensor2D, wanted: Tensor2D): Graded<Tensor2D> };
+  /** Of one step: each term's mean over the layers [B], and the gradient of their weighted sum in each layer's queries with the reference. */
+  alignment?: { weights: Record<string, number>; loss(withReference: readonly Tensor4D[], without: readonly AttentionFeatures[]): { terms: Record<string, Tensor1D>; gradients: Tensor4D[] } };
+}
+
+/**
+ * A step that draws pictures as they will be drawn: two paths from the same noise under the same words, one of which sees the reference,
+ * and losses along the way and on the finished picture. The one without is the base's, and a constant.
+ */
+export interface TrajectoryStep<R> {
+  kind: 'trajectory';
+  /** Group of the pairs that the path with the reference is evaluated with. */
+  pairs: string;
+  walk(recipe: R, chances: Chances): Walk;
+  losses(recipe: R): TrajectoryLosses;
+}
+
 export interface Stage<R = Recipe> {
   /** Groups that the optimizer moves, in this order; the first one's gradient norm is shown. A group starts with the first stage that trains it. */
   trains: readonly string[];
   /** Another kind of step has its arithmetic beside trainingStep.ts. */
-  step: PointStep<R>;
+  step: PointStep<R> | TrajectoryStep<R>;
   /** What stands for the concept from this stage on: what is drawn, kept and exported. */
   result(recipe: R): Pick<Evaluated, 'adapter' | 'rows'>;
   /** The recipe that says the truth about that result, where learning ends in this stage. */

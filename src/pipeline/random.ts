@@ -9,7 +9,7 @@ import { invariant } from '../engine/invariant';
 export const RANDOM_VERSION = 1;
 
 /** What the numbers are for; part of the key. Never renumber. 4 and 5 start PureCC's adapters: a method names its own streams by number. */
-export const purposes = { trainingNoise: 1, trainingSigma: 2, trainingBatch: 3, rowInit: 6, picture: 7, test: 8, trainingChance: 9, priorCaption: 10, rowFit: 11 } as const;
+export const purposes = { trainingNoise: 1, trainingSigma: 2, trainingBatch: 3, rowInit: 6, picture: 7, test: 8, trainingChance: 9, priorCaption: 10, rowFit: 11, walkNoise: 12, walkScene: 13, walkReference: 14 } as const;
 export type Purpose = keyof typeof purposes;
 export interface RandomKey { seed: number; purpose: Purpose | number; step: number }
 

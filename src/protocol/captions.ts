@@ -4,8 +4,8 @@
  */
 export const CONCEPT_MARK = '[V]';
 
-/** A thing, a style, or a world: what many pictures have in common, learned without a word. */
-export type ConceptKind = 'instance' | 'style' | 'world';
+/** A thing, a style, a world (what many pictures have in common, learned without a word), or a person, whose captions are a thing's. */
+export type ConceptKind = 'instance' | 'style' | 'world' | 'person';
 
 /** What decides how a prompt is read. A world has no word and no mark of its own. */
 export interface Spoken { kind: ConceptKind; classWord?: string; trigger?: string }

@@ -82,7 +82,7 @@ export function tinyDataset(pictures = 3): Dataset & { words: Required<Dataset['
     latents: tf.tensor4d(normal(shape, { seed: 4, purpose: 'test', step: 0 }), shape),
     pictures,
     unshifted: pictures,
-    words: { complete: tinyWords(pictures, true, 1), base: tinyWords(pictures, false, 2), target: tinyWords(pictures, true, 3), class: tinyWords(pictures, false, 4), null: tinyWords(pictures, false, 5), prior: tinyWords(5, false, 6) },
+    words: { complete: tinyWords(pictures, true, 1), base: tinyWords(pictures, false, 2), target: tinyWords(pictures, true, 3), class: tinyWords(pictures, false, 4), null: tinyWords(pictures, false, 5), prior: tinyWords(5, false, 6), scene: tinyWords(4, false, 7) },
   };
 }
 

@@ -16,8 +16,11 @@ const SIDE = { few: 1024, many: 512 };
 /** The archive is put together in memory. */
 const MOST_BYTES = 512 * 2 ** 20;
 
+/** Those that trainers of elsewhere have an equivalent of. */
+type HandedRecipe = Exclude<Recipe, { method: 'pulid' }>;
+
 /** What the trainers are told: the recipe's own figures where it was made for a large base, else those published for one. */
-function trainingOf(recipe: Recipe): HandedTraining {
+function trainingOf(recipe: HandedRecipe): HandedTraining {
   const published = publishedTraining(recipe.seed);
   if (recipe.base === EMBEDDED) return { ...published, flip: recipe.flip };
   const { rank, batchSize, learningRate, weightDecay, gradientClip, flip } = recipe;
@@ -34,6 +37,7 @@ function trainingOf(recipe: Recipe): HandedTraining {
 export async function handOver(db: Database, raster: Raster, runId: string): Promise<ResultOf<'handOver'>> {
   const run = await getRun(db, runId);
   const recipe = parseRecipe(run.recipe);
+  if (recipe.method === 'pulid') throw new Fault('recipe-invalid', 'No other trainer aligns a picture adapter.', 'Learn the person as a thing, and hand that over.', { subject: 'kind' });
   const pictures: HandedPicture[] = [];
   const side = run.pictures.length > FEW ? SIDE.many : SIDE.few;
   let bytesSoFar = 0;

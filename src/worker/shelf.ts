@@ -115,6 +115,7 @@ export class Shelf {
     const record = await getConcept(await this.opening.db(), conceptId);
     const { stored } = await this.opening.all();
     const recipe = parseRecipe(record.recipe);
+    if (recipe.method === 'pulid') throw new Fault('recipe-invalid', `“${record.name}” is what a picture adapter learned of a person, which no other tool reads.`, 'Learn the person as a thing to export a LoRA.', { subject: conceptId });
     const measures = record.measures as Measures | null;
     const likeness = measures && { here: measures.likeness, withoutRows: measures.likenessWithoutRows ?? null, elsewhere: measures.likenessElsewhere ?? null };
     const bytes = await writeLora({

@@ -3,7 +3,8 @@ import * as tf from '../../engine/tf';
 import type { Tensor1D, Tensor2D, Tensor4D } from '../../engine/tf';
 import { normal } from '../../pipeline/random';
 import { expectNoLeak, useBackend } from '../../testing/backend';
-import { alignmentLoss, distance, identityLoss, layoutLoss, response, semanticLoss, type Loss, type Reduction } from './loss';
+import type { Graded } from '../method';
+import { alignmentLoss, distance, identityLoss, layoutLoss, response, semanticLoss, type Reduction } from './loss';
 
 const draw = (step: number, shape: number[]) => tf.tensor(normal([shape.reduce((a, b) => a * b, 1)], { seed: 31, purpose: 'test', step }), shape);
 const features = (step: number, tokens: number) => draw(step, [2, tokens, 3, 4]) as Tensor4D; // [B,tokens,H,d]
@@ -12,7 +13,7 @@ const meanOf = (perSample: Tensor1D) => scalar(tf.mean(perSample));
 const reductions: Reduction[] = ['paper-l2', 'mse'];
 
 /** The gradient against central differences of the batch's mean along a random direction. */
-function expectGradient<T extends tf.Tensor>(at: T, loss: (x: T) => Loss<T>): void {
+function expectGradient<T extends tf.Tensor>(at: T, loss: (x: T) => Graded<T>): void {
   const direction = draw(99, at.shape);
   const step = 1e-2;
   const value = (sign: number) => meanOf(loss(tf.add<T>(at, tf.mul(direction, sign * step))).perSample);

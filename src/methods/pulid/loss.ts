@@ -14,21 +14,19 @@ import { invariant } from '../../engine/invariant';
 import * as tf from '../../engine/tf';
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '../../engine/tf';
 import { vjp } from '../../engine/vjp';
+import type { AttentionFeatures, Graded } from '../method';
 
 export type Reduction = 'paper-l2' | 'mse';
 
 /** The paper's, for its plain norm. */
 export const ALIGNMENT_WEIGHTS = { sem: 0.6, layout: 0.1 } as const;
 
-/** A loss per sample [B], and the gradient of its mean over the batch in what was asked for. The caller disposes. */
-export interface Loss<T extends Tensor> { perSample: Tensor1D; gradient: T }
-
 /** Runs a function that returns several tensors in a tidy. */
 const tidyRecord = <R extends Record<string, Tensor | Tensor[]>>(run: () => R): R => tf.tidy(run as unknown as () => Tensor) as unknown as R;
 const rest = (x: Tensor): number[] => x.shape.map((_, axis) => axis).slice(1);
 
 /** ‖a − b‖ by sample, gradient in a. Where a equals b the plain norm has no gradient of its own: it is 0 there. */
-export function distance<T extends Tensor>(a: T, b: T, reduction: Reduction): Loss<T> {
+export function distance<T extends Tensor>(a: T, b: T, reduction: Reduction): Graded<T> {
   invariant(tf.util.arraysEqual(a.shape, b.shape), `a distance between [${a.shape.join()}] and [${b.shape.join()}]`);
   const batch = a.shape[0]!;
   return tidyRecord(() => {
@@ -42,7 +40,7 @@ export function distance<T extends Tensor>(a: T, b: T, reduction: Reduction): Lo
 }
 
 /** L_id. found [B,w]; wanted [B,w] or [1,w]; neither needs to be of length 1. Gradient in found. */
-export function identityLoss(found: Tensor2D, wanted: Tensor2D): Loss<Tensor2D> {
+export function identityLoss(found: Tensor2D, wanted: Tensor2D): Graded<Tensor2D> {
   invariant(found.shape[1] === wanted.shape[1], `faces of ${found.shape[1]} and ${wanted.shape[1]} numbers cannot be compared`);
   return tidyRecord(() => {
     const length = tf.maximum(tf.norm(found, 2, 1, true), 1e-12);
@@ -59,7 +57,7 @@ export function identityLoss(found: Tensor2D, wanted: Tensor2D): Loss<Tensor2D> 
 export const response = (k: Tensor4D, q: Tensor4D): Tensor4D => attention(k, q, q);
 
 /** L_sem. Gradient in qId. */
-export function semanticLoss(qId: Tensor4D, q: Tensor4D, k: Tensor4D, reduction: Reduction): Loss<Tensor4D> {
+export function semanticLoss(qId: Tensor4D, q: Tensor4D, k: Tensor4D, reduction: Reduction): Graded<Tensor4D> {
   const { outputs: [found], pullback } = vjp((x) => [response(k, x as Tensor4D)], [qId]);
   return tidyRecord(() => {
     const { perSample, gradient } = distance(found as Tensor4D, response(k, q), reduction);
@@ -70,10 +68,7 @@ export function semanticLoss(qId: Tensor4D, q: Tensor4D, k: Tensor4D, reduction:
 }
 
 /** L_layout. Gradient in qId. */
-export const layoutLoss = (qId: Tensor4D, q: Tensor4D, reduction: Reduction): Loss<Tensor4D> => distance(qId, q, reduction);
-
-/** What one joint attention saw at one step, behind QK-norm: q of the picture stream [B,N,H,d], k of the text stream [B,T,H,d]. */
-export interface AttentionFeatures { q: Tensor4D; k: Tensor4D }
+export const layoutLoss = (qId: Tensor4D, q: Tensor4D, reduction: Reduction): Graded<Tensor4D> => distance(qId, q, reduction);
 
 export interface AlignmentWeights { sem: number; layout: number; reduction: Reduction }
 

@@ -8,7 +8,7 @@
 import { weightedLoss } from '../../engine/kernels/weightedLoss';
 import { invariant } from '../../engine/invariant';
 import type { RecipeOf } from '../../protocol/recipe';
-import type { Method, Stage, StepInput } from '../method';
+import type { LossParts, Method, Stage, StepInput } from '../method';
 import { specialistMeta } from './meta';
 
 type Recipe = RecipeOf<'specialist'>;
@@ -16,7 +16,7 @@ type Recipe = RecipeOf<'specialist'>;
 export const stream = 20;
 const alone = { caption: 'null', adapter: 'specialist', rows: null } as const;
 
-function flowLoss({ target, velocities: { specialist: velocity } }: StepInput): ReturnType<Stage['step']['loss']> {
+function flowLoss({ target, velocities: { specialist: velocity } }: StepInput): LossParts {
   invariant(velocity, 'the loss needs the branch “specialist”');
   const { means: [flow], gradient } = weightedLoss([{ left: velocity, right: target, weight: 1 }]);
   return { terms: { flow: { perSample: flow!, weight: 1 } }, figures: {}, gradients: { specialist: gradient } };

@@ -7,7 +7,7 @@ import { add, reshape, stack, tidy, zeros, zerosLike, type Tensor, type Tensor1D
 import { vjpOf, type NamedVjp } from '../../engine/vjp';
 import { blockSites } from './block';
 import { begin, blockStep, crossAt, othersAt, seenBlockStep, takeApart, tidyAll, withDelta, type Beginning, type BlockArguments } from './forward';
-import { crossName, noiseLevel } from './crossAttention';
+import { crossName, crossSites, noiseLevel } from './crossAttention';
 import { conditioning, embedContext, embedPatches, projectTokens } from './ends';
 import { whileResident } from './residency';
 import { Hold, type Steps } from '../steps';
@@ -21,9 +21,13 @@ export interface Run {
 }
 
 /** Which gradients the run needs: `from` is the first block that is differentiated, before it nothing is kept. */
-interface Plan { from: number; conditioning: boolean; row: boolean; tokens: boolean; level: boolean; streams(index: number): boolean }
+interface Plan { from: number; conditioning: boolean; row: boolean; tokens: boolean; level: boolean; streams(index: number): boolean; sites(w: BlockWeights): string[] }
 
-const sitesOf = (w: BlockWeights, adapter: Adapter | null): string[] => blockSites(w).map(({ name }) => name).filter((name) => adapter?.[name]);
+/** Sites of a block, and of what is injected behind it, whose pairs get gradients. */
+function sitesOf(w: BlockWeights, adapter: Adapter | null, injection: Injection | null, wanted: VjpOptions['wantSites'] = () => true): string[] {
+  const cross = injection?.weights.blocks.get(w.index);
+  return [...blockSites(w), ...(cross ? crossSites(cross) : [])].map(({ name }) => name).filter((name) => adapter?.[name] && wanted(name));
+}
 
 const TIME = 'time.';
 const namesAt = (start: string, trained: Readonly<Record<string, Tensor>> | undefined): string[] => Object.keys(trained ?? {}).filter((name) => name.startsWith(start));
@@ -35,14 +39,14 @@ function plan(model: Mmdit, adapter: Adapter | null, rows: ConceptRows | null, {
   const tokens = Boolean(options.wantTokens && injection);
   const level = namesAt(TIME, injection?.trained).length > 0;
   const crossed = (index: number) => injection?.weights.blocks.has(index) && (tokens || level || namesAt(crossName(index), injection.trained).length > 0);
-  const learns = model.blocks.findIndex((w) => row || sitesOf(w, adapter).length > 0 || crossed(w.index));
+  const learns = model.blocks.findIndex((w) => row || sitesOf(w, adapter, injection, options.wantSites).length > 0 || crossed(w.index));
   const first = options.wantInputs || options.wantX ? -1 : learns < 0 ? model.blocks.length : learns;
-  return { from: wantsConditioning ? 0 : Math.max(first, 0), conditioning: wantsConditioning, row, tokens, level, streams: (index) => index > first };
+  return { from: wantsConditioning ? 0 : Math.max(first, 0), conditioning: wantsConditioning, row, tokens, level, streams: (index) => index > first, sites: (w) => sitesOf(w, adapter, injection, options.wantSites) };
 }
 
 /** One block with what is to be differentiated as named arguments: x, y, c, row, `<site>.a`, `<site>.b`, tokens, level, and cross-attention's own by their names. */
 function blockVjp(model: Mmdit, w: BlockWeights, given: BlockArguments, { concept }: Beginning, wanted: Plan, seen: boolean): NamedVjp {
-  const names = sitesOf(w, given.adapter);
+  const names = wanted.sites(w);
   const crossNames = given.cross ? namesAt(crossName(w.index), given.cross.trained) : [];
   const inputs: Record<string, Tensor> = {
     ...(wanted.streams(w.index) ? { x: given.x, y: given.y } : {}),
@@ -160,7 +164,7 @@ export function* vjpSteps(model: Mmdit, input: MmditInput, adapter: Adapter | nu
           for (const name of ['c', 'tokens', 'level'] as const) collect(name, gradients[name]);
           for (const name of namesAt(crossName(w.index), start.injection?.trained)) if (gradients[name]) crossGradients[name] = hold.add(gradients[name]);
           rowGradients[w.index] = hold.add(gradients.row ?? null);
-          for (const name of sitesOf(w, adapter)) {
+          for (const name of wanted.sites(w)) {
             const [a, b] = (['a', 'b'] as const).map((part) => hold.add(gradients[`${name}.${part}`] ?? zerosLike(adapter![name]![part]))) as [Tensor2D, Tensor2D];
             mine.push(a, b);
             result.sites[name] = { a, b };

@@ -4,12 +4,12 @@
  *   x ← x + weight · to_out(attention(to_q(LN(x)), to_kv(e)))           (heads of 64, no biases)
  * Tokens do not depend on σ, so they can be kept. Structure after PuLID's for diffusion transformers (arXiv 2404.16022).
  */
-import { attention, layerNorm, linear, type FrozenLinear } from '../../engine/ops';
+import { attention, layerNorm, linear, type FrozenLinear, type LoraPair } from '../../engine/ops';
 import { invariant } from '../../engine/invariant';
 import { add, concat, div, matMul, mean, mul, reshape, rsqrt, slice, softmax, split, square, sub, sum, transpose, zeros, type Tensor, type Tensor2D, type Tensor3D, type Tensor4D } from '../../engine/tf';
 import type { Norm } from '../clip/layers';
 import { silu, timestepEmbedding } from './ends';
-import type { CrossAttention, CrossBlock, Injection } from './types';
+import type { Adapter, CrossAttention, CrossBlock, Injection } from './types';
 
 type Trained = Injection['trained'];
 
@@ -19,15 +19,19 @@ const EPSILON = 1e-5;
 const GLOBAL_TOKENS = 5;
 
 export const crossName = (index: number) => `cross.${index}.`;
+/** The places of a block's cross-attention that take a LoRA pair. Above a trained weight one counts for nothing. */
+export const crossSites = ({ index, q, kv, out }: CrossBlock): { name: string; layer: FrozenLinear }[] =>
+  Object.entries({ to_q: q, to_kv: kv, to_out: out }).map(([part, layer]) => ({ name: crossName(index) + part, layer }));
+
 const pair = (trained: Trained, name: string, biased: boolean): [Tensor | undefined, Tensor | undefined] => {
   const found = [trained?.[`${name}.weight`], trained?.[`${name}.bias`]] as [Tensor | undefined, Tensor | undefined];
   invariant(!biased || !found[0] === !found[1], `weight and bias of “${name}” are trained together`);
   return found;
 };
 
-function affine<T extends Tensor>(x: T, layer: FrozenLinear, name: string, trained: Trained): T {
+function affine<T extends Tensor>(x: T, layer: FrozenLinear, name: string, trained: Trained, lora?: LoraPair): T {
   const [weight, bias] = pair(trained, name, layer.bias !== null);
-  if (!weight) return linear(x, layer);
+  if (!weight) return linear(x, layer, lora);
   const y = matMul(reshape(x, [x.size / layer.inFeatures, layer.inFeatures]), weight, false, true);
   return reshape(bias ? add(y, bias) : y, [...x.shape.slice(0, -1), layer.outFeatures]) as T;
 }
@@ -62,7 +66,7 @@ function along(branch: Tensor3D, x: Tensor3D): Tensor3D {
 }
 
 /** x [B,N,d] with the branch behind block `w.index`. `level` is noiseLevel's. */
-export function injected(w: CrossBlock, x: Tensor3D, tokens: Tensor3D, level: Tensor2D, { weight, zeroTokens = 0, ortho = 'none', region = null, trained }: Omit<Injection, 'weights' | 'tokens'>): Tensor3D {
+export function injected(w: CrossBlock, x: Tensor3D, tokens: Tensor3D, level: Tensor2D, { weight, zeroTokens = 0, ortho = 'none', region = null, trained }: Omit<Injection, 'weights' | 'tokens'>, adapter: Adapter | null = null): Tensor3D {
   const at = crossName(w.index);
   const [b, n, dt] = tokens.shape;
   const width = w.q.outFeatures;
@@ -70,9 +74,9 @@ export function injected(w: CrossBlock, x: Tensor3D, tokens: Tensor3D, level: Te
   const [shift, scale] = split(reshape(modulation, [b, 1, 2 * dt]), 2, 2) as [Tensor3D, Tensor3D];
   const e = add(mul(normed(tokens, w.normTokens, `${at}norm_tokens`, trained), add(scale, 1)), shift) as Tensor3D;
   const padded = (rows: Tensor3D) => heads(zeroTokens > 0 ? concat([rows, zeros([b, zeroTokens, width])], 1) as Tensor3D : rows);
-  const [k, v] = (split(affine(e, w.kv, `${at}to_kv`, trained), 2, 2) as [Tensor3D, Tensor3D]).map(padded) as [Tensor4D, Tensor4D];
-  const q = heads(affine(normed(x, w.normImage, `${at}norm_image`, trained), w.q, `${at}to_q`, trained));
-  const plain = affine(reshape(attention(q, k, v), [b, x.shape[1], width]) as Tensor3D, w.out, `${at}to_out`, trained);
+  const [k, v] = (split(affine(e, w.kv, `${at}to_kv`, trained, adapter?.[`${at}to_kv`]), 2, 2) as [Tensor3D, Tensor3D]).map(padded) as [Tensor4D, Tensor4D];
+  const q = heads(affine(normed(x, w.normImage, `${at}norm_image`, trained), w.q, `${at}to_q`, trained, adapter?.[`${at}to_q`]));
+  const plain = affine(reshape(attention(q, k, v), [b, x.shape[1], width]) as Tensor3D, w.out, `${at}to_out`, trained, adapter?.[`${at}to_out`]);
   const kept = ortho === 'none' ? plain
     : ortho === 'ortho' ? sub(plain, along(plain, x)) as Tensor3D
       : add(plain, mul(sub(globalShare(q, k, n), 1), along(plain, x))) as Tensor3D;

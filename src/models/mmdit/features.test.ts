@@ -5,7 +5,7 @@ import { noise } from '../../testing/kernels/suite';
 import { adapterSource } from '../../testing/pictureAdapter';
 import { tinyBase } from '../../testing/tiny';
 import { disposePictureAdapter, loadPictureAdapter, type PictureAdapter } from '../objectEncoder';
-import { disposeMmdit, velocity, velocityFeatures, velocityVjp, velocityVjpAsync, type Injection, type Mmdit, type MmditInput } from './index';
+import { disposeMmdit, injectionSites, velocity, velocityFeatures, velocityVjp, velocityVjpAsync, type Injection, type Mmdit, type MmditInput } from './index';
 
 let model: Mmdit;
 let adapter: PictureAdapter;
@@ -85,6 +85,29 @@ describe('queries and keys of the joint attention', () => {
       if (withVelocity) expect(last).toBeGreaterThan(0);
       else expect(last).toBe(0);
     }
+  });
+
+  it('a LoRA on what is injected gets its gradients, alone where only they are asked for, and none where nothing is injected', () => {
+    const lora = Object.fromEntries(injectionSites(adapter.cross).map(({ name, inFeatures, outFeatures }, i) => [name, { a: random<tf.Tensor2D>([inFeatures, 2], 30 + i), b: random<tf.Tensor2D>([2, outFeatures], 40 + i), scale: 0.5 }]));
+    expect(Object.keys(lora)).toEqual([0, 2].flatMap((b) => ['to_q', 'to_kv', 'to_out'].map((part) => `cross.${b}.${part}`)));
+    const other = 'transformer_blocks.1.attn.to_q';
+    const both = { ...lora, [other]: { a: random<tf.Tensor2D>([16, 2], 50), b: random<tf.Tensor2D>([2, 16], 51), scale: 1 } };
+    const value = (given: typeof both) => tf.tidy(() => dot(velocity(model, input, given, null), direction));
+    const run = velocityVjp(model, input, both, null, { recompute: true, wantRows: false, wantSites: (name) => name.startsWith('cross.') });
+    const { sites } = run.pullback(direction);
+    expect(Object.keys(sites).sort()).toEqual(Object.keys(lora).sort());
+    for (const name of Object.keys(lora)) {
+      for (const part of ['a', 'b'] as const) {
+        const by = random(lora[name]![part].shape, 60);
+        const moved = (step: number) => value({ ...both, [name]: { ...lora[name]!, [part]: tf.add(lora[name]![part], tf.mul(by, step)) } });
+        const wanted = (4 * (moved(5e-3) - moved(-5e-3)) / 1e-2 - (moved(1e-2) - moved(-1e-2)) / 2e-2) / 3;
+        expect(Math.abs(wanted), name).toBeGreaterThan(1e-3);
+        expect(Math.abs(dot(sites[name]![part], by) - wanted), name).toBeLessThan(1e-2 * Math.max(1, Math.abs(wanted)));
+      }
+    }
+    const plain = velocityVjp(model, { ...input, injection: null }, lora, null, { recompute: true, wantRows: false });
+    expect(plain.pullback(direction).sites).toEqual({});
+    expect(bits(plain.velocity)).toEqual(bits(velocity(model, { ...input, injection: null }, null, null)));
   });
 
   it('leave nothing behind, pulled back, dropped or broken off', async () => {

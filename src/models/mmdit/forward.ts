@@ -77,7 +77,7 @@ export const othersAt = ({ others }: Beginning, index: number): BlockArguments['
 export function blockStep(model: Mmdit, w: BlockWeights, { x, y, c, row, others, adapter, cross }: BlockArguments, places: Places | null, see?: See): Tensor3D[] {
   const given = others.reduce((text, other) => overwriteRow(text, other.row, other.places), row && places ? overwriteRow(y, row, places) : y);
   const after = runBlock(model.config, w, x, given, modulate(w, c, adapter), adapter, see);
-  const seen = cross ? injected(cross.block, after.x, cross.tokens, cross.level, cross) : after.x;
+  const seen = cross ? injected(cross.block, after.x, cross.tokens, cross.level, cross, adapter) : after.x;
   return after.y ? [seen, after.y] : [seen];
 }
 

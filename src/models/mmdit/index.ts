@@ -3,11 +3,12 @@ import { alias, disposeLinear } from '../../engine/ops';
 import type { Tensor3D, Tensor4D } from '../../engine/tf';
 import { vjpSteps } from './backward';
 import { blockSites } from './block';
+import { crossSites } from './crossAttention';
 import { outerSites } from './ends';
 import { forwardSteps } from './forward';
 import { mmditLayers } from './residency';
 import { drain, drainAsync } from '../steps';
-import type { Adapter, AttentionFeatures, Between, ConceptRows, LoraSite, Mmdit, MmditInput, SiteChoice, VelocityVjp, VelocityVjpAsync, VjpOptions } from './types';
+import type { Adapter, AttentionFeatures, Between, ConceptRows, CrossAttention, LoraSite, Mmdit, MmditInput, SiteChoice, VelocityVjp, VelocityVjpAsync, VjpOptions } from './types';
 
 export type * from './types';
 export { blockLayers, mmditLayers } from './residency';
@@ -18,6 +19,10 @@ export function loraSites(model: Mmdit, choice: SiteChoice = 'attention'): LoraS
   const sites = [...model.blocks.flatMap((block) => blockSites(block, choice)), ...(choice === 'all' ? outerSites(model) : [])];
   return sites.map(({ name, layer }) => ({ name, inFeatures: layer.inFeatures, outFeatures: layer.outFeatures }));
 }
+
+/** The same of what a picture adapter injects. */
+export const injectionSites = ({ blocks }: CrossAttention): LoraSite[] =>
+  [...blocks.values()].flatMap(crossSites).map(({ name, layer }) => ({ name, inFeatures: layer.inFeatures, outFeatures: layer.outFeatures }));
 
 /** v(x | context, pooled, sigma) [B,h,w,C], with the adapter and rows where given. No tape; the caller disposes the result. */
 export function velocity(model: Mmdit, input: MmditInput, adapter: Adapter | null, rows: ConceptRows | null): Tensor4D {

@@ -96,7 +96,7 @@ export interface MmditInput {
   injection?: Injection | null;
 }
 
-/** LoRA pairs by site name (see loraSites); sites without an entry are plain. */
+/** LoRA pairs by site name (see loraSites and injectionSites); sites without an entry are plain. */
 export type Adapter = Record<string, LoraPair>;
 /** Which linear layers carry a LoRA: what may be trained here, or, of one from elsewhere, all there are (attn2, modulations, what stands before and after the blocks). */
 export type SiteChoice = 'attention' | 'attention+mlp' | 'all';
@@ -121,6 +121,8 @@ export interface VjpOptions {
   wantRows: boolean;
   /** Gradients of x, context and pooled as well (for tests); off in training. */
   wantInputs?: boolean;
+  /** Which of the adapter's pairs get gradients; all unless told. */
+  wantSites?: (name: string) => boolean;
   /** Gradient of x alone; what a trajectory is walked back by. */
   wantX?: boolean;
   /** Gives out the queries of each block's joint attention, and takes gradients in them. */

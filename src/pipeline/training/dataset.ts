@@ -5,17 +5,18 @@
  * words.null one: picture i reads row i mod that. Prior captions are no picture's: their rows are drawn by themselves.
  */
 import * as tf from '../../engine/tf';
-import type { Tensor3D, Tensor4D } from '../../engine/tf';
+import type { Tensor2D, Tensor3D, Tensor4D } from '../../engine/tf';
 import type { CaptionRole, Method } from '../../methods/method';
 import { methodOf } from '../../methods';
 import type { Between } from '../../models/steps';
 import { captionProblem, type Captions } from '../../protocol/captions';
 import { Fault } from '../../protocol/faults';
-import type { Recipe } from '../../protocol/recipe';
+import { wordsOf, type Recipe } from '../../protocol/recipe';
 import type { Base, EncodedPrompts } from '../base';
 import type { PixelMask } from '../maskedCrop';
 import { lookAt, type Looks } from './looks';
 import { priorCaptions } from './priorCaptions';
+import { sceneCaptions } from './sceneCaptions';
 import { classCaption, disposePrompts, encodePrompts, pickPrompts, spokenWord } from '../prompts';
 import { withZeroTokens } from '../zeroTokens';
 
@@ -28,6 +29,14 @@ export interface DatasetItem {
   mask?: PixelMask;
 }
 
+/** The pictures as references, one row each. */
+export interface References {
+  /** What a picture adapter makes of them [n,N,dt]. */
+  tokens: Tensor3D;
+  /** Whom or what they show, as the network says that also looks at what is drawn [n,w]. */
+  vectors: Tensor2D;
+}
+
 export interface Dataset {
   latents: Tensor4D;
   /** Pictures given, mirrored ones not counted. */
@@ -38,6 +47,8 @@ export interface Dataset {
   words: Partial<Record<CaptionRole, EncodedPrompts>>;
   /** What the object encoder sees in the pictures, where the recipe asks for it. The caller lets go of it. */
   look?: (between?: Between) => Promise<Looks>;
+  /** For methods that draw with a reference. */
+  references?: References;
 }
 
 /** How a picture is changed before it is encoded: mirrored, then moved right and down by whole cells, the tokens' own grid. */
@@ -99,6 +110,7 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
     class: () => read((c) => classCaption(c.target)),
     null: async () => pickPrompts(base.null, [0]),
     prior: () => encodePrompts(base, priorCaptions, '', {}, between),
+    scene: () => encodePrompts(base, sceneCaptions(wordsOf(recipe).classWord), '', {}, between),
   };
   const unshifted = items.length * (recipe.flip ? 2 : 1);
   const words: Dataset['words'] = {};
@@ -111,4 +123,5 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
 export function disposeDataset(dataset: Dataset): void {
   dataset.latents.dispose();
   for (const words of Object.values(dataset.words)) disposePrompts(words);
+  if (dataset.references) tf.dispose([dataset.references.tokens, dataset.references.vectors]);
 }

@@ -5,12 +5,14 @@
 import { cutFlat, joinFlat } from '../../engine/kernels/flatCopy';
 import * as tf from '../../engine/tf';
 import type { Tensor1D, Tensor2D } from '../../engine/tf';
-import type { AdapterGroup, ParameterGroup, RowsGroup } from '../../methods/method';
-import { loraSites, type Adapter, type Between, type VelocityGradients } from '../../models/mmdit';
+import { invariant } from '../../engine/invariant';
+import type { AdapterGroup, InjectionGroup, ParameterGroup, RowsGroup } from '../../methods/method';
+import { injectionSites, loraSites, type Adapter, type Between, type VelocityGradients } from '../../models/mmdit';
 import type { FlowBase } from '../base';
 import { disposeRows, type RowTensors, type Weights } from '../concept';
 import { disposeAdapter, flattenGradients, initLora, loraLayout, parameterAt, toAdapter } from '../lora';
 import type { Dataset } from './dataset';
+import type { Sight } from './trajectory';
 import type { Parameters } from './parameters';
 import { fittedRows, initialRows } from './rowInit';
 
@@ -41,6 +43,19 @@ function adapterForm({ rank, sites: choice, start }: AdapterGroup, { mmdit }: Fl
 }
 
 function rowsForm({ pooledDelta, fit = 0, optimizer }: RowsGroup, { mmdit }: FlowBase): GroupForm<RowTensors> {
+function injectionForm({ rank, stream }: InjectionGroup, sight: Sight | null): GroupForm<Adapter> {
+  invariant(sight, 'pairs on an injection need the picture adapter that injects');
+  const layout = loraLayout(injectionSites(sight.adapter.cross), rank);
+  return {
+    size: layout.size,
+    start: async ({ seed }) => initLora(layout, { seed, purpose: stream, step: 0 }),
+    tensors: (values) => toAdapter(layout, values),
+    gradient: ({ sites }) => flattenGradients(layout, sites),
+    nameOf: (index) => (index < 0 ? 'the norm of the gradient' : `the gradient of ${parameterAt(layout, index)}`),
+  };
+}
+
+function rowsForm({ pooledDelta }: RowsGroup, { mmdit }: FlowBase): GroupForm<RowTensors> {
   const { hidden, depth, pooledWidth } = mmdit.config;
   const deltaNumbers = pooledDelta ? pooledWidth : 0;
   const size = depth * hidden + deltaNumbers;
@@ -61,22 +76,23 @@ function rowsForm({ pooledDelta, fit = 0, optimizer }: RowsGroup, { mmdit }: Flo
   };
 }
 
-export type TrainedGroup = ({ kind: 'adapter' } & GroupForm<Adapter>) | ({ kind: 'rows' } & GroupForm<RowTensors>);
-type Kinds = { [K in ParameterGroup['kind']]: (group: Extract<ParameterGroup, { kind: K }>, base: FlowBase) => Extract<TrainedGroup, { kind: K }> };
+export type TrainedGroup = ({ kind: 'adapter' } & GroupForm<Adapter>) | ({ kind: 'rows' } & GroupForm<RowTensors>) | ({ kind: 'injection' } & GroupForm<Adapter>);
+type Kinds = { [K in ParameterGroup['kind']]: (group: Extract<ParameterGroup, { kind: K }>, base: FlowBase, sight: Sight | null) => Extract<TrainedGroup, { kind: K }> };
 
 const kinds: Kinds = {
   adapter: (group, base) => ({ kind: 'adapter', ...adapterForm(group, base) }),
   rows: (group, base) => ({ kind: 'rows', ...rowsForm(group, base) }),
+  injection: (group, _, sight) => ({ kind: 'injection', ...injectionForm(group, sight) }),
 };
 
-export const formOf = (group: ParameterGroup, base: FlowBase): TrainedGroup => (kinds[group.kind] as (group: ParameterGroup, base: FlowBase) => TrainedGroup)(group, base);
+export const formOf = (group: ParameterGroup, base: FlowBase, sight: Sight | null = null): TrainedGroup => (kinds[group.kind] as (group: ParameterGroup, base: FlowBase, sight: Sight | null) => TrainedGroup)(group, base, sight);
 
 export const disposeGradients = ({ sites, rows, pooledDelta }: VelocityGradients): void =>
   tf.dispose([...Object.values(sites).flatMap(({ a, b }) => [a, b]), ...(rows ? [rows] : []), ...(pooledDelta ? [pooledDelta] : [])]);
 
 /** Makes a group's tensors of its present parameters, and frees those of before. */
 export function renew(weights: Weights, id: string, group: TrainedGroup, parameters: Parameters): void {
-  if (group.kind === 'adapter') {
+  if (group.kind !== 'rows') {
     disposeAdapter(weights.adapters[id] ?? null);
     weights.adapters[id] = group.tensors(parameters.values(id));
   } else {

@@ -7,7 +7,7 @@
  */
 import { getBackend, getKernel, dispose as disposeTensors } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
-import type { Method } from '../../methods/method';
+import type { Method, PointStep, Stage } from '../../methods/method';
 import { stageAfter, stagesOf, totalStepsOf } from '../../methods/meta';
 import type { Between } from '../../models/mmdit';
 import { median } from '../../protocol/median';
@@ -25,6 +25,8 @@ import { rateFactor } from './optimizer';
 import { gpuParameters } from './parametersGpu';
 import { RANDOM_VERSION } from '../random';
 import { drawBatch, nameVelocity, notFinite, stepGradients, type StepOutcome } from './trainingStep';
+import type { Sight } from './trajectory';
+import { isTrajectory, trajectoryGradients } from './trajectoryStep';
 
 /** Steps over which the running median of the balance's unit is taken. */
 const UNIT_WINDOW = 50;
@@ -56,19 +58,21 @@ export interface TrainerOptions {
   method: Method;
   recipe: Recipe;
   dataset: Dataset;
+  /** For methods that draw pictures with a reference; stays the caller's. */
+  sight?: Sight | null;
   /** What exportState gave; anything else is refused by Fault `run-missing`. */
   state?: unknown;
   /** Awaited between blocks of the transformer, so that drafts and messages get their turn. */
   between?: Between;
 }
 
-export async function createTrainer({ base, method, recipe, dataset, state: given, between = async () => {} }: TrainerOptions): Promise<Trainer> {
+export async function createTrainer({ base, method, recipe, dataset, sight = null, state: given, between = async () => {} }: TrainerOptions): Promise<Trainer> {
   const { meta } = method;
   const stages = stagesOf(meta, recipe);
   const totalSteps = totalStepsOf(meta, recipe);
   const stageAt = (done: number) => stageAfter(meta, recipe, done);
   const specs = method.groups(recipe);
-  const groups: Record<string, TrainedGroup> = Object.fromEntries(Object.entries(specs).map(([id, spec]) => [id, formOf(spec, base)]));
+  const groups: Record<string, TrainedGroup> = Object.fromEntries(Object.entries(specs).map(([id, spec]) => [id, formOf(spec, base, sight)]));
   /** Groups trained by then, in the order in which they begin. */
   const begunAt = (done: number): string[] => [...new Set(stages.filter(({ begin }) => begin <= stageAt(done).begin).flatMap(({ id }) => method.stages[id]!.trains))];
   const parameters: Parameters = getKernel('AdamW', getBackend()) ? gpuParameters() : cpuParameters();
@@ -98,13 +102,21 @@ export async function createTrainer({ base, method, recipe, dataset, state: give
     return stage;
   };
 
+  /** Losses and gradients of the step under way, by its kind. */
+  function outcomeOf(stage: Stage, batch: ReturnType<typeof drawBatch>): Promise<StepOutcome> {
+    const given = { base, dataset, recipe, batch, weights, between };
+    if (!isTrajectory(stage)) return stepGradients({ ...given, stage: stage as Stage & { step: PointStep<Recipe> } });
+    invariant(sight, 'a trajectory needs an adapter, a decoder and who looks at the picture');
+    return trajectoryGradients({ ...given, stage, sight, step: state.step });
+  }
+
   /** One optimizer step; on a Fault nothing has changed. */
   async function advance(): Promise<TrainerStep> {
     const started = performance.now();
     const stage = stageOf(state.stage);
     const batch = drawBatch(dataset, recipe, base.shift, state.step);
     try {
-      const outcome = await stepGradients({ base, dataset, stage, recipe, batch, weights, between });
+      const outcome = await outcomeOf(stage, batch);
       const committed = commit(outcome);
       committing = committed;
       return { ...(await committed), sigma: batch.sigma, stepMs: performance.now() - started, totalSteps, lambda: lambda() };

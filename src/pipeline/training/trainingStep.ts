@@ -5,7 +5,7 @@
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
-import type { Branch, Chances, LossFigures, Stage } from '../../methods/method';
+import type { Branch, Chances, LossFigures, PointStep, Stage } from '../../methods/method';
 import { velocityVjpAsync, type Between, type Mmdit, type VelocityGradients } from '../../models/mmdit';
 import { Fault } from '../../protocol/faults';
 import type { Recipe } from '../../protocol/recipe';
@@ -60,7 +60,8 @@ export interface StepOutcome {
   velocities: Record<string, Tensor4D>;
 }
 
-function keepsTape(mmdit: Mmdit, rows: number, picture: Tensor4D, text: number): boolean {
+/** Whether the tapes of so many rows may stay in memory. */
+export function keepsTape(mmdit: Mmdit, rows: number, picture: Tensor4D, text: number): boolean {
   const { hidden, depth, patch } = mmdit.config;
   const tokens = (picture.shape[1] * picture.shape[2]) / patch ** 2 + text;
   return rows * tokens * depth * hidden * TAPE_WIDTHS * 4 <= KEEP_ACTIVATIONS_BYTES;
@@ -68,7 +69,7 @@ function keepsTape(mmdit: Mmdit, rows: number, picture: Tensor4D, text: number):
 
 /** Losses and gradients of one batch, finite or not. */
 export async function stepGradients(
-  { base, dataset, stage, recipe, batch, weights, between }: { base: FlowBase; dataset: Dataset; stage: Stage; recipe: Recipe; batch: Batch; weights: Weights; between: Between },
+  { base, dataset, stage, recipe, batch, weights, between }: { base: FlowBase; dataset: Dataset; stage: Stage & { step: PointStep<Recipe> }; recipe: Recipe; batch: Batch; weights: Weights; between: Between },
 ): Promise<StepOutcome> {
   const branches = stage.step.branches(recipe, batch.chances);
   const evaluation = ({ caption, adapter, rows }: Branch): Evaluation => {

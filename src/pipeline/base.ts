@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import type { Tensor2D, Tensor3D } from '../engine/tf';
 import { disposeClipVision, loadClipVision, type ClipVision } from '../models/clip';
 import { count, readConfig } from '../models/config';
+import { disposeIdentityEncoder, loadIdentityEncoder, type IdentityEncoder } from '../models/identityEncoder';
 import { disposeMmdit, loadMmdit, type Mmdit } from '../models/mmdit';
 import { disposePictureAdapter, loadPictureAdapter, type AdapterKind, type PictureAdapter } from '../models/objectEncoder';
 import type { TextTower } from '../models/text';
@@ -44,6 +45,8 @@ export interface BaseParts {
   /** Picture adapters (tokens of a picture, and what reads them in the transformer). Null: this base has none of that kind. */
   object: Part<PictureAdapter> | null;
   identity: Part<PictureAdapter> | null;
+  /** Tells faces apart. Null: this base cannot. */
+  face: Part<IdentityEncoder> | null;
 }
 
 export interface Base extends Sizes {
@@ -112,12 +115,13 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
     transformer: part('transformer', (source, config) => loadMmdit(source, config, { ...(streamBytes !== undefined && { streamBytes }) }), disposeMmdit),
     object: await adapterPart('object'),
     identity: await adapterPart('identity'),
+    face: (await files.has('identity_encoder')) ? part('identity_encoder', loadIdentityEncoder, disposeIdentityEncoder) : null,
   };
   try {
-    const { object, identity, ...needed } = parts;
+    const { object, identity, face, ...needed } = parts;
     if (partsStay) for (const each of Object.values(needed) as (Part<unknown> | null)[]) await each?.use(() => undefined);
     // one that cannot be read says so to whoever asks for it; everything else works without
-    if (partsStay) for (const each of [object, identity]) await each?.use(() => undefined).catch(() => undefined);
+    if (partsStay) for (const each of [object, identity, face] as (Part<unknown> | null)[]) await each?.use(() => undefined).catch(() => undefined);
     const downscale = await parts.autoencoder.use((autoencoder) => autoencoder.downscale);
     const [empty, zeroTokens] = await parts.text.use(async (tower) => [await tower.encode(textTokens({ tokenizer, t5Tokenizer }, [''])), tower.zeroTokens] as const);
     return {

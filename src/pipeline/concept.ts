@@ -1,15 +1,16 @@
 /**
  * A learned concept as tensors: what fields and previews evaluate, what is kept on the Shelf and exported.
  * The owner disposes it. Names of its stored tensors: `<site>.a` [in,r], `<site>.b` [r,out], `rows` [depth,hidden],
- * `pooledDelta` [p].
+ * `pooledDelta` [p], `tokens` [1,N,width].
  */
 import * as tf from '../engine/tf';
-import type { Tensor, Tensor1D, Tensor2D } from '../engine/tf';
+import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '../engine/tf';
 import type { StoredTensors } from '../formats/storedTensors';
 import type { Evaluated } from '../methods/method';
 import { methodOf } from '../methods';
 import { stagesOf } from '../methods/meta';
 import type { Adapter } from '../models/mmdit';
+import type { PictureAdapter } from '../models/objectEncoder';
 import type { Recipe } from '../protocol/recipe';
 import { cloneAdapter, disposeAdapter } from './lora';
 
@@ -21,6 +22,9 @@ export interface Weights {
   rows: Record<string, RowTensors>;
 }
 
+/** Whom or what a concept sees through a picture adapter, which whoever opened the concept keeps in place. */
+export interface ConceptSight { adapter: PictureAdapter; /** [1,N,width]; the concept's. */ tokens: Tensor3D }
+
 /** A stored concept has the weights of its result alone. */
 export interface LearnedConcept extends Weights {
   /** The groups that stand for the concept: what is drawn, kept and exported. */
@@ -30,6 +34,8 @@ export interface LearnedConcept extends Weights {
   /** True once learning is over: balance then means v_base + balance·r; before, v_base + balance·λ·g. */
   learned: boolean;
   recipe: Recipe;
+  /** Where the method's evaluations see. */
+  sight?: ConceptSight | null;
 }
 
 /** The tensors of a concept's result. They stay the concept's. */
@@ -54,9 +60,14 @@ export function disposeWeights({ adapters, rows }: Weights): void {
   Object.values(rows).forEach(disposeRows);
 }
 
-export const cloneConcept = (concept: LearnedConcept): LearnedConcept => ({ ...concept, ...cloneWeights(concept) });
+const cloneSight = (sight: ConceptSight): ConceptSight => ({ ...sight, tokens: tf.clone(sight.tokens) });
 
-export const disposeConcept: (concept: LearnedConcept) => void = disposeWeights;
+export const cloneConcept = (concept: LearnedConcept): LearnedConcept => ({ ...concept, ...cloneWeights(concept), ...(concept.sight && { sight: cloneSight(concept.sight) }) });
+
+export function disposeConcept(concept: LearnedConcept): void {
+  disposeWeights(concept);
+  concept.sight?.tokens.dispose();
+}
 
 /** What is kept of a concept: the adapter and the rows of its result. */
 export async function storeConcept(concept: LearnedConcept): Promise<StoredTensors> {
@@ -71,17 +82,21 @@ export async function storeConcept(concept: LearnedConcept): Promise<StoredTenso
   }
   await put('rows', rows?.rows);
   await put('pooledDelta', rows?.pooledDelta);
+  await put('tokens', concept.sight?.tokens);
   return stored;
 }
 
-/** The concept that `storeConcept` stored. Its scale is 1: alpha = rank. Rows that its result does not read are left out. */
-export function restoreConcept(stored: StoredTensors, recipe: Recipe, lambda: number): LearnedConcept {
+/** The concept that `storeConcept` stored. Its scale is 1: alpha = rank. Rows that its result does not read are left out. `adapter`: what it sees through, where it sees. */
+export function restoreConcept(stored: StoredTensors, recipe: Recipe, lambda: number, adapter: PictureAdapter | null = null): LearnedConcept {
   const method = methodOf(recipe);
-  const { adapter, rows } = method.stages[stagesOf(method.meta, recipe).at(-1)!.id]!.result(recipe);
+  const { adapter: pairsOf, rows } = method.stages[stagesOf(method.meta, recipe).at(-1)!.id]!.result(recipe);
   const make = <T extends Tensor>(name: string): T => tf.tensor(stored[name]!.data, stored[name]!.shape) as T;
   const sites = Object.keys(stored).flatMap((name) => (name.endsWith('.a') ? [name.slice(0, -2)] : []));
   const pairs = () => Object.fromEntries(sites.map((name) => [name, { a: make<Tensor2D>(`${name}.a`), b: make<Tensor2D>(`${name}.b`), scale: 1 }]));
   const table = () => ({ rows: make<Tensor2D>('rows'), pooledDelta: stored.pooledDelta ? make<Tensor1D>('pooledDelta') : null });
   const readRows = stored.rows ? rows : null;
-  return { adapters: adapter === null ? {} : { [adapter]: pairs() }, rows: readRows === null ? {} : { [readRows]: table() }, result: { adapter, rows: readRows }, lambda, learned: true, recipe };
+  return {
+    adapters: pairsOf === null ? {} : { [pairsOf]: pairs() }, rows: readRows === null ? {} : { [readRows]: table() }, result: { adapter: pairsOf, rows: readRows }, lambda, learned: true, recipe,
+    ...(adapter && stored.tokens && { sight: { adapter, tokens: make<Tensor3D>('tokens') } }),
+  };
 }

@@ -122,7 +122,7 @@ export interface Events {
   restarted: { run: RunInfo | null };
   compute: Compute;
   /** The base is in; everything may be asked now. */
-  ready: { base: string; name: string; sizeBytes: number; imageSize: number; /** Whether it can tell how alike pictures are. */ sees: boolean; /** Whether it has the layers that skip-layer guidance leaves out. */ skips: boolean; /** Whether zero tokens stand in place of a T5 that it could have. */ withoutT5: boolean; /** Whether it has an object encoder: one picture is then enough to draw by. */ objects: boolean };
+  ready: { base: string; name: string; sizeBytes: number; imageSize: number; /** Whether it can tell how alike pictures are. */ sees: boolean; /** Whether it has the layers that skip-layer guidance leaves out. */ skips: boolean; /** Whether zero tokens stand in place of a T5 that it could have. */ withoutT5: boolean; /** Whether it has an object encoder: one picture is then enough to draw by. */ objects: boolean; /** Whether an adapter that sees pictures can be aligned with a person or character. */ persons?: boolean };
   importing: ImportProgress;
   checking: { modelId: string; doneBytes: number; totalBytes: number };
   run: RunInfo;

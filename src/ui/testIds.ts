@@ -25,7 +25,7 @@
  * Engine  hud (only with ?hud), hud-<figure> (hud-step, hud-kernels, hud-tensors, hud-bytes, hud-gpu, hud-heap), hud-top (the longest kernels)
  */
 export const ids = {
-  dropInput: 'drop-input', dropZone: 'drop-zone', classWord: 'class-word', kindInstance: 'kind-instance', kindStyle: 'kind-style', kindWorld: 'kind-world', worldLink: 'world-link',
+  dropInput: 'drop-input', dropZone: 'drop-zone', classWord: 'class-word', kindInstance: 'kind-instance', kindStyle: 'kind-style', kindWorld: 'kind-world', kindPerson: 'kind-person', worldLink: 'world-link',
   captionComplete: 'caption-complete', captionBase: 'caption-base', captionTarget: 'caption-target',
   captionsFold: 'captions-fold', fitCheck: 'fit-check', fitWarning: 'fit-warning', outsideWarning: 'outside-warning', learn: 'learn', undo: 'undo',
   maskPicture: 'mask-picture', maskBrush: 'mask-brush', maskErase: 'mask-erase', maskInvert: 'mask-invert', maskAgain: 'mask-again',

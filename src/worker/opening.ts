@@ -9,6 +9,7 @@ import { limitWork } from '../engine/webgpu/workLimit';
 import { isTiny } from '../models/vae';
 import { loadBase, type Base } from '../pipeline/base';
 import { LATENT_RGB, readLatentToRgb } from '../pipeline/sampling/latentToRgb';
+import { sightParts } from '../pipeline/training/sight';
 import { skipsLayers } from '../pipeline/sampling/skipLayers';
 import { Fault, serializeFault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
@@ -167,7 +168,7 @@ export class Opening {
     const room = this.weightBytes ?? (this.compute?.backend === 'webgpu' ? null : WASM_ROOM_BYTES);
     const base = await loadBase(this.baseId, stored, { partsStay: !large, ...(large && room !== null && { streamBytes: room }) });
     this.send({ kind: 'decoder', decoder: await decoderParts({ stored, base }) });
-    this.host.emit('ready', { base: this.baseId, name, sizeBytes: stored.sizeBytes, imageSize: base.pictureSize().width, sees: base.parts.vision !== null, skips: skipsLayers(base.depth), withoutT5: base.zeroTokens > 0, objects: base.parts.object !== null });
+    this.host.emit('ready', { base: this.baseId, name, sizeBytes: stored.sizeBytes, imageSize: base.pictureSize().width, sees: base.parts.vision !== null, skips: skipsLayers(base.depth), withoutT5: base.zeroTokens > 0, objects: base.parts.object !== null, persons: sightParts(base) !== null && base.parts.vision !== null });
     return { base, stored };
   }
 }

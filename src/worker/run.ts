@@ -8,7 +8,9 @@ import { methodOf } from '../methods';
 import { leaseFlow, type Base, type FlowBase } from '../pipeline/base';
 import type { Lease } from '../pipeline/parts';
 import { buildDataset, disposeDataset, type Dataset } from '../pipeline/training/dataset';
+import { leaseSight, type LeasedSight } from '../pipeline/training/sight';
 import { createTrainer, type Trainer, type TrainerStep } from '../pipeline/training/train';
+import { needsSight } from '../pipeline/training/trajectoryStep';
 import type { RunInfo, RunPhase, StepMetrics } from '../protocol/run';
 import { median } from '../protocol/median';
 import { parseRecipe, stagesOfRecipe, type Recipe } from '../protocol/recipe';
@@ -29,6 +31,8 @@ export interface Run {
   trainer: Trainer;
   /** The transformer, for as long as the run is held. */
   flow: Lease<FlowBase>;
+  /** The same of what draws with a reference; null where the method doesn't. */
+  sight: LeasedSight | null;
   dataset: Dataset;
   /** [n,S,S,3], n at most MOST_SEEN. */
   pictures: Tensor4D;
@@ -52,12 +56,18 @@ export async function beginRun(options: { base: Base; raster: Raster; record: Ru
   const dataset = await buildDataset(base, items, recipe, methodOf(recipe), onEncoded, between);
   const pictures = tf.tidy(() => tf.stack(seen.map((pixels) => tf.tensor3d(pixels, [side, side, 3]))) as Tensor4D);
   let flow: Lease<FlowBase> | null = null;
+  let sight: LeasedSight | null = null;
   try {
+    if (needsSight(methodOf(recipe))) {
+      sight = await leaseSight(base, items, between);
+      dataset.references = sight.references;
+    }
     flow = await leaseFlow(base);
-    const trainer = await createTrainer({ base: flow.part, method: methodOf(recipe), recipe, dataset, state, between });
-    return { record, recipe, hold, trainer, flow, dataset, pictures, phase: trainer.step >= trainer.totalSteps ? 'finished' : 'learning', engine, notIdentical, pace: {}, unsaved: [] };
+    const trainer = await createTrainer({ base: flow.part, method: methodOf(recipe), recipe, dataset, sight: sight?.sight ?? null, state, between });
+    return { record, recipe, hold, trainer, flow, sight, dataset, pictures, phase: trainer.step >= trainer.totalSteps ? 'finished' : 'learning', engine, notIdentical, pace: {}, unsaved: [] };
   } catch (error) {
     flow?.release();
+    sight?.release();
     disposeDataset(dataset);
     pictures.dispose();
     throw error;
@@ -94,6 +104,7 @@ export function runInfo(run: Run): RunInfo {
 export function disposeRun(run: Run): void {
   run.trainer.dispose();
   run.flow.release();
+  run.sight?.release();
   disposeDataset(run.dataset);
   run.pictures.dispose();
   run.hold.release();

@@ -3,6 +3,7 @@
  * own, so that draws and probes are served in between. Checkpoints go to storage every few seconds of work; what the page
  * shows of a run (previews, probe, figures) never touches its random numbers.
  */
+import { expectSight } from '../pipeline/training/sight';
 import { Fault, serializeFault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
@@ -51,15 +52,16 @@ export class Running {
     const { least, most, captioned } = metaOf(recipe).pictures;
     if (pictures.length < least) throw new Fault('too-few-pictures', `A world takes at least ${least} pictures; these are ${pictures.length}.`, 'Drop more, or learn them as a thing or a style.');
     if (pictures.length > most) throw new Fault('too-many-pictures', `At most ${most} pictures can be learned from; these are ${pictures.length}.`, 'Remove some.');
-    if (recipe.kind === 'instance' && recipe.classWord.trim() === '') throw new Fault('recipe-invalid', 'The class word is empty: what is it in general?', 'Give the class word.', { subject: 'classWord' });
+    if ((recipe.kind === 'instance' || recipe.kind === 'person') && recipe.classWord.trim() === '') throw new Fault('recipe-invalid', 'The class word is empty: what is it in general?', 'Give the class word.', { subject: 'classWord' });
     for (const { captions, pictureId } of captioned ? pictures : []) {
       const problem = captions ? captionProblem(captions) : 'It has no captions.';
       if (problem) throw new Fault('caption-invalid', problem, 'Edit the captions of this picture.', { subject: pictureId });
     }
     await this.leave();
     const db = await this.opening.db();
-    await this.opening.base();
+    const base = await this.opening.base();
     recipe.base = this.opening.baseId; // whatever a link said
+    if (recipe.kind === 'person') expectSight(base);
     const now = new Date().toISOString();
     const record: RunRecord = {
       runId, name, createdAt: now, updatedAt: now, finished: false, recipe, prompt, seed, engine: this.opening.engine, base: this.opening.baseId,

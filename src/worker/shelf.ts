@@ -1,5 +1,6 @@
 /** The Shelf: keeps what has been learned, opens, exports and imports it. Opening a concept makes it the current one. */
 import { loraSites } from '../models/mmdit';
+import { sightParts } from '../pipeline/training/sight';
 import { cloneConcept, disposeConcept, restoreConcept, storeConcept } from '../pipeline/concept';
 import { readLora, type LeftOut } from '../formats/loraFile';
 import { writeLora } from '../formats/loraWriter';
@@ -87,14 +88,15 @@ export class Shelf {
 
   async open(conceptId: string): Promise<ConceptSummary> {
     const record = await getConcept(await this.opening.db(), conceptId);
-    await this.opening.base();
+    const base = await this.opening.base();
     this.opening.expectBase(record.base, record.name);
     const recipe = parseRecipe(record.recipe);
     await this.running.leave();
-    const concept = restoreConcept(record.tensors, recipe, record.lambda);
+    const adapters = record.tensors.tokens ? await sightParts(base)?.lease() : null;
+    const concept = restoreConcept(record.tensors, recipe, record.lambda, adapters?.part ?? null);
     this.current.set({
       name: record.name, recipe, conceptId, runId: null, captions: record.captions, pictures: null, measures: record.measures as Measures | null,
-      live: () => true, step: () => null, borrow: () => cloneConcept(concept), dispose: () => disposeConcept(concept),
+      live: () => true, step: () => null, borrow: () => cloneConcept(concept), dispose: () => { disposeConcept(concept); adapters?.release(); },
     });
     return summary(conceptEntry(record));
   }

@@ -27,6 +27,7 @@ export const pulidFields = {
   walkSteps: number({ default: 4, min: 1, max: 30, integer: true, unit: 'steps', label: 'Steps of a trajectory', term: 'Euler steps from pure noise', group: 'run', why: '4 with a base that draws in few steps; 8 to 12 with one that doesn’t.' }),
   window: number({ default: 2, min: 0, max: 30, integer: true, unit: 'steps', label: 'Steps that likeness learns through', term: 'backpropagated steps', group: 'run', why: 'The last ones of a trajectory. More costs time and memory.' }),
   alignedSteps: choice(['all', 'one'], { default: 'all', label: 'Steps that are held', term: 'L_align at', group: 'run', why: 'All of a few; of many, one drawn for each picture.' }),
+  zeroTokens: adapterFields.zeroTokens,
   flip: { ...runFields.flip, why: 'Doubles few pictures. Leave it off for a face with a mole.' },
   previewEvery: { ...runFields.previewEvery, default: 20 },
 } satisfies Fields;

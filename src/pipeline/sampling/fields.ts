@@ -164,8 +164,8 @@ export function conceptGuidance(words: FieldWords, concept: LearnedConcept): Gui
   const goal = concept.learned ? undefined : method.goal?.(recipe);
   const ends = goal ?? method.direction?.(recipe);
   if (!ends) return { positive: { words: words.complete, ...resultOf(concept) }, negative: untouched(words.base), weight: 1 };
-  const named = ({ caption, adapter, rows }: Evaluated<WrittenRole>): Evaluation => ({
-    words: words[caption], adapter: adapter === null ? null : concept.adapters[adapter]!, rows: rows === null ? null : concept.rows[rows]!,
+  const named = ({ caption, adapter, rows, sees = false }: Evaluated<WrittenRole>): Evaluation => ({
+    words: words[caption], adapter: adapter === null ? null : concept.adapters[adapter]!, rows: rows === null ? null : concept.rows[rows]!, ...(sees && concept.sight && { seen: { ...concept.sight, weight: 1 } }),
   });
   return { positive: named(ends.positive), negative: named(ends.negative), weight: goal ? concept.lambda : 1 };
 }

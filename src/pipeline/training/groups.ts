@@ -42,7 +42,6 @@ function adapterForm({ rank, sites: choice, start }: AdapterGroup, { mmdit }: Fl
   };
 }
 
-function rowsForm({ pooledDelta, fit = 0, optimizer }: RowsGroup, { mmdit }: FlowBase): GroupForm<RowTensors> {
 function injectionForm({ rank, stream }: InjectionGroup, sight: Sight | null): GroupForm<Adapter> {
   invariant(sight, 'pairs on an injection need the picture adapter that injects');
   const layout = loraLayout(injectionSites(sight.adapter.cross), rank);
@@ -55,7 +54,7 @@ function injectionForm({ rank, stream }: InjectionGroup, sight: Sight | null): G
   };
 }
 
-function rowsForm({ pooledDelta }: RowsGroup, { mmdit }: FlowBase): GroupForm<RowTensors> {
+function rowsForm({ pooledDelta, fit = 0, optimizer }: RowsGroup, { mmdit }: FlowBase): GroupForm<RowTensors> {
   const { hidden, depth, pooledWidth } = mmdit.config;
   const deltaNumbers = pooledDelta ? pooledWidth : 0;
   const size = depth * hidden + deltaNumbers;

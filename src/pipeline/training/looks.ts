@@ -29,7 +29,8 @@ const EVERYWHERE: PixelMask = { side: 1, cells: [1] };
 /** Chances of a draw that does not depend on any other. */
 export const referenceChances = (seed: number, step: number, draw: number): number[] => [...uniform(REFERENCE_CHANCES * (draw + 1), { seed, purpose: 'rowFit', step }).subarray(REFERENCE_CHANCES * draw)];
 
-async function referenceOf(base: Base, { pixels: given, mask }: DatasetItem): Promise<PictureReference> {
+/** A picture of a data set as a reference: masked as somebody said, else as what stands out, else whole. */
+export async function referenceOf(base: Base, { pixels: given, mask }: DatasetItem): Promise<PictureReference> {
   const { height: side, width } = base.pictureSize();
   invariant(side === width, 'the object encoder looks at square pictures');
   const read = typeof given === 'function' ? await given() : given;

@@ -132,7 +132,7 @@ describe('what the first version stored', () => {
 
 it('no two purposes or adapters draw from the same stream of random numbers', async () => {
   const { purposes } = await import('../random');
-  const streams = (Object.keys(methods) as MethodId[]).flatMap((id) => Object.values(methodOf({ method: id }).groups(defaultRecipe(undefined, undefined, id))).flatMap((group) => (group.kind === 'adapter' && group.start.from === 'noise' ? [group.start.stream] : [])));
+  const streams = (Object.keys(methods) as MethodId[]).flatMap((id) => Object.values(methodOf({ method: id }).groups(defaultRecipe(undefined, undefined, id))).flatMap((group) => (group.kind === 'injection' ? [group.stream] : group.kind === 'adapter' && group.start.from === 'noise' ? [group.start.stream] : [])));
   const all = [...streams, ...Object.values(purposes)];
   expect(new Set(all).size).toBe(all.length);
 });

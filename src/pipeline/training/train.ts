@@ -5,7 +5,7 @@
  * Deterministic: random numbers are keyed by (seed, purpose, step), so a run resumed from exportState() ends with the very
  * weights of one that never stopped. A step either happens completely or, on a Fault, not at all.
  */
-import { getBackend, getKernel, dispose as disposeTensors } from '../../engine/tf';
+import { getBackend, getKernel, dispose as disposeTensors, reshape, type Tensor3D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
 import type { Method, PointStep, Stage } from '../../methods/method';
 import { stageAfter, stagesOf, totalStepsOf } from '../../methods/meta';
@@ -181,7 +181,10 @@ export async function createTrainer({ base, method, recipe, dataset, sight = nul
     },
     concept({ final = false } = {}) {
       const stage = stageOf(state.stage);
-      return { ...cloneWeights(weights), result: stage.result(recipe), lambda: lambda(), learned: final || finished(), recipe: stage.keptAs?.(recipe) ?? recipe };
+      const { references } = dataset;
+      const [pictures = 0, count = 0, width = 0] = references?.tokens.shape ?? [];
+      const seen = sight && references ? { sight: { adapter: sight.adapter, tokens: reshape(references.tokens, [1, pictures * count, width]) as Tensor3D } } : {};
+      return { ...cloneWeights(weights), ...seen, result: stage.result(recipe), lambda: lambda(), learned: final || finished(), recipe: stage.keptAs?.(recipe) ?? recipe };
     },
     dispose() {
       disposeWeights(weights);

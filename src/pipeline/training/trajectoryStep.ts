@@ -5,7 +5,7 @@
 import * as tf from '../../engine/tf';
 import type { Tensor2D, Tensor3D, Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
-import type { LossFigures, Stage, TrajectoryLosses, TrajectoryStep } from '../../methods/method';
+import type { LossFigures, Method, Stage, TrajectoryLosses, TrajectoryStep } from '../../methods/method';
 import { velocityVjpAsync, type Between, type VelocityGradients } from '../../models/mmdit';
 import type { Recipe } from '../../protocol/recipe';
 import type { FlowBase } from '../base';
@@ -19,6 +19,9 @@ import { addSites, pathAdapter, walkGradients, type Sight } from './trajectory';
 
 export type TrajectoryStage = Stage & { step: TrajectoryStep<Recipe> };
 export const isTrajectory = (stage: Stage): stage is TrajectoryStage => stage.step.kind === 'trajectory';
+
+/** Whether a method draws with references: its trainer then needs a Sight. */
+export const needsSight = ({ stages }: Pick<Method, 'stages'>): boolean => Object.values(stages).some(isTrajectory);
 
 interface StepInputs { base: FlowBase; sight: Sight; dataset: Dataset; stage: TrajectoryStage; recipe: Recipe; batch: Batch; step: number; weights: Weights; between: Between }
 

@@ -1,0 +1,61 @@
+/** A person (PuLID) as the page drives it, on a tiny base with an adapter of random weights: learned along trajectories, drawn, gone on with, kept and opened. */
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { IDBFactory } from 'fake-indexeddb';
+import { openTab, sampleFile, type Tab, type TabOptions } from '../testing/session/tab';
+import { pixelsOf } from '../testing/session/raster';
+import { tinyStored } from '../testing/session/tinyFiles';
+
+// as in session.test.ts
+vi.setConfig({ testTimeout: 240_000 });
+
+const withEncoder: TabOptions = { platform: { ensureBase: (_db, id) => tinyStored(id, { objects: true }) } };
+let tab: Tab;
+beforeEach(() => { globalThis.indexedDB = new IDBFactory(); });
+afterEach(() => tab.close());
+
+async function givePerson(): Promise<void> {
+  const { now } = tab;
+  now().setKind('person');
+  for (const [key, value] of Object.entries({ likenessSteps: 1, identitySteps: 1, alignmentSteps: 2, walkSteps: 2, rank: 2, previewEvery: 4, learningRate: 0.05 })) now().setField(key as never, value);
+  now().setClassWord('monster');
+  await now().addFiles([await sampleFile('one-eyed-monster/1.png'), await sampleFile('one-eyed-monster/2.png')]);
+  now().setParams({ steps: 8 });
+}
+
+it('learns along trajectories, draws with and without, and is the same again from the Shelf', async () => {
+  tab = await openTab(withEncoder);
+  const { now, until } = tab;
+  expect(now().ready).toMatchObject({ persons: true });
+  await givePerson();
+  await now().learn();
+  await until('learned and drawn', ({ run, drawing, twins }) => run?.phase === 'finished' && !drawing && twins.concept?.state === 'full' && twins.base?.state === 'full');
+  expect(now().metrics.map(({ stage, losses }) => [stage, Object.keys(losses).sort().join()])).toEqual([
+    ['likeness', 'flow,total'], ['identity', 'flow,identity,total'], ['alignment', 'flow,identity,layout,sem,total'], ['alignment', 'flow,identity,layout,sem,total'],
+  ]);
+  const drawn = () => pixelsOf(now().twins.concept!.bitmap);
+  expect(drawn()).not.toBe(pixelsOf(now().twins.base!.bitmap));
+  now().setBalance(0);
+  await now().draw();
+  expect(drawn()).toBe(pixelsOf(now().twins.base!.bitmap));
+  now().setBalance(1);
+  await now().draw();
+  const before = drawn();
+
+  await now().keep();
+  expect(now().kept).toMatchObject({ kind: 'person', classWord: 'monster' });
+  await now().openConcept(now().kept!.conceptId);
+  now().setParams({ steps: 8, prompt: 'a monster in the snow', seed: 3 }, false);
+  now().setBalance(1);
+  await now().draw();
+  expect(drawn()).not.toBe(pixelsOf(now().twins.base!.bitmap));
+  expect(before).not.toBe('');
+});
+
+it('is refused in words where the base has no adapter', async () => {
+  tab = await openTab();
+  const { now } = tab;
+  expect(now().ready).toMatchObject({ persons: false });
+  await givePerson();
+  await now().learn();
+  expect(now().runFault).toMatchObject({ code: 'base-mismatch' });
+});

@@ -152,6 +152,7 @@ export class Mixing {
       const record = await getConcept(await this.opening.db(), conceptId).catch((error: unknown) => { if (Fault.is(error, 'concept-missing')) return null; throw error; });
       if (!record) continue;
       const recipe = parseRecipe(record.recipe);
+      if (recipe.kind === 'person') throw new Fault('mix-invalid', `“${record.name}” is seen through the picture adapter, which Mix does not lend to concepts yet.`, 'Draw it on Learn, or take it out of the mix.', { subject: conceptId });
       this.held.set(conceptId, { concept: restoreConcept(record.tensors, recipe, record.lambda), words: { conceptId, name: record.name, kind: recipe.kind, classWord: wordsOf(recipe).classWord } });
     }
   }

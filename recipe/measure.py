@@ -10,6 +10,10 @@ it is biased upwards when N is small, so only figures of the same N compare.
     python measure.py --taming --base ../public/base --judge work/judge-objects --json taming.json --sheet taming.png [--adapters whole=FILE,without-cross=FILE] [--pictures purecc=FOLDER] [--smoke]
 
 The object adapter on held-out objects: taming_measure.py says what its figures are.
+
+    python measure.py --pulid --base ../public/base --networks work --json pulid.json --sheet pulid.png [--student] [--adapters "stage 3=FILE"] [--smoke]
+
+The identity adapter on held-out people, its stages in one table: pulid_measure.py says what its figures are.
 """
 import argparse
 import json
@@ -22,6 +26,7 @@ import torch
 import people
 import tokenizer as tok
 import world as W
+from pulid_measure import run_pulid
 from reader import READ, Reader
 from sampling import Base, grid
 from student import load_student
@@ -171,8 +176,13 @@ if __name__ == '__main__':
     p.add_argument('--adapters', default='', help='name=file of each adapter of the table, with commas; the base\'s own if not given')
     p.add_argument('--pictures', default='', help='name=folder of pictures that something else made of the same objects and prompts')
     p.add_argument('--objects', type=int, default=24)
-    p.add_argument('--prompts', type=int, default=10)
+    p.add_argument('--prompts', type=int, default=0, help='of an adapter; 0: ten of objects, all twenty of people')
     p.add_argument('--draw-steps', type=int, default=16)
     p.add_argument('--thing', type=float, default=OBJECT, help='guidance of the object')
+    p.add_argument('--pulid', action='store_true', help='measure the identity adapter')
+    p.add_argument('--networks', type=Path, default=Path('work'), help='where identity/ and judge-identity/ lie, and adapters/ with the stages')
+    p.add_argument('--people-count', type=int, default=100, help='held-out people')
+    p.add_argument('--strength', type=float, default=1., help='weight of the identity\'s attention')
     a = p.parse_args()
-    run_taming(a) if a.taming else run(a)
+    a.prompts = a.prompts or (0 if a.pulid else 10)
+    (run_taming if a.taming else run_pulid if a.pulid else run)(a)

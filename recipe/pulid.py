@@ -226,7 +226,7 @@ def train(a, stage):
             (a.work / 'base/identity_adapter').mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, a.work / 'base/identity_adapter/model.safetensors')
         mean = {k: round(float(np.mean([x[k] for x in log[-200:]])), 4) for k in (log[-1] if log else {})}
-        line = dict(seen=seen, minutes=round((spent + time.time() - begun) / 60, 1), **mean, **{f'held {k}' if k in mean else k: v for k, v in validate().items()})
+        line = dict(seen=seen, minutes=round((spent + time.time() - begun) / 60, 1), **mean, **validate())
         with open(a.work / f'{name}.jsonl', 'a') as f:
             f.write(json.dumps(line) + '\n')
         print(line, flush=True)

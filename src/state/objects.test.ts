@@ -1,0 +1,155 @@
+/** One picture in the store, over a client that is made up: what is asked of the session, when, and what is let go. */
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { blankMask, painted } from '../protocol/objectMasks';
+import type { ObjectInHand } from '../protocol/objects';
+import { fakeClient, fakeRun, type FakeClient } from '../testing/studio/fakeClient';
+import { bitmap, file, picture, reading, studioOver } from '../testing/studio/studioOver';
+import { followObject, isObject, isOnePicture, MOST_REFERENCES, wantedCards } from './objects';
+
+const ready = { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 128, sees: true, skips: false, objects: true };
+const middle = { u: 0.5, w: 0.5 };
+const mask = painted(blankMask(), middle, middle, 0.3, false);
+const inHand = (revision: number, references = 1): ObjectInHand => ({ revision, references, tokens: 16 * references, sizeBytes: 8192 * references, elapsedMs: 5, guesses: ['ghost', 'owl'], cardId: null });
+
+let client: FakeClient;
+let revision: number;
+beforeEach(() => {
+  revision = 0;
+  client = fakeClient({
+    findMask: ({ pictureId }) => ({ pictureId, mask, fault: null }),
+    encodeObject: ({ pictures }) => inHand(++revision, pictures.length),
+    judgeObject: (asked) => ({ revision: asked.revision, likeness: 0.6, copied: 0.1 }),
+    fitCheck: ({ pictureId }) => ({ pictureId, bitmap: bitmap(), psnr: 30, outside: false }),
+  });
+  reading(client);
+});
+const asked = (...names: string[]) => client.asked.filter(({ name }) => names.includes(name)).map(({ name }) => name);
+const settled = async () => { for (let n = 0; n < 40; n++) await Promise.resolve(); };
+
+function open() {
+  const made = studioOver(client);
+  followObject(made.studio);
+  client.emit('ready', ready);
+  return made;
+}
+async function dropped(...names: string[]) {
+  const made = open();
+  await made.now().addFiles((names.length > 0 ? names : ['a.png']).map(file));
+  await settled();
+  return made;
+}
+
+describe('a dropped picture', () => {
+  it('is masked, encoded, named and drawn, in this order and once', async () => {
+    const { now } = await dropped();
+    expect(asked('findMask', 'encodeObject', 'draw')).toEqual(['findMask', 'encodeObject', 'draw']);
+    expect(now()).toMatchObject({ object: { revision: 1 }, guessed: 'ghost', prompt: 'a [V] ghost in the snow', balance: 0.8, objectWork: null });
+    expect([isOnePicture(now()), isObject(now())]).toEqual([true, true]);
+    await now().refreshObject();
+    expect(asked('encodeObject')).toHaveLength(1);
+  });
+
+  it('keeps the word that was typed before, and the prompt', async () => {
+    const { now } = open();
+    now().setClassWord('monster');
+    now().setParams({ prompt: 'a [V] monster on a beach' });
+    await now().addFiles([file('a.png')]);
+    await settled();
+    expect(now()).toMatchObject({ guessed: null, prompt: 'a [V] monster on a beach', recipe: { classWord: 'monster' } });
+  });
+
+  it('waits for the brush where nothing stands out', async () => {
+    client.answers.findMask = ({ pictureId }) => ({ pictureId, mask: blankMask(), fault: { code: 'object-unseen', message: 'Nothing.', remedy: 'Brush.', subject: pictureId } });
+    const { now, timers } = await dropped();
+    expect(asked('encodeObject', 'draw')).toEqual([]);
+    expect(isOnePicture(now())).toBe(true);
+    const { pictureId } = now().cards[0]!;
+    now().brushMask(pictureId, { u: 0.3, w: 0.5 }, { u: 0.7, w: 0.5 }, false);
+    expect(now().masks[pictureId]).toMatchObject({ found: false, fault: null });
+    timers.at(-1)!();
+    await settled();
+    expect(asked('encodeObject')).toHaveLength(1);
+  });
+
+  it('says why it could not be encoded, and is tried again when its mask changes', async () => {
+    client.answers.encodeObject = () => { throw Object.assign(new Error('no memory'), { code: 'internal' }); };
+    const { now } = await dropped();
+    expect(now()).toMatchObject({ object: null, objectWork: null, objectFault: { message: 'no memory' } });
+    client.answers.encodeObject = () => inHand(1);
+    await now().refreshObject();
+    expect(now()).toMatchObject({ object: { revision: 1 }, objectFault: null });
+  });
+});
+
+describe('what is in hand', () => {
+  it('is let go with its picture, and comes back with undo', async () => {
+    const { now } = await dropped();
+    const shown = picture({ kind: 'concept' }, { prompt: now().prompt, balance: 0.8 });
+    client.emit('picture', shown);
+    now().removeCard(now().cards[0]!.pictureId);
+    await settled();
+    expect(now()).toMatchObject({ object: null, twins: { concept: null } });
+    expect(shown.bitmap.close).toHaveBeenCalled();
+    expect(asked('leaveObject')).toHaveLength(1);
+    now().undo();
+    await settled();
+    expect(now().object).toMatchObject({ revision: 2 });
+  });
+
+  it('grows with further pictures, up to what a card holds', async () => {
+    const { now } = await dropped('a.png', 'b.png');
+    expect(now().object).toMatchObject({ references: 2 });
+    expect(isOnePicture(now())).toBe(false);
+    await now().addFiles(Array.from({ length: MOST_REFERENCES - 1 }, (_, n) => file(`${n}.png`)));
+    await settled();
+    expect(wantedCards(now())).toBeNull();
+    expect(now().object).toBeNull();
+  });
+
+  it('is not of styles, and not of a run', async () => {
+    const { now } = await dropped();
+    now().setKind('style');
+    await settled();
+    expect(now().object).toBeNull();
+    now().setKind('instance');
+    await settled();
+    expect(now().object).not.toBeNull();
+    client.answers.learn = () => fakeRun();
+    await now().learn();
+    await settled();
+    expect(now().object).toBeNull();
+  });
+
+  it('is given to a worker that takes another’s place, the picture before it', async () => {
+    const { now } = await dropped();
+    client.asked.length = 0;
+    client.emit('restarted', { run: null });
+    await settled();
+    expect(asked('drop', 'encodeObject')).toEqual(['drop', 'encodeObject']);
+    expect(now().object).toMatchObject({ revision: 2 });
+  });
+
+  it('gives way to a card that is opened, whatever is still being encoded', async () => {
+    let finish = (_: ObjectInHand) => {};
+    client.answers.encodeObject = () => new Promise((resolve) => { finish = resolve; });
+    client.answers.openCard = () => ({ card: { cardId: 'k', name: 'Kept', classWord: 'owl', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: true, pictured: false }, object: { ...inHand(7), cardId: 'k' }, pictures: [] });
+    const { now } = await dropped();
+    await now().openCard('k');
+    finish(inHand(1));
+    await settled();
+    expect(now()).toMatchObject({ object: { revision: 7 }, card: { cardId: 'k' }, cards: [], tab: 'learn', recipe: { classWord: 'owl' } });
+    expect(isOnePicture(now())).toBe(true);
+  });
+});
+
+it('takes pictures of other places and figures only while they are of what is shown', async () => {
+  const { now } = await dropped();
+  const place = (balance: number) => picture({ kind: 'place' }, { prompt: 'a [V] ghost at night', balance, seed: 42 });
+  const [good, late] = [place(0.8), place(0.3)];
+  client.emit('picture', good);
+  client.emit('picture', late);
+  expect(now().places).toEqual([good]);
+  expect(late.bitmap.close).toHaveBeenCalled();
+  client.emit('picture', picture({ kind: 'concept' }, { prompt: now().prompt, balance: 0.8, revision: 9 }));
+  await vi.waitFor(() => expect(now().objectFigures).toMatchObject({ revision: 9, likeness: 0.6 }));
+});

@@ -6,7 +6,7 @@ import { fakeClient, fakeRun, type FakeClient } from '../testing/studio/fakeClie
 import { bitmap, file, picture, reading, studioOver } from '../testing/studio/studioOver';
 import { followObject, isObject, isOnePicture, MOST_REFERENCES, wantedCards } from './objects';
 
-const ready = { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 128, sees: true, skips: false, objects: true };
+const ready = { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: true };
 const middle = { u: 0.5, w: 0.5 };
 const mask = painted(blankMask(), middle, middle, 0.3, false);
 const inHand = (revision: number, references = 1): ObjectInHand => ({ revision, references, tokens: 16 * references, sizeBytes: 8192 * references, elapsedMs: 5, guesses: ['ghost', 'owl'], cardId: null });
@@ -134,7 +134,15 @@ describe('what is in hand', () => {
     client.answers.encodeObject = () => new Promise((resolve) => { finish = resolve; });
     client.answers.openCard = () => ({ card: { cardId: 'k', name: 'Kept', classWord: 'owl', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: true, pictured: false }, object: { ...inHand(7), cardId: 'k' }, pictures: [] });
     const { now } = await dropped();
+    const opened = client.answers.openCard;
+    const { pictureId } = now().cards[0]!;
+    client.answers.openCard = async (params) => {
+      now().invertMask(pictureId);
+      await now().refreshObject();
+      return opened(params);
+    };
     await now().openCard('k');
+    expect(asked('encodeObject')).toHaveLength(1);
     finish(inHand(1));
     await settled();
     expect(now()).toMatchObject({ object: { revision: 7 }, card: { cardId: 'k' }, cards: [], tab: 'learn', recipe: { classWord: 'owl' } });

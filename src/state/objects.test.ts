@@ -150,6 +150,19 @@ describe('what is in hand', () => {
   });
 });
 
+it('has the session let go of what came too late to be stopped', async () => {
+  let finish = (_: ObjectInHand) => {};
+  client.answers.encodeObject = () => new Promise((resolve) => { finish = resolve; });
+  const { now } = await dropped();
+  now().startOver();
+  await settled();
+  expect(asked('leaveObject')).toEqual([]);
+  finish(inHand(1));
+  await settled();
+  expect(asked('leaveObject')).toHaveLength(1);
+  expect(now()).toMatchObject({ object: null, objectWork: null });
+});
+
 it('takes pictures of other places and figures only while they are of what is shown', async () => {
   const { now } = await dropped();
   const place = (balance: number) => picture({ kind: 'place' }, { prompt: 'a [V] ghost at night', balance, seed: 42 });

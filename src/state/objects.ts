@@ -119,7 +119,11 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
     inFlight = new AbortController();
     const first = get().object === null;
     const object = await env.client.request('encodeObject', { pictures: references }, { signal: inFlight.signal });
-    if (encoded !== references) return;
+    if (encoded !== references) {
+      // too late to be stopped, and nobody's: neither another picture nor a card has taken its place
+      if (encoded.length === 0 && !held && get().object === null) letGo();
+      return;
+    }
     set({ object, objectFigures: null, card: null });
     if (first) set({ balance: likenessRange.start });
     const { classWord } = wordsOf(get().recipe);
@@ -174,7 +178,8 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
       if (!wanted) {
         // a card that came without pictures needs none
         const { object, card, cards, run, opened } = get();
-        if (object && !(card && !card.pictured && cards.length === 0 && !run && !opened)) get().forgetObject();
+        const alone = object !== null && card !== null && !card.pictured && cards.length === 0 && !run && !opened;
+        if (!alone && (object || encoded.length > 0)) get().forgetObject();
         return;
       }
       const missing = wanted.filter(({ pictureId, crop }) => { const known = get().masks[pictureId]; return !known || !sameCrop(known.crop, crop); });

@@ -166,6 +166,18 @@ it('has the picture again after a reload, and opens a card over it', async () =>
   expect(now().object!.cardId).toBe(now().card!.cardId);
 });
 
+it('has nothing in hand where the picture was put away while it was encoded', async () => {
+  const tab = await open();
+  const { now } = tab;
+  void now().addFiles([await sampleFile('one-eyed-monster/1.png')]);
+  await tab.until('encoding', ({ objectWork }) => objectWork === 'encoding');
+  now().startOver();
+  await tab.until('the encoding is over', ({ objectWork, object }) => objectWork === null && object === null);
+  // what was encoded nevertheless would be drawn as well
+  await tab.request('draw', { prompt: 'a cat', negative: '', seed: 1, steps: 2, sampler: 'euler', skipLayers: false, guidance: 3, balance: 1, kind: 'instance', withBase: true });
+  expect(tab.pictures.filter(({ prompt, state }) => prompt === 'a cat' && state === 'full').map(({ slot }) => slot.kind)).toEqual(['base']);
+});
+
 it('asks nothing of a base without an object encoder', async () => {
   const tab = await open({});
   await tab.now().addFiles([await sampleFile('one-eyed-monster/1.png')]);

@@ -21,7 +21,7 @@ export function ShelfScreen() {
           onChange={(event) => { void actions.importFiles([...(event.target.files ?? [])].map((file) => ({ file, name: file.name }))); event.target.value = ''; }} />
         <button type="button" className="button" onClick={() => picker.current?.click()}>Import</button>
       </div>
-      <p className="muted shelf-hint">Drop a LoRA file or a picture drawn here anywhere on the page, and what it describes is restored.</p>
+      <p className="muted shelf-hint">Drop a LoRA file, a card or a picture drawn here anywhere on the page, and what it describes is restored.</p>
       {fault?.conceptId === null && <FaultNote fault={fault.fault} />}
       {concepts.length + cards.length === 0
         ? <div className="shelf-empty"><p className="muted">Learn a concept and keep it; it will stand here with its recipe, figures and picture.</p><button type="button" className="button" onClick={() => actions.setTab('learn')}>Learn a concept</button></div>

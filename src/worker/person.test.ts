@@ -52,6 +52,17 @@ it('learns along trajectories, draws with and without, and is the same again fro
   expect(await now().exportConcept(conceptId, { includeCaptions: false, includeRows: false, keys: 'diffusers', author: '', includeThumbnail: false })).toBeNull();
 });
 
+it('learns by the head alone where the base tells faces apart', async () => {
+  tab = await openTab({ platform: { ensureBase: (_db, id) => tinyStored(id, { faces: true }) } });
+  const { now, until } = tab;
+  expect(now().ready).toMatchObject({ persons: true, objects: false });
+  await givePerson();
+  await now().learn();
+  await until('learned and drawn', ({ run, drawing, twins }) => run?.phase === 'finished' && !drawing && twins.concept?.state === 'full' && twins.base?.state === 'full');
+  expect(now().metrics.map(({ figures }) => Object.keys(figures))).toEqual([[], ['likeness'], ['likeness'], ['likeness']]);
+  expect(pixelsOf(now().twins.concept!.bitmap)).not.toBe(pixelsOf(now().twins.base!.bitmap));
+});
+
 it('is refused in words where the base has no adapter', async () => {
   tab = await openTab();
   const { now } = tab;

@@ -8,10 +8,9 @@ import { vjp } from '../../engine/vjp';
 import { imageVjp, type ClipVision } from '../../models/clip';
 import { identityVjp, type IdentityEncoder } from '../../models/identityEncoder';
 import { drainAsync, type Between } from '../../models/steps';
+import type { Square } from '../faces/head';
 
-/** A square of a picture in shares of its width and height; it may reach beyond. */
-export interface Square { left: number; top: number; side: number }
-export const WHOLE: Square = { left: 0, top: 0, side: 1 };
+const WHOLE: Square = { left: 0, top: 0, side: 1 };
 
 export interface Seen {
   /** [B,w] of length 1; the caller's. */

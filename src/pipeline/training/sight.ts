@@ -13,18 +13,18 @@ import type { Between } from '../../models/steps';
 import { Fault } from '../../protocol/faults';
 import type { Base } from '../base';
 import { imageTokens, type PictureReference } from '../imagePrompt';
-import { maskedCrop, objectSquare } from '../maskedCrop';
+import { everybody, headIn, oneOf, type Somebody } from '../faces/head';
+import { maskedCrop } from '../maskedCrop';
 import type { Part } from '../parts';
 import type { DatasetItem, References } from './dataset';
 import { referenceOf } from './looks';
-import { cropped, identityLook, towerLook, type Square } from './look';
+import { cropped, identityLook, towerLook } from './look';
 import type { Sight } from './trajectory';
 
 export interface LeasedSight { sight: Sight; references: References; /** Gives the parts back; the references are the caller's. */ release(): void }
 
 /** Where a head stands in a picture of “a big …”: a square of 7/8 of its side on the lower edge, in its middle (the base's own world). */
 const BIG = { left: 1 / 16, top: 1 / 8, side: 7 / 8 };
-export const headIn = (square: Square, [left, top, side]: IdentityEncoder['head']): Square => ({ left: square.left + left * square.side, top: square.top + top * square.side, side: side * square.side });
 
 const NEITHER = () => new Fault('base-mismatch', 'This model has no adapter for people or things, so nobody can be aligned on it.', 'Learn it as a thing with PureCC, or use the built-in model.');
 
@@ -38,26 +38,20 @@ export function expectSight(base: Pick<Base, 'parts'>): void {
 }
 
 /** Of each picture, one row [1,w]: the head of a face, or the tower's view of the masked crop. */
-async function vectorOf(base: Base, face: IdentityEncoder | null, { pixels, mask }: PictureReference, between: Between): Promise<Tensor2D> {
-  const picture = tf.tensor4d(pixels.values, [1, pixels.side, pixels.side, 3]);
-  const square = objectSquare(mask, pixels.side);
-  const shares = { left: square.left / pixels.side, top: square.top / pixels.side, side: square.side / pixels.side };
-  try {
-    if (face) {
-      const head = tf.tidy(() => cropped(picture, [headIn(shares, face.head)], face.imageSize));
-      return await identityVectors(face, head, between).finally(() => head.dispose());
-    }
-    return await base.parts.vision!.use(async (tower) => {
-      const size = tower.imageSize;
-      const crop = tf.tensor4d(maskedCrop(pixels, mask, { size }), [1, size, size, 3]);
-      return encodeImageAsync(tower, crop, between).finally(() => crop.dispose());
-    });
-  } finally {
-    picture.dispose();
+async function vectorOf(base: Base, face: { encoder: IdentityEncoder; head: Somebody['head'] } | null, { pixels, mask }: PictureReference, between: Between): Promise<Tensor2D> {
+  if (face) {
+    const { encoder, head } = face;
+    const crop = tf.tidy(() => cropped(tf.tensor4d(pixels.values, [1, pixels.side, pixels.side, 3]), [head], encoder.imageSize));
+    return identityVectors(encoder, crop, between).finally(() => crop.dispose());
   }
+  return base.parts.vision!.use(async (tower) => {
+    const size = tower.imageSize;
+    const crop = tf.tensor4d(maskedCrop(pixels, mask, { size }), [1, size, size, 3]);
+    return encodeImageAsync(tower, crop, between).finally(() => crop.dispose());
+  });
 }
 
-/** Fault `base-mismatch` where the base has neither adapter, or a decoder without a gradient. */
+/** Faults `base-mismatch` where the base has neither adapter, or a decoder without a gradient; `face-unseen`, `face-several`. */
 export async function leaseSight(base: Base, items: readonly DatasetItem[], between: Between = async () => {}): Promise<LeasedSight> {
   invariant(items.length > 0, 'nobody to look at');
   const kind = kindOf(base);
@@ -75,11 +69,13 @@ export async function leaseSight(base: Base, items: readonly DatasetItem[], betw
     const [adapter, autoencoder, vision] = [await lease(adapters), await lease(base.parts.autoencoder), await lease(base.parts.vision)];
     const face = kind === 'identity' ? await lease(base.parts.face!) : null;
     if (!autoencoder.decodeVjp) throw new Fault('base-mismatch', 'This model’s decoder has no gradient, so nobody can be aligned on it.', 'Use the built-in model.');
-    for (const item of items) {
+    for (const [i, item] of items.entries()) {
       const given = await referenceOf(base, item);
-      const vector = await vectorOf(base, face, given, between);
+      // of a face the head alone is looked at, of a thing all of it
+      const one = face && oneOf(everybody(given.mask, face.head), null, `Picture ${i + 1}`);
+      const vector = await vectorOf(base, face && one && { encoder: face, head: one.head }, given, between);
       vectors.push(vector);
-      tokens.push(await imageTokens(base, kind, [{ ...given, identity: face ? vector : null }], between));
+      tokens.push(await imageTokens(base, kind, [{ ...given, ...(one && { mask: one.mask, identity: vector }) }], between));
     }
     const look = face ? identityLook(face, async (drawn: Tensor4D) => Array.from({ length: drawn.shape[0] }, () => headIn(BIG, face.head))) : towerLook(vision);
     return { sight: { adapter, autoencoder, look, student: null }, references: { tokens: tf.tidy(() => tf.concat3d(tokens, 0)), vectors: tf.tidy(() => tf.concat2d(vectors, 0)) }, release };

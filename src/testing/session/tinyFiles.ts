@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import type { WeightSource } from '../../models/weightSource';
 import { normal } from '../../pipeline/random';
 import type { StoredBase } from '../../storage/weightStore';
+import { safetensorsFile } from '../files';
 import { adapterSource } from '../pictureAdapter';
 import { tinySource } from '../tiny';
 
@@ -52,6 +53,7 @@ const files: Record<string, unknown> = {
   'vae/config.json': { _class_name: 'AutoencoderTiny', scaling_factor: 1, shift_factor: 0 },
   'vae/latent_rgb.json': { latentToRgb: Array.from({ length: LATENT + 1 }, (_, n) => [0.1 * n, 0.05, -0.1 * n]) },
   'transformer/config.json': { sample_size: TINY_SIDE / 4, patch_size: 2, in_channels: LATENT, pos_embed_max_size: 8 },
+  'identity_encoder/config.json': { image_size: 64, width: 12, head: [0.16, 0.05, 0.68] },
   'scheduler/scheduler_config.json': { shift: 1 },
 };
 
@@ -67,14 +69,14 @@ function source(shapes: Shapes, seed: number): WeightSource {
   return { keys: () => names, has: (key) => key in shapes, shape: (key) => shapes[key]!, read, readRows: async (key, from, to) => (await read(key)).slice(from * rowsOf(key), to * rowsOf(key)) };
 }
 
-/** What the session reads its base from, in place of the database. `objects`: with an object encoder of random weights, all of them away from zero. */
-export async function tinyStored(id: string, { objects = false }: { objects?: boolean } = {}): Promise<StoredBase> {
+/** What the session reads its base from, in place of the database. `objects`: with an object encoder of random weights, all of them away from zero; `faces`: with an identity adapter and its encoder likewise. */
+export async function tinyStored(id: string, { objects = false, faces = false }: { objects?: boolean; faces?: boolean } = {}): Promise<StoredBase> {
   const merges = await readFile('public/base/tokenizer/merges.txt', 'utf8');
   return {
     id, files: objects ? { 'object_adapter/model.safetensors': { sha256: 'tiny', sizeBytes: 1 } } : {}, sizeBytes: 1,
     text: async (path) => (path === 'tokenizer/merges.txt' ? merges : JSON.stringify(files[path])),
     json: async (path) => files[path],
-    has: async (folder) => folder === 'transformer' || folder in folders || (objects && folder === 'object_adapter'),
-    weights: async (folder) => (folder === 'transformer' ? tinySource() : folder === 'object_adapter' ? adapterSource() : source(folders[folder]!, Object.keys(folders).indexOf(folder) + 20)) as never,
+    has: async (folder) => folder === 'transformer' || folder in folders || (objects && folder === 'object_adapter') || (faces && ['identity_adapter', 'identity_encoder'].includes(folder)),
+    weights: async (folder) => (folder === 'transformer' ? tinySource() : folder === 'object_adapter' ? adapterSource() : folder === 'identity_adapter' ? adapterSource({ kind: 'identity', identity: POOLED + 12 }) : folder === 'identity_encoder' ? await safetensorsFile('fixtures/identity/encoder.safetensors') : source(folders[folder]!, Object.keys(folders).indexOf(folder) + 20)) as never,
   };
 }

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import type { PixelMask } from '../maskedCrop';
+import { everybody, headOf, maskParts, oneOf, onlyIn } from './head';
+
+const PLACE = [0.16, 0.05, 0.68] as const;
+/** Rectangles of 1 on a grid of 100: left, top, right, bottom. */
+function maskOf(...boxes: [number, number, number, number][]): PixelMask {
+  const cells = new Uint8Array(100 * 100);
+  for (const [l, t, r, b] of boxes) for (let y = t; y < b; y++) for (let x = l; x < r; x++) cells[100 * y + x] = 1;
+  return { side: 100, cells };
+}
+const middle = ({ left, top, side }: { left: number; top: number; side: number }) => [left + side / 2, top + side / 2, side];
+const near = (found: number[], wanted: number[]) => found.forEach((value, i) => expect(value).toBeCloseTo(wanted[i]!, 2));
+
+describe('heads of a mask', () => {
+  it('stand in a square that is centred on the bust and ends with it', () => {
+    // a bust of 60 × 75 cells of a square of 80 whose lower edge is the picture's: 75/0.94
+    near(middle(headOf(maskOf([20, 25, 80, 100]), PLACE)), [0.5, 1 - 0.798 + (0.05 + 0.34) * 0.798, 0.68 * 0.798]);
+    // the same bust, wider than it is high, elsewhere
+    near(middle(headOf(maskOf([5, 20, 45, 40]), PLACE)), [0.25, 0.4 - 0.4255 + 0.39 * 0.4255, 0.68 * 0.4255]);
+  });
+
+  it('are as many as stand out, the largest first; specks are nobody', () => {
+    const mask = maskOf([0, 60, 20, 100], [50, 30, 90, 100], [40, 0, 42, 3]);
+    expect(maskParts(mask)).toHaveLength(3);
+    const all = everybody(mask, PLACE);
+    expect(all.map(({ head }) => Math.round(100 * (head.left + head.side / 2)))).toEqual([70]);
+    const both = everybody(maskOf([0, 60, 30, 100], [50, 50, 90, 100]), PLACE);
+    expect(both.map(({ head }) => Math.round(100 * (head.left + head.side / 2)))).toEqual([70, 15]);
+    // parts that touch at a corner alone are two
+    expect(maskParts(maskOf([0, 0, 10, 10], [10, 10, 20, 20]))).toHaveLength(2);
+  });
+
+  it('take of the mask what is theirs: hair and hat, not clothes', () => {
+    const [one] = everybody(maskOf([20, 25, 80, 100]), PLACE);
+    const rows = [30, 60, 80, 95].map((y) => Array.from({ length: 100 }, (_, x) => one!.mask.cells[100 * y + x]!).reduce((sum, cell) => sum + cell, 0));
+    expect(rows[0]).toBeGreaterThan(40);
+    expect(rows[1]).toBe(rows[0]);
+    expect(rows[2]).toBe(0);
+    expect(rows[3]).toBe(0);
+    const soft = onlyIn({ side: 2, cells: [0.7, 0.2, 1, 1] }, { left: 0, top: 0, side: 0.6 });
+    expect(Array.from(soft.cells, (cell) => Math.round(10 * cell))).toEqual([7, 0, 0, 0]);
+  });
+
+  it('nobody, and several without a choice, are named', () => {
+    expect(() => oneOf(everybody(maskOf(), PLACE), null, 'Picture 2')).toThrow(expect.objectContaining({ code: 'face-unseen', subject: 'Picture 2' }));
+    const both = everybody(maskOf([0, 60, 30, 100], [50, 50, 90, 100]), PLACE);
+    expect(() => oneOf(both, null, 'a')).toThrow(expect.objectContaining({ code: 'face-several', message: expect.stringContaining('2 stand out') }));
+    expect(oneOf(both, 1, 'a')).toBe(both[1]);
+    expect(() => oneOf(both, 7, 'a')).toThrow(/stand out/);
+    expect(oneOf(both.slice(0, 1), null, 'a')).toBe(both[0]);
+  });
+});

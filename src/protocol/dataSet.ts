@@ -1,5 +1,6 @@
 /** The pictures, captions and recipe that are being put together and have not been learned from yet. Kept, so that a reload loses nothing. */
 import type { Captions, ConceptWords } from './captions';
+import type { ObjectMask } from './objectMasks';
 import type { Crop, PictureInfo } from './pictures';
 import type { Recipe } from './recipe';
 
@@ -7,6 +8,8 @@ export interface DataSetPicture {
   pictureId: string;
   crop: Crop;
   captions: Captions;
+  /** Of the object in it, where it was brushed; otherwise it is found anew. */
+  mask?: ObjectMask;
 }
 export interface DataSet {
   name: string;

@@ -26,6 +26,7 @@ export const dataSetSlice: Slice<DataSetSlice> = ({ set, get, env }) => ({
         conceptName: found.name, conceptNamed: found.named, captioned: found.captioned, ...(linked ? {} : { recipe: found.recipe }),
         cards: get().cards.map((card) => ({ ...card, file: files.get(card.pictureId)! })),
       });
+      get().takeMasks(found.pictures);
       get().suggestPrompt();
       for (const { pictureId } of found.pictures) void get().checkFit(pictureId);
     } catch (error) {
@@ -37,8 +38,8 @@ export const dataSetSlice: Slice<DataSetSlice> = ({ set, get, env }) => ({
 });
 
 /** Null where a run or a concept of the Shelf is in hand, or no picture is ready. */
-function dataSetOf({ cards, recipe, conceptName, conceptNamed, captioned }: StudioState): DataSet | null {
-  const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, captions }] : []));
+function dataSetOf({ cards, recipe, conceptName, conceptNamed, captioned, masks }: StudioState): DataSet | null {
+  const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, captions, ...(masks[pictureId] && !masks[pictureId].found && { mask: masks[pictureId].mask }) }] : []));
   return pictures.length === 0 ? null : { name: conceptName, named: conceptNamed, recipe, captioned, pictures };
 }
 
@@ -52,8 +53,8 @@ export function followDataSet(studio: Studio, { client, later }: Pick<Environmen
     if (state.opened) return;
     client.request('keepDataSet', state.run ? null : dataSetOf(state)).catch((error: unknown) => studio.setState({ inputFault: faultOf(error) }));
   };
-  return studio.subscribe(({ cards, recipe, conceptName, run, opened, dataSetRead }) => {
-    const now = [cards, recipe, conceptName, run === null, opened === null];
+  return studio.subscribe(({ cards, recipe, conceptName, run, opened, dataSetRead, masks }) => {
+    const now = [cards, recipe, conceptName, masks, run === null, opened === null];
     if (!dataSetRead || now.every((value, i) => value === last[i])) return;
     last = now;
     stopWaiting();

@@ -41,6 +41,8 @@ export interface ObjectsSlice {
   invertMask(pictureId: string): void;
   /** The mask as it is found, whatever was brushed. */
   findMaskAgain(pictureId: string): void;
+  /** Masks of pictures that were kept, with their crops. */
+  takeMasks(pictures: readonly { pictureId: string; crop: Crop; mask?: ObjectMask }[]): void;
   learnProperly(on: boolean): void;
   /** While a card is opened nothing else is encoded. */
   holdObject(on: boolean): void;
@@ -206,6 +208,8 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
       void get().refreshObject();
     },
 
+    takeMasks: (pictures) => set({ masks: { ...get().masks, ...Object.fromEntries(pictures.flatMap(({ pictureId, crop, mask }) => (mask ? [[pictureId, { crop, mask, found: false, fault: maskProblem(mask, pictureId) }]] : []))) } }),
+
     learnProperly: (learningProperly) => set({ learningProperly }),
 
     holdObject(on) {
@@ -219,7 +223,7 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
       held = false;
       encoded = pictures.map(({ pictureId, crop, mask }) => ({ pictureId, crop, mask }));
       const files = new Map(pictures.map(({ pictureId, file }) => [pictureId, file]));
-      set({ masks: Object.fromEntries(pictures.map(({ pictureId, crop, mask }) => [pictureId, { crop, mask, found: false, fault: null }])) });
+      get().takeMasks(pictures);
       get().showCards(pictures);
       set({ object, card, objectFigures: null, cards: get().cards.map((each) => ({ ...each, file: files.get(each.pictureId) ?? null })) });
     },

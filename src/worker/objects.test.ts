@@ -151,14 +151,19 @@ it('keeps a card, opens it to the same picture, and gives it away without the pi
   expect(now().cards).toEqual([]);
 });
 
-it('has the picture again after a reload, and opens a card over it', async () => {
+it('has the picture again after a reload, as it was brushed, and opens a card over it', async () => {
   const before = await open();
   await dropped(before);
+  before.now().brushMask(before.now().cards[0]!.pictureId, { u: 0.1, w: 0.9 }, { u: 0.9, w: 0.9 }, false);
+  await before.until('encoded anew', ({ object }) => object?.revision === 2);
+  await drawn(before);
   await before.now().keepObject();
+  const { mask: brushed } = before.now().masks[before.now().cards[0]!.pictureId]!;
   const first = pixelsOf(before.now().twins.concept!.bitmap);
   await new Promise((resolve) => setTimeout(resolve, 800));
   const tab = await open();
   const { now } = tab;
+  expect(now().masks[now().cards[0]!.pictureId]).toMatchObject({ found: false, mask: brushed });
   await tab.until('the Shelf, while the picture is encoded', ({ objectCards, objectWork }) => objectCards.length === 1 && objectWork === 'encoding');
   await now().openCard(now().objectCards[0]!.cardId);
   expect(await again(tab)).toBe(first);

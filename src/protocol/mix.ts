@@ -12,6 +12,8 @@ import { NO_STEPS, type PictureEvent } from './pictures';
 export const MIX_VERSION = 1;
 export const MAX_GUIDANCES = 16;
 export const mixWeightRange = { min: -10, max: 10 } as const;
+/** Of an object on the page's slider: an object has no opposite, and it was trained at 1. */
+export const objectWeightRange = { min: 0, max: 2 } as const;
 
 const unit = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 
@@ -46,11 +48,14 @@ const SeenObject = v.strictObject({
   startStep: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100)),
 });
 
-/** What a guidance pulls towards. A concept's own words, where it has some, are read with [V] for it; an object's are what is drawn with it. */
+/**
+ * What a guidance pulls towards. A concept's own words, where it has some, are read with [V] for it; an object's are what is drawn with it.
+ * An object's name and class word are its card's when it was added: with them a mix still says what it saw where the card is gone.
+ */
 const Source = v.variant('kind', [
   v.strictObject({ kind: v.literal('text'), words }),
   v.strictObject({ kind: v.literal('concept'), conceptId: v.pipe(v.string(), v.maxLength(100)), words }),
-  v.strictObject({ kind: v.literal('object'), object: SeenObject, words }),
+  v.strictObject({ kind: v.literal('object'), object: SeenObject, words, name: v.optional(v.pipe(v.string(), v.maxLength(100)), ''), classWord: v.optional(v.pipe(v.string(), v.maxLength(100)), '') }),
 ]);
 
 const MixGuidance = v.strictObject({
@@ -87,7 +92,7 @@ const MixRecord = v.strictObject({
   version: v.literal(MIX_VERSION),
   /** May call concepts of the guidances [name]. */
   prompt: v.pipe(v.string(), v.maxLength(500)),
-  /** Concepts by the names that the prompt calls them. */
+  /** Concepts and cards by the names that the prompt calls them. */
   names: v.record(v.pipe(v.string(), v.maxLength(60)), v.pipe(v.string(), v.maxLength(100))),
   seed: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1)),
   steps: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100)),
@@ -102,6 +107,7 @@ export type Schedule = v.InferOutput<typeof Schedule>;
 export type Mask = v.InferOutput<typeof Mask>;
 export type SeenObject = v.InferOutput<typeof SeenObject>;
 export type MixSource = v.InferOutput<typeof Source>;
+export type ObjectSource = Extract<MixSource, { kind: 'object' }>;
 export type MixGuidance = v.InferOutput<typeof MixGuidance>;
 export type Composition = v.InferOutput<typeof Composition>;
 export type Mix = v.InferOutput<typeof MixRecord>;
@@ -114,8 +120,8 @@ export const newGuidance = (id: string, source: MixSource): MixGuidance =>
 export const plainComposition: Composition = { orthogonal: false, together: false, parallel: 1, rescale: 0, zeroStar: false };
 
 /** An object as the encoder was trained to be seen. */
-export const newObjectSource = (cardId: string): Extract<MixSource, { kind: 'object' }> =>
-  ({ kind: 'object', object: { cardId, strength: 1, zeroTokens: 0, ortho: 'none', startStep: 0 }, words: null });
+export const newObjectSource = (cardId: string, { name, classWord } = { name: '', classWord: '' }): ObjectSource =>
+  ({ kind: 'object', object: { cardId, strength: 1, zeroTokens: 0, ortho: 'none', startStep: 0 }, words: null, name: name.slice(0, 100), classWord: classWord.slice(0, 100) });
 
 /** Ids of the cards that a mix names, each once. */
 export const cardsOf = ({ guidances }: Pick<Mix, 'guidances'>): string[] => [...new Set(guidances.flatMap(({ source }) => (source.kind === 'object' ? [source.object.cardId] : [])))];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { newGuidance, newObjectSource, plainComposition, type Mix, type MixGuidance } from './mix';
-import { calledNames, evaluationsOf, mergedPrompt, nameInPrompt, planMix, type MixConcept, type MixTerm } from './mixPlan';
+import { calledNames, evaluationsOf, mergedPrompt, nameInPrompt, planMix, termInWords, withoutCard, type MixConcept, type MixTerm } from './mixPlan';
 
 const dog: MixConcept = { conceptId: 'D', name: 'Guide dog', kind: 'instance', classWord: 'dog' };
 const cake: MixConcept = { conceptId: 'C', name: 'Birthday cake', kind: 'instance', classWord: 'cake' };
@@ -51,6 +51,34 @@ describe('what guidances evaluate', () => {
     expect(ends('a beach', [guidance('o', { ...source, words: 'a cat' })])).toEqual([['a cat', 'a cat']]);
     const left = guidance('o', { ...source, words: 'a cat' }, { alone: true, mask: { kind: 'box', left: 0, top: 0, right: 0.5, bottom: 1, feather: 0 } });
     expect(planMix(mix('a beach', [left]), concepts).terms[0]).toMatchObject({ positive: { words: 'a cat', object: source.object, middle: { across: 0.25, down: 0.5 } }, negative: { words: 'a beach' } });
+  });
+  describe('a card', () => {
+    const ghost = guidance('o', newObjectSource('G', { name: 'My ghost', classWord: 'ghost' }));
+    const called = (words: string, guidances: MixGuidance[]): Mix => ({ ...mix(words, guidances), names: { 'guide-dog': 'D', 'my-ghost': 'G' } });
+    const seenWith = (words: string, guidances = [ghost]) => planMix(called(words, guidances), concepts).terms.at(-1)!.positive.words;
+    test('is read as its class word where its name is called, with or without the word behind it', () => {
+      expect(seenWith('a [my-ghost] ghost in the snow')).toBe('a ghost in the snow');
+      expect(seenWith('a [my-ghost], in the snow')).toBe('a ghost, in the snow');
+      const { plain, terms } = planMix(called('a [my-ghost] and a [guide-dog] dog', [text, of('D'), ghost]), concepts);
+      expect([plain, ...terms.map(({ positive }) => positive.words)]).toEqual(['a ghost and a dog', 'a ghost and a dog', 'a ghost and a [V] dog', 'a ghost and a dog']);
+    });
+    test('is seen with the prompt where that says its class word, else by itself; of its own words [V] is its class word', () => {
+      expect(seenWith('a ghost on a beach')).toBe('a ghost on a beach');
+      expect(seenWith('a ghosthouse')).toBe('a ghost');
+      expect(seenWith('a beach', [{ ...ghost, source: { ...ghost.source, words: 'a small [V] at night' } }])).toBe('a small ghost at night');
+      expect(seenWith('a [guide-dog] dog', [guidance('o', newObjectSource('G'))])).toBe('a dog');
+    });
+    test('that is called but has no guidance is a fault, so its name leaves the prompt with it', () => {
+      expect(() => planMix(called('a [my-ghost] ghost', [text]), concepts)).toThrow(/\[my-ghost\]/);
+      expect(withoutCard('a [my-ghost] and a [guide-dog] dog', ['my-ghost'], { classWord: 'ghost' })).toBe('a ghost and a [guide-dog] dog');
+    });
+    test('is no part of merged LoRAs', () => expect(mergedPrompt(called('a [my-ghost] and a [guide-dog] dog', [ghost, of('D')]), concepts)).toEqual({ prompt: 'a ghost and a [c0] dog', names: { c0: 'D' } }));
+  });
+  test('each is said in a sentence', () => {
+    const ghost = newObjectSource('G', { name: 'My ghost', classWord: 'ghost' });
+    const said = planMix(mix('a dog', [text, of('D'), guidance('o', ghost), guidance('p', { ...ghost, object: { ...ghost.object, strength: 0 } })]), concepts).terms.map(termInWords);
+    expect(said).toEqual(['Towards “a dog”, away from nothing.', 'Towards “a [V] dog”, away from “a dog”.', 'Towards “a ghost” with the card seen, away from the same without it.', 'Towards “a ghost”, away from “a ghost”.']);
+    expect(termInWords(planMix(mix('a dog', [of('W')]), concepts).terms[0]!)).toBe('Towards nothing, away from the same without it.');
   });
   test('one that was learned without captions is evaluated on nothing', () => expect(ends('a beach', [of('W')])).toEqual([['', '']]));
   test('a name that is no concept, and a concept that is not there, are faults that say so', () => {

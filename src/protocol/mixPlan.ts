@@ -4,7 +4,7 @@
  */
 import { CONCEPT_MARK, deriveCaptions, prefillCaptions, wordPattern, type ConceptWords } from './captions';
 import { Fault } from './faults';
-import { acting, maskMiddle, type Mix, type MixGuidance, type SeenObject } from './mix';
+import { acting, maskMiddle, type Mix, type MixGuidance, type ObjectSource, type SeenObject } from './mix';
 
 /** A concept as far as its words go. A world was learned without captions, and is evaluated on nothing. */
 export interface MixConcept extends ConceptWords { conceptId: string; name: string }
@@ -32,7 +32,9 @@ const asInDerived = (text: string): string => deriveCaptions(text, 'instance', '
 /** Whether prompts can call it. */
 const isNamed = (concept: MixConcept | undefined): boolean => concept !== undefined && concept.kind !== 'world';
 
-interface Words { names: Mix['names']; concepts: ReadonlyMap<string, MixConcept> }
+interface Words { names: Mix['names']; concepts: ReadonlyMap<string, MixConcept>; /** By card. */ objects: ReadonlyMap<string, ObjectSource> }
+const wordsOf = ({ names, guidances }: Mix, concepts: Words['concepts']): Words =>
+  ({ names, concepts, objects: new Map(guidances.flatMap(({ source }) => (source.kind === 'object' ? [[source.object.cardId, source]] : []))) });
 
 function conceptNamed(name: string, { names, concepts }: Words): MixConcept {
   const found = Object.hasOwn(names, name) ? concepts.get(names[name]!) : undefined;
@@ -40,15 +42,28 @@ function conceptNamed(name: string, { names, concepts }: Words): MixConcept {
   return found;
 }
 
+const objectNamed = (name: string, { names, objects }: Words): ObjectSource | undefined => (Object.hasOwn(names, name) ? objects.get(names[name]!) : undefined);
+
+/** An object has no token of its own: where it is called, its class word is read. */
+const saidAs = (text: string, mark: string, { classWord }: Pick<ObjectSource, 'classWord'>): string => asInDerived([`${mark} ${classWord.trim()}`, mark].reduce((all, each) => all.replaceAll(each, classWord.trim()), text));
+
+/** A prompt without the names that call a card, for one that is taken out of the mix. */
+export const withoutCard = (prompt: string, names: readonly string[], card: Pick<ObjectSource, 'classWord'>): string => names.reduce((all, name) => (all.includes(`[${name}]`) ? saidAs(all, `[${name}]`, card) : all), prompt);
+
+/** A text without one name in brackets. */
+function without(text: string, name: string, words: Words): string {
+  const object = objectNamed(name, words);
+  if (object) return saidAs(text, `[${name}]`, object);
+  const { kind, classWord } = conceptNamed(name, words);
+  return deriveCaptions(marked(text, [name]), kind, classWord).base;
+}
+
 /** A text as the untouched base reads it: without its concepts, a style's clause as a whole. `but`: the names that stay, as [V]. */
 function withoutConcepts(text: string, words: Words, but: readonly string[] = []): string {
   const others = calledNames(text).filter((name) => !but.includes(name));
   const kept = marked(text, but);
   const held = kept.replaceAll(CONCEPT_MARK, '\u0001');
-  const plain = others.reduce((all, name) => {
-    const { kind, classWord } = conceptNamed(name, words);
-    return deriveCaptions(marked(all, [name]), kind, classWord).base;
-  }, held);
+  const plain = others.reduce((all, name) => without(all, name, words), held);
   return plain.replaceAll('\u0001', CONCEPT_MARK);
 }
 
@@ -63,6 +78,14 @@ function conceptText(text: string, concept: MixConcept, words: Words): string {
   return found ? `${told.slice(0, found.index)}${CONCEPT_MARK} ${told.slice(found.index)}` : prefillCaptions('instance', word).complete;
 }
 
+/** The text as it is where it tells of the object, by name or class word; else the object by itself. */
+function objectText(text: string, { object: { cardId }, classWord }: ObjectSource, words: Words): string {
+  const told = withoutConcepts(text, words);
+  const word = classWord.trim();
+  const called = calledNames(text).some((name) => objectNamed(name, words)?.object.cardId === cardId);
+  return called || word === '' || wordPattern(word).test(told) ? told : prefillCaptions('instance', word).base;
+}
+
 function termOf(guidance: MixGuidance, prompt: string, words: Words): MixTerm {
   const { source, against } = guidance;
   const untouched = (text: string): MixEnd => ({ words: asInDerived(withoutConcepts(text, words)), conceptId: null });
@@ -70,7 +93,7 @@ function termOf(guidance: MixGuidance, prompt: string, words: Words): MixTerm {
     ? { guidance, positive: { ...untouched(source.words ?? prompt), middle: maskMiddle(guidance.mask) }, negative: untouched(prompt) }
     : { guidance, positive: untouched(source.words ?? prompt), negative: untouched(against) };
   if (source.kind === 'object') {
-    const drawn = untouched(source.words ?? prompt);
+    const drawn = untouched(source.words === null ? objectText(prompt, source, words) : saidAs(source.words, CONCEPT_MARK, source));
     const { object } = source;
     return guidance.alone ? { guidance, positive: { ...drawn, object, middle: maskMiddle(guidance.mask) }, negative: untouched(prompt) } : { guidance, positive: { ...drawn, object }, negative: drawn };
   }
@@ -86,8 +109,16 @@ function termOf(guidance: MixGuidance, prompt: string, words: Words): MixTerm {
 
 /** The prompt without concepts, and every guidance's ends, in the mix's order. Faults `prompt-invalid`, `concept-missing` with what they concern. */
 export function planMix(mix: Mix, concepts: ReadonlyMap<string, MixConcept>): { plain: string; terms: MixTerm[] } {
-  const words = { names: mix.names, concepts };
+  const words = wordsOf(mix, concepts);
   return { plain: asInDerived(withoutConcepts(mix.prompt, words)), terms: mix.guidances.map((guidance) => termOf(guidance, mix.prompt, words)) };
+}
+
+/** What a guidance evaluates, as a sentence. */
+export function termInWords({ positive, negative }: MixTerm): string {
+  const quoted = (words: string) => (words === '' ? 'nothing' : `“${words}”`);
+  const seen = positive.object !== undefined && positive.object.strength > 0;
+  const same = positive.words === negative.words && (seen || positive.conceptId !== null);
+  return `Towards ${quoted(positive.words)}${seen ? ' with the card seen' : ''}, away from ${same ? 'the same without it' : quoted(negative.words)}.`;
 }
 
 /** An object of strength 0 is not seen. */
@@ -106,11 +137,11 @@ export function evaluationsOf(mix: Mix, concepts: ReadonlyMap<string, MixConcept
  * Where the prompt does not call it, it stands before its class word, a style at the end; one with words of its own is called only where the prompt calls it.
  */
 export function mergedPrompt(mix: Mix, concepts: ReadonlyMap<string, MixConcept>): { prompt: string; names: Record<string, string> } {
-  const words = { names: mix.names, concepts };
+  const words = wordsOf(mix, concepts);
   const used = acting(mix.guidances).flatMap(({ source }) => (source.kind === 'concept' && isNamed(concepts.get(source.conceptId)) ? [source.conceptId] : []));
   const ids = [...new Set(used)];
-  const unused = calledNames(mix.prompt).filter((name) => !ids.includes(conceptNamed(name, words).conceptId));
-  const start = unused.reduce((all, name) => { const { kind, classWord } = conceptNamed(name, words); return deriveCaptions(marked(all, [name]), kind, classWord).base; }, mix.prompt);
+  const unused = calledNames(mix.prompt).filter((name) => objectNamed(name, words) || !ids.includes(conceptNamed(name, words).conceptId));
+  const start = unused.reduce((all, name) => without(all, name, words), mix.prompt);
   const byItself = new Set(acting(mix.guidances).flatMap(({ source }) => (source.kind === 'concept' && source.words !== null ? [source.conceptId] : [])));
   const prompt = ids.reduce((all, id, n) => {
     const concept = concepts.get(id)!;

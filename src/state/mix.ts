@@ -4,14 +4,16 @@
  */
 import type { MixOverlap } from '../protocol/drafts';
 import type { FaultData } from '../protocol/faults';
-import { mixPictureKey, mixProbeKey, newGuidance, parseMix, plainComposition, type Composition, type Mix, type MixGuidance, type MixSource } from '../protocol/mix';
-import { calledNames, nameInPrompt, type MixConcept } from '../protocol/mixPlan';
+import { mixPictureKey, mixProbeKey, newGuidance, newObjectSource, parseMix, plainComposition, type Composition, type Mix, type MixGuidance, type MixSource } from '../protocol/mix';
+import { calledNames, nameInPrompt, withoutCard, type MixConcept } from '../protocol/mixPlan';
 import type { Events } from '../protocol/messages';
 import type { PictureEvent } from '../protocol/pictures';
 import type { ConceptSummary } from '../protocol/concepts';
+import type { CardSummary } from '../protocol/objects';
 import { closeAll, replaceBitmap } from './bitmaps';
 import { keptMixes, rememberMixes, type KeptMix } from './keptMixes';
 import { mixPresets, type MixPresetName } from './mixPresets';
+import { cardsToMix, drawnMix, silent } from './mixCards';
 import { ofBase } from './models';
 import { faultOf, type Slice } from './slice';
 
@@ -41,6 +43,8 @@ export interface MixSlice {
   setComposition(change: Partial<Composition>): void;
   addGuidance(source: MixSource): void;
   removeGuidance(id: string): void;
+  /** Another card for an object whose own is gone; all else of its guidance stays. */
+  seeCard(id: string, card: CardSummary): void;
   /** Up or down in priority. */
   moveGuidance(id: string, by: -1 | 1): void;
   selectGuidance(id: string | null): void;
@@ -64,21 +68,24 @@ export const emptyMix: Mix = { version: 1, prompt: '', names: {}, seed: 42, step
 export const mixConcepts = (concepts: readonly ConceptSummary[]): ReadonlyMap<string, MixConcept> =>
   new Map(concepts.map(({ conceptId, name, kind, classWord }) => [conceptId, { conceptId, name, kind, classWord }]));
 
-/** Which concept each [name] of a prompt is. */
-function namesOf(prompt: string, concepts: readonly ConceptSummary[], before: Mix['names']): Mix['names'] {
+/** Which concept or card each [name] of a prompt is. */
+function namesOf(prompt: string, concepts: readonly ConceptSummary[], cards: readonly CardSummary[], before: Mix['names']): Mix['names'] {
   return Object.fromEntries(calledNames(prompt).flatMap((name) => {
-    const found = concepts.find((concept) => concept.kind !== 'world' && nameInPrompt(concept.name) === name)?.conceptId ?? before[name];
+    const found = concepts.find((concept) => concept.kind !== 'world' && nameInPrompt(concept.name) === name)?.conceptId ?? cards.find((card) => nameInPrompt(card.name) === name)?.cardId ?? before[name];
     return found ? [[name, found]] : [];
   }));
 }
 
-const isConcept = ({ source }: MixGuidance): boolean => source.kind === 'concept';
+/** What a picture or a card teaches, as opposed to words. */
+const isConcept = ({ source }: MixGuidance): boolean => source.kind !== 'text';
 /** The prompt's own guidance: text control. */
 export const controlOf = ({ guidances }: Mix): MixGuidance | undefined => guidances.find(({ source }) => source.kind === 'text' && source.words === null);
 export const conceptWeight = ({ guidances }: Mix): number => {
   const weights = guidances.filter(isConcept).map(({ weight }) => weight);
   return weights.length === 0 ? 0 : weights.reduce((a, b) => a + b, 0) / weights.length;
 };
+/** Concept or card that a source is of. */
+const subjectOf = (source: MixSource): string | null => (source.kind === 'concept' ? source.conceptId : source.kind === 'object' ? source.object.cardId : null);
 const bounded = (weight: number): number => Math.min(10, Math.max(-10, Math.round(weight * 100) / 100));
 
 export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
@@ -92,7 +99,9 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
   let asked = '';
 
   const failed = (error: unknown) => set({ mixFault: faultOf(error) });
-  const ofMix = (picture: PictureEvent) => picture.mix === mixPictureKey(get().mix);
+  /** What the session is asked for: without the objects that can't act. */
+  const drawn = () => drawnMix(get().mix, get());
+  const ofMix = (picture: PictureEvent) => picture.mix === mixPictureKey(drawn());
   env.client.on('picture', (picture) => {
     const { slot } = picture;
     if (slot.kind === 'mix-seed') {
@@ -113,15 +122,16 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
   env.client.on('overlap', (mixOverlap) => set({ mixOverlap }));
   env.client.on('mixProbed', ({ key }) => {
     if (key !== mixProbeKey(get().mix)) return;
-    env.client.mix(get().mix);
+    env.client.mix(drawn());
     if (!get().mixDrawing) rest();
   });
   env.client.on('restarted', () => { if (entered) { asked = ''; reprobe(); } });
   env.client.on('ready', () => { if (entered) get().enterMix(); });
 
   const reprobe = () => {
-    const { mix, ready } = get();
-    const key = mixProbeKey(mix);
+    const { ready } = get();
+    const mix = drawn();
+    const key = `${mixProbeKey(mix)} ${silent(mix, get()).join(' ')}`;
     if (!entered || !ready || key === asked || mix.prompt.trim() === '') return;
     asked = key;
     env.client.request('probeMix', { mix }).catch((error: unknown) => { if (asked === key) asked = ''; failed(error); });
@@ -130,8 +140,8 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
     stopRest();
     stopRest = env.later(REST_MS, () => {
       const { mix, mixPicture: standing } = get();
-      const drawn = standing?.state === 'full' && ofMix(standing) && standing.seed === mix.seed;
-      if (entered && !drawn && mix.prompt.trim() !== '') void get().drawMix();
+      const full = standing?.state === 'full' && ofMix(standing) && standing.seed === mix.seed;
+      if (entered && !full && mix.prompt.trim() !== '') void get().drawMix();
     });
   };
   /** Takes a changed mix: drafts at once where no model call is needed, else a probe when the typing pauses. */
@@ -150,7 +160,7 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
       return;
     }
     if (!entered || !get().ready) return;
-    env.client.mix(mix);
+    env.client.mix(drawn());
     rest();
   };
   /** The session need not keep the picture that a mix started from. */
@@ -160,7 +170,7 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
   };
   const guidancesTo = (guidances: MixGuidance[]) => take({ ...get().mix, guidances });
   const drawSeeds = () => {
-    const { mix } = get();
+    const mix = drawn();
     const seeds = Array.from({ length: MIX_SEEDS }, (_, i) => (mix.seed + i) % 2 ** 32).filter((seed) => !get().mixSeedPictures.some((picture) => picture.seed === seed));
     if (entered && seeds.length > 0) env.client.request('mixSeeds', { mix, seeds }).catch(failed);
   };
@@ -170,7 +180,10 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
 
     enterMix() {
       entered = true;
-      const { mix, concepts, opened, kept } = get();
+      const { mix, concepts, opened, kept, mixSeedPictures } = get();
+      // which cards there are decides what acts
+      closeAll(mixSeedPictures.filter((each) => !ofMix(each)));
+      set({ mixSeedPictures: mixSeedPictures.filter(ofMix) });
       if (!touched) {
         const first = ofBase([opened, kept, ...concepts].filter((each) => each !== null), get())[0];
         const name = first ? nameInPrompt(first.name) : '';
@@ -194,10 +207,12 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
       const before = get().mix;
       const mix = { ...before, ...change };
       if (change.prompt !== undefined) {
-        mix.names = namesOf(change.prompt, ofBase(get().concepts, get()), before.names);
-        // a concept that the prompt calls takes part
-        const missing = Object.values(mix.names).filter((id) => !before.guidances.some(({ source }) => source.kind === 'concept' && source.conceptId === id));
-        mix.guidances = [...before.guidances, ...[...new Set(missing)].map((conceptId) => newGuidance(env.newId(), { kind: 'concept', conceptId, words: null }))];
+        const cards = cardsToMix(get());
+        mix.names = namesOf(change.prompt, ofBase(get().concepts, get()), cards, before.names);
+        // a concept or card that the prompt calls takes part
+        const missing = Object.values(mix.names).filter((id) => !before.guidances.some(({ source }) => subjectOf(source) === id));
+        const sourceOf = (id: string): MixSource => { const card = cards.find(({ cardId }) => cardId === id); return card ? newObjectSource(id, card) : { kind: 'concept', conceptId: id, words: null }; };
+        mix.guidances = [...before.guidances, ...[...new Set(missing)].map((id) => newGuidance(env.newId(), sourceOf(id)))];
       }
       take(mix);
     },
@@ -209,7 +224,23 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
       guidancesTo([...get().mix.guidances, made]);
       set({ mixSelected: made.id });
     },
-    removeGuidance: (id) => guidancesTo(get().mix.guidances.filter((each) => each.id !== id)),
+    removeGuidance(id) {
+      const { mix } = get();
+      const guidances = mix.guidances.filter((each) => each.id !== id);
+      const source = mix.guidances.find((each) => each.id === id)?.source;
+      if (source?.kind !== 'object' || guidances.some((each) => subjectOf(each.source) === source.object.cardId)) return guidancesTo(guidances);
+      // nothing else of the mix knows how the card is said
+      const called = Object.keys(mix.names).filter((name) => mix.names[name] === source.object.cardId);
+      take({ ...mix, guidances, prompt: withoutCard(mix.prompt, called, source), names: Object.fromEntries(Object.entries(mix.names).filter(([name]) => !called.includes(name))) });
+    },
+    seeCard(id, card) {
+      const { mix } = get();
+      const source = mix.guidances.find((each) => each.id === id)?.source;
+      if (source?.kind !== 'object') return;
+      const { object: { cardId: gone } } = source;
+      const again = ({ source: each }: MixGuidance): MixSource => (each.kind === 'object' && each.object.cardId === gone ? { ...newObjectSource(card.cardId, card), words: each.words, object: { ...each.object, cardId: card.cardId } } : each);
+      take({ ...mix, guidances: mix.guidances.map((each) => ({ ...each, source: again(each) })), names: Object.fromEntries(Object.entries(mix.names).map(([name, named]) => [name, named === gone ? card.cardId : named])) });
+    },
     moveGuidance(id, by) {
       const guidances = [...get().mix.guidances];
       const at = guidances.findIndex((each) => each.id === id);
@@ -240,7 +271,7 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
       const mine = ++draws;
       set({ mixDrawing: true, mixFault: null, mixSampling: { step: 0, steps: get().mix.steps } });
       try {
-        await env.client.request('drawMix', { mix: get().mix, merged });
+        await env.client.request('drawMix', { mix: drawn(), merged });
       } catch (error) {
         if (mine === draws) failed(error);
       }

@@ -9,6 +9,8 @@ import { wantedCards } from './objects';
 export interface ObjectCardsSlice {
   /** On the Shelf, newest first. */
   objectCards: readonly CardSummary[];
+  /** Whether the session has said which there are. */
+  cardsRead: boolean;
   /** The card that is open, or that was made of the object in hand. */
   card: CardSummary | null;
   keepObject(): Promise<void>;
@@ -36,7 +38,7 @@ export const objectCardsSlice: Slice<ObjectCardsSlice> = ({ set, get, env }) => 
   const changed = (card: CardSummary) => set({ objectCards: get().objectCards.map((each) => (each.cardId === card.cardId ? card : each)), ...(get().card?.cardId === card.cardId && { card }) });
 
   return {
-    objectCards: [], card: null,
+    objectCards: [], cardsRead: false, card: null,
 
     async keepObject() {
       const { conceptName, recipe, masks } = get();
@@ -57,7 +59,7 @@ export const objectCardsSlice: Slice<ObjectCardsSlice> = ({ set, get, env }) => 
     },
 
     async refreshCards() {
-      await ask(null, async () => set({ objectCards: await env.client.request('cards', undefined) }));
+      await ask(null, async () => set({ objectCards: await env.client.request('cards', undefined), cardsRead: true }));
     },
 
     async openCard(cardId) {

@@ -16,7 +16,7 @@
  *         export-dialog, export-rows, export-captions, export-save, export-states, likeness-elsewhere, export-thumbnail, export-kohya, export-author, import-input
  *         card-kept-<n> (cards of pictures), card-open-<n>, card-rename-<n>, card-export-<n>, card-delete-<n>
  * Mix     tab-mix, mix-guidance-<n> (rows from 0; each with mix-weight-<n> (range), mix-solo-<n>, mix-mute-<n>, mix-mask-<n>, mix-curve-<n>, mix-up-<n>, mix-remove-<n>,
- *         mix-words-<n>), mix-add, mix-add-text, mix-add-<conceptId>, mix-picture, mix-merged (figures with a canvas and a badge), mix-prompt, mix-seed, mix-draw, mix-stop, mix-more,
+ *         mix-words-<n>, where a card can't act mix-silent-<n> says why, mix-again-<n> takes one of its name), mix-add, mix-add-text, mix-add-<conceptId>, mix-add-card-<cardId>, mix-picture, mix-merged (figures with a canvas and a badge), mix-prompt, mix-seed, mix-draw, mix-stop, mix-more,
  *         mix-draw-merged, mix-seed-<seed>, mix-pad, mix-preset-<name>, mix-overlap, mix-together, mix-by-hand, mix-option-<name>, mix-curve, mix-start-input, mix-copy, mix-keep, mix-evaluations
  * Models  tab-models, models, model-<n> (cards from 0; data-model has the id, "found" for given files), model-drop, model-input, model-folder (file inputs), model-address, model-token, model-add, model-name, model-part-<folder> (rows),
  *         precision-f16, precision-int8, precision-int4, model-import, model-stop, model-continue, model-forget, model-check, model-delete, confirm-delete, model-use, model-checked, model-side, side-512, side-768, side-1024, model-fits, weight-room-<GB or all>, model-read, model-stored, model-rate, model-left
@@ -56,4 +56,4 @@ export const cardId = (n: number) => `card-${n}`;
 export const presetId = (name: string) => `preset-${name}`;
 export const fieldId = (key: string) => `recipe-${key}`;
 /** A control of the n-th guidance of a mix. */
-export const mixRowId = (part: 'guidance' | 'weight' | 'solo' | 'mute' | 'mask' | 'curve' | 'up' | 'remove' | 'words', n: number) => `mix-${part}-${n}`;
+export const mixRowId = (part: 'guidance' | 'weight' | 'solo' | 'mute' | 'mask' | 'curve' | 'up' | 'remove' | 'words' | 'silent' | 'again', n: number) => `mix-${part}-${n}`;

@@ -51,8 +51,11 @@ it('is drawn with the words, live by its weight, and leaves the base’s picture
 it('says what is missing: the card, its encoder, any encoder', async () => {
   const session = await mixing();
   const asked = () => session.request('drawMix', { mix: session.now().mix, merged: false });
-  session.now().addGuidance(newObjectSource('card'));
-  await expect(asked()).rejects.toMatchObject({ code: 'concept-missing' });
+  session.now().addGuidance(newObjectSource('card', { name: 'Monster', classWord: 'ghost' }));
+  const { mix } = session.now();
+  await expect(asked()).rejects.toMatchObject({ code: 'concept-missing', message: '“Monster” is not on the Shelf.' });
+  const muted = { ...mix, guidances: mix.guidances.map((each) => ({ ...each, muted: each.source.kind === 'object' })) };
+  await session.request('drawMix', { mix: muted, merged: false });
   await putCard(await openDatabase(), card({ encoder: 'another' }));
   await expect(asked()).rejects.toMatchObject({ code: 'base-mismatch', subject: 'card' });
   await putCard(await openDatabase(), card({ base: 'other' }));
@@ -60,5 +63,6 @@ it('says what is missing: the card, its encoder, any encoder', async () => {
   await session.close();
   const blind = await mixing(false);
   blind.now().addGuidance(newObjectSource('card'));
+  await drawn(blind);
   await expect(blind.request('drawMix', { mix: blind.now().mix, merged: false })).rejects.toMatchObject({ code: 'base-mismatch' });
 });

@@ -12,7 +12,7 @@ import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { MixOverlap } from '../protocol/drafts';
 import type { ParamsOf } from '../protocol/messages';
-import { cardsOf, mixPicture, mixProbeKey, parseMix, type Mix } from '../protocol/mix';
+import { mixPicture, mixProbeKey, parseMix, type Mix } from '../protocol/mix';
 import type { PictureSlot } from '../protocol/pictures';
 import { parseRecipe, wordsOf } from '../protocol/recipe';
 import type { PictureRecipe } from '../formats/pngParameters';
@@ -124,7 +124,7 @@ export class Mixing {
       const latent = mix.start && (await this.encoded(base, mix.start));
       let held: HeldObjects | null = null;
       try {
-        const { objects } = (held = await holdObjects(this.opening, base, cardsOf(mix)));
+        const { objects } = (held = await holdObjects(this.opening, base, mix));
         const from = latent && { latent, sigma: mix.start!.sigma };
         return await this.turns.run(kind, (between) => work({ base, mix, concepts: this.held, objects, from }, between, signal));
       } finally {

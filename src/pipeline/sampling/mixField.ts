@@ -38,10 +38,14 @@ export function maskTensor(mask: Mask, height: number, width: number): Tensor4D 
   return cells && tf.tensor4d(cells, [1, height, width, 1]);
 }
 
-/** An object as the mix says it is seen. Fault `concept-missing` for a card that is not there. */
-function seenObject({ cardId, strength, zeroTokens, ortho, startStep }: SeenObject, objects: MixObjects, { steps }: Mix, shift: number): SeenPicture {
+/** An object as the mix says it is seen; not at all where its card is missing and no guidance that acts needs it. Fault `concept-missing` where one does. */
+function seenObject({ cardId, strength, zeroTokens, ortho, startStep }: SeenObject, objects: MixObjects, { steps, guidances }: Mix, shift: number): SeenPicture | null {
   const found = objects.get(cardId);
-  if (!found) throw new Fault('concept-missing', 'An object of this mix is not on the Shelf.', 'Import its card, or take its guidance away.', { subject: cardId });
+  if (!found) {
+    const needed = acting(guidances).flatMap(({ source }) => (source.kind === 'object' && source.object.cardId === cardId ? [source] : []))[0];
+    if (!needed) return null;
+    throw new Fault('concept-missing', `${needed.name === '' ? 'An object of this mix' : `“${needed.name}”`} is not on the Shelf.`, 'Import its card, mute its guidance, or take it away.', { subject: cardId });
+  }
   return { ...found, weight: strength, zeroTokens, ortho, from: seenFromStep(startStep, steps, shift) };
 }
 
@@ -65,7 +69,8 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
   const evaluated = (end: MixEnd): Evaluation => {
     const words = encoded.get(keyOf(end))!;
     const plain = end.conceptId === null ? untouched(words) : { words, ...resultOf(concepts.get(end.conceptId)!.concept) };
-    const seen: Evaluation = end.object ? { ...plain, seen: seenObject(end.object, objects, mix, base.shift) } : plain;
+    const picture = end.object && seenObject(end.object, objects, mix, base.shift);
+    const seen: Evaluation = picture ? { ...plain, seen: picture } : plain;
     return end.middle ? { ...seen, moved: { down: step(end.middle.down - 0.5, height), across: step(end.middle.across - 0.5, width) } } : seen;
   };
   try {

@@ -6,9 +6,10 @@ import { Fault } from '../../protocol/faults';
 import { defaultRecipe } from '../../protocol/recipe';
 import { findMask } from '../../pipeline/objects/findMask';
 import { blankMask } from '../../protocol/objectMasks';
-import { mixPicture } from '../../protocol/mix';
+import { mixPicture, newGuidance, newObjectSource } from '../../protocol/mix';
 import type { ModelSummary } from '../../protocol/models';
 import type { RunInfo } from '../../protocol/run';
+import { drawnMix } from '../../state/mixCards';
 import type { Studio } from '../../state/slice';
 import { fakeRun, type FakeClient } from './fakeClient';
 import * as models from './modelFigures';
@@ -97,6 +98,28 @@ async function mixed(stage: Stage) {
   client.emit('overlap', { ids: mix.guidances.map(({ id }) => id), overlap: [[1, 0.12, 0.2, -0.08], [0.12, 1, 0.08, 0.21], [0.2, 0.08, 1, 0.47], [-0.08, 0.21, 0.47, 1]] });
   client.emit('picture', picture({ kind: 'mix', merged: false }, await load('/example/balance-1.00.png'), mixPicture(mix)));
   for (let n = 0; n < 5; n++) client.emit('picture', picture({ kind: 'mix-seed' }, await load(`/concepts/guide-dog/${1 + n}.png`), mixPicture({ ...mix, seed: mix.seed + n })));
+}
+
+/** A card of the Shelf with text and a concept, and one whose card is gone though another has its name. */
+async function mixedCards({ client, studio }: Stage) {
+  const preview = await (await fetch('/concepts/one-eyed-monster/5.png')).blob();
+  const card = { cardId: 'k1', name: 'My ghost', classWord: 'ghost', createdAt: '2026-05-04T10:00:00Z', sizeBytes: 8192, references: 1, preview, base: 'embedded', imported: false, pictured: true };
+  Object.assign(client.answers, { drawMix: () => ({ elapsedMs: 3000 }), cards: () => [card, { ...card, cardId: 'k2', name: 'Our lighthouse', classWord: 'lighthouse', references: 3, preview: null, imported: true }] } satisfies FakeClient['answers']);
+  client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 45.6e6, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: true });
+  await settled();
+  studio.getState().setTab('mix');
+  await settled();
+  const now = studio.getState;
+  now().setMix({ prompt: 'a [my-ghost] ghost and a [guide-dog] dog in the snow' });
+  const ghost = now().mix.guidances.find(({ source }) => source.kind === 'object')!;
+  now().setGuidance(ghost.id, { weight: 0.8, mask: { kind: 'box', left: 0.5, top: 0, right: 1, bottom: 1, feather: 0.12 }, schedule: { kind: 'interval', from: 0.9, to: 0.2 } });
+  now().openMix({ ...now().mix, guidances: [...now().mix.guidances, { ...newGuidance('gone', newObjectSource('k0', { name: 'Our lighthouse', classWord: 'lighthouse' })), weight: 1.2 }] });
+  now().selectGuidance(ghost.id);
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  const mix = drawnMix(now().mix, now());
+  const on = mix.guidances.filter(({ muted }) => !muted).map(({ id }) => id);
+  client.emit('overlap', { ids: on, overlap: [[1, 0.12, 0.2], [0.12, 1, 0.08], [0.2, 0.08, 1]] });
+  client.emit('picture', picture({ kind: 'mix', merged: false }, await load('/concepts/one-eyed-monster/4.png'), mixPicture(mix)));
 }
 
 /** The Models page, with these models on the device. */
@@ -194,6 +217,7 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   delete: async (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); await settled(); press('concept-delete-0'); },
   'shelf-empty': (stage) => { stage.client.answers.concepts = () => []; ready(stage); stage.studio.getState().setTab('shelf'); },
   mix: (stage) => mixed(stage),
+  'mix-cards': mixedCards,
   'mix-empty': (stage) => { stage.client.answers.concepts = () => []; ready(stage); stage.studio.getState().setTab('mix'); },
   'mix-painting': async (stage) => {
     await mixed(stage);

@@ -43,7 +43,7 @@ export function CurveEditor() {
     event.preventDefault();
     move(n, curve.points[n]!.sigma + by[0]!, curve.points[n]!.factor + by[1]!);
   };
-  const tone = ({ source }: MixGuidance) => (source.kind === 'concept' ? 'concept' : 'base');
+  const tone = ({ source }: MixGuidance) => (source.kind === 'text' ? 'base' : 'concept');
   return (
     <div className="curves">
       <div className="row section"><h2>Weight over noise</h2><span className="note">{curve ? 'drag its points' : 'factor on each weight'}</span></div>

@@ -1,7 +1,8 @@
 /** One guidance: what it pulls towards, how strongly, where and when. */
-import { ChevronUp, X } from 'lucide-react';
-import type { MixGuidance } from '../../protocol/mix';
-import { mixWeightRange } from '../../protocol/mix';
+import { ChevronUp, ImageIcon, TriangleAlert, X } from 'lucide-react';
+import { mixWeightRange, objectWeightRange, type MixGuidance, type MixSource } from '../../protocol/mix';
+import { guidanceName, sameCard, whySilent } from '../../state/mixCards';
+import { plural } from '../format';
 import { MarkedField } from '../parts/MarkedField';
 import { usePreview } from '../parts/usePreview';
 import { useActions, useStudio } from '../studio';
@@ -14,48 +15,63 @@ const FINE = 0.05;
 export const toSlider = (weight: number): number => Math.sign(weight) * Math.sqrt(Math.abs(weight) / mixWeightRange.max);
 export const fromSlider = (position: number): number => Math.round((Math.sign(position) * position * position * mixWeightRange.max) / FINE) * FINE;
 
-export function GuidanceCard({ guidance, n }: { guidance: MixGuidance; n: number }) {
+/** A slider from 0 has room for its whole range as it is. */
+const scaleOf = (source: MixSource) => (source.kind === 'object'
+  ? { range: objectWeightRange, to: (weight: number) => Math.min(objectWeightRange.max, Math.max(0, weight)), from: (position: number) => Math.round(position / FINE) * FINE, low: 0, high: objectWeightRange.max }
+  : { range: mixWeightRange, to: toSlider, from: fromSlider, low: -1, high: 1 });
+
+export function GuidanceCard({ guidance, n, said }: { guidance: MixGuidance; n: number; /** What it evaluates, in words. */ said: string }) {
   const actions = useActions();
   const { id, source, weight, muted, solo } = guidance;
   const selected = useStudio((state) => state.mixSelected === id);
   const concept = useStudio((state) => (source.kind === 'concept' ? state.concepts.find(({ conceptId }) => conceptId === source.conceptId) : undefined));
   const own = useStudio((state) => concept?.base === state.usedBase.id);
   const control = source.kind === 'text' && source.words === null;
-  const name = source.kind === 'concept' ? (concept?.name ?? 'Not on this Shelf') : control ? 'The prompt' : source.words || 'Text';
-  const tone = source.kind === 'concept' ? 'concept' : 'base';
+  const card = useStudio((state) => (source.kind === 'object' ? state.objectCards.find(({ cardId }) => cardId === source.object.cardId) : undefined));
+  const silent = useStudio((state) => whySilent(source, state));
+  const again = useStudio((state) => sameCard(source, state));
+  const name = useStudio((state) => guidanceName(guidance, state));
+  const tone = source.kind === 'text' ? 'base' : 'concept';
+  const preview = concept?.preview ?? card?.preview;
+  const scale = scaleOf(source);
+  const of = source.kind === 'object' ? (!card ? 'card' : `card of ${plural(card.references, 'picture')}`) : source.kind === 'text' ? (control ? 'text control' : 'text of its own') : !concept ? 'import its file, or take it away' : !own ? 'of another model: take it away' : concept.kind === 'instance' ? 'thing' : concept.kind;
   const set = (change: Partial<MixGuidance>) => actions.setGuidance(id, change);
-  const position = toSlider(weight);
+  const position = scale.to(weight);
+  const along = (at: number) => `${(100 * (at - scale.low)) / (scale.high - scale.low)}%`;
   return (
-    <li className="guidance-card" data-testid={mixRowId('guidance', n)} data-muted={muted || undefined} data-selected={selected || undefined} onPointerDownCapture={() => actions.selectGuidance(id)} onFocusCapture={() => actions.selectGuidance(id)}>
+    <li className="guidance-card" data-testid={mixRowId('guidance', n)} data-muted={muted || silent !== null || undefined} data-silent={silent !== null || undefined} data-selected={selected || undefined} onPointerDownCapture={() => actions.selectGuidance(id)} onFocusCapture={() => actions.selectGuidance(id)}>
       <div className="guidance-head">
-        {concept?.preview && <Thumb blob={concept.preview} />}
+        {preview ? <Thumb blob={preview} /> : source.kind === 'object' && <span className="guidance-thumb badge-thumb"><ImageIcon className="icon" aria-hidden /></span>}
         <div className="guidance-name">
-          <p className={`one-line ${source.kind === 'concept' ? 'concept' : ''}`} title={name}><b>{name}</b></p>
-          <p className="note one-line">{source.kind === 'concept' ? (!concept ? 'import its file, or take it away' : !own ? 'of another model: take it away' : concept.kind === 'instance' ? 'thing' : concept.kind) : control ? 'text control' : 'text of its own'}</p>
+          <p className={`one-line ${tone === 'concept' ? 'concept' : ''}`} title={name}><b>{name}</b></p>
+          <p className="note one-line" title={said || undefined}>{of}</p>
         </div>
-        <output className={`guidance-weight ${tone}`} title={source.kind === 'concept' ? '1 is the strength it was learned with.' : '1 is ordinary guidance.'}>{weight.toFixed(2)}</output>
+        <output className={`guidance-weight ${tone}`} title={source.kind === 'concept' ? '1 is the strength it was learned with.' : source.kind === 'object' ? '1 is the strength its encoder was trained with; 0 is the words alone.' : '1 is ordinary guidance.'}>{weight.toFixed(2)}</output>
         <span className="guidance-order">
           <button type="button" className="bare" data-testid={mixRowId('up', n)} disabled={n === 0} aria-label={`${name}: higher priority`} title="Higher priority" onClick={() => actions.moveGuidance(id, -1)}><ChevronUp className="icon" aria-hidden /></button>
           <button type="button" className="bare" data-testid={mixRowId('remove', n)} aria-label={`Remove ${name}`} title="Remove" onClick={() => actions.removeGuidance(id)}><X className="icon" aria-hidden /></button>
         </span>
       </div>
-      <input type="range" className={`weight ${tone}`} data-testid={mixRowId('weight', n)} aria-label={`Weight of ${name}`} aria-valuetext={weight.toFixed(2)} min={-1} max={1} step="any" value={position}
-        style={{ '--from': `${50 + 50 * Math.min(0, position)}%`, '--to': `${50 + 50 * Math.max(0, position)}%` } as React.CSSProperties}
+      <input type="range" className={`weight ${tone}`} data-testid={mixRowId('weight', n)} aria-label={`Weight of ${name}`} aria-valuetext={weight.toFixed(2)} min={scale.low} max={scale.high} step="any" value={position}
+        style={{ '--from': along(Math.min(0, position)), '--to': along(Math.max(0, position)) } as React.CSSProperties}
         onKeyDown={(event) => {
           const by = { ArrowRight: FINE, ArrowUp: FINE, ArrowLeft: -FINE, ArrowDown: -FINE, PageUp: 0.5, PageDown: -0.5 }[event.key];
           if (by === undefined) return;
           event.preventDefault();
-          set({ weight: Math.min(mixWeightRange.max, Math.max(mixWeightRange.min, Math.round((weight + by * (event.shiftKey ? 0.2 : 1)) * 100) / 100)) });
+          set({ weight: Math.min(scale.range.max, Math.max(scale.range.min, Math.round((weight + by * (event.shiftKey ? 0.2 : 1)) * 100) / 100)) });
         }}
-        onChange={(event) => set({ weight: fromSlider(Number(event.target.value)) })} onDoubleClick={() => set({ weight: 1 })} />
+        onChange={(event) => set({ weight: scale.from(Number(event.target.value)) })} onDoubleClick={() => set({ weight: 1 })} />
       <div className="guidance-tools">
         <button type="button" className="tool" data-testid={mixRowId('solo', n)} aria-pressed={solo} onClick={() => set({ solo: !solo })}>solo</button>
         <button type="button" className="tool" data-testid={mixRowId('mute', n)} aria-pressed={muted} onClick={() => set({ muted: !muted })}>mute</button>
         <MaskMenu guidance={guidance} n={n} scene={concept?.kind !== 'world'} />
         <CurveMenu guidance={guidance} n={n} />
       </div>
+      {silent !== null
+        ? <p className="warning with-icon" data-testid={mixRowId('silent', n)}><TriangleAlert className="icon" aria-hidden /><span>{silent}{again && <> <button type="button" className="link" data-testid={mixRowId('again', n)} onClick={() => actions.seeCard(id, again)}>See the card of that name instead</button></>}</span></p>
+        : source.kind === 'object' && said !== '' && <p className="note guidance-said">{said}</p>}
       {source.kind === 'text' && !control && <OwnWords guidance={guidance} n={n} text={source.words ?? ''} />}
-      {concept && concept.kind !== 'world' && guidance.alone && <OwnScene id={id} n={n} conceptId={concept.conceptId} text={source.words ?? ''} />}
+      {guidance.alone && (source.kind === 'object' || (concept && concept.kind !== 'world' && source.kind === 'concept')) && <OwnScene id={id} n={n} source={source} />}
     </li>
   );
 }
@@ -78,11 +94,11 @@ function OwnWords({ guidance: { id, against, alone }, n, text }: { guidance: Mix
   );
 }
 
-/** What is drawn in the mask, read with [V] for the concept; empty: the prompt. */
-function OwnScene({ id, n, conceptId, text }: { id: string; n: number; conceptId: string; text: string }) {
+/** What is drawn in the mask, read with [V] for the concept, and the class word for a card; empty: the prompt. */
+function OwnScene({ id, n, source }: { id: string; n: number; source: Exclude<MixSource, { kind: 'text' }> }) {
   const actions = useActions();
   const words = useStudio((state) => state.words);
   const vocabulary = useStudio((state) => state.vocabulary);
-  const set = (next: string) => actions.setGuidance(id, { source: { kind: 'concept', conceptId, words: next.trim() === '' ? null : next } });
-  return <div className="guidance-words"><MarkedField label="Its own scene" testId={mixRowId('words', n)} value={text} onChange={set} words={words} vocabulary={vocabulary} placeholder="the prompt" /></div>;
+  const set = (next: string) => actions.setGuidance(id, { source: { ...source, words: next.trim() === '' ? null : next } });
+  return <div className="guidance-words"><MarkedField label="Its own scene" testId={mixRowId('words', n)} value={source.words ?? ''} onChange={set} words={words} vocabulary={vocabulary} placeholder="the prompt" /></div>;
 }

@@ -27,7 +27,7 @@ export function MaskLayer() {
   const selected = useStudio((state) => state.mix.guidances.find(({ id }) => id === state.mixSelected) ?? null);
   const mask = selected?.mask ?? null;
   const painted = mask?.kind === 'painted';
-  const concept = selected?.source.kind === 'concept';
+  const concept = selected !== null && selected.source.kind !== 'text';
   useLayoutEffect(() => {
     const context = canvas.current?.getContext('2d');
     if (!context) return;

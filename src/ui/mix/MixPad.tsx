@@ -13,7 +13,7 @@ export function MixPad() {
   const actions = useActions();
   const control = useStudio((state) => controlOf(state.mix)?.weight ?? null);
   const concept = useStudio((state) => conceptWeight(state.mix));
-  const hasConcept = useStudio((state) => state.mix.guidances.some(({ source }) => source.kind === 'concept'));
+  const hasConcept = useStudio((state) => state.mix.guidances.some(({ source }) => source.kind !== 'text'));
   const off = control === null || !hasConcept;
   const [x, y] = [within(control ?? 0), within(concept)];
   const move = (event: PointerEvent<HTMLDivElement>) => {

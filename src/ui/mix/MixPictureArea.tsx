@@ -1,10 +1,12 @@
 /** The picture of the mix, what it is drawn from, and the same mix on other seeds. */
 import { Dices, Download, ImagePlus, SlidersHorizontal, X } from 'lucide-react';
 import { useRef, useState } from 'react';
+import { useShallow } from 'zustand/react/shallow';
 import { guidanceRange, seedRange, stepsRange } from '../../state/params';
 import { mixPictureKey } from '../../protocol/mix';
 import { nameInPrompt } from '../../protocol/mixPlan';
 import { MIX_SEEDS } from '../../state/mix';
+import { cardsToMix, drawnMix } from '../../state/mixCards';
 import { saveFile } from '../download';
 import { badgeText } from '../learn/Twins';
 import { NumberInput } from '../learn/NumberInput';
@@ -41,7 +43,7 @@ function MixFigure() {
   const picture = useStudio((state) => state.mixPicture);
   const merged = useStudio((state) => state.mixMerged);
   const sampling = useStudio((state) => state.mixSampling);
-  const key = useStudio((state) => `${mixPictureKey(state.mix)} ${state.mix.seed}`);
+  const key = useStudio((state) => `${mixPictureKey(drawnMix(state.mix, state))} ${state.mix.seed}`);
   const ready = useStudio((state) => state.ready !== null);
   const [showMerged, setShowMerged] = useState(false);
   const shown = showMerged ? merged : picture;
@@ -77,6 +79,7 @@ function MixPrompt() {
   const actions = useActions();
   const { prompt, seed, steps, guidance } = useStudio((state) => state.mix);
   const concepts = useMixConcepts();
+  const cards = useStudio(useShallow(cardsToMix));
   const words = useStudio((state) => state.words);
   const vocabulary = useStudio((state) => state.vocabulary);
   const ready = useStudio((state) => state.ready !== null);
@@ -86,7 +89,7 @@ function MixPrompt() {
   const [said, setSaid] = useState('');
   const unknown = useUnknownWords(prompt);
   const can = ready && prompt.trim() !== '';
-  const marks = [...concepts.values()].filter(({ kind }) => kind !== 'world').map(({ name }) => `[${nameInPrompt(name)}]`);
+  const marks = [...[...concepts.values()].filter(({ kind }) => kind !== 'world'), ...cards].map(({ name }) => `[${nameInPrompt(name)}]`);
   return (
     <div className="prompt-area">
       <div className="prompt-bar">

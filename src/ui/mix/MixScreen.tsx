@@ -9,9 +9,10 @@ export function MixScreen() {
   const enter = useStudio((state) => state.enterMix);
   const leave = useStudio((state) => state.leaveMix);
   const shelf = useStudio((state) => state.concepts.length);
+  const cards = useStudio((state) => state.objectCards);
   useEffect(() => leave, [leave]);
   // until the user changes something the mix follows the Shelf
-  useEffect(() => enter(), [enter, shelf]);
+  useEffect(() => enter(), [enter, shelf, cards]);
   return (
     <div className="learn mix">
       <h1 className="visually-hidden">Mix</h1>

@@ -1,6 +1,7 @@
 /** The cosines between the guidances of the newest draft, and in words whether any two fight or pull the same way. */
 import { useMemo } from 'react';
 import type { MixGuidance } from '../../protocol/mix';
+import { guidanceName } from '../../state/mixCards';
 import { useStudio } from '../studio';
 import { ids } from '../testIds';
 
@@ -11,10 +12,11 @@ export function Overlap() {
   const overlap = useStudio((state) => state.mixOverlap);
   const guidances = useStudio((state) => state.mix.guidances);
   const concepts = useStudio((state) => state.concepts);
+  const objectCards = useStudio((state) => state.objectCards);
   const rows = useMemo(() => {
-    const nameOf = ({ source }: MixGuidance) => (source.kind === 'concept' ? (concepts.find(({ conceptId }) => conceptId === source.conceptId)?.name ?? '?') : source.words === null ? 'Prompt' : source.words || 'Text');
+    const nameOf = (guidance: MixGuidance) => (guidance.source.kind === 'text' && guidance.source.words === null ? 'Prompt' : guidanceName(guidance, { concepts, objectCards }));
     return guidances.flatMap((guidance) => { const at = overlap?.ids.indexOf(guidance.id) ?? -1; return at < 0 ? [] : [{ at, name: nameOf(guidance), alone: guidance.alone }]; });
-  }, [guidances, concepts, overlap]);
+  }, [guidances, concepts, objectCards, overlap]);
   const said = useMemo(() => {
     if (!overlap || rows.length < 2) return 'Two guidances are needed for them to fight.';
     // a scene of its own stands in place of the prompt's and of every other's: that is no fight

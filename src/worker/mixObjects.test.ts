@@ -37,6 +37,7 @@ async function drawn({ now, until }: Tab): Promise<string> {
 it('is drawn with the words, live by its weight, and leaves the base’s picture where it is muted', async () => {
   const session = await mixing();
   await putCard(await openDatabase(), card());
+  await session.now().refreshCards();
   const plain = await drawn(session);
   session.now().addGuidance(newObjectSource('card'));
   const { id } = session.now().mix.guidances.at(-1)!;

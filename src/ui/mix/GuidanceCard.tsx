@@ -68,7 +68,7 @@ export function GuidanceCard({ guidance, n, said }: { guidance: MixGuidance; n: 
         <CurveMenu guidance={guidance} n={n} />
       </div>
       {silent !== null
-        ? <p className="warning with-icon" data-testid={mixRowId('silent', n)}><TriangleAlert className="icon" aria-hidden /><span>{silent}{again && <> <button type="button" className="link" data-testid={mixRowId('again', n)} onClick={() => actions.seeCard(id, again)}>See the card of that name instead</button></>}</span></p>
+        ? <p className="warning with-icon" data-testid={mixRowId('silent', n)}><TriangleAlert className="icon" aria-hidden /><span>{silent}{again && <> <button type="button" className="link" data-testid={mixRowId('again', n)} onClick={() => actions.seeCard(id, again)}>Use the card of that name</button></>}</span></p>
         : source.kind === 'object' && said !== '' && <p className="note guidance-said">{said}</p>}
       {source.kind === 'text' && !control && <OwnWords guidance={guidance} n={n} text={source.words ?? ''} />}
       {guidance.alone && (source.kind === 'object' || (concept && concept.kind !== 'world' && source.kind === 'concept')) && <OwnScene id={id} n={n} source={source} />}

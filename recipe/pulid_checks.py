@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 import models as M
-import portraits as P
+import portrait_words as P
 from pulid_walk import alignment, aligned_walks, level, walk
 
 

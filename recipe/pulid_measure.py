@@ -22,6 +22,7 @@ import people as P
 import portraits
 import world as W
 from pairs import Speaker
+from portrait_words import HUGE
 from sampling import Base, grid
 from student import STEPS, load_student
 from words import article
@@ -80,12 +81,12 @@ class Bench:
             scenes = [portraits.scene_of(one, self.world, r, say, style=0., plain=True) for _ in range(2 if a.smoke else 6)]
             images = [self.world.draw(s) for s in scenes]
             squares = [s.squares[0][1:] for s in scenes]
-            self.reference.append(np.asarray(images[0]))
+            self.reference.append(np.array(images[0]))
             grey.append(portraits.grey_head(images[0], portraits.head_mask(one, scenes[0].things[0].look, squares[0]), size))
             self.heads.append(I.head_crop(images[0], squares[0]))
             looks.append([I.head_crop(im, s) for im, s in zip(images[1:], squares[1:])])
             plain = W.Scene([W.Thing(one.word, who=one, look=P.Look())], size='huge', place='center', background='gray')
-            self.drawn.append(np.asarray(self.world.draw(plain, random.Random(1))))
+            self.drawn.append(np.array(self.world.draw(plain, random.Random(1))))
         x = I.pixels(np.stack(grey)[..., None].repeat(3, -1), base.device)
         with torch.no_grad():
             self.hidden_of = lambda read: A.see(base.vision, x, read)
@@ -197,7 +198,7 @@ def run_pulid(a):
         x = I.pixels(np.stack(bench.drawn), a.device)
         x = base.decode((base.ae.encode(x) - base.ae.config['shift_factor']) * base.ae.config['scaling_factor'])
         reference = judge(I.pixels(np.stack(bench.heads), a.device))
-        result['table']['drawn'] = dict(identity=round(float((judge(cut(x, portraits.HUGE)) * reference).sum(-1).mean()), 4))
+        result['table']['drawn'] = dict(identity=round(float((judge(cut(x, HUGE)) * reference).sum(-1).mean()), 4))
         print('drawn', result['table']['drawn'], flush=True)
     add('base', without)
     for name, path in adapters.items():

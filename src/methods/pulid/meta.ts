@@ -39,11 +39,11 @@ export const pulidMeta = {
     align: { label: 'Align', why: 'The third stage alone, on an adapter that knows people: cleaner, hardly less alike.', values: { likenessSteps: 0, identitySteps: 0, alignmentSteps: 60, identityWeight: 1, semWeight: 0.6, layoutWeight: 0.1 } },
     paper: { label: 'Paper', why: 'All three stages in turn, with the published weights and plain norms. Steps and rates are this base’s.', values: { likenessSteps: 100, identitySteps: 60, alignmentSteps: 60, identityWeight: 1, semWeight: 0.6, layoutWeight: 0.1, reduction: 'paper-l2', alignedSteps: 'all' } },
   },
-  // evaluations forward, and backward as two
+  // costs measured on wasm with one thread, batch 1, four steps of which two are differentiated
   stages: [
-    { id: 'likeness', label: 'Know the person', term: 'Stage 1, L_diff', steps: 'likenessSteps', cost: 3 },
-    { id: 'identity', label: 'Look like the person', term: 'Stage 2, + L_id', steps: 'identitySteps', cost: 12 },
-    { id: 'alignment', label: 'Change nothing else', term: 'Stage 3, + L_align', steps: 'alignmentSteps', cost: 20 },
+    { id: 'likeness', label: 'Know the person', term: 'Stage 1, L_diff', steps: 'likenessSteps', cost: 2.4 },
+    { id: 'identity', label: 'Look like the person', term: 'Stage 2, + L_id', steps: 'identitySteps', cost: 10.3 },
+    { id: 'alignment', label: 'Change nothing else', term: 'Stage 3, + L_align', steps: 'alignmentSteps', cost: 16 },
   ],
   losses: [{ name: 'flow', label: 'flow', term: 'L_diff' }, { name: 'identity', label: 'likeness', term: 'L_id' }, { name: 'sem', label: 'words', term: 'L_sem' }, { name: 'layout', label: 'layout', term: 'L_layout' }],
   figures: [{ name: 'likeness', label: 'likeness', term: 'cos(φ(C_id), φ(picture))', range: [0, 1], from: 'identity' }],

@@ -48,7 +48,7 @@ async function resampler(reader: WeightReader, kind: AdapterKind, scaleCount: nu
 }
 
 /** LoRA pairs under diffusers' names, scale 1; null where the file has none. */
-async function loraOf(reader: WeightReader, keys: readonly string[]): Promise<Adapter | null> {
+export async function loraOf(reader: WeightReader, keys: readonly string[]): Promise<Adapter | null> {
   const sites = keys.flatMap((key) => /^transformer\.(.+)\.lora_A\.weight$/.exec(key)?.[1] ?? []);
   const pairs: Adapter = {};
   for (const site of sites) {
@@ -105,4 +105,12 @@ export function disposePictureAdapter({ resampler: r, cross, lora }: PictureAdap
   [...r.scales.map(({ project }) => project), ...r.layers.flatMap(({ q, kv, out, up, down }) => [q, kv, out, up, down]), r.projectOut, ...(r.identity ? [r.identity.first, r.identity.second] : [])].forEach(disposeLinear);
   disposeCrossAttention(cross);
   for (const { a, b } of Object.values(lora ?? {})) [a, b].forEach((tensor) => tensor.dispose());
+}
+
+/** A file of such pairs alone. Faults `tensor-missing`, `tensor-unknown`, `tensor-shape`. */
+export async function loadLora(source: WeightSource): Promise<Adapter> {
+  const reader = new WeightReader(source);
+  const pairs = await loraOf(reader, source.keys());
+  reader.finish();
+  return pairs ?? {};
 }

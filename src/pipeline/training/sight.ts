@@ -23,8 +23,8 @@ import type { Sight } from './trajectory';
 
 export interface LeasedSight { sight: Sight; references: References; /** Gives the parts back; the references are the caller's. */ release(): void }
 
-/** Where a head stands in a picture of “a big …”: a square of 7/8 of its side on the lower edge, in its middle (the base's own world). */
-const BIG = { left: 1 / 16, top: 1 / 8, side: 7 / 8 };
+/** Where “a huge …” stands in the base's own world: in all of the picture. */
+const HUGE = { left: 0, top: 0, side: 1 };
 
 const NEITHER = () => new Fault('base-mismatch', 'This model has no adapter for people or things, so nobody can be aligned on it.', 'Learn it as a thing with PureCC, or use the built-in model.');
 
@@ -67,6 +67,7 @@ export async function leaseSight(base: Base, items: readonly DatasetItem[], betw
   const [tokens, vectors]: [Tensor3D[], Tensor2D[]] = [[], []];
   try {
     const [adapter, autoencoder, vision] = [await lease(adapters), await lease(base.parts.autoencoder), await lease(base.parts.vision)];
+    const student = base.parts.student ? await lease(base.parts.student) : null;
     const face = kind === 'identity' ? await lease(base.parts.face!) : null;
     if (!autoencoder.decodeVjp) throw new Fault('base-mismatch', 'This model’s decoder has no gradient, so nobody can be aligned on it.', 'Use the built-in model.');
     for (const [i, item] of items.entries()) {
@@ -77,8 +78,8 @@ export async function leaseSight(base: Base, items: readonly DatasetItem[], betw
       vectors.push(vector);
       tokens.push(await imageTokens(base, kind, [{ ...given, ...(one && { mask: one.mask, identity: vector }) }], between));
     }
-    const look = face ? identityLook(face, async (drawn: Tensor4D) => Array.from({ length: drawn.shape[0] }, () => headIn(BIG, face.head))) : towerLook(vision);
-    return { sight: { adapter, autoencoder, look, student: null }, references: { tokens: tf.tidy(() => tf.concat3d(tokens, 0)), vectors: tf.tidy(() => tf.concat2d(vectors, 0)) }, release };
+    const look = face ? identityLook(face, async (drawn: Tensor4D) => Array.from({ length: drawn.shape[0] }, () => headIn(HUGE, face.head))) : towerLook(vision);
+    return { sight: { adapter, autoencoder, look, student }, references: { tokens: tf.tidy(() => tf.concat3d(tokens, 0)), vectors: tf.tidy(() => tf.concat2d(vectors, 0)) }, release };
   } catch (error) {
     release();
     throw error;

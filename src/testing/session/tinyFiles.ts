@@ -69,14 +69,14 @@ function source(shapes: Shapes, seed: number): WeightSource {
   return { keys: () => names, has: (key) => key in shapes, shape: (key) => shapes[key]!, read, readRows: async (key, from, to) => (await read(key)).slice(from * rowsOf(key), to * rowsOf(key)) };
 }
 
-/** What the session reads its base from, in place of the database. `objects`: with an object encoder of random weights, all of them away from zero; `faces`: with an identity adapter and its encoder likewise. */
+/** What the session reads its base from, in place of the database. `objects`: with an object encoder of random weights, all of them away from zero; `faces`: with an identity adapter, its encoder and a few-step student likewise. */
 export async function tinyStored(id: string, { objects = false, faces = false }: { objects?: boolean; faces?: boolean } = {}): Promise<StoredBase> {
   const merges = await readFile('public/base/tokenizer/merges.txt', 'utf8');
   return {
     id, files: objects ? { 'object_adapter/model.safetensors': { sha256: 'tiny', sizeBytes: 1 } } : {}, sizeBytes: 1,
     text: async (path) => (path === 'tokenizer/merges.txt' ? merges : JSON.stringify(files[path])),
     json: async (path) => files[path],
-    has: async (folder) => folder === 'transformer' || folder in folders || (objects && folder === 'object_adapter') || (faces && ['identity_adapter', 'identity_encoder'].includes(folder)),
-    weights: async (folder) => (folder === 'transformer' ? tinySource() : folder === 'object_adapter' ? adapterSource() : folder === 'identity_adapter' ? adapterSource({ kind: 'identity', identity: POOLED + 12 }) : folder === 'identity_encoder' ? await safetensorsFile('fixtures/identity/encoder.safetensors') : source(folders[folder]!, Object.keys(folders).indexOf(folder) + 20)) as never,
+    has: async (folder) => folder === 'transformer' || folder in folders || (objects && folder === 'object_adapter') || (faces && ['identity_adapter', 'identity_encoder', 'student'].includes(folder)),
+    weights: async (folder) => (folder === 'transformer' ? tinySource() : folder === 'object_adapter' ? adapterSource() : folder === 'identity_adapter' ? adapterSource({ kind: 'identity', identity: POOLED + 12 }) : folder === 'student' ? source({ 'transformer.transformer_blocks.1.attn.to_q.lora_A.weight': [2, 16], 'transformer.transformer_blocks.1.attn.to_q.lora_B.weight': [16, 2] }, 31) : folder === 'identity_encoder' ? await safetensorsFile('fixtures/identity/encoder.safetensors') : source(folders[folder]!, Object.keys(folders).indexOf(folder) + 20)) as never,
   };
 }

@@ -129,6 +129,19 @@ describe('what is in hand', () => {
     expect(now().object).toMatchObject({ revision: 2 });
   });
 
+  it('is opened again there where it came from a card', async () => {
+    client.answers.keepCard = () => ({ cardId: 'k', name: 'Kept', classWord: 'ghost', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: false, pictured: true });
+    const { now } = await dropped();
+    await now().keepObject();
+    const { card } = now();
+    client.answers.openCard = () => ({ card: card!, object: { ...inHand(3), cardId: 'k' }, pictures: [] });
+    client.asked.length = 0;
+    client.emit('restarted', { run: null });
+    await settled();
+    expect(asked('openCard', 'drop', 'encodeObject')).toEqual(['openCard']);
+    expect(now()).toMatchObject({ object: { revision: 3, cardId: 'k' }, card: { cardId: 'k' } });
+  });
+
   it('gives way to a card that is opened, whatever is still being encoded', async () => {
     let finish = (_: ObjectInHand) => {};
     client.answers.encodeObject = () => new Promise((resolve) => { finish = resolve; });

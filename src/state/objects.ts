@@ -163,8 +163,16 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
   });
   // a worker that replaces another has neither pictures nor object
   env.client.on('restarted', () => {
-    const wanted = wantedCards(get());
-    if (!get().object || !wanted) return;
+    const { object, card } = get();
+    if (!object || !isObject(get())) return;
+    if (card) {
+      // the session reads a card's pictures itself
+      env.client.request('openCard', { cardId: card.cardId }).then((opened) => {
+        closeAll(opened.pictures);
+        if (get().card?.cardId === card.cardId) set({ object: opened.object });
+      }).catch((error: unknown) => set({ objectFault: faultOf(error) }));
+      return;
+    }
     encoded = [];
     const files = get().cards.flatMap(({ pictureId, name, file, state }) => (file && state === 'ready' ? [{ pictureId, name, file }] : []));
     void Promise.all(files.map((each) => env.client.request('drop', { ...each, purpose: 'among' }).then((dropped) => { if (dropped.kind === 'picture') dropped.picture.bitmap.close(); })))

@@ -12,13 +12,14 @@ import { defaultRecipe, type PresetOf } from '../../protocol/recipe';
 import type { Precision } from '../../formats/packing';
 import { folderFiles } from '../../testing/files';
 import { useWebgpu } from '../../testing/nodeBackend';
+import { adapterBytes } from './adapterBytes';
 import { countingAdapter } from './countingDevice';
 import { fitTable } from './fitTable';
 import { needs, type Needs } from './plan';
 import { planTable } from './table';
 import { firstBlocks, type Shapes } from './shapes';
 
-interface Model { shapes(): Promise<Shapes>; size: number; pixelsPerLatent: number; textTokens: number; precision: Precision }
+interface Model { shapes(): Promise<Shapes>; /** Where the base lies with its other networks. */ folder?: string; size: number; pixelsPerLatent: number; textTokens: number; precision: Precision }
 
 const MODELS: Record<string, Model> = {
   'sd3.5-medium': {
@@ -30,7 +31,7 @@ const MODELS: Record<string, Model> = {
       const source = await folderFiles('public/base').weights('transformer');
       return Object.fromEntries(source.keys().map((key) => [key, [...source.shape(key)]]));
     },
-    size: 128, pixelsPerLatent: 8, textTokens: 24, precision: 'f32',
+    folder: 'public/base', size: 128, pixelsPerLatent: 8, textTokens: 24, precision: 'f32',
   },
 };
 
@@ -84,11 +85,14 @@ async function main(): Promise<void> {
   const recipe = { ...defaultRecipe(values.preset as PresetOf<'purecc'>), classWord: 'dog', rank, batchSize: batch };
   const job = { shapes, packing: { precision, group }, latentSide: size / model.pixelsPerLatent, textTokens: model.textTokens, pictures: 5 };
   const found = await needs(job, recipe);
-  const report = { model: values.model, size, precision, group, rank, batch, preset: values.preset, ...found, peakBytes: counting.peak(), largestBufferBytes: counting.largest() };
+  const [peakBytes, largestBufferBytes] = [counting.peak(), counting.largest()];
+  const adapters = model.folder ? await adapterBytes(folderFiles(model.folder)) : [];
+  const report = { model: values.model, size, precision, group, rank, batch, preset: values.preset, ...found, peakBytes, largestBufferBytes, ...(adapters.length > 0 && { adapters }) };
   console.log(`${values.model}, ${size}² pixels, ${precision}, rank ${rank}, batch ${batch}, preset ${values.preset}: one step of stage 2`);
   const rows: [string, number][] = [
     ['packed weights', found.weightBytes], ['kept between steps (adapters, moments, data, biases)', found.keptBytes], ['most in use at once', found.usedBytes],
-    ['allocated, with the pool', found.allocatedBytes], ['peak of all buffers', report.peakBytes], ['largest buffer', report.largestBufferBytes],
+    ['allocated, with the pool', found.allocatedBytes], ['peak of all buffers', peakBytes], ['largest buffer', largestBufferBytes],
+    ...adapters.map(({ kind, bytes }): [string, number] => [`${kind} adapter, where it is at work`, bytes]),
   ];
   for (const [name, bytes] of rows) console.log(`${name.padEnd(54)} ${gib(bytes).padStart(12)}`);
   if (values.check) await check(found, () => needs(job, recipe));

@@ -34,7 +34,8 @@ export class Cards {
     return summary(record);
   }
 
-  async open(cardId: string): Promise<OpenedCard> {
+  /** `leave` ends what there is before, once nothing more can go wrong. */
+  async open(cardId: string, leave: () => Promise<void>): Promise<OpenedCard> {
     const record = await getCard(await this.opening.db(), cardId);
     this.opening.expectBase(record.base, record.name);
     const encoder = await this.encoder();
@@ -44,7 +45,7 @@ export class Cards {
       const { animated: _, ...read } = await this.pictures.add(file, name, pictureId);
       pictures.push({ ...read, crop, mask, file });
     }
-    const object = await this.objects.open(record.tokens, record.references, cardId, pictures);
+    const object = await this.objects.open(record.tokens, record.references, cardId, pictures, leave);
     return { card: summary(record), object, pictures };
   }
 

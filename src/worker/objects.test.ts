@@ -4,6 +4,8 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { readCard } from '../formats/cardFile';
 import { likenessRange } from '../protocol/objects';
 import { maskShare } from '../protocol/objectMasks';
+import { getCard, putCard } from '../storage/cardStore';
+import { openDatabase } from '../storage/db';
 import { pixelsOf } from '../testing/session/raster';
 import { openTab, sampleFile, type Tab, type TabOptions } from '../testing/session/tab';
 import { tinyStored } from '../testing/session/tinyFiles';
@@ -169,6 +171,21 @@ it('has the picture again after a reload, as it was brushed, and opens a card ov
   expect(await again(tab)).toBe(first);
   expect(now().shelfFault).toBeNull();
   expect(now().object!.cardId).toBe(now().card!.cardId);
+});
+
+it('leaves what is open as it is where a card cannot be opened', async () => {
+  const tab = await open();
+  await dropped(tab);
+  await tab.now().keepObject();
+  const { cardId } = tab.now().card!;
+  const db = await openDatabase();
+  await putCard(db, { ...(await getCard(db, cardId)), encoder: 'another' });
+  db.close();
+  for (const [key, value] of Object.entries({ stage1Steps: 3, stage2Steps: 0, batchSize: 1, rank: 2 })) tab.now().setField(key as never, value);
+  await tab.now().learn();
+  await tab.until('learned', ({ run }) => run?.phase === 'finished');
+  await expect(tab.request('openCard', { cardId })).rejects.toMatchObject({ code: 'base-mismatch' });
+  await expect(tab.request('keep', { name: 'Mine' })).resolves.toMatchObject({ name: 'Mine' });
 });
 
 it('has nothing in hand where the picture was put away while it was encoded', async () => {

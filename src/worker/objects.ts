@@ -70,13 +70,14 @@ export class Objects {
   }
 
   /** The object of a card, with its pictures where it has some. */
-  async open(tokens: CardTokens, references: number, cardId: string, pictures: readonly ReferencePicture[]): Promise<ObjectInHand> {
+  async open(tokens: CardTokens, references: number, cardId: string, pictures: readonly ReferencePicture[], leave: () => Promise<void>): Promise<ObjectInHand> {
     const started = performance.now();
     const base = await this.opening.base();
     if (!base.parts.object) throw new Fault('base-mismatch', 'This model has no object encoder, so it can’t draw from a card.', 'Use the model that the card was made with.');
     const expected = await base.parts.object.use(({ tokens: { width } }) => width);
     if (expected !== tokens.width) throw new Fault('base-mismatch', `The card’s tokens have ${tokens.width} numbers each; this model’s have ${expected}.`, 'Use the model that the card was made with.');
     const { side, pixels } = await this.read(base, pictures);
+    await leave();
     return this.take({ info: { revision: ++this.revision, references, tokens: tokens.count, sizeBytes: tokenBytes(tokens), elapsedMs: performance.now() - started, guesses: [], cardId }, tokens, pixels, side });
   }
 

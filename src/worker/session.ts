@@ -125,10 +125,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
     places: (params, signal) => drawing.places(params, signal),
     keepCard: (params) => inTurn(() => cards.keep(params)),
     cards: () => cards.list(),
-    openCard: ({ cardId }) => inTurn(async () => {
-      await running.leave();
-      return cards.open(cardId);
-    }),
+    openCard: ({ cardId }) => inTurn(() => cards.open(cardId, () => running.leave())),
     renameCard: (params) => cards.rename(params),
     deleteCard: (params) => cards.delete(params),
     exportCard: (params) => cards.export(params),

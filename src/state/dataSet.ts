@@ -1,6 +1,8 @@
 /** The data set before Learn survives a reload: what the cards, captions and recipe say is kept after a pause, and shown again at the start. */
-import type { DataSet } from '../protocol/dataSet';
+import type { DataSet, DataSetPicture } from '../protocol/dataSet';
+import type { Crop } from '../protocol/pictures';
 import type { Environment } from './client';
+import { sameCrop } from './objects';
 import { faultOf, type Slice, type Studio, type StudioState } from './slice';
 
 /** A pause in editing this long stores what was edited. */
@@ -37,9 +39,12 @@ export const dataSetSlice: Slice<DataSetSlice> = ({ set, get, env }) => ({
   },
 });
 
+/** A mask that was brushed, while its picture is cropped as it was then. */
+const brushed = (known: StudioState['masks'][string] | undefined, crop: Crop): Pick<DataSetPicture, 'mask'> => (known && !known.found && sameCrop(known.crop, crop) ? { mask: known.mask } : {});
+
 /** Null where a run or a concept of the Shelf is in hand, or no picture is ready. */
 function dataSetOf({ cards, recipe, conceptName, conceptNamed, captioned, masks }: StudioState): DataSet | null {
-  const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, captions, ...(masks[pictureId] && !masks[pictureId].found && { mask: masks[pictureId].mask }) }] : []));
+  const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, captions, ...brushed(masks[pictureId], crop) }] : []));
   return pictures.length === 0 ? null : { name: conceptName, named: conceptNamed, recipe, captioned, pictures };
 }
 

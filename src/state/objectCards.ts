@@ -5,6 +5,7 @@ import { wordsOf } from '../protocol/recipe';
 import { startPrompt } from './params';
 import { faultOf, type Slice } from './slice';
 import { wantedCards } from './objects';
+import { leftWaits } from './shelf';
 
 export interface ObjectCardsSlice {
   /** On the Shelf, newest first. */
@@ -64,8 +65,10 @@ export const objectCardsSlice: Slice<ObjectCardsSlice> = ({ set, get, env }) => 
 
     async openCard(cardId) {
       get().holdObject(true);
-      await ask(cardId, async () => {
+      const done = await ask(cardId, async () => {
         const { card, object, pictures } = await env.client.request('openCard', { cardId });
+        const { run, kept } = get();
+        const left = kept ? null : run;
         // the session has it in hand already, and nothing else
         set({ object: null });
         get().clearConcept();
@@ -74,9 +77,14 @@ export const objectCardsSlice: Slice<ObjectCardsSlice> = ({ set, get, env }) => 
         get().takeObject(object, pictures, card);
         set({ tab: 'learn', conceptName: card.name, conceptNamed: true, balance: likenessRange.start });
         get().setParams({ prompt: startPrompt('instance', card.classWord) || 'a [V]' }, false);
+        if (left) {
+          get().notify(leftWaits(left));
+          void get().findUnfinished();
+        }
         await get().draw();
+        return true;
       });
-      if (get().card?.cardId === cardId) return;
+      if (done) return;
       // it could not be opened: what was in hand before is
       get().holdObject(false);
       await get().refreshObject();

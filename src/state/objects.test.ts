@@ -1,9 +1,11 @@
 /** One picture in the store, over a client that is made up: what is asked of the session, when, and what is let go. */
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { blankMask, painted } from '../protocol/objectMasks';
+import type { DataSet } from '../protocol/dataSet';
 import type { ObjectInHand } from '../protocol/objects';
 import { fakeClient, fakeRun, type FakeClient } from '../testing/studio/fakeClient';
 import { bitmap, file, picture, reading, studioOver } from '../testing/studio/studioOver';
+import { followDataSet } from './dataSet';
 import { followObject, isObject, isOnePicture, MOST_REFERENCES, wantedCards } from './objects';
 
 const ready = { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: true };
@@ -142,6 +144,36 @@ describe('what is in hand', () => {
     expect(now()).toMatchObject({ object: { revision: 3, cardId: 'k' }, card: { cardId: 'k' } });
   });
 
+  it('stays when a card cannot be opened, and what was stopped for the card is encoded then', async () => {
+    client.answers.keepCard = () => ({ cardId: 'k', name: 'Kept', classWord: 'ghost', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: false, pictured: true });
+    const { now } = await dropped();
+    await now().keepObject();
+    client.answers.openCard = () => { throw Object.assign(new Error('another encoder'), { code: 'base-mismatch' }); };
+    // also where it is the card in hand itself
+    await now().openCard('k');
+    expect(now().shelfFault).toMatchObject({ conceptId: 'k', fault: { message: 'another encoder' } });
+    const stopped = vi.fn();
+    client.answers.encodeObject = () => new Promise(stopped);
+    now().invertMask(now().cards[0]!.pictureId);
+    void now().refreshObject();
+    await settled();
+    expect(stopped).toHaveBeenCalledTimes(1);
+    client.answers.encodeObject = () => inHand(9);
+    await now().openCard('other');
+    await settled();
+    expect(now()).toMatchObject({ object: { revision: 9 }, objectWork: null });
+  });
+
+  it('says that a run waits when a card is opened over it, and looks for it', async () => {
+    client.answers.openCard = () => ({ card: { cardId: 'k', name: 'Kept', classWord: 'owl', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: true, pictured: false }, object: { ...inHand(7), cardId: 'k' }, pictures: [] });
+    const { now, studio } = open();
+    studio.setState({ run: fakeRun({ name: 'My owl', phase: 'learning', step: 12 }) });
+    client.asked.length = 0;
+    await now().openCard('k');
+    expect(now().notices.at(-1)?.text).toContain('“My owl” waits at step 12');
+    expect(asked('unfinishedRun')).toHaveLength(1);
+  });
+
   it('gives way to a card that is opened, whatever is still being encoded', async () => {
     let finish = (_: ObjectInHand) => {};
     client.answers.encodeObject = () => new Promise((resolve) => { finish = resolve; });
@@ -174,6 +206,42 @@ it('has the session let go of what came too late to be stopped', async () => {
   await settled();
   expect(asked('leaveObject')).toHaveLength(1);
   expect(now()).toMatchObject({ object: null, objectWork: null });
+});
+
+it('keeps a brushed mask with the data set only while it is of the crop', async () => {
+  client.answers.dataSet = () => null;
+  const { studio, now, timers } = await dropped();
+  studio.setState({ dataSetRead: true });
+  followDataSet(studio, { client, later: (_ms, run) => { timers.push(run); return () => {}; } });
+  const kept = () => { while (timers.length > 0) timers.pop()!(); return (client.asked.filter(({ name }) => name === 'keepDataSet').at(-1)?.params as DataSet).pictures[0]; };
+  const { pictureId } = now().cards[0]!;
+  now().invertMask(pictureId);
+  expect(kept()).toHaveProperty('mask');
+  await settled();
+  // a style has no masks, so that none is found for its new crop
+  now().setKind('style');
+  now().setCrop(pictureId, { x: 0, y: 0, size: 6 });
+  expect(kept()).not.toHaveProperty('mask');
+});
+
+it('puts pictures of other places away when the object is another, or is drawn otherwise', async () => {
+  client.answers.vocabulary = () => ({ words: [] });
+  const { now, timers } = await dropped();
+  const wanted = client.asked.filter(({ name }) => name === 'places').map(({ params }) => (params as { prompts: string[] }).prompts);
+  const shown = () => now().places.map(({ prompt }) => prompt);
+  const show = () => { for (const prompt of wanted[0]!) client.emit('picture', picture({ kind: 'place' }, { prompt, balance: 0.8, seed: 42, guidance: now().guidance })); };
+  show();
+  expect(shown()).toEqual(wanted[0]);
+  now().invertMask(now().cards[0]!.pictureId);
+  timers.at(-1)!();
+  await settled();
+  expect(now().object).toMatchObject({ revision: 2 });
+  expect(shown()).toEqual([]);
+  expect(asked('places')).toHaveLength(2);
+  show();
+  now().setParams({ guidance: 7 });
+  await now().draw();
+  expect(asked('places')).toHaveLength(3);
 });
 
 it('takes pictures of other places and figures only while they are of what is shown', async () => {

@@ -11,6 +11,7 @@ import { wordsOf } from '../protocol/recipe';
 import { closeAll, replaceBitmap } from './bitmaps';
 import { startPrompt } from './params';
 import { placePrompts } from './places';
+import { askedKey, differences } from './twins';
 import { faultOf, type Slice, type Studio, type StudioState } from './slice';
 
 /** Radius of the brush, as a part of the picture's side. */
@@ -74,7 +75,7 @@ export function isOnePicture(state: Seen & Pick<StudioState, 'object' | 'card' |
 /** Whether what the balance moves is an object of pictures, not a learned concept. */
 export const isObject = ({ object, run, opened }: Pick<StudioState, 'object' | 'run' | 'opened'>): boolean => object !== null && run === null && opened === null;
 
-const sameCrop = (a: Crop, b: Crop) => a.x === b.x && a.y === b.y && a.size === b.size;
+export const sameCrop = (a: Crop, b: Crop) => a.x === b.x && a.y === b.y && a.size === b.size;
 const sameReferences = (a: readonly ReferencePicture[], b: readonly ReferencePicture[]) =>
   a.length === b.length && a.every(({ pictureId, crop, mask }, i) => pictureId === b[i]!.pictureId && sameCrop(crop, b[i]!.crop) && sameMask(mask, b[i]!.mask));
 
@@ -126,7 +127,9 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
       if (encoded.length === 0 && !held && get().object === null) letGo();
       return;
     }
-    set({ object, objectFigures: null, card: null });
+    // those of other places are of what was encoded before
+    closeAll(get().places);
+    set({ object, objectFigures: null, card: null, places: [] });
     if (first) set({ balance: likenessRange.start });
     const { classWord } = wordsOf(get().recipe);
     const [guess] = object.guesses;
@@ -146,10 +149,12 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
     stopBrush = env.later(BRUSHED_MS, () => void get().refreshObject());
   };
 
+  /** Of what is asked for now, whatever the place. */
+  const isOfNow = (place: PictureEvent) => place.balance === get().balance && differences(place, { ...askedKey(get()), prompt: place.prompt }).length === 0;
+
   env.client.on('picture', (picture) => {
     if (picture.slot.kind === 'place') {
-      const { object, balance, seed } = get();
-      if (!object || picture.balance !== balance || picture.seed !== seed) return void picture.bitmap.close();
+      if (!get().object || !isOfNow(picture)) return void picture.bitmap.close();
       const old = get().places.find(({ prompt }) => prompt === picture.prompt);
       replaceBitmap(old, picture);
       set({ places: [...get().places.filter((place) => place !== old), picture] });
@@ -223,6 +228,8 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
     holdObject(on) {
       held = on;
       newest++;
+      // what is stopped here is not encoded: it is asked for again if no card takes its place
+      if (on && get().objectWork === 'encoding') encoded = [];
       inFlight.abort();
       set({ objectWork: null });
     },
@@ -239,7 +246,7 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
     drawPlaces() {
       const { negative, seed, steps, sampler, skipLayers, guidance, balance, prompt, places, vocabulary } = get();
       if (!isObject(get())) return;
-      const drawn = new Set(places.filter((place) => place.balance === balance && place.seed === seed).map((place) => place.prompt));
+      const drawn = new Set(places.filter(isOfNow).map((place) => place.prompt));
       const prompts = placePrompts(wordsOf(get().recipe).classWord, prompt, vocabulary).filter((each) => !drawn.has(each));
       if (prompts.length === 0) return;
       env.client.request('places', { prompts, negative, seed, steps, sampler, skipLayers, guidance, balance, kind: 'instance' }).catch((error: unknown) => set({ drawFault: faultOf(error) }));

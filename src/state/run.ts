@@ -164,7 +164,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
     findUnfinished: () => ask(async () => {
       const found = await env.client.request('unfinishedRun', undefined);
       closeUnfinished();
-      const empty = get().run === null && get().opened === null && get().cards.length === 0;
+      const empty = get().run === null && get().opened === null && get().object === null && get().cards.length === 0;
       if (!found?.ownedElsewhere || !empty) return set({ unfinished: found });
       show(found, { ...found.run, phase: 'paused' });
       set({ elsewhere: `“${found.run.name}” is being learned in another tab.` });

@@ -2,6 +2,7 @@
 import type { FaultData } from '../protocol/faults';
 import type { ConceptSummary, Dropped, ExportOptions } from '../protocol/concepts';
 import type { ResultOf } from '../protocol/messages';
+import type { RunInfo } from '../protocol/run';
 import { startPrompt } from './params';
 import { isOpen } from './run';
 import { faultOf, type Slice } from './slice';
@@ -24,6 +25,9 @@ export interface ShelfSlice {
   importFiles(files: readonly { file: Blob; name: string }[]): Promise<void>;
   acceptDropped(dropped: Exclude<Dropped, { kind: 'picture' }>, name: string): Promise<void>;
 }
+
+/** What becomes of a run when something else is opened. */
+export const leftWaits = (run: RunInfo): string => `“${run.name}” waits ${isOpen(run) ? `at step ${run.step}, to be continued` : 'to be kept'}.`;
 
 export const shelfSlice: Slice<ShelfSlice> = ({ set, get, env }) => {
   const ask = async <T>(conceptId: string | null, action: () => Promise<T>): Promise<T | null> => {
@@ -71,7 +75,7 @@ export const shelfSlice: Slice<ShelfSlice> = ({ set, get, env }) => {
         get().setParams({ prompt: startPrompt(opened.kind, opened.classWord) }, false);
         void get().draw();
         if (!left) return;
-        get().notify(`“${left.name}” waits ${isOpen(left) ? `at step ${left.step}, to be continued` : 'to be kept'}.`);
+        get().notify(leftWaits(left));
         await get().findUnfinished();
       });
     },

@@ -45,6 +45,21 @@ describe('drawing', () => {
     expect(client.asked.map(({ name }) => name).slice(-2)).toEqual(['draw', 'cancelDraw']);
   });
 
+  it('has drafts of what was typed also where its picture is given up', async () => {
+    const { client, now, timers } = await live();
+    now().setParams({ prompt: 'a [V] dog on a beach' });
+    void now().draw();
+    expect(timers).toEqual([]);
+    now().setBalance(0.4);
+    for (const run of timers.splice(0, 1)) run();
+    expect(client.asked.filter(({ name }) => name === 'probe')).toMatchObject([{ params: { prompt: 'a [V] dog on a beach' } }]);
+    now().setParams({ seed: 7 });
+    await now().draw();
+    void now().draw();
+    now().setBalance(0.5);
+    expect(timers).toHaveLength(1);
+  });
+
   it('keeps the slider inside its ends and still before anything is learned', () => {
     const client = fakeClient();
     const { now } = studioOver(client);

@@ -63,6 +63,8 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
   let draws = 0;
   let stopRest = () => {};
   let stopTyping = () => {};
+  /** Something was typed that no drafts are of yet. */
+  let typed = false;
 
   const isAsked = (picture: PictureEvent) => differences(picture, askedKey(get())).length === 0;
   /** A picture of the present prompt takes its twin's place where it is better than what stands there; any other is too late. */
@@ -111,9 +113,15 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
     set({ anchors: [] });
   };
   const reprobe = () => {
+    typed = false;
     if (!isLive(get()) || !get().ready) return get().drawFirst();
     const { prompt, negative, seed, guidance } = get();
     env.client.request('probe', { prompt, negative, seed, guidance }).catch((error: unknown) => set({ drawFault: faultOf(error) }));
+  };
+  const reprobeLater = () => {
+    typed = true;
+    stopTyping();
+    stopTyping = env.later(TYPING_MS, reprobe);
   };
   const drawAnchors = () => {
     if (isMoving(get().run) || !isLive(get())) return;
@@ -134,8 +142,7 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
       // what is being drawn would come too late
       if (get().drawing) get().cancelDraw();
       dropAnchors();
-      stopTyping();
-      stopTyping = env.later(TYPING_MS, reprobe);
+      reprobeLater();
     },
 
     setBalance(value) {
@@ -167,6 +174,7 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
       if (mine !== draws) return;
       set({ drawing: false, sampling: null });
       if (get().drawFault !== null) return;
+      typed = false;
       if (isObject(get())) get().drawPlaces();
       else drawAnchors();
     },
@@ -184,6 +192,8 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
     cancelDraw() {
       draws++;
       stopRest();
+      // a picture that is not finished brings none
+      if (typed && isLive(get())) reprobeLater();
       set({ drawing: false, sampling: null });
       env.client.request('cancelDraw', undefined).catch((error: unknown) => set({ drawFault: faultOf(error) }));
     },

@@ -31,6 +31,8 @@ export class Holding {
       this.hold(result as RunInfo, null);
     }
     if (name === 'openConcept') this.hold(null, (params as ParamsOf<'openConcept'>).conceptId);
+    // a card's object is not held here: the page asks for it again
+    if (name === 'leave' || name === 'openCard') this.hold(null, null);
     // a kept run is finished: from here on it is a concept
     if (name === 'keep' && this.run?.phase === 'finished') this.hold(null, (result as ResultOf<'keep'>).conceptId);
   }

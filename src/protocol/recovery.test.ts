@@ -106,6 +106,19 @@ describe('a session worker that dies', () => {
     expect(now().asked.at(-1)).toMatchObject({ name: 'openConcept', params: { conceptId: 'kept' } });
   });
 
+  it('takes nothing up that was left, or that a card has taken the place of', async () => {
+    const { client, open, kill, now } = studio({ openConcept: {}, leave: null, openCard: {} });
+    await open();
+    now().event('run', run());
+    await client.request('leave', undefined);
+    await kill();
+    expect(now().names()).toEqual(['open']);
+    await client.request('openConcept', { conceptId: 'c' });
+    await client.request('openCard', { cardId: 'k' });
+    await kill();
+    expect(now().names()).toEqual(['open']);
+  });
+
   it('answers from its successor what it had been asked, after the run is back, and once', async () => {
     let alive = false;
     const { client, open, kill, now } = studio({ draw: () => (alive ? { elapsedMs: 3 } : silence), keep: silence });

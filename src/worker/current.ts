@@ -81,7 +81,7 @@ export class Current {
   async subject({ parts }: Pick<Base, 'parts'>): Promise<Subject | null> {
     if (this.heldObject && parts.object) {
       const tokens = tf.clone(this.heldObject.tokens);
-      const lease = await parts.object.lease();
+      const lease = await parts.object.lease().catch((error: unknown) => { tokens.dispose(); throw error; });
       return {
         spoken: { kind: 'instance', classWord: '', trigger: '' }, kind: 'instance', atStep: null,
         direction: (words) => objectGuidance(words, { adapter: lease.part, tokens, weight: 1 }),

@@ -131,11 +131,12 @@ export class Drawing {
     await this.turns.run(kind, async (between) => {
       if (signal.aborted) throw new Fault('aborted', 'Stopped.');
       const subject = await this.current.subject(base);
-      const words = await encodeFieldWords(base, [params.prompt], params.negative, subject?.spoken ?? { kind: params.kind, classWord: '', trigger: '' }, between);
+      let words: FieldWords | null = null;
       try {
-        await flowing(base, (flow) => work({ base, flow, params, reads: subject?.kind ?? params.kind, atStep: subject?.atStep ?? null, signal }, words, subject, between));
+        const read = (words = await encodeFieldWords(base, [params.prompt], params.negative, subject?.spoken ?? { kind: params.kind, classWord: '', trigger: '' }, between));
+        await flowing(base, (flow) => work({ base, flow, params, reads: subject?.kind ?? params.kind, atStep: subject?.atStep ?? null, signal }, read, subject, between));
       } finally {
-        disposeFieldWords(words);
+        if (words) disposeFieldWords(words);
         subject?.dispose();
       }
     });

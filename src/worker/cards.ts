@@ -1,11 +1,11 @@
 /** Concept cards of the Shelf: the object in hand is kept, a kept one comes back into hand, files come and go. */
 import { readCard, tokenBytes, writeCard } from '../formats/cardFile';
-import { ADAPTER_FOLDERS } from '../pipeline/base';
 import { Fault } from '../protocol/faults';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
 import type { CardSummary, OpenedCard } from '../protocol/objects';
 import { deleteCard, getCard, listCards, putCard, renameCard } from '../storage/cardStore';
 import type { CardRecord } from '../storage/db';
+import { encoderOf, expectFits } from './cardTokens';
 import type { Drawing } from './drawing';
 import type { Objects } from './objects';
 import type { Opening } from './opening';
@@ -27,7 +27,7 @@ export class Cards {
     if (!inHand) throw new Fault('concept-missing', 'There is no object in hand that could be kept.', 'Drop a picture first.');
     const { info, tokens } = inHand;
     const record = await putCard(await this.opening.db(), {
-      cardId: info.cardId ?? crypto.randomUUID(), name, createdAt: new Date().toISOString(), base: this.opening.baseId, encoder: await this.encoder(), imported: false, classWord, references: info.references, tokens,
+      cardId: info.cardId ?? crypto.randomUUID(), name, createdAt: new Date().toISOString(), base: this.opening.baseId, encoder: await encoderOf(this.opening), imported: false, classWord, references: info.references, tokens,
       preview: await this.drawing.preview(), pictures: pictures.map(({ pictureId, crop, mask }) => ({ ...this.pictures.get(pictureId), crop, mask })),
     });
     info.cardId = record.cardId;
@@ -37,16 +37,19 @@ export class Cards {
   /** `leave` ends what there is before, once nothing more can go wrong. */
   async open(cardId: string, leave: () => Promise<void>): Promise<OpenedCard> {
     const record = await getCard(await this.opening.db(), cardId);
-    this.opening.expectBase(record.base, record.name);
-    const encoder = await this.encoder();
-    if (record.encoder !== encoder) throw new Fault('base-mismatch', `“${record.name}” was made by another version of the object encoder, whose tokens say nothing to this one.`, record.pictures.length > 0 ? 'Drop its picture again.' : 'Make the card again from its picture.', { subject: cardId });
+    await expectFits(this.opening, record, { subject: cardId, ...(record.pictures.length > 0 && { remedy: 'Drop its picture again.' }) });
     const pictures: OpenedCard['pictures'] = [];
-    for (const { pictureId, name, crop, mask, file } of record.pictures) {
-      const { animated: _, ...read } = await this.pictures.add(file, name, pictureId);
-      pictures.push({ ...read, crop, mask, file });
+    try {
+      for (const { pictureId, name, crop, mask, file } of record.pictures) {
+        const { animated: _, ...read } = await this.pictures.add(file, name, pictureId);
+        pictures.push({ ...read, crop, mask, file });
+      }
+      const object = await this.objects.open(record.tokens, record.references, cardId, pictures, leave);
+      return { card: summary(record), object, pictures };
+    } catch (error) {
+      pictures.forEach(({ bitmap }) => bitmap.close());
+      throw error;
     }
-    const object = await this.objects.open(record.tokens, record.references, cardId, pictures, leave);
-    return { card: summary(record), object, pictures };
   }
 
   async rename({ cardId, name }: ParamsOf<'renameCard'>): Promise<CardSummary> {
@@ -68,14 +71,7 @@ export class Cards {
   /** A card's file goes on the Shelf. Faults: those of the file; `base-mismatch` where its tokens are of another encoder. */
   async import(file: Blob, fileName: string): Promise<CardSummary> {
     const { name, classWord, references, tokens, base, encoder } = readCard(new Uint8Array(await file.arrayBuffer()), fileName);
-    this.opening.expectBase(base, name);
-    if (encoder !== (await this.encoder())) throw new Fault('base-mismatch', `“${fileName}” was made by another version of the object encoder, whose tokens say nothing to this one.`, 'Make the card again from its picture.', { subject: fileName });
+    await expectFits(this.opening, { name: fileName, base, encoder }, { subject: fileName });
     return summary(await putCard(await this.opening.db(), { cardId: crypto.randomUUID(), name, createdAt: new Date().toISOString(), base, encoder, imported: true, classWord, references, tokens, preview: null, pictures: [] }));
-  }
-
-  /** SHA-256 of the base's object encoder; empty where its files have none, in imported models. */
-  private async encoder(): Promise<string> {
-    const { stored } = await this.opening.all();
-    return stored.files[`${ADAPTER_FOLDERS.object}/model.safetensors`]?.sha256 ?? '';
   }
 }

@@ -1,12 +1,12 @@
 /** The objects of cards that a mix names, as long as it is at work: their tokens on the device, and the encoder's other half in place. */
 import * as tf from '../engine/tf';
-import { fromHalf } from '../formats/float16';
-import { ADAPTER_FOLDERS, type Base } from '../pipeline/base';
+import type { Base } from '../pipeline/base';
 import type { MixObjects } from '../pipeline/sampling/mixField';
 import { Fault } from '../protocol/faults';
 import { acting, cardsOf, type Mix } from '../protocol/mix';
 import { getCard } from '../storage/cardStore';
 import type { CardRecord } from '../storage/db';
+import { expectFits, fits, objectPart, tokensOnDevice } from './cardTokens';
 import type { Opening } from './opening';
 
 export interface HeldObjects { objects: MixObjects; release(): void }
@@ -15,21 +15,17 @@ export interface HeldObjects { objects: MixObjects; release(): void }
 export async function holdObjects(opening: Opening, base: Base, mix: Mix): Promise<HeldObjects> {
   const [ids, needed] = [cardsOf(mix), cardsOf({ guidances: acting(mix.guidances) })];
   if (ids.length === 0 || (!base.parts.object && needed.length === 0)) return { objects: new Map(), release: () => {} };
-  if (!base.parts.object) throw new Fault('base-mismatch', 'This model has no object encoder, so it can’t draw from a card.', 'Use the model that the card was made with.');
-  const { stored } = await opening.all();
-  const encoder = stored.files[`${ADAPTER_FOLDERS.object}/model.safetensors`]?.sha256 ?? '';
+  const encoder = objectPart(base);
   const cards: CardRecord[] = [];
   for (const cardId of ids) {
     const card = await getCard(await opening.db(), cardId).catch((error: unknown) => { if (Fault.is(error, 'concept-missing')) return null; throw error; });
     if (!card) continue;
-    const fits = card.base === opening.baseId && card.encoder === encoder;
-    if (!fits && !needed.includes(cardId)) continue;
-    opening.expectBase(card.base, card.name);
-    if (!fits) throw new Fault('base-mismatch', `“${card.name}” was made by another version of the object encoder, whose tokens say nothing to this one.`, 'Make the card again from its picture.', { subject: cardId });
+    if (needed.includes(cardId)) await expectFits(opening, card, { subject: cardId });
+    else if (!(await fits(opening, card))) continue;
     cards.push(card);
   }
-  const { part: adapter, release } = await base.parts.object.lease();
-  const tokens = cards.map(({ tokens: { count, width, halves } }) => tf.tensor3d(Float32Array.from(halves, fromHalf), [1, count, width]));
+  const { part: adapter, release } = await encoder.lease();
+  const tokens = cards.map((card) => tokensOnDevice(card.tokens));
   return {
     objects: new Map(cards.map(({ cardId }, i) => [cardId, { adapter, tokens: tokens[i]! }])),
     release() {

@@ -1,7 +1,7 @@
 /** One picture over the real session and draft worker, on a tiny base with an object encoder of random weights. */
 import { IDBFactory } from 'fake-indexeddb';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { readCard } from '../formats/cardFile';
+import { readCard, writeCard } from '../formats/cardFile';
 import { likenessRange } from '../protocol/objects';
 import { maskShare } from '../protocol/objectMasks';
 import { getCard, putCard } from '../storage/cardStore';
@@ -206,4 +206,7 @@ it('asks nothing of a base without an object encoder', async () => {
   await tab.now().refreshObject();
   expect(tab.asked.filter(({ name }) => ['findMask', 'encodeObject'].includes(name))).toEqual([]);
   expect(tab.now()).toMatchObject({ object: null, ready: { objects: false } });
+  const card = writeCard({ name: 'An owl', classWord: 'owl', references: 1, tokens: { count: 3, width: 8, halves: new Uint16Array(24) }, base: 'embedded', encoder: 'tiny' });
+  await tab.now().importFiles([{ file: new Blob([card as Uint8Array<ArrayBuffer>]), name: 'an-owl.card.safetensors' }]);
+  expect(tab.now()).toMatchObject({ objectCards: [], shelfFault: { fault: { code: 'base-mismatch', message: expect.stringContaining('no object encoder') } } });
 });

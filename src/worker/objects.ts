@@ -3,8 +3,8 @@
  * near and how copied a drawn picture is. Tokens are kept in half precision, as a card has them, so that a kept one draws the same.
  */
 import * as tf from '../engine/tf';
-import type { Tensor3D } from '../engine/tf';
-import { fromHalf, toHalf } from '../formats/float16';
+import type { Tensor2D, Tensor4D } from '../engine/tf';
+import { toHalf } from '../formats/float16';
 import { tokenBytes, type CardTokens } from '../formats/cardFile';
 import type { Base } from '../pipeline/base';
 import { imageTokens } from '../pipeline/imagePrompt';
@@ -16,6 +16,7 @@ import { Fault } from '../protocol/faults';
 import type { ParamsOf } from '../protocol/messages';
 import type { FoundMask, ObjectFigures, ObjectInHand, ReferencePicture } from '../protocol/objects';
 import { blankMask, maskProblem, MASK_SIDE } from '../protocol/objectMasks';
+import { objectPart, tokensOnDevice } from './cardTokens';
 import type { Current } from './current';
 import type { Drawing } from './drawing';
 import type { Opening } from './opening';
@@ -28,8 +29,6 @@ const GUESSES = 3;
 
 /** What is kept of the object in hand beside its tokens on the device. */
 export interface InHand { info: ObjectInHand; tokens: CardTokens; /** Its pictures [side·side·3]; none where only a card was given. */ pixels: Float32Array[]; side: number }
-
-const tokensOnDevice = ({ count, width, halves }: CardTokens): Tensor3D => tf.tensor3d(Float32Array.from(halves, fromHalf), [1, count, width]);
 
 /** −1…1 without alpha. */
 const pixelsOf = ({ rgba, width, height }: Shown): Float32Array => Float32Array.from({ length: width * height * 3 }, (_, i) => rgba[4 * Math.floor(i / 3) + (i % 3)]! / 127.5 - 1);
@@ -60,8 +59,7 @@ export class Objects {
     const { tokens, guesses } = await this.turns.run('probing', async (between) => {
       const made = await imageTokens(base, 'object', pictures.map(({ mask }, n) => ({ pixels: { side, values: pixels[n]! }, mask })), between);
       const [, count, width] = made.shape;
-      const halves = Uint16Array.from(await made.data<'float32'>(), toHalf);
-      made.dispose();
+      const halves = Uint16Array.from(await made.data<'float32'>().finally(() => made.dispose()), toHalf);
       return { tokens: { count, width, halves }, guesses: await this.guess(base, pixels[0]!, side, between) };
     });
     live();
@@ -73,8 +71,7 @@ export class Objects {
   async open(tokens: CardTokens, references: number, cardId: string, pictures: readonly ReferencePicture[], leave: () => Promise<void>): Promise<ObjectInHand> {
     const started = performance.now();
     const base = await this.opening.base();
-    if (!base.parts.object) throw new Fault('base-mismatch', 'This model has no object encoder, so it can’t draw from a card.', 'Use the model that the card was made with.');
-    const expected = await base.parts.object.use(({ tokens: { width } }) => width);
+    const expected = await objectPart(base).use(({ tokens: { width } }) => width);
     if (expected !== tokens.width) throw new Fault('base-mismatch', `The card’s tokens have ${tokens.width} numbers each; this model’s have ${expected}.`, 'Use the model that the card was made with.');
     const { side, pixels } = await this.read(base, pictures);
     await leave();
@@ -92,11 +89,15 @@ export class Objects {
     const copied = shown.width === side ? Math.max(...pixels.map((given) => copyScore(drawn, given, side))) : null;
     if (!base.parts.vision) return { revision, likeness: null, copied };
     return this.turns.run('measuring', async (between) => {
-      const [own, given] = [tf.tensor4d(drawn, [1, shown.height, shown.width, 3]), tf.tidy(() => tf.concat4d(pixels.map((each) => tf.tensor4d(each, [1, side, side, 3])), 0))];
-      const [seen, set] = [await embedPictures(base, own, between), await embedPictures(base, given, between)];
-      const likeness = mean(await nearnessTo(seen, set));
-      tf.dispose([own, given, seen, set]);
-      return { revision, likeness, copied };
+      const embedded = async (picture: Tensor4D) => embedPictures(base, picture, between).finally(() => picture.dispose());
+      const set = await embedded(tf.tidy(() => tf.concat4d(pixels.map((each) => tf.tensor4d(each, [1, side, side, 3])), 0)));
+      let seen: Tensor2D | null = null;
+      try {
+        seen = await embedded(tf.tensor4d(drawn, [1, shown.height, shown.width, 3]));
+        return { revision, likeness: mean(await nearnessTo(seen, set)), copied };
+      } finally {
+        tf.dispose(seen ? [seen, set] : set);
+      }
     });
   }
 
@@ -122,11 +123,7 @@ export class Objects {
   private async guess(base: Base, values: Float32Array, side: number, between: () => Promise<void>): Promise<string[]> {
     if (!base.parts.vision) return [];
     const picture = tf.tensor4d(values, [1, side, side, 3]);
-    const seen = await embedPictures(base, picture, between);
-    try {
-      return await guessNouns(base, seen, GUESSES, between);
-    } finally {
-      tf.dispose([picture, seen]);
-    }
+    const seen = await embedPictures(base, picture, between).finally(() => picture.dispose());
+    return guessNouns(base, seen, GUESSES, between).finally(() => seen.dispose());
   }
 }

@@ -5,7 +5,7 @@ import { wordsOf } from '../protocol/recipe';
 import { startPrompt } from './params';
 import { faultOf, type Slice } from './slice';
 import { wantedCards } from './objects';
-import { leftWaits } from './shelf';
+import { asking, leftWaits } from './shelf';
 
 export interface ObjectCardsSlice {
   /** On the Shelf, newest first. */
@@ -23,19 +23,7 @@ export interface ObjectCardsSlice {
 }
 
 export const objectCardsSlice: Slice<ObjectCardsSlice> = ({ set, get, env }) => {
-  /** Faults stand on the card they concern. */
-  const ask = async <T>(cardId: string | null, action: () => Promise<T>): Promise<T | null> => {
-    set({ shelfBusy: true, shelfFault: null });
-    try {
-      return await action();
-    } catch (error) {
-      const fault = faultOf(error);
-      set({ shelfFault: fault && { conceptId: cardId, fault } });
-      return null;
-    } finally {
-      set({ shelfBusy: false });
-    }
-  };
+  const ask = asking(set);
   const changed = (card: CardSummary) => set({ objectCards: get().objectCards.map((each) => (each.cardId === card.cardId ? card : each)), ...(get().card?.cardId === card.cardId && { card }) });
 
   return {

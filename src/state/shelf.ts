@@ -29,19 +29,22 @@ export interface ShelfSlice {
 /** What becomes of a run when something else is opened. */
 export const leftWaits = (run: RunInfo): string => `“${run.name}” waits ${isOpen(run) ? `at step ${run.step}, to be continued` : 'to be kept'}.`;
 
+/** Runs what the Shelf is asked. A fault stands on the concept or card it concerns, and null is returned. */
+export const asking = (set: (change: Partial<ShelfSlice>) => void) => async <T>(conceptId: string | null, action: () => Promise<T>): Promise<T | null> => {
+  set({ shelfBusy: true, shelfFault: null });
+  try {
+    return await action();
+  } catch (error) {
+    const fault = faultOf(error);
+    set({ shelfFault: fault && { conceptId, fault } });
+    return null;
+  } finally {
+    set({ shelfBusy: false });
+  }
+};
+
 export const shelfSlice: Slice<ShelfSlice> = ({ set, get, env }) => {
-  const ask = async <T>(conceptId: string | null, action: () => Promise<T>): Promise<T | null> => {
-    set({ shelfBusy: true, shelfFault: null });
-    try {
-      return await action();
-    } catch (error) {
-      const fault = faultOf(error);
-      set({ shelfFault: fault && { conceptId, fault } });
-      return null;
-    } finally {
-      set({ shelfBusy: false });
-    }
-  };
+  const ask = asking(set);
 
   return {
     concepts: [], opened: null, kept: null, shelfBusy: false, shelfFault: null,

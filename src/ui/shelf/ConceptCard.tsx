@@ -1,5 +1,5 @@
 /** One kept concept: picture, name, kind, date, size, likeness and drift, and what can be done with it. */
-import { useEffect, useState } from 'react';
+import { useState } from 'react';
 import type { ConceptSummary } from '../../protocol/concepts';
 import { day, kindText, megabytes } from '../format';
 import { useModelName } from '../models/useModelName';
@@ -8,6 +8,7 @@ import { usePreview } from '../parts/usePreview';
 import { useActions, useStudio } from '../studio';
 import { DeleteDialog } from './DeleteDialog';
 import { ExportDialog } from './ExportDialog';
+import { NameField } from './NameField';
 
 export function ConceptCard({ concept, n }: { concept: ConceptSummary; n: number }) {
   const actions = useActions();
@@ -21,7 +22,7 @@ export function ConceptCard({ concept, n }: { concept: ConceptSummary; n: number
   return (
     <li className="concept-card" data-testid={`concept-${n}`}>
       <div className="frame">{preview ? <img className="picture" src={preview} alt={`${concept.name}, drawn by its own LoRA`} /> : <p className="frame-empty">No picture in this file</p>}</div>
-      <NameField concept={concept} n={n} />
+      <NameField name={concept.name} testId={`concept-rename-${n}`} onRename={(name) => void actions.renameConcept(concept.conceptId, name)} />
       <p className="note">{kindText(concept)} · {concept.imported ? 'imported ' : ''}{day(concept.createdAt)} · {megabytes(concept.sizeBytes)}</p>
       <dl className="facts">
         <dt>Likeness</dt><dd className={concept.measures ? 'concept' : 'muted'}>{concept.measures ? concept.measures.likeness.toFixed(2) : 'not measured'}</dd>
@@ -39,21 +40,5 @@ export function ConceptCard({ concept, n }: { concept: ConceptSummary; n: number
       {dialog === 'delete' && <DeleteDialog concept={concept} onClose={() => setDialog('none')} />}
       {dialog === 'export' && <ExportDialog concept={concept} onClose={() => setDialog('none')} />}
     </li>
-  );
-}
-
-/** Renames on Enter or when the field is left; Escape takes the old name back. */
-function NameField({ concept, n }: { concept: ConceptSummary; n: number }) {
-  const actions = useActions();
-  const [name, setName] = useState(concept.name);
-  useEffect(() => setName(concept.name), [concept.name]);
-  const save = () => {
-    const next = name.trim();
-    if (next === '') setName(concept.name);
-    else if (next !== concept.name) void actions.renameConcept(concept.conceptId, next);
-  };
-  return (
-    <input className="name" aria-label="Name" data-testid={`concept-rename-${n}`} value={name} maxLength={60} spellCheck={false} onChange={(event) => setName(event.target.value)} onBlur={save}
-      onKeyDown={(event) => { if (event.key === 'Enter') event.currentTarget.blur(); if (event.key === 'Escape') setName(concept.name); }} />
   );
 }

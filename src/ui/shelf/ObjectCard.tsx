@@ -1,5 +1,5 @@
 /** One kept card: what was seen in somebody's pictures, as tokens. It is opened, renamed, saved as a small file, deleted. */
-import { useEffect, useState } from 'react';
+import { useState } from 'react';
 import type { CardSummary } from '../../protocol/objects';
 import { saveFile } from '../download';
 import { day, megabytes, plural } from '../format';
@@ -9,6 +9,7 @@ import { FaultNote } from '../parts/FaultNote';
 import { usePreview } from '../parts/usePreview';
 import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';
+import { NameField } from './NameField';
 
 export function ObjectCard({ card, n }: { card: CardSummary; n: number }) {
   const actions = useActions();
@@ -24,7 +25,7 @@ export function ObjectCard({ card, n }: { card: CardSummary; n: number }) {
   return (
     <li className="concept-card" data-testid={`card-kept-${n}`}>
       <div className="frame">{preview ? <img className="picture" src={preview} alt={`${card.name}, drawn without training`} /> : <p className="frame-empty">No picture in this file</p>}</div>
-      <NameField card={card} n={n} />
+      <NameField name={card.name} testId={`card-rename-${n}`} onRename={(name) => void actions.renameCard(card.cardId, name)} />
       <p className="note">from {card.references === 1 ? 'one picture' : plural(card.references, 'picture')}{card.classWord === '' ? '' : `, “${card.classWord}”`} · {card.imported ? 'imported ' : ''}{day(card.createdAt)} · {megabytes(card.sizeBytes)}</p>
       {card.references === 1 && <p><span className="chip">single reference</span></p>}
       {!own && <p className="note">Made with {base}, and drawn by that alone.</p>}
@@ -36,21 +37,5 @@ export function ObjectCard({ card, n }: { card: CardSummary; n: number }) {
       </div>
       {deleting && <ConfirmDialog question={`Delete “${card.name}”?`} consequence="Its tokens and pictures are removed from this device. Exported files stay." deed="Delete" testId={ids.confirmDelete} onConfirm={() => void actions.deleteCard(card.cardId)} onClose={() => setDeleting(false)} />}
     </li>
-  );
-}
-
-/** Renames on Enter or when the field is left; Escape takes the old name back. */
-function NameField({ card, n }: { card: CardSummary; n: number }) {
-  const actions = useActions();
-  const [name, setName] = useState(card.name);
-  useEffect(() => setName(card.name), [card.name]);
-  const save = () => {
-    const next = name.trim();
-    if (next === '') setName(card.name);
-    else if (next !== card.name) void actions.renameCard(card.cardId, next);
-  };
-  return (
-    <input className="name" aria-label="Name" data-testid={`card-rename-${n}`} value={name} maxLength={60} spellCheck={false} onChange={(event) => setName(event.target.value)} onBlur={save}
-      onKeyDown={(event) => { if (event.key === 'Enter') event.currentTarget.blur(); if (event.key === 'Escape') setName(card.name); }} />
   );
 }

@@ -11,6 +11,7 @@ export function ShelfScreen() {
   const actions = useActions();
   const concepts = useStudio((state) => state.concepts);
   const cards = useStudio((state) => state.objectCards);
+  const objects = useStudio((state) => state.ready?.objects ?? false);
   const fault = useStudio((state) => state.shelfFault);
   const picker = useRef<HTMLInputElement>(null);
   return (
@@ -21,7 +22,7 @@ export function ShelfScreen() {
           onChange={(event) => { void actions.importFiles([...(event.target.files ?? [])].map((file) => ({ file, name: file.name }))); event.target.value = ''; }} />
         <button type="button" className="button" onClick={() => picker.current?.click()}>Import</button>
       </div>
-      <p className="muted shelf-hint">Drop a LoRA file, a card or a picture drawn here anywhere on the page, and what it describes is restored.</p>
+      <p className="muted shelf-hint">Drop a LoRA file{objects ? ', a card' : ''} or a picture drawn here anywhere on the page, and what it describes is restored.</p>
       {fault?.conceptId === null && <FaultNote fault={fault.fault} />}
       {concepts.length + cards.length === 0
         ? <div className="shelf-empty"><p className="muted">Learn a concept and keep it; it will stand here with its recipe, figures and picture.</p><button type="button" className="button" onClick={() => actions.setTab('learn')}>Learn a concept</button></div>

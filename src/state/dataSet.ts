@@ -39,6 +39,10 @@ export const dataSetSlice: Slice<DataSetSlice> = ({ set, get, env }) => ({
   },
 });
 
+/** Whether what is in hand came with a card that was opened: what was put together before waits as it is. */
+export const overDataSet = ({ openedPictures, cards }: Pick<StudioState, 'openedPictures' | 'cards'>): boolean =>
+  openedPictures !== null && cards.length === openedPictures.length && cards.every(({ pictureId }) => openedPictures.includes(pictureId));
+
 /** A mask that was brushed, while its picture is cropped as it was then. */
 const brushed = (known: StudioState['masks'][string] | undefined, crop: Crop): Pick<DataSetPicture, 'mask'> => (known && !known.found && sameCrop(known.crop, crop) ? { mask: known.mask } : {});
 
@@ -54,8 +58,8 @@ export function followDataSet(studio: Studio, { client, later }: Pick<Environmen
   let stopWaiting = () => {};
   const keep = () => {
     const state = studio.getState();
-    // under a concept of the Shelf it waits as it is; a run has its pictures itself
-    if (state.opened) return;
+    // under a concept or a card of the Shelf it waits as it is; a run has its pictures itself
+    if (!state.dataSetRead || state.opened || overDataSet(state)) return;
     client.request('keepDataSet', state.run ? null : dataSetOf(state)).catch((error: unknown) => studio.setState({ inputFault: faultOf(error) }));
   };
   return studio.subscribe(({ cards, recipe, conceptName, run, opened, dataSetRead, masks }) => {

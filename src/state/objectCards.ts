@@ -14,6 +14,8 @@ export interface ObjectCardsSlice {
   cardsRead: boolean;
   /** The card that is open, or that was made of the object in hand. */
   card: CardSummary | null;
+  /** Pictures that came with a card that was opened; null where none was. */
+  openedPictures: readonly string[] | null;
   keepObject(): Promise<void>;
   refreshCards(): Promise<void>;
   openCard(cardId: string): Promise<void>;
@@ -27,7 +29,7 @@ export const objectCardsSlice: Slice<ObjectCardsSlice> = ({ set, get, env }) => 
   const changed = (card: CardSummary) => set({ objectCards: get().objectCards.map((each) => (each.cardId === card.cardId ? card : each)), ...(get().card?.cardId === card.cardId && { card }) });
 
   return {
-    objectCards: [], cardsRead: false, card: null,
+    objectCards: [], cardsRead: false, card: null, openedPictures: null,
 
     async keepObject() {
       const { conceptName, recipe, masks } = get();

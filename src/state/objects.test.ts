@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { blankMask, painted } from '../protocol/objectMasks';
 import type { DataSet } from '../protocol/dataSet';
 import type { ObjectInHand } from '../protocol/objects';
+import { defaultRecipe } from '../protocol/recipe';
 import { fakeClient, fakeRun, type FakeClient } from '../testing/studio/fakeClient';
 import { bitmap, file, picture, reading, studioOver } from '../testing/studio/studioOver';
 import { followDataSet } from './dataSet';
@@ -222,6 +223,47 @@ it('keeps a brushed mask with the data set only while it is of the crop', async 
   now().setKind('style');
   now().setCrop(pictureId, { x: 0, y: 0, size: 6 });
   expect(kept()).not.toHaveProperty('mask');
+});
+
+describe('a data set that was put together before a card is opened', () => {
+  const info = (pictureId: string) => ({ pictureId, name: `${pictureId}.png`, width: 16, height: 8, crop: { x: 4, y: 0, size: 8 }, bitmap: bitmap() });
+  const opened = (ids: readonly string[]) => () => ({
+    card: { cardId: 'k', name: 'Kept', classWord: 'owl', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: ids.length === 0, pictured: ids.length > 0 },
+    object: { ...inHand(7), cardId: 'k' }, pictures: ids.map((id) => ({ ...info(id), mask, file: new Blob(['x']) })),
+  });
+  const waiting = () => ({ name: 'My ghost', named: true, recipe: defaultRecipe(), captioned: null, pictures: [{ ...info('mine'), captions: { complete: 'a [V] ghost', base: 'a ghost', target: '[V] ghost' }, file: new Blob(['x']) }] });
+
+  it.each([[['p']], [[]]])('waits under the card with pictures %j, also while that is learned, and is there again when the card is put away', async (ids) => {
+    const { studio, now, timers } = await dropped();
+    studio.setState({ dataSetRead: true });
+    followDataSet(studio, { client, later: (_ms, run) => { timers.push(run); return () => {}; } });
+    client.answers.openCard = opened(ids);
+    await now().openCard('k');
+    await settled();
+    now().setClassWord('eagle');
+    studio.setState({ run: fakeRun({ phase: 'finished' }) });
+    timers.splice(0).forEach((run) => run());
+    expect(asked('keepDataSet')).toEqual([]);
+    client.answers.dataSet = waiting;
+    now().setClassWord('hawk');
+    now().newConcept();
+    timers.splice(0).forEach((run) => run());
+    expect(asked('keepDataSet')).toEqual([]);
+    await settled();
+    expect(now()).toMatchObject({ conceptName: 'My ghost', cards: [{ pictureId: 'mine' }], dataSetRead: true });
+  });
+
+  it('gives way to what is made of the card’s pictures with others', async () => {
+    const { studio, now, timers } = open();
+    studio.setState({ dataSetRead: true });
+    followDataSet(studio, { client, later: (_ms, run) => { timers.push(run); return () => {}; } });
+    client.answers.openCard = opened(['p']);
+    await now().openCard('k');
+    await now().addFiles([file('b.png')]);
+    await settled();
+    timers.splice(0).forEach((run) => run());
+    expect((client.asked.find(({ name }) => name === 'keepDataSet')?.params as DataSet).pictures).toHaveLength(2);
+  });
 });
 
 it('puts pictures of other places away when the object is another, or is drawn otherwise', async () => {

@@ -240,7 +240,7 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
       const files = new Map(pictures.map(({ pictureId, file }) => [pictureId, file]));
       get().takeMasks(pictures);
       get().showCards(pictures);
-      set({ object, card, objectFigures: null, cards: get().cards.map((each) => ({ ...each, file: files.get(each.pictureId) ?? null })) });
+      set({ object, card, openedPictures: pictures.map(({ pictureId }) => pictureId), objectFigures: null, cards: get().cards.map((each) => ({ ...each, file: files.get(each.pictureId) ?? null })) });
     },
 
     drawPlaces() {

@@ -4,6 +4,7 @@ import type { Events, ResultOf } from '../protocol/messages';
 import type { RunInfo, StepMetrics } from '../protocol/run';
 import { metaOf, stageIdAfter, totalSteps, wordsOf } from '../protocol/recipe';
 import { closeAll } from './bitmaps';
+import { overDataSet } from './dataSet';
 import { rememberPace, rememberedPace } from './pace';
 import { defaultParams, startPrompt } from './params';
 import { picturesProblem } from './pictures';
@@ -212,11 +213,14 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
 
     newConcept() {
       const { run, opened, elsewhere } = get();
+      const waits = opened !== null || overDataSet(get());
+      // nothing is stored over what waits before it is here again
+      if (waits) set({ dataSetRead: false });
       get().clearConcept();
-      if (!opened && (!run || elsewhere !== null)) return;
+      if (!waits && (!run || elsewhere !== null)) return;
       void ask(() => env.client.request('leave', undefined)).then(async () => {
         await get().findUnfinished();
-        if (opened) await get().restoreDataSet();
+        if (waits) await get().restoreDataSet();
       });
     },
 
@@ -229,7 +233,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
       get().clearTwins();
       get().forgetObject();
       const { recipe } = get();
-      set({ ...fresh, run: null, runAsked: null, elsewhere: null, opened: null, kept: null, promptWritten: false, recipe: 'classWord' in recipe ? { ...recipe, classWord: '' } : recipe });
+      set({ ...fresh, run: null, runAsked: null, elsewhere: null, opened: null, kept: null, openedPictures: null, promptWritten: false, recipe: 'classWord' in recipe ? { ...recipe, classWord: '' } : recipe });
       get().setParams({ ...defaultParams }, false);
     },
   };

@@ -42,8 +42,9 @@ export interface PictureRecipe {
 /** A text as A1111 and many others write it. */
 export interface ParsedParameters { prompt: string; negative: string; fields: Record<string, string> }
 
-/** As A1111 and others write our samplers. */
-const SAMPLER_NAMES: Record<string, string> = { euler: 'Euler', 'dpmpp-2m': 'DPM++ 2M' };
+/** Our samplers as A1111 and others call them. */
+export const SAMPLER_NAMES = { euler: 'Euler', 'dpmpp-2m': 'DPM++ 2M' } as const;
+const samplers = Object.entries(SAMPLER_NAMES);
 
 /** Values with a comma, colon or line break are quoted as JSON, as A1111 does. */
 const quote = (value: string) => (/[,:\n"]/.test(value) ? JSON.stringify(value) : value);
@@ -51,7 +52,7 @@ const quote = (value: string) => (/[,:\n"]/.test(value) ? JSON.stringify(value) 
 export function writeParameters(picture: PictureRecipe): string {
   const { prompt, negative, steps, guidance, seed, width, height, base, balance, concept, app } = picture;
   const fields: [string, string][] = [
-    ['Steps', String(steps)], ['Sampler', SAMPLER_NAMES[picture.sampler ?? 'euler'] ?? picture.sampler!], ['Schedule type', 'Simple'], ['CFG scale', String(guidance)], ['Seed', String(seed)], ['Size', `${width}x${height}`],
+    ['Steps', String(steps)], ['Sampler', samplers.find(([sampler]) => sampler === (picture.sampler ?? 'euler'))?.[1] ?? picture.sampler!], ['Schedule type', 'Simple'], ['CFG scale', String(guidance)], ['Seed', String(seed)], ['Size', `${width}x${height}`],
     ['Model hash', picture.baseSha256.slice(0, 10)], ['Model', base],
     ...(concept ? ([['Concept', concept.name], ['Balance', String(balance)], ['Lambda', String(concept.lambda)]] satisfies [string, string][]) : []),
     ['Version', app],
@@ -129,7 +130,7 @@ export async function readPictureParameters(png: Uint8Array): Promise<FoundParam
     steps: number('Steps', (value) => Number.isInteger(value) && value >= 1),
     guidance: number('CFG scale', (value) => value >= 0),
     balance: number('Balance', () => true),
-    sampler: Object.keys(SAMPLER_NAMES).find((sampler) => SAMPLER_NAMES[sampler] === fields.Sampler),
+    sampler: samplers.find(([, name]) => name === fields.Sampler)?.[0],
   };
   return { picture: null, prompt, negative, ...Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) };
 }

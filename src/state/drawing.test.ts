@@ -8,7 +8,7 @@ describe('drawing', () => {
   const live = async () => {
     const client = fakeClient();
     const made = studioOver(client);
-    client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 8, sees: true, skips: false, withoutT5: false, objects: false });
+    client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 8, sees: true, skips: true, withoutT5: false, objects: false });
     client.emit('run', fakeRun({ step: 30 }));
     made.now().setParams({ prompt: 'a [V] dog' });
     await Promise.resolve();

@@ -11,7 +11,7 @@ import { FIRST_LIVE_STEP } from '../protocol/limits';
 import { isObject, wantedCards } from './objects';
 import { isMoving } from './run';
 import { faultOf, type Slice, type StudioState } from './slice';
-import { askedKey, differences, sameBalance, takesPlace } from './twins';
+import { askedKey, differences, sameBalance, skippingLayers, takesPlace } from './twins';
 
 /** A slider at rest this long starts the full sampler. */
 const REST_MS = 450;
@@ -105,8 +105,8 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
   env.client.on('run', (run) => { if (isMoving(run) && get().anchors.length > 0) dropAnchors(); });
 
   const params = (): DrawingParams => {
-    const { prompt, negative, seed, steps, sampler, skipLayers, guidance, balance } = get();
-    return { prompt, negative, seed, steps, sampler, skipLayers, guidance, balance };
+    const { prompt, negative, seed, steps, sampler, guidance, balance } = get();
+    return { prompt, negative, seed, steps, sampler, skipLayers: skippingLayers(get()), guidance, balance };
   };
   const dropAnchors = () => {
     closeAll(get().anchors);

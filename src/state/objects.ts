@@ -11,7 +11,7 @@ import { wordsOf } from '../protocol/recipe';
 import { closeAll, replaceBitmap } from './bitmaps';
 import { startPrompt } from './params';
 import { placePrompts } from './places';
-import { askedKey, differences } from './twins';
+import { askedKey, differences, skippingLayers } from './twins';
 import { faultOf, type Slice, type Studio, type StudioState } from './slice';
 
 /** Radius of the brush, as a part of the picture's side. */
@@ -244,12 +244,12 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
     },
 
     drawPlaces() {
-      const { negative, seed, steps, sampler, skipLayers, guidance, balance, prompt, places, vocabulary } = get();
+      const { negative, seed, steps, sampler, guidance, balance, prompt, places, vocabulary } = get();
       if (!isObject(get())) return;
       const drawn = new Set(places.filter(isOfNow).map((place) => place.prompt));
       const prompts = placePrompts(wordsOf(get().recipe).classWord, prompt, vocabulary).filter((each) => !drawn.has(each));
       if (prompts.length === 0) return;
-      env.client.request('places', { prompts, negative, seed, steps, sampler, skipLayers, guidance, balance, kind: 'instance' }).catch((error: unknown) => set({ drawFault: faultOf(error) }));
+      env.client.request('places', { prompts, negative, seed, steps, sampler, skipLayers: skippingLayers(get()), guidance, balance, kind: 'instance' }).catch((error: unknown) => set({ drawFault: faultOf(error) }));
     },
 
     forgetObject() {

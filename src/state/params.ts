@@ -1,7 +1,7 @@
 /** What a picture is drawn from, with defaults and ranges: the prompt bar, the fragment and the store read the same table. */
 import { GUIDANCE } from '../protocol/limits';
 import { CONCEPT_MARK, type ConceptKind } from '../protocol/captions';
-import type { DrawParams, Sampler } from '../protocol/pictures';
+import type { DrawParams } from '../protocol/pictures';
 
 /** What the user sets; which Base prompt belongs to a prompt is the recipe's affair. */
 export type DrawingParams = Omit<DrawParams, 'withBase' | 'kind'>;
@@ -14,9 +14,6 @@ export const stepsRange: Range = { label: 'steps', min: 8, max: 28, step: 1, why
 export const guidanceRange: Range = { label: 'guidance', min: 1, max: 12, step: 0.5, why: 'How strictly the words are followed; 1 is off and twice as fast.' };
 /** In units of λ*: 0 the base alone, 1 as exported. */
 export const balanceRange: Range = { label: 'balance', min: 0, max: 2, step: 0.05, why: 'How strongly the concept acts.' };
-
-/** As other programs call them. */
-export const samplerNames: Record<Sampler, string> = { euler: 'Euler', 'dpmpp-2m': 'DPM++ 2M' };
 
 export const defaultParams: DrawingParams = { prompt: '', negative: '', seed: 42, steps: 20, sampler: 'euler', skipLayers: false, guidance: GUIDANCE, balance: 1 };
 

@@ -2,18 +2,22 @@
  * Which pictures may stand side by side. Every picture carries what it was drawn from: what was asked for since makes it stale, which is
  * said on it, and what comes too late for its prompt is not shown at all. What is unfinished replaces only what is worse.
  */
+import { SAMPLER_NAMES } from '../formats/pngParameters';
 import type { PictureEvent, PictureKey } from '../protocol/pictures';
-import { balanceRange, samplerNames } from './params';
+import { balanceRange } from './params';
 import type { StudioState } from './slice';
 
 /** A draft is one step from sigma 0.75, so it shows as much as a quarter of a whole picture's steps. */
 const DRAFT_SHARE = 0.25;
 
-type Asking = Pick<StudioState, 'prompt' | 'negative' | 'seed' | 'guidance' | 'steps' | 'sampler' | 'skipLayers' | 'recipe' | 'run' | 'opened'>;
+type Asking = Pick<StudioState, 'prompt' | 'negative' | 'seed' | 'guidance' | 'steps' | 'sampler' | 'skipLayers' | 'ready' | 'recipe' | 'run' | 'opened'>;
+
+/** Skip-layer guidance, as far as the base in use has those layers. */
+export const skippingLayers = ({ skipLayers, ready }: Pick<StudioState, 'skipLayers' | 'ready'>): boolean => skipLayers && (ready?.skips ?? false);
 
 /** What pictures are to be drawn from now. */
-export function askedKey({ prompt, negative, seed, guidance, steps, sampler, skipLayers, recipe, run, opened }: Asking): PictureKey {
-  return { prompt, negative, seed, guidance, steps, sampler, skipLayers, kind: (run ?? opened ?? { recipe }).recipe.kind };
+export function askedKey({ prompt, negative, seed, guidance, steps, sampler, skipLayers, ready, recipe, run, opened }: Asking): PictureKey {
+  return { prompt, negative, seed, guidance, steps, sampler, skipLayers: skippingLayers({ skipLayers, ready }), kind: (run ?? opened ?? { recipe }).recipe.kind };
 }
 
 export const sameBalance = (a: number, b: number): boolean => Math.abs(a - b) < balanceRange.step / 10;
@@ -27,7 +31,7 @@ export function differences(picture: PictureKey, other: PictureKey): string[] {
     ...(picture.guidance === other.guidance ? [] : [`guidance ${picture.guidance}`]),
     ...(picture.steps === 0 || other.steps === 0 ? [] : [
       ...(picture.steps === other.steps ? [] : [`${picture.steps} steps`]),
-      ...(picture.sampler === other.sampler ? [] : [`sampler ${samplerNames[picture.sampler]}`]),
+      ...(picture.sampler === other.sampler ? [] : [`sampler ${SAMPLER_NAMES[picture.sampler]}`]),
       ...(picture.skipLayers === other.skipLayers ? [] : [`${picture.skipLayers ? 'with' : 'without'} skipped layers`]),
     ]),
   ];

@@ -5,7 +5,7 @@
 import { flowing, type Base, type FlowBase } from '../pipeline/base';
 import { disposeConcept } from '../pipeline/concept';
 import { baseField, directedField, disposeFieldWords, encodeFieldWords, untouched, type FieldWords, type Guidance, type VelocityField } from '../pipeline/sampling/fields';
-import { publishedSkipLayers, skipLayerGuidance, skipsLayers } from '../pipeline/sampling/skipLayers';
+import { publishedSkipLayers, skipLayerGuidance } from '../pipeline/sampling/skipLayers';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf } from '../protocol/messages';
@@ -20,9 +20,9 @@ import { toPictureFile, type Shown } from './present';
 import type { Probing } from './probing';
 import type { Turns, Urgency } from './turns';
 
-/** Skip-layer guidance of the Base prompt, where it is asked for and the model has those layers. */
+/** Skip-layer guidance of the Base prompt, where it is asked for. */
 const skippedLayers = (flow: FlowBase, words: FieldWords, { skipLayers, steps, guidance }: DrawParams): Guidance[] =>
-  (skipLayers && skipsLayers(flow.mmdit.config.depth) ? [skipLayerGuidance(untouched(words.base), publishedSkipLayers, { steps, shift: flow.shift, guidance })] : []);
+  (skipLayers ? [skipLayerGuidance(untouched(words.base), publishedSkipLayers, { steps, shift: flow.shift, guidance })] : []);
 
 interface Drawn { shown: Shown; revision: number; recipe: PictureRecipe }
 interface OnePicture { base: Base; flow: FlowBase; slot: PictureSlot; field: VelocityField; params: DrawParams; reads: ConceptKind; atStep: number | null; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }

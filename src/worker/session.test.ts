@@ -66,7 +66,7 @@ it('draws by the sampler that was asked for, and leaves skip-layer guidance out 
   const drawn = async (changes: Parameters<ReturnType<typeof now>['setParams']>[0]) => {
     now().setParams({ steps: 8, ...changes });
     await now().draw();
-    expect(now().twins.base).toMatchObject({ state: 'full', ...changes });
+    expect(now().twins.base).toMatchObject({ state: 'full', sampler: changes.sampler, skipLayers: false });
     return pixelsOf(now().twins.base?.bitmap);
   };
   const euler = await drawn({ sampler: 'euler' });

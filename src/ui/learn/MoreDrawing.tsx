@@ -1,7 +1,8 @@
 /** What few change from picture to picture: negative prompt, steps, guidance, sampler, skipped layers. */
+import { SAMPLER_NAMES } from '../../formats/pngParameters';
 import { Switch } from 'radix-ui';
 import { SAMPLERS, type Sampler } from '../../protocol/pictures';
-import { guidanceRange, samplerNames, stepsRange } from '../../state/params';
+import { guidanceRange, stepsRange } from '../../state/params';
 import { MarkedField } from '../parts/MarkedField';
 import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';
@@ -24,7 +25,7 @@ export function MoreDrawing({ onSay }: { onSay(text: string): void }) {
       <div className="field"><label htmlFor="guidance-input" title={guidanceRange.why}>Guidance (CFG), {guidanceRange.min} to {guidanceRange.max}</label><NumberInput id="guidance-input" testId={ids.guidance} value={guidance} range={guidanceRange} onChange={(value) => actions.setParams({ guidance: value })} onSay={onSay} /></div>
       <div className="field">
         <label htmlFor="sampler-input" title="How a step is made. DPM++ 2M also looks at the step before and needs fewer of them.">Sampler</label>
-        <select id="sampler-input" className="select" data-testid={ids.sampler} value={sampler} onChange={({ target }) => actions.setParams({ sampler: target.value as Sampler })}>{SAMPLERS.map((each) => <option key={each} value={each}>{samplerNames[each]}</option>)}</select>
+        <select id="sampler-input" className="select" data-testid={ids.sampler} value={sampler} onChange={({ target }) => actions.setParams({ sampler: target.value as Sampler })}>{SAMPLERS.map((each) => <option key={each} value={each}>{SAMPLER_NAMES[each]}</option>)}</select>
       </div>
       {skips && (
         <div className="field">

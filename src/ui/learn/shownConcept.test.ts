@@ -11,7 +11,8 @@ const base = picture({ kind: 'base' }, { balance: 0 });
 const original = picture({ kind: 'original', runId: 'run-1' }, { steps: 10 });
 const anchor = picture({ kind: 'anchor', balance: 0.5 }, { balance: 0.5 });
 const strip = picture({ kind: 'strip', runId: 'run-1', step: 100, side: 'concept' }, { steps: 10, prompt: 'a [V] dog in the snow' });
-const seen = { ...asked, recipe: defaultRecipe(), run: fakeRun({ step: 100 }), opened: null, object: null, twins: { base, concept }, original, strip: [{ step: 100, concept: strip, customBase: null }], stripSide: 'concept' as const, pinnedStep: null, anchors: [anchor], balance: 1 };
+const ready = { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 8, sees: true, skips: true, withoutT5: false, objects: false };
+const seen = { ...asked, ready, recipe: defaultRecipe(), run: fakeRun({ step: 100 }), opened: null, object: null, twins: { base, concept }, original, strip: [{ step: 100, concept: strip, customBase: null }], stripSide: 'concept' as const, pinnedStep: null, anchors: [anchor], balance: 1 };
 
 describe('the picture in the concept’s frame', () => {
   it('is the draft while the slider is between the idle pictures', () => expect(shownConcept(seen)).toBe(concept));

@@ -7,7 +7,7 @@ import { anchorAt, isLive } from '../../state/drawing';
 import type { StudioState } from '../../state/slice';
 import { askedKey, differences, sameBalance } from '../../state/twins';
 
-type Seen = Pick<StudioState, 'run' | 'opened' | 'object' | 'twins' | 'original' | 'strip' | 'stripSide' | 'pinnedStep' | 'anchors' | 'balance' | 'prompt' | 'negative' | 'seed' | 'guidance' | 'steps' | 'sampler' | 'skipLayers' | 'recipe'>;
+type Seen = Pick<StudioState, 'run' | 'opened' | 'object' | 'twins' | 'original' | 'strip' | 'stripSide' | 'pinnedStep' | 'anchors' | 'balance' | 'prompt' | 'negative' | 'seed' | 'guidance' | 'steps' | 'sampler' | 'skipLayers' | 'ready' | 'recipe'>;
 
 export function shownConcept(state: Seen): PictureEvent | null {
   const { twins, strip, stripSide, pinnedStep, anchors, balance } = state;

@@ -14,7 +14,7 @@ import { Fault } from '../../protocol/faults';
 import { wordsOf, type Recipe } from '../../protocol/recipe';
 import type { Base, EncodedPrompts } from '../base';
 import type { PixelMask } from '../maskedCrop';
-import { lookAt, type Looks } from './looks';
+import { seeReferences, type SeenReferences } from './references';
 import { priorCaptions } from './priorCaptions';
 import { sceneCaptions } from './sceneCaptions';
 import { classCaption, disposePrompts, encodePrompts, pickPrompts, spokenWord } from '../prompts';
@@ -46,7 +46,7 @@ export interface Dataset {
   /** Those the method reads. */
   words: Partial<Record<CaptionRole, EncodedPrompts>>;
   /** What the object encoder sees in the pictures, where the recipe asks for it. The caller lets go of it. */
-  look?: (between?: Between) => Promise<Looks>;
+  look?: (between?: Between) => Promise<SeenReferences>;
   /** For methods that draw with a reference. */
   references?: References;
 }
@@ -117,7 +117,7 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
   const readAll = async () => { for (const role of roles) words[role] = withZeroTokens(await readers[role](), base.zeroTokens, recipe); };
   // a method without words needs no text encoder
   await (roles.every((role) => role === 'null') ? readAll() : base.parts.text.use(readAll));
-  return { latents, pictures: items.length, unshifted, words, ...(fitted && { look: (pace?: Between) => lookAt(base, items, recipe.seed, pace) }) };
+  return { latents, pictures: items.length, unshifted, words, ...(fitted && { look: (pace?: Between) => seeReferences(base, items, recipe.seed, pace) }) };
 }
 
 export function disposeDataset(dataset: Dataset): void {

@@ -7,6 +7,7 @@ import type { Tensor, Tensor2D, Tensor3D, Tensor4D } from '../../engine/tf';
 import { vjp } from '../../engine/vjp';
 import { imageVjp, type ClipVision } from '../../models/clip';
 import { identityVjp, type IdentityEncoder } from '../../models/identityEncoder';
+import type { ChainVjp } from '../../models/layersVjp';
 import { drainAsync, type Between } from '../../models/steps';
 import type { Square } from '../faces/head';
 
@@ -54,10 +55,8 @@ export function cropped(pixels: Tensor4D, squares: readonly Square[], size: numb
   return tf.transpose(tf.reshape(both, [b, size, size, channels]), [0, 2, 1, 3]) as Tensor4D;
 }
 
-interface Chain { output: Tensor2D; backward(dy: Tensor2D): Promise<Tensor4D>; dispose(): void }
-
 /** `squaresOf` says of each picture which square counts. */
-function looking(size: number, network: (pixels: Tensor4D, between: Between) => Promise<Chain>, squaresOf: (pixels: Tensor4D) => Promise<readonly Square[]>): Look {
+function looking(size: number, network: (pixels: Tensor4D, between: Between) => Promise<ChainVjp<Tensor4D, Tensor2D>>, squaresOf: (pixels: Tensor4D) => Promise<readonly Square[]>): Look {
   return async (pixels, between) => {
     const squares = await squaresOf(pixels);
     const crop = vjp((x: Tensor) => [cropped(x as Tensor4D, squares, size)], [pixels]);
@@ -68,7 +67,7 @@ function looking(size: number, network: (pixels: Tensor4D, between: Between) => 
         vectors: output,
         async pullback(dVectors) {
           try {
-            const dSeen = await backward(dVectors);
+            const dSeen = await drainAsync(backward(dVectors), between);
             const [dPixels] = crop.pullback([dSeen]);
             dSeen.dispose();
             return dPixels as Tensor4D;
@@ -94,14 +93,8 @@ const wholeOf = async (pixels: Tensor4D): Promise<Square[]> => Array.from({ leng
 
 /** Who it is, by an identity encoder. */
 export const identityLook = (model: IdentityEncoder, squaresOf: (pixels: Tensor4D) => Promise<readonly Square[]>): Look =>
-  looking(model.imageSize, async (pixels, between) => {
-    const { output, backward, dispose } = await identityVjp(model, pixels, between);
-    return { output, dispose, backward: (dy) => drainAsync(backward(dy), between) };
-  }, squaresOf);
+  looking(model.imageSize, (pixels, between) => identityVjp(model, pixels, between), squaresOf);
 
 /** What it is, by a base's image tower: for characters and things, of which there is no identity encoder. */
 export const towerLook = (model: ClipVision, squaresOf: (pixels: Tensor4D) => Promise<readonly Square[]> = wholeOf): Look =>
-  looking(model.imageSize, async (pixels, between) => {
-    const { output, backward, dispose } = await imageVjp(model, pixels, between);
-    return { output, dispose, backward: (dy) => drainAsync(backward(dy), between) };
-  }, squaresOf);
+  looking(model.imageSize, (pixels, between) => imageVjp(model, pixels, between), squaresOf);

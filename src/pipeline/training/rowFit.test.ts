@@ -14,7 +14,7 @@ import { noised } from '../flow';
 import { Part } from '../parts';
 import { disposePrompts, pickPrompts } from '../prompts';
 import { buildDataset, disposeDataset, type Dataset } from './dataset';
-import { lookAt, referenceChances } from './looks';
+import { seeReferences, referenceChances } from './references';
 import { fittedRows, initialRows } from './rowInit';
 import { createTrainer } from './train';
 
@@ -122,13 +122,13 @@ describe('a recipe', () => {
     expect([looks.tokens.map(({ shape }) => shape), looks.single]).toEqual([[[1, 3, 8], [1, 3, 8]], false]);
     const bits = looks.tokens.map((each) => each.dataSync());
     const outside = items.map((item) => ({ ...item, pixels: item.pixels.map((value, i) => (i < (TINY_SIDE ** 2 * 3) / 2 ? value : 0.5)) }));
-    const again = await lookAt(seeing, outside, 0);
+    const again = await seeReferences(seeing, outside, 0);
     expect(again.tokens.map((each) => each.dataSync())).toEqual(bits);
-    const one = await lookAt(seeing, items.slice(0, 1), 0);
+    const one = await seeReferences(seeing, items.slice(0, 1), 0);
     expect([one.tokens.length, one.single]).toEqual([4, true]);
     expect(new Set(one.tokens.map((each) => each.dataSync().join())).size).toBe(4);
     [looks, again, one].forEach(({ release }) => release());
-    await expectNoLeak(async () => (await lookAt(seeing, items, 0)).release());
+    await expectNoLeak(async () => (await seeReferences(seeing, items, 0)).release());
     disposeDataset(dataset);
     disposeBase(whole);
   });

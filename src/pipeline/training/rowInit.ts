@@ -14,7 +14,7 @@ import { disposePrompts, pickPrompts } from '../prompts';
 import { normal } from '../random';
 import { freshMoments } from './checkpoint';
 import type { Dataset } from './dataset';
-import { referenceChances, type Looks } from './looks';
+import { referenceChances, type SeenReferences } from './references';
 import { adamW } from './optimizer';
 
 const SIGMAS = [0.2, 0.5, 0.8];
@@ -70,7 +70,7 @@ export async function fittedRows(base: FlowBase, dataset: Dataset, seed: number,
 }
 
 /** d mean ‖v(Complete; rows) − v(Base, e)‖² / d rows, at noise levels of its own step. Frees the rows. */
-async function fitGradient(base: FlowBase, dataset: Dataset, words: { complete: EncodedPrompts; plain: EncodedPrompts }, looks: Looks, { seed, step }: { seed: number; step: number }, rows: tf.Tensor2D, between: Between): Promise<Float32Array> {
+async function fitGradient(base: FlowBase, dataset: Dataset, words: { complete: EncodedPrompts; plain: EncodedPrompts }, looks: SeenReferences, { seed, step }: { seed: number; step: number }, rows: tf.Tensor2D, between: Between): Promise<Float32Array> {
   const pictures = Array.from({ length: FIT_BATCH }, (_, i) => ((step - 1) * FIT_BATCH + i) % dataset.pictures);
   const sigma = trainingSigmas(FIT_BATCH, base.shift, { seed, step: FIT_STEPS_FROM + step });
   const tokens = tf.tidy(() => tf.concat3d(pictures.map((picture, i) => looks.tokens[looks.single ? (step + i) % looks.tokens.length : referenceFor(picture, dataset.pictures, referenceChances(seed, step, i)).index]!), 0));

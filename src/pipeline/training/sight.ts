@@ -17,7 +17,7 @@ import { everybody, headIn, oneOf, type Somebody } from '../faces/head';
 import { maskedCrop } from '../maskedCrop';
 import type { Part } from '../parts';
 import type { DatasetItem, References } from './dataset';
-import { referenceOf } from './looks';
+import { referenceOf } from './references';
 import { cropped, identityLook, towerLook } from './look';
 import type { Sight } from './trajectory';
 

@@ -6,12 +6,13 @@ import * as tf from '../../engine/tf';
 import type { Tensor2D, Tensor3D, Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
 import type { LossFigures, Method, Stage, TrajectoryLosses, TrajectoryStep } from '../../methods/method';
+import { REFERENCE_CHANCES, referenceFor } from '../../methods/taming/references';
 import { velocityVjpAsync, type Between, type VelocityGradients } from '../../models/mmdit';
 import type { Recipe } from '../../protocol/recipe';
 import type { FlowBase } from '../base';
 import type { Weights } from '../concept';
 import { disposePrompts, pickPrompts } from '../prompts';
-import { integers, normal } from '../random';
+import { integers, normal, uniform } from '../random';
 import type { Dataset } from './dataset';
 import { disposeFigures } from './figures';
 import { keepsTape, type Batch, type StepOutcome } from './trainingStep';
@@ -30,9 +31,8 @@ const rowsOf = <T extends Tensor2D | Tensor3D>(table: T, rows: readonly number[]
 
 /** References of a batch's samples: another picture's than the one that is noised, where there are several. */
 export function otherReferences(pictures: readonly number[], count: number, step: number, seed: number): number[] {
-  if (count === 1) return pictures.map(() => 0);
-  const by = integers(pictures.length, count - 1, { seed, purpose: 'walkReference', step });
-  return pictures.map((picture, b) => ((picture % count) + 1 + by[b]!) % count);
+  const chances = [...uniform(REFERENCE_CHANCES * pictures.length, { seed, purpose: 'walkReference', step })];
+  return pictures.map((picture, b) => referenceFor(picture % count, count, chances.slice(REFERENCE_CHANCES * b)).index);
 }
 
 /** Losses and gradients of one step, finite or not; `step` counts from 0. */

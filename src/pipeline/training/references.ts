@@ -12,7 +12,7 @@ import { findMask } from '../objects/findMask';
 import { uniform } from '../random';
 import type { DatasetItem } from './dataset';
 
-export interface Looks {
+export interface SeenReferences {
   adapter: PictureAdapter;
   /** [1,N,width] of each picture; of a single one, of so many changed copies of it. */
   tokens: readonly Tensor3D[];
@@ -38,8 +38,8 @@ export async function referenceOf(base: Base, { pixels: given, mask }: DatasetIt
   return { pixels: { side, values }, mask: mask ?? findMask(values, side) ?? EVERYWHERE };
 }
 
-/** Looks at all pictures. The caller releases it. Faults of imageTokens. */
-export async function lookAt(base: Base, items: readonly DatasetItem[], seed: number, between?: Between): Promise<Looks> {
+/** SeenReferences at all pictures. The caller releases it. Faults of imageTokens. */
+export async function seeReferences(base: Base, items: readonly DatasetItem[], seed: number, between?: Between): Promise<SeenReferences> {
   invariant(base.parts.object, 'this base has no object encoder');
   const single = items.length === 1;
   const { part: adapter, release } = await base.parts.object.lease();

@@ -7,6 +7,9 @@ export const CONCEPT_MARK = '[V]';
 /** A thing, a style, a world (what many pictures have in common, learned without a word), or a person, whose captions are a thing's. */
 export type ConceptKind = 'instance' | 'style' | 'world' | 'person';
 
+/** Whether what is learned has to be called something in general. */
+export const needsClassWord = (kind: ConceptKind): boolean => kind === 'instance' || kind === 'person';
+
 /** What decides how a prompt is read. A world has no word and no mark of its own. */
 export interface Spoken { kind: ConceptKind; classWord?: string; trigger?: string }
 

@@ -2,7 +2,7 @@
  * What goes in: the cards, their crops and captions, the concept's name and class word. Each card owns its bitmaps.
  * A file that cannot be read stays as a card with its fault and never stops the others.
  */
-import { captionProblem, changeCaptions, prefillCaptions, type Captions, type ConceptKind, type ConceptWords } from '../protocol/captions';
+import { captionProblem, changeCaptions, needsClassWord, prefillCaptions, type Captions, type ConceptKind, type ConceptWords } from '../protocol/captions';
 import type { DropPurpose } from '../protocol/concepts';
 import type { FaultData } from '../protocol/faults';
 import type { Crop, FitCheck, PictureInfo } from '../protocol/pictures';
@@ -323,8 +323,8 @@ export function picturesProblem(state: Pick<PicturesSlice, 'cards'> & { recipe: 
   const { least, most, captioned } = metaOf(state.recipe).pictures;
   if (usable.length < least) return `A world takes at least ${least} pictures; these are ${usable.length}.`;
   if (usable.length > most) return `A concept takes up to ${most} pictures; these are ${usable.length}. Remove some, or learn a world of them.`;
+  if (needsClassWord(state.recipe.kind) && wordsOf(state.recipe).classWord.trim() === '') return 'Give the class word: what is it in general?';
   if (!captioned) return null;
-  if (state.recipe.kind === 'instance' && wordsOf(state.recipe).classWord.trim() === '') return 'Give the class word: what is it in general?';
   for (const [n, card] of usable.entries()) {
     const problem = captionProblem(card.captions);
     if (problem) return `Picture ${n + 1}: ${problem}`;

@@ -1,6 +1,6 @@
 /** A world before it is learned: the recipe of another method, captions that wait, undo, and what a link says. */
 import { expect, it } from 'vitest';
-import { defaultRecipe } from '../protocol/recipe';
+import { defaultRecipe, type Recipe } from '../protocol/recipe';
 import { fakeClient } from '../testing/studio/fakeClient';
 import { file, reading, studioOver } from '../testing/studio/studioOver';
 import { decodeFragment, encodeFragment } from './fragment';
@@ -84,4 +84,11 @@ it('goes with the link', () => {
   expect(decodeFragment(text).recipe).toEqual(recipe);
   expect(() => decodeFragment('r.method=specialist&r.classWord=dog')).toThrow(/classWord/);
   expect(() => decodeFragment('r.method=alchemy')).toThrow(/alchemy/);
+});
+
+it.each(['purecc', 'pulid'] as const)('asks for the class word before anything is let go (%s)', (method) => {
+  const cards = [{ state: 'ready', captions: { complete: 'a [V] woman', base: 'a woman', target: '[V] woman' } }] as never;
+  const recipe = defaultRecipe(undefined, 'embedded', method);
+  expect(picturesProblem({ cards, recipe: { ...recipe, classWord: ' ' } as Recipe })).toMatch(/class word/);
+  expect(picturesProblem({ cards, recipe: { ...recipe, classWord: 'woman' } as Recipe })).toBeNull();
 });

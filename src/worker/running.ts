@@ -9,9 +9,9 @@ import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
 import { EMBEDDED } from '../protocol/models';
 import type { RunInfo, StoredRun } from '../protocol/run';
-import { captionProblem } from '../protocol/captions';
+import { captionProblem, needsClassWord } from '../protocol/captions';
 import { FIRST_LIVE_STEP, GUIDANCE, SHOWN_PICTURES } from '../protocol/limits';
-import { metaOf, parseRecipe } from '../protocol/recipe';
+import { metaOf, parseRecipe, wordsOf } from '../protocol/recipe';
 import type { Measures } from '../protocol/runReport';
 import type { PreviewRecord, RunRecord } from '../storage/db';
 import { holdRun } from '../storage/locks';
@@ -52,7 +52,7 @@ export class Running {
     const { least, most, captioned } = metaOf(recipe).pictures;
     if (pictures.length < least) throw new Fault('too-few-pictures', `A world takes at least ${least} pictures; these are ${pictures.length}.`, 'Drop more, or learn them as a thing or a style.');
     if (pictures.length > most) throw new Fault('too-many-pictures', `At most ${most} pictures can be learned from; these are ${pictures.length}.`, 'Remove some.');
-    if ((recipe.kind === 'instance' || recipe.kind === 'person') && recipe.classWord.trim() === '') throw new Fault('recipe-invalid', 'The class word is empty: what is it in general?', 'Give the class word.', { subject: 'classWord' });
+    if (needsClassWord(recipe.kind) && wordsOf(recipe).classWord.trim() === '') throw new Fault('recipe-invalid', 'The class word is empty: what is it in general?', 'Give the class word.', { subject: 'classWord' });
     for (const { captions, pictureId } of captioned ? pictures : []) {
       const problem = captions ? captionProblem(captions) : 'It has no captions.';
       if (problem) throw new Fault('caption-invalid', problem, 'Edit the captions of this picture.', { subject: pictureId });

@@ -4,6 +4,7 @@
  */
 import type { Packing } from '../formats/packing';
 import { packRows } from '../formats/packRows';
+import type { WorkerLike } from '../protocol/wire';
 
 /** A linear layer of a checkpoint, [out,in] row-major. */
 export interface Unpacked { bytes: Uint8Array<ArrayBuffer>; dtype: string; outFeatures: number; inFeatures: number; packing: Packing }
@@ -26,20 +27,15 @@ export const packHere: Packer = { pack: async (layer) => packed(layer), dispose:
 export interface PackRequest { id: number; layer: Unpacked }
 export type PackAnswer = { id: number; packed: Packed } | { id: number; error: string };
 
-interface PackWorker {
-  postMessage(message: PackRequest): void;
-  addEventListener(kind: 'message', listen: (event: { data: PackAnswer }) => void): void;
-  addEventListener(kind: 'error', listen: () => void): void;
-  terminate(): void;
-}
+interface Waiting { layer: Unpacked; resolve(packed: Packed): void; reject(error: unknown): void }
 
 /** The bytes are copied on their way there, so that they are still here if the worker dies; what comes back is handed over. */
-export function packBeside(make: () => PackWorker): Packer {
-  const waiting = new Map<number, { layer: Unpacked; resolve(packed: Packed): void; reject(error: unknown): void }>();
-  let worker: PackWorker | null = null;
+export function packBeside(make: () => WorkerLike): Packer {
+  const waiting = new Map<number, Waiting>();
+  let worker: WorkerLike | null = null;
   let alive = true;
   let ids = 0;
-  const here = ({ layer, resolve, reject }: { layer: Unpacked; resolve(packed: Packed): void; reject(error: unknown): void }) => void packHere.pack(layer).then(resolve, reject);
+  const here = ({ layer, resolve, reject }: Waiting) => void packHere.pack(layer).then(resolve, reject);
   const give = () => {
     alive = false;
     worker?.terminate();
@@ -47,7 +43,7 @@ export function packBeside(make: () => PackWorker): Packer {
     waiting.clear();
     left.forEach(here);
   };
-  const started = (): PackWorker | null => {
+  const started = (): WorkerLike | null => {
     if (worker || !alive) return alive ? worker : null;
     try {
       worker = make();
@@ -55,7 +51,7 @@ export function packBeside(make: () => PackWorker): Packer {
       alive = false;
       return null;
     }
-    worker.addEventListener('message', ({ data }) => {
+    worker.addEventListener('message', ({ data }: { data: PackAnswer }) => {
       const asked = waiting.get(data.id);
       waiting.delete(data.id);
       if ('packed' in data) asked?.resolve(data.packed);
@@ -70,7 +66,7 @@ export function packBeside(make: () => PackWorker): Packer {
       const asked = { layer, resolve, reject };
       if (!beside) return here(asked);
       waiting.set(++ids, asked);
-      beside.postMessage({ id: ids, layer });
+      beside.postMessage({ id: ids, layer } satisfies PackRequest);
     }),
     dispose() {
       alive = false;

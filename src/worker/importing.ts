@@ -3,6 +3,7 @@
  * packed, hashed, written. At any time one group of tensors is being written, one tensor packed and a few read; what has landed is never done again.
  */
 import { packedSizes, type Packing } from '../formats/packing';
+import { packRows } from '../formats/packRows';
 import { openCheckpoint, type ByteSource, type OpenedCheckpoint } from '../formats/checkpointFile';
 import { readJson } from '../formats/json';
 import { rowRange } from '../formats/safetensors';
@@ -14,7 +15,6 @@ import { sha256 } from '../storage/chunks';
 import { CHUNK_BYTES, type Database, type ModelPartRecord, type ModelRecord } from '../storage/db';
 import { completePart, getModel, landedOf, landTensors, partFile, putModel, type TensorToWrite } from '../storage/modelStore';
 import * as v from 'valibot';
-import { packHere, type Packer } from './packer';
 
 /** int4 needs a scale for few inputs at a time; int8 does with one for each output. */
 export const packingOf = (precision: KeptPrecision): Packing => (precision === 'int4' ? { precision, group: 64, symmetric: false } : { precision });
@@ -148,15 +148,13 @@ export interface ImportOptions {
   address?: string | null;
   clipMerges: () => Promise<string>;
   onProgress?: (progress: ImportProgress) => void;
-  /** Here in this thread unless told. It stays the caller's. */
-  packer?: Packer;
   /** Awaited between tensors. */
   between?: () => Promise<void>;
   signal?: AbortSignal;
 }
 
 /** Imports what has not landed yet, and installs the model. Faults: `storage-full`, those of reading; the signal's reason. After any of them the next import of the same files goes on. */
-export async function importSurveyed(db: Database, surveyed: Surveyed, { name, precision, address = null, clipMerges, onProgress, packer = packHere, between, signal }: ImportOptions): Promise<ModelRecord> {
+export async function importSurveyed(db: Database, surveyed: Surveyed, { name, precision, address = null, clipMerges, onProgress, between, signal }: ImportOptions): Promise<ModelRecord> {
   if (surveyed.lacking.length > 0) throw new Fault('base-incomplete', `The model cannot draw yet: it lacks ${surveyed.lacking.map((part) => PART_LABELS[part]).join(' and ')}.`, 'Drop the files that hold them as well.');
   const modelId = modelIdOf(surveyed, precision);
   const texts = await textsOf(surveyed.parts.map(({ part }) => part), surveyed.given, clipMerges);
@@ -176,7 +174,7 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
     const place = ({ from, part: third }: PlannedTensor) => surveyed.files.get(from.path)!.header.tensors[from.key]!.begin + (third?.index ?? 0);
     // in the files' own order, so that reading goes forward
     const left = tensors.map((tensor, index) => ({ tensor, index })).filter(({ index }) => !landed.indices.has(index)).sort((a, b) => (a.tensor.from.path === b.tensor.from.path ? place(a.tensor) - place(b.tensor) : a.tensor.from.path < b.tensor.from.path ? -1 : 1));
-    const readings = aheadOf(left, ({ tensor }) => startReading(surveyed.files.get(tensor.from.path)!, tensor, { precision, packer, ...(signal && { signal }) }));
+    const readings = aheadOf(left, ({ tensor }) => startReading(surveyed.files.get(tensor.from.path)!, tensor, precision, signal));
     let landing: Promise<void> = Promise.resolve();
     let group: TensorToWrite[] = [];
     let hashing: Promise<unknown> = Promise.resolve();
@@ -244,22 +242,23 @@ function aheadOf<T>(list: readonly T[], begin: (item: T) => Reading): { next(): 
   };
 }
 
-/** Begins to read a tensor that is packed or small, and to pack it once its bytes are there; a large one is read as it is written. */
-function startReading(file: OpenedCheckpoint, tensor: PlannedTensor, { precision, packer, signal }: { precision: KeptPrecision; packer: Packer; signal?: AbortSignal }): Reading {
+/** Begins to read a tensor that is packed or small; a large one is read as it is written. */
+function startReading(file: OpenedCheckpoint, tensor: PlannedTensor, precision: KeptPrecision, signal?: AbortSignal): Reading {
   const entry = file.header.tensors[tensor.from.key]!;
   const ranges = rangesOf(tensor, entry);
   const bytes = ranges.reduce((total, [begin, end]) => total + end - begin, 0);
   if (!tensor.layer && bytes > READ_AHEAD_BYTES) return { bytes: 0, read: Promise.resolve(), pieces: async () => readPieces(file, ranges, signal) };
-  const [outFeatures = 0, inFeatures = 0] = tensor.shape;
   const reading = readWhole(file, ranges, signal);
-  const ready = tensor.layer ? reading.then((whole) => packer.pack({ bytes: whole, dtype: entry.dtype, outFeatures, inFeatures, packing: packingOf(precision) })) : reading;
-  ready.catch(() => undefined); // told when it is asked for
+  reading.catch(() => undefined); // told when it is asked for
   return {
     bytes,
-    read: ready,
+    read: reading,
     async pieces() {
-      const made = await ready;
-      return 'words' in made ? cut(asBytes(made.words), asBytes(made.scales)) : cut(made);
+      const whole = await reading;
+      if (!tensor.layer) return cut(whole);
+      const [out = 0, inputs = 0] = tensor.shape;
+      const { words, scales } = packRows(whole, entry.dtype, out, inputs, packingOf(precision));
+      return cut(asBytes(words), asBytes(scales));
     },
   };
 }

@@ -120,15 +120,13 @@ export class Models {
     const modelId = modelIdOf(found, precision);
     return withLock(`lamina.model.${modelId}`, async () => {
       this.importing = modelId;
-      const packer = this.opening.platform.packer();
       try {
         const clipMerges = async () => new TextDecoder().decode(await this.opening.readClipMerges());
         // idle pictures wait for it; it waits for nobody, because it mostly waits for disk and database anyway
-        const record = await this.turns.run('training', () => importSurveyed(db, found, { name, precision, address, clipMerges, packer, signal, onProgress: (progress) => this.host.emit('importing', progress) }));
+        const record = await this.turns.run('training', () => importSurveyed(db, found, { name, precision, address, clipMerges, signal, onProgress: (progress) => this.host.emit('importing', progress) }));
         this.surveyed = null;
         return await this.summary(record);
       } finally {
-        packer.dispose();
         this.importing = null;
       }
     }, signal);

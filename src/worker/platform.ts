@@ -6,7 +6,6 @@ import { wasmFiles } from '../engine/wasm/wasmFiles';
 import type { Crop } from '../protocol/pictures';
 import type { Database } from '../storage/db';
 import { ensureBase, type EnsureOptions, type StoredBase } from '../storage/weightStore';
-import { packBeside, type Packer } from './packer';
 import type { Shown } from './present';
 
 /** Pictures as the browser has them. A bitmap belongs to whoever was given it. */
@@ -28,8 +27,6 @@ export interface Platform {
   wasmPaths: string | Record<string, string>;
   /** For files of the app itself, and for models at an address. */
   fetch: typeof fetch;
-  /** Packs an import's layers; whoever asked for it disposes of it. */
-  packer(): Packer;
   ensureBase(db: Database, id: string, baseUrl: string, options: EnsureOptions): Promise<StoredBase>;
 }
 
@@ -51,4 +48,4 @@ export const browserRaster: Raster = {
   },
 };
 
-export const browserPlatform = (): Platform => ({ raster: browserRaster, locks: globalThis.navigator?.locks ?? null, wasmPaths: wasmFiles, fetch: (...request) => fetch(...request), packer: () => packBeside(() => new Worker(new URL('./packEntry.ts', import.meta.url), { type: 'module' })), ensureBase });
+export const browserPlatform = (): Platform => ({ raster: browserRaster, locks: globalThis.navigator?.locks ?? null, wasmPaths: wasmFiles, fetch: (...request) => fetch(...request), ensureBase });

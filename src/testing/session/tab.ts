@@ -16,7 +16,6 @@ import { BASE_KEY } from '../../state/models';
 import { createStudio } from '../../state/studio';
 import type { StudioState } from '../../state/slice';
 import { serveDrafts } from '../../worker/drafting';
-import { packHere } from '../../worker/packer';
 import type { Platform } from '../../worker/platform';
 import { makeSession } from '../../worker/session';
 import { wasmFolder } from '../nodeBackend';
@@ -44,7 +43,7 @@ export interface TabOptions { locks?: LockManager; platform?: Partial<Platform>;
 let ids = 0;
 
 export async function openTab({ locks, platform: changes, fragment = '', memory }: TabOptions = {}): Promise<Tab> {
-  const platform: Platform = { raster: nodeRaster, locks: locks ?? null, wasmPaths: wasmFolder, fetch: async () => new Response(null, { status: 404 }), packer: () => packHere, ensureBase: (_db, id) => tinyStored(id), ...changes };
+  const platform: Platform = { raster: nodeRaster, locks: locks ?? null, wasmPaths: wasmFolder, fetch: async () => new Response(null, { status: 404 }), ensureBase: (_db, id) => tinyStored(id), ...changes };
   const bitmaps = new OpenBitmaps();
   const ports: MessagePort[] = [];
   let reloads = 0;

@@ -210,6 +210,12 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
     stage.client.emit('picture', picture({ kind: 'base' }, await load('/example/base.png')));
     stage.client.emit('picture', picture({ kind: 'concept' }, await load('/example/balance-1.00.png')));
   },
+  'drawing-settings': async (stage) => {
+    await dropped(stage);
+    stage.studio.setState({ ready: { ...stage.studio.getState().ready!, skips: true }, sampler: 'dpmpp-2m' });
+    await settled();
+    press('more');
+  },
   recipe: async (stage) => { await dropped(stage); await settled(); press('recipe'); },
   'recipe-locked': async (stage) => { await run(stage, { phase: 'learning', stage: 'student', step: 612 }); await settled(); press('recipe'); },
   export: async (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); await settled(); press('concept-export-0'); },

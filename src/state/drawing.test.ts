@@ -45,6 +45,15 @@ describe('drawing', () => {
     expect(client.asked.map(({ name }) => name).slice(-2)).toEqual(['draw', 'cancelDraw']);
   });
 
+  it('begins no draw of the resting slider while the prompt is being written', async () => {
+    const { client, now, timers } = await live();
+    now().setBalance(0.7);
+    now().setParams({ prompt: 'a [V] dog on' });
+    for (const run of timers.splice(0)) run();
+    expect(client.asked.filter(({ name }) => name === 'draw')).toEqual([]);
+    expect(client.asked.filter(({ name }) => name === 'probe')).toMatchObject([{ params: { prompt: 'a [V] dog on' } }]);
+  });
+
   it('has drafts of what was typed also where its picture is given up', async () => {
     const { client, now, timers } = await live();
     now().setParams({ prompt: 'a [V] dog on a beach' });

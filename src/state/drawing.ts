@@ -139,7 +139,8 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
       const changes = Object.entries(rest).some(([key, value]) => get()[key as keyof DrawingParams] !== value);
       set({ ...next, drawFault: null, ...(written && 'prompt' in next ? { promptWritten: true } : {}) });
       if (!changes) return;
-      // what is being drawn would come too late
+      // what is being drawn would come too late; what the resting slider was about to draw would begin in the middle of a word
+      stopRest();
       if (get().drawing) get().cancelDraw();
       dropAnchors();
       reprobeLater();

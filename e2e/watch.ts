@@ -77,8 +77,8 @@ export async function untilStep(page: Page, step: number, timeout = 240_000): Pr
   await page.waitForFunction(([id, least]) => Number(document.querySelector(`[data-testid=${id}]`)?.textContent?.split('/')[0] ?? 0) >= least, [ids.stepText, step] as const, { timeout, polling: 50 });
 }
 
-/** Moves the slider `moves` times; for each, the milliseconds until the twin showed colours and until it showed decoded pixels. */
-export function slideTimes(page: Page, moves: number): Promise<{ linearMs: number; decodedMs: number }[]> {
+/** Moves a slider `moves` times, the balance if none is named; for each, the milliseconds until the picture showed colours and until it showed decoded pixels. */
+export function slideTimes(page: Page, moves: number, of: { slider: string; figure: string } = { slider: ids.balance, figure: ids.twinConcept }): Promise<{ linearMs: number; decodedMs: number }[]> {
   return page.evaluate(async ([slider, figure, count]) => {
     const input = document.querySelector<HTMLInputElement>(`[data-testid=${slider}]`)!;
     const twin = document.querySelector<HTMLElement>(`[data-testid=${figure}]`)!;
@@ -89,7 +89,7 @@ export function slideTimes(page: Page, moves: number): Promise<{ linearMs: numbe
       const asked = performance.now();
       const time = { linearMs: 0, decodedMs: 0 };
       await new Promise<void>((done, failed) => {
-        const late = setTimeout(() => failed(new Error(`The slider was not answered; the twin is “${twin.dataset.state}”.`)), 20_000);
+        const late = setTimeout(() => failed(new Error(`The slider was not answered; the picture is “${twin.dataset.state}”.`)), 20_000);
         const watch = new MutationObserver(() => {
           if (twin.dataset.revision === before) return;
           if (time.linearMs === 0) time.linearMs = performance.now() - asked;
@@ -100,14 +100,14 @@ export function slideTimes(page: Page, moves: number): Promise<{ linearMs: numbe
           done();
         });
         watch.observe(twin, { attributes: true, attributeFilter: ['data-state', 'data-revision'] });
-        set.call(input, String(0.3 + (move % 15) * 0.1));
+        set.call(input, String(Number(input.min) + (0.15 + 0.05 * (move % 15)) * (Number(input.max) - Number(input.min))));
         input.dispatchEvent(new Event('input', { bubbles: true }));
       });
       times.push(time);
       await new Promise((next) => setTimeout(next, 40));
     }
     return times;
-  }, [ids.balance, ids.twinConcept, moves] as const);
+  }, [of.slider, of.figure, moves] as const);
 }
 
 /** CPU seconds of the browser and of the whole machine until now. */

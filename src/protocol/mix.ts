@@ -79,7 +79,7 @@ const Composition = v.strictObject({
   together: v.boolean(),
   /** Adaptive projected guidance: factor on the part of the whole guidance along the prediction; 1 is off. */
   parallel: unit,
-  
+  /** Guidance rescale: share φ by which the whole guidance's spread is brought back to that of the conditional prediction; 0 is off. */
   rescale: unit,
   /** CFG-Zero*: v0 scaled to its projection, s = ⟨v⁺,v0⟩/⟨v0,v0⟩. */
   zeroStar: v.boolean(),

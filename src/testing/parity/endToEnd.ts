@@ -16,6 +16,7 @@ import { safetensorsFile } from '../files';
 import { anyMmdit, type FixtureConfig } from './mmdit';
 import { idsOf, pictureOf, values, valuesNchw, worst, type Row } from './rows';
 import type { VaeConfig } from './vae';
+import { openTrainedLora } from './trainedLora';
 import { GAIN, type Passed, type Weighing } from './weighing';
 
 const ENCODED = 2e-4;
@@ -48,6 +49,7 @@ export async function endToEndRows(dir: string, configs: EndToEndConfigs, by: We
   const { contextWidth } = mmdit.config;
   const t5 = await loadT5(await at('t5'), configs.t5, options);
   const base = { mmdit, shift: configs.sampler.shift, latentShape: () => noise.shape.slice(1) as LatentShape };
+  const lora = await openTrainedLora(dir, mmdit);
   const drawn = { blocks: mmdit.config.depth, gain: GAIN.drawn };
   const spoken = { blocks: Math.max(...clip.map(({ encoder }) => encoder.layers.length)), gain: GAIN.clip };
   const rows: Row[] = [by.row('e2e sigmas', eulerSigmas(steps, base.shift), await io.read('sigmas'), { error: worst, tolerance: SIGMA }, { blocks: 0, gain: 0 })];
@@ -63,6 +65,11 @@ export async function endToEndRows(dir: string, configs: EndToEndConfigs, by: We
     const [positive, negative] = [untouched(prompt(0)), untouched(prompt(1))];
     const final = await sampleAll({ base, field: guidedField(base, negative, [{ positive, negative, weight: 1 }]), seeds: [], noise, steps, guidance });
     rows.push(by.row(`e2e ${mode} latent`, await valuesNchw(final), await io.read(`${mode}.latent`), { error: worst, tolerance: LATENT }, drawn));
+    for (const [where, field] of Object.entries(lora?.fields ?? {})) {
+      const latent = await sampleAll({ base, field: field(base, prompt(0), prompt(1)), seeds: [], noise, steps, guidance });
+      rows.push(by.row(`e2e ${mode} latent with a LoRA trained here, as drawn ${where}`, await valuesNchw(latent), await lora!.golden.read(`${mode}.${where}`), { error: worst, tolerance: LATENT }, drawn));
+      latent.dispose();
+    }
     const decoded = await klPixels(vae, final);
     const pixels = await valuesNchw(decoded);
     rows.push(by.row(`e2e ${mode} picture`, pixels, await io.read(`${mode}.image`), { error: worst, tolerance: PIXELS }, drawn));
@@ -71,6 +78,7 @@ export async function endToEndRows(dir: string, configs: EndToEndConfigs, by: We
     tf.dispose([context, pooled, positive.words.context, positive.words.pooled, negative.words.context, negative.words.pooled, final, decoded]);
   }
   sd3Tower({ clip, t5, contextWidth }).dispose();
+  lora?.dispose();
   disposeMmdit(mmdit);
   disposeKlWeights(vae);
   noise.dispose();

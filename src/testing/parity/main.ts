@@ -1,18 +1,23 @@
 /**
  * npm run parity -- --fixtures DIR [--backend wasm|webgpu|cpu] [--weights f32|int8|int4] [--base DIR] [--merges FILE]
  * npm run parity -- --docs
+ * npm run parity -- --train-lora DIR
  * Prints component × max error × tolerance × pass; exit status 1 if a row fails, 2 if the arguments are wrong. --docs runs our own
- * fixtures on wasm and WebGPU with all weights, and writes docs/parity.md.
+ * fixtures on wasm and WebGPU with all weights, and writes docs/parity.md. --train-lora learns the LoRA of the folder anew, on wasm, and
+ * writes it there; recipe/lora_golden.py then draws with it.
  */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openNodeBackend } from '../nodeBackend';
 import { docsText, type Section } from './docs';
+import type { FixtureConfig } from './mmdit';
 import { parityRows } from './run';
 import { table } from './rows';
+import { writeTrainedLora } from './trainedLora';
 import type { WeightChoice } from './weighing';
 
-const usage = 'npm run parity -- --fixtures DIR [--backend wasm|webgpu|cpu] [--weights f32|int8|int4] [--base DIR] [--merges FILE]\nnpm run parity -- --docs';
+const usage = 'npm run parity -- --fixtures DIR [--backend wasm|webgpu|cpu] [--weights f32|int8|int4] [--base DIR] [--merges FILE]\nnpm run parity -- --docs\nnpm run parity -- --train-lora DIR';
 
 const SECTIONS: readonly { heading: string; text: string; fixtures: string; weights: WeightChoice }[] = [
   { heading: 'Tiny SD3 models', text: 'Weights in float32.', fixtures: 'fixtures/sd3', weights: 'f32' },
@@ -43,6 +48,7 @@ async function main(): Promise<number> {
   const { values: options } = parseArgs({
     options: {
       docs: { type: 'boolean', default: false },
+      'train-lora': { type: 'string' },
       fixtures: { type: 'string' },
       backend: { type: 'string', default: 'wasm' },
       weights: { type: 'string', default: 'f32' },
@@ -50,7 +56,12 @@ async function main(): Promise<number> {
       merges: { type: 'string', default: 'fixtures/clip/clip_merges_48894.txt.gz' },
     },
   });
-  const { docs, fixtures, backend, weights, base, merges } = options;
+  const { docs, 'train-lora': trained, fixtures, backend, weights, base, merges } = options;
+  if (trained) {
+    await openNodeBackend('wasm');
+    await writeTrainedLora(trained, (JSON.parse(await readFile(join(trained, 'config.json'), 'utf8')) as { mmditx: FixtureConfig }).mmditx);
+    return 0;
+  }
   if (docs) return writeDocs({ base, merges });
   if (!fixtures || !['wasm', 'webgpu', 'cpu'].includes(backend) || !['f32', 'int8', 'int4'].includes(weights)) {
     console.error(usage);

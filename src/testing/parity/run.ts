@@ -17,6 +17,7 @@ import { conceptGradientRows, stage1Rows } from './stage1';
 import { samplerRows, type SamplerConfig } from './sampler';
 import { clipRows, t5Rows } from './text';
 import { tokenizerRows } from './tokenizer';
+import { trainedLoraRows } from './trainedLora';
 import { vaeRows, type VaeConfig } from './vae';
 import { weighing, type WeightChoice } from './weighing';
 
@@ -56,6 +57,7 @@ async function sd3Components(dir: string, { merges, weights = 'f32' }: ParityPat
     ...(has('purecc_stage2.json') ? [() => pureccRows(dir, dual)] : []),
     ...(has('sampler.io.safetensors') && configs.sampler ? [() => samplerRows(dir, dual, configs.sampler!)] : []),
     ...(has('lora.io.safetensors') ? [() => loraRows(dir, dual)] : []),
+    ...(tensors('trained_lora', 'purecc_stage2.io') ? [() => trainedLoraRows(dir, dual)] : []),
     ...(['clip_l', 'clip_g'] as const).filter((name) => configs[name] && tensors(name, 'clip.io')).map((name) => () => conceptGradientRows(dir, name, configs[name])),
     ...(has('concept_stage1.json') && tensors('concept_stage1.io', 'clip_l', 'clip_g') ? [() => stage1Rows(dir, configs as unknown as Parameters<typeof stage1Rows>[1])] : []),
     ...(has('tokenizer.json') ? [() => tokenizerRows(dir, merges)] : []),

@@ -3,9 +3,8 @@
  * [r,out]; alpha/rank (or alpha/√rank for rsLoRA) is folded into b, so scale is always 1. Only the header and the tensors that
  * the model takes are read, whatever the file's size. What a file holds beyond them is named, never silently dropped.
  */
-import * as v from 'valibot';
 import { Fault } from '../protocol/faults';
-import { readJson } from './json';
+import { readAdapterConfig, readAdapterConfigFile, type AdapterConfig } from './adapterConfig';
 import { openSafetensorsFile, type TensorSource } from './safetensors';
 import type { PlainTensor } from './safetensorsWriter';
 import type { StoredTensors } from './storedTensors';
@@ -33,22 +32,18 @@ export interface ReadLora {
   alphaAssumed: boolean;
 }
 
-const peftConfig = v.object({
-  'transformer.alpha_pattern': v.optional(v.record(v.string(), v.pipe(v.number(), v.finite())), {}),
-  'transformer.lora_alpha': v.optional(v.pipe(v.number(), v.finite())),
-  'transformer.use_rslora': v.optional(v.boolean(), false),
-});
-
-/** alpha of a module from PEFT's configuration in the header: a pattern's, else the common one; null where there is none. */
-function headerAlpha(metadata: Record<string, string>): (module: string, rank: number) => number | null {
+/** alpha of a module by its rank: what a tensor of the file says, its header, the configuration beside it. Fault where they part; the rank where none says anything. */
+function alphaReader(metadata: Record<string, string>, beside: AdapterConfig | null): (module: string, rank: number, tensor: number | null) => number {
   const text = metadata.lora_adapter_metadata;
-  if (text === undefined) return () => null;
-  const config = readJson(text, peftConfig);
-  if (!config) throw new Fault('safetensors-invalid', 'The header of this LoRA says how strongly it acts, but not in a form that can be read.', 'Use another file; this one is broken.', { subject: 'lora_adapter_metadata' });
-  const patterns = Object.entries(config['transformer.alpha_pattern']);
-  return (module, rank) => {
-    const alpha = patterns.find(([pattern]) => module === pattern || module.endsWith(`.${pattern}`))?.[1] ?? config['transformer.lora_alpha'] ?? null;
-    return alpha !== null && config['transformer.use_rslora'] ? alpha * Math.sqrt(rank) : alpha;
+  const header = text === undefined ? null : readAdapterConfig(text, { prefix: 'transformer.', where: 'The header of this LoRA', remedy: 'Use another file; this one is broken.' });
+  return (module, rank, tensor) => {
+    beside?.expect(module, rank);
+    const own = tensor ?? header?.alphaOf(module, rank) ?? null;
+    const other = beside?.alphaOf(module, rank) ?? null;
+    if (own !== null && other !== null && Math.abs(own - other) > 1e-3 * Math.abs(own)) {
+      throw new Fault('adapter-config', `adapter_config.json gives “${module}” the alpha ${Number(other.toPrecision(6))}, and the LoRA itself ${Number(own.toPrecision(6))}.`, 'Drop the LoRA without it if the file is right; otherwise with the one that was saved with it.', { subject: module });
+    }
+    return own ?? other ?? rank;
   };
 }
 
@@ -134,10 +129,10 @@ async function readRowsOf(source: TensorSource, { depth, hidden, pooledWidth }: 
 }
 
 /**
- * Reads a LoRA for a model. Faults: `safetensors-invalid`, `file-too-large`, `file-unrecognised` (no LoRA), `base-mismatch`
- * (other sizes, or nothing in it fits), `not-finite`.
+ * Reads a LoRA for a model; `config`: the adapter_config.json that was dropped with it. Faults: `safetensors-invalid`, `file-too-large`,
+ * `file-unrecognised` (no LoRA), `base-mismatch` (other sizes, or nothing in it fits), `adapter-config`, `not-finite`.
  */
-export async function readLora(file: Blob, model: LoraModel, name = 'LoRA'): Promise<ReadLora> {
+export async function readLora(file: Blob, model: LoraModel, name = 'LoRA', config: Blob | null = null): Promise<ReadLora> {
   const source = await openSafetensorsFile(file, name);
   const { metadata } = source.header;
   const modules = new Map<string, Partial<Record<LoraPart, string>>>();
@@ -155,7 +150,7 @@ export async function readLora(file: Blob, model: LoraModel, name = 'LoRA'): Pro
   if (file.size > MOST_LORA_BYTES) throw new Fault('file-too-large', `“${name}” has ${(file.size / 2 ** 30).toFixed(1)} GB; a LoRA of up to ${MOST_LORA_BYTES / 2 ** 30} GB can be read.`, 'Use one of a lower rank.');
 
   const table = moduleTable(model.sites);
-  const alphaOf = headerAlpha(metadata);
+  const alphaOf = alphaReader(metadata, config && (await readAdapterConfigFile(config)));
   const tensors: StoredTensors = {};
   let matched = 0;
   for (const [module, { down, up, alpha }] of modules) {
@@ -177,7 +172,7 @@ export async function readLora(file: Blob, model: LoraModel, name = 'LoRA'): Pro
     if (inputs !== site.inFeatures) throw mismatch(module, 'takes', inputs, site.inFeatures);
     if (outputs !== needed) throw mismatch(module, 'gives', outputs, needed);
     const [downData, upData] = [await readFinite(source, down), await readFinite(source, up)];
-    const scale = (alpha ? await readAlpha(source, alpha) : (alphaOf(bareModule(module), rank) ?? rank)) / rank;
+    const scale = alphaOf(bareModule(module), rank, alpha ? await readAlpha(source, alpha) : null) / rank;
     for (const target of targets) {
       const pair = splitModule(downData, upData, rank, scale, target);
       if (!pair) continue;
@@ -188,7 +183,7 @@ export async function readLora(file: Blob, model: LoraModel, name = 'LoRA'): Pro
   }
   if (matched === 0) throw new Fault('base-mismatch', `None of this LoRA’s ${modules.size} layers exists in this base model.`, 'Use a LoRA that was made for this base model.', { subject: unmatched[0]?.name ?? '' });
   Object.assign(tensors, await readRowsOf(source, model));
-  const saysAlpha = metadata.lora_adapter_metadata !== undefined || [...modules.values()].some(({ alpha }) => alpha);
+  const saysAlpha = config !== null || metadata.lora_adapter_metadata !== undefined || [...modules.values()].some(({ alpha }) => alpha);
   const alphaAssumed = !saysAlpha && [...modules.keys()].some((module) => module.startsWith('base_model.model.'));
   return { tensors, metadata, about: readLoraHeader(metadata), matched, total: modules.size, unmatched, alphaAssumed };
 }

@@ -7,7 +7,7 @@ export const faultCodes = [
   'file-empty', 'file-too-large', 'file-truncated', 'file-not-a-picture', 'picture-too-large', 'picture-too-small', 'too-many-pictures', 'too-few-pictures',
   'recipe-invalid', 'caption-invalid', 'prompt-invalid', 'mix-invalid',
   'mask-empty', 'mask-small', 'mask-full', 'object-unseen', 'face-unseen', 'face-several',
-  'network', 'base-incomplete', 'base-corrupt', 'base-mismatch', 'tensor-missing', 'tensor-unknown', 'tensor-shape', 'safetensors-invalid',
+  'network', 'base-incomplete', 'base-corrupt', 'base-mismatch', 'tensor-missing', 'tensor-unknown', 'tensor-shape', 'safetensors-invalid', 'adapter-config',
   'storage-full', 'storage-refused', 'storage-newer', 'run-missing', 'concept-missing', 'file-unrecognised', 'run-elsewhere',
   'backend-unavailable', 'device-lost', 'out-of-memory', 'not-finite', 'aborted', 'worker-crashed', 'busy', 'internal',
 ] as const;

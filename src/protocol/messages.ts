@@ -22,7 +22,8 @@ export interface Requests {
   /** The other end of this port is a new draft worker, which has nothing yet. */
   attachDrafts: { params: { port: MessagePort }; result: void };
   /** Decodes a file the user gave; a picture that carries parameters, or a LoRA, is recognised. Faults name what is wrong with it. */
-  drop: { params: { file: Blob; name: string; pictureId: string; purpose: DropPurpose }; result: Dropped };
+  /** config: the adapter_config.json that was dropped with a LoRA. */
+  drop: { params: { file: Blob; name: string; pictureId: string; purpose: DropPurpose; config?: Blob }; result: Dropped };
   fitCheck: { params: { pictureId: string; crop: Crop }; result: FitCheck };
   forgetPicture: { params: { pictureId: string }; result: void };
   /** Keeps the data set over a reload; null once there is none. Files go once, whatever else changes. */

@@ -39,6 +39,21 @@ describe('pictures', () => {
     expect(client.asked.filter(({ name }) => name === 'drop')).toMatchObject([{ params: { purpose: 'among' } }, { params: { purpose: 'among' } }]);
   });
 
+  it.each(['addFiles', 'importFiles'] as const)('hands a LoRA and its adapter_config.json over as one (%s)', async (way) => {
+    const client = fakeClient();
+    reading(client);
+    const { now } = studioOver(client);
+    const drops = () => client.asked.filter(({ name }) => name === 'drop').map(({ params }) => { const { name, config } = params as { name: string; config?: Blob }; return [name, config]; });
+    const config = file('adapter_config.json');
+    await now()[way]([config, file('adapter_model.safetensors'), file('a.png')]);
+    expect(drops()).toContainEqual(['adapter_model.safetensors', config.file]);
+    expect(drops()).toContainEqual(['a.png', undefined]);
+    expect(drops().map(([name]) => name)).not.toContain('adapter_config.json');
+    client.asked.length = 0;
+    await now()[way]([file('adapter_config (1).json'), file('a.safetensors'), file('b.safetensors')]);
+    for (const name of ['adapter_config (1).json', 'a.safetensors', 'b.safetensors']) expect(drops()).toContainEqual([name, undefined]);
+  });
+
   it('gives a worker that replaces another the pictures on the cards', async () => {
     const client = fakeClient();
     reading(client);

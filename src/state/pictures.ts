@@ -2,6 +2,7 @@
  * What goes in: the cards, their crops and captions, the concept's name and class word. Each card owns its bitmaps.
  * A file that cannot be read stays as a card with its fault and never stops the others.
  */
+import { withConfigs } from '../protocol/adapterConfig';
 import { captionProblem, changeCaptions, needsClassWord, prefillCaptions, type Captions, type ConceptKind, type ConceptWords } from '../protocol/captions';
 import type { DropPurpose } from '../protocol/concepts';
 import type { FaultData } from '../protocol/faults';
@@ -28,7 +29,7 @@ export interface Card {
   fault: FaultData | null;
 }
 
-export interface NewFile { file: Blob; name: string; captions?: Captions }
+export interface NewFile { file: Blob; name: string; captions?: Captions; /** The adapter_config.json beside a LoRA. */ config?: Blob }
 
 export interface PicturesSlice {
   conceptName: string;
@@ -124,9 +125,9 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
     if (!promptWritten) get().setParams({ prompt: startPrompt(kind, classWord) }, false);
   };
 
-  const readFile = async (pictureId: string, { file, name }: NewFile, purpose: DropPurpose) => {
+  const readFile = async (pictureId: string, { file, name, config }: NewFile, purpose: DropPurpose) => {
     try {
-      const dropped = await env.client.request('drop', { file, name, pictureId, purpose });
+      const dropped = await env.client.request('drop', { file, name, pictureId, purpose, ...(config && { config }) });
       if (dropped.kind === 'picture') {
         const { drawn, animated } = dropped;
         if (animated) get().notify(`“${name}” is animated: its first frame is used.`);
@@ -162,7 +163,8 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
   return {
     conceptName: '', conceptNamed: false, cards: [], selectedId: null, inputFault: null, loadingSample: null, history: [], captioned: null,
 
-    async addFiles(files) {
+    async addFiles(given) {
+      const files = withConfigs(given);
       set({ inputFault: null });
       const { most } = metaOf(get().recipe).pictures;
       const room = most - get().cards.length;

@@ -1,4 +1,5 @@
 /** Kept concepts: the list, the one that is open on Learn, and keeping, renaming, deleting, exporting, importing. */
+import { withConfigs } from '../protocol/adapterConfig';
 import type { FaultData } from '../protocol/faults';
 import type { ConceptSummary, Dropped, ExportOptions } from '../protocol/concepts';
 import type { ResultOf } from '../protocol/messages';
@@ -101,9 +102,9 @@ export const shelfSlice: Slice<ShelfSlice> = ({ set, get, env }) => {
     exportConcept: (conceptId, options) => ask(conceptId, () => env.client.request('exportConcept', { conceptId, options })),
 
     async importFiles(files) {
-      for (const { file, name } of files) {
+      for (const { file, name, config } of withConfigs(files)) {
         await ask(null, async () => {
-          const dropped = await env.client.request('drop', { file, name, pictureId: env.newId(), purpose: 'restore' });
+          const dropped = await env.client.request('drop', { file, name, pictureId: env.newId(), purpose: 'restore', ...(config && { config }) });
           if (dropped.kind !== 'picture') return get().acceptDropped(dropped, name);
           dropped.picture.bitmap.close();
           set({ tab: 'learn' });

@@ -51,6 +51,16 @@ it('says of a model, whole or one of its networks, that it belongs on the Models
   expect(await recogniseFile({ file: new Blob([lora as Uint8Array<ArrayBuffer>]), name: 'a.safetensors', pictureId: 'p', purpose: 'restore' }, imported as never)).toMatchObject({ kind: 'concept' });
 });
 
+it('takes adapter_config.json only with the LoRA that it belongs to', async () => {
+  const config = new Blob(['{"r": 4, "lora_alpha": 8}']);
+  await expect(recogniseFile({ file: config, name: 'adapter_config.json', pictureId: 'p', purpose: 'among' }, rooms as never)).rejects.toMatchObject({ code: 'adapter-config', subject: 'p', remedy: expect.stringContaining('adapter_model.safetensors') as string });
+  const given: unknown[] = [];
+  const shelf = { import: async (...all: unknown[]) => { given.push(...all); return {}; } };
+  const bytes = writeSafetensors({ 'base_model.model.a.lora_A.weight': { shape: [2, 2], data: new Float32Array(4) } });
+  await recogniseFile({ file: new Blob([bytes]), name: 'adapter_model.safetensors', pictureId: 'p', purpose: 'among', config }, { ...rooms, shelf } as never);
+  expect(given.slice(1)).toEqual(['adapter_model.safetensors', config]);
+});
+
 it('says of a word learned elsewhere what it is, in both of its forms', async () => {
   for (const name of ['learned_embeds.pt', 'learned_embeds.safetensors']) {
     const bytes = new Uint8Array(await readFile(`fixtures/sd3/${name}`));

@@ -8,6 +8,7 @@ import { PART_LABELS, recogniseParts } from '../models/checkpoint';
 import type { Dropped, FoundDrawing } from '../protocol/concepts';
 import type { ParamsOf } from '../protocol/messages';
 import { Fault } from '../protocol/faults';
+import { isAdapterConfig } from '../protocol/adapterConfig';
 import { parseMix, type Mix } from '../protocol/mix';
 import { getConcept } from '../storage/conceptStore';
 import type { Cards } from './cards';
@@ -22,7 +23,8 @@ const isSafetensors = (bytes: Uint8Array): boolean => bytes.length > 9 && bytes[
 
 interface Rooms { opening: Pick<Opening, 'db'>; pictures: Pick<Pictures, 'add'>; shelf: Pick<Shelf, 'import'>; cards: Pick<Cards, 'import'> }
 
-export async function recogniseFile({ file, name, pictureId, purpose }: ParamsOf<'drop'>, { opening, pictures, shelf, cards }: Rooms): Promise<Dropped> {
+export async function recogniseFile({ file, name, pictureId, purpose, config }: ParamsOf<'drop'>, { opening, pictures, shelf, cards }: Rooms): Promise<Dropped> {
+  if (isAdapterConfig(name)) throw new Fault('adapter-config', `“${name}” says how strongly a LoRA acts, and is none itself.`, 'Drop it together with its adapter_model.safetensors, one of each.', { subject: pictureId });
   const head = new Uint8Array(await file.slice(0, 64).arrayBuffer());
   const word = await learnedWord(file, name, pictureId);
   if (word) throw word;
@@ -30,7 +32,7 @@ export async function recogniseFile({ file, name, pictureId, purpose }: ParamsOf
     if (isCard(await headerOf(file))) return { kind: 'card', card: await cards.import(file, name) };
     const model = await partsIn(file, name);
     if (model !== '') throw new Fault('file-unrecognised', `“${name}” is a model, not a LoRA: it holds ${model}.`, 'Drop it on the Models page.', { subject: pictureId });
-    return { kind: 'concept', ...(await shelf.import(file, name)) };
+    return { kind: 'concept', ...(await shelf.import(file, name, config)) };
   }
   if (/\.safetensors$/i.test(name) && file.size > 0) throw new Fault('file-unrecognised', `“${name}” is not a safetensors file, whatever its name says.`, 'Choose a LoRA in safetensors format.', { subject: pictureId });
   // a pickle, an archive, a page: what it is tells more than that it is no picture

@@ -107,3 +107,22 @@ it('names an imported base as other programs do', async () => {
   const { metadata } = openSafetensors(new Uint8Array(await (await exported(shelf)).arrayBuffer())).header;
   expect(metadata).toMatchObject({ 'modelspec.architecture': 'stable-diffusion-3-5-medium/lora', ss_base_model_version: 'sd3.5-medium', 'lamina.base': 'sd3.5-medium' });
 });
+
+it('reads a LoRA of PEFT with the configuration beside it, and says how it is read without', async () => {
+  const { db, shelf } = await opened({ studentRows: 'off' });
+  const saved = await changed(await exported(shelf), (all, metadata) => {
+    for (const key of Object.keys(all)) {
+      all[key.replace('transformer.', 'base_model.model.')] = all[key]!;
+      delete all[key];
+    }
+    for (const key of Object.keys(metadata)) delete metadata[key];
+  });
+  const beside = (config: object) => new Blob([JSON.stringify({ peft_type: 'LORA', r: 2, ...config })]);
+  const strengthOf = async ({ concept }: { concept: ConceptSummary }) => (await getConcept(db, concept.conceptId)).tensors['transformer_blocks.0.attn.to_q.b']!.data[0]! / tensors['transformer_blocks.0.attn.to_q.b']!.data[0]!;
+  const [alone, told] = [await shelf.import(saved, 'adapter_model.safetensors'), await shelf.import(saved, 'adapter_model.safetensors', beside({ lora_alpha: 6 }))];
+  expect([await strengthOf(alone), alone.notes]).toEqual([1, [expect.stringContaining('Drop both together')]]);
+  expect([await strengthOf(told), told.notes]).toEqual([3, []]);
+  const before = (await shelf.list()).length;
+  await expect(shelf.import(saved, 'adapter_model.safetensors', beside({ lora_alpha: 6, use_dora: true }))).rejects.toMatchObject({ code: 'adapter-config' });
+  expect(await shelf.list()).toHaveLength(before);
+});

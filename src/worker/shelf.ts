@@ -56,7 +56,7 @@ function leftOutWords(unmatched: readonly LeftOut[]): string[] {
   });
 }
 
-const ALPHA_ASSUMED = 'How strongly it acts stands in the adapter_config.json beside it, which was not dropped: alpha = rank was assumed.';
+const ALPHA_ASSUMED = 'How strongly it acts stands in the adapter_config.json beside it, which was not dropped: alpha = rank was assumed. Drop both together to have it right.';
 
 export class Shelf {
   constructor(private readonly opening: Opening, private readonly current: Current, private readonly drawing: Drawing, private readonly running: Running) {}
@@ -134,14 +134,14 @@ export class Shelf {
     return model ? model.name.toLowerCase().replace(/\s+/g, '-') : base;
   }
 
-  /** A LoRA file becomes a concept on the Shelf. What of it could not be taken is said. */
-  async import(file: Blob, fileName: string): Promise<Omit<Extract<Dropped, { kind: 'concept' }>, 'kind'>> {
+  /** A LoRA file becomes a concept on the Shelf, with the adapter_config.json that was dropped beside it. What of it could not be taken is said. */
+  async import(file: Blob, fileName: string, config: Blob | null = null): Promise<Omit<Extract<Dropped, { kind: 'concept' }>, 'kind'>> {
     const { parts } = await this.opening.base();
     const shapes = await parts.transformer.use((mmdit) => {
       const { depth, hidden, pooledWidth } = mmdit.config;
       return { sites: loraSites(mmdit, 'all'), depth, hidden, pooledWidth };
     });
-    const read = await readLora(file, shapes, fileName);
+    const read = await readLora(file, shapes, fileName, config);
     const { about, matched, total } = read;
     const told = about?.recipe ? parseRecipe(about.recipe) : null;
     const { tensors, recipe, note } = agreeOnRows(read.tensors, told);

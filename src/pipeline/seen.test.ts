@@ -14,9 +14,8 @@ import { noise } from '../testing/kernels/suite';
 import { tinyBase, tinySource, tinyWords } from '../testing/tiny';
 import type { EncodedPrompts, FlowBase } from './base';
 import { evaluate, evaluatePasses, sameEvaluation, type Evaluation } from './evaluate';
-import { guidedField, untouched } from './sampling/fields';
-import { sampleAll } from './sampling/sample';
-import { atLevels, seenFromStep, type SeenPicture } from './seen';
+import { untouched } from './sampling/fields';
+import { atLevels, type SeenPicture } from './seen';
 
 vi.mock('../models/mmdit', async (original) => (await import('../testing/passes')).counted(await original<typeof Mmdit>()));
 
@@ -139,32 +138,6 @@ describe('evaluations together', () => {
     expect(a!.slice(64)).not.toEqual(b!.slice(64));
     await expectNoLeak(async () => tf.dispose((await evaluatePasses(base, x, [sigma], [seeing(), seeing({ tokens: otherTokens }), seeing({ adapter: tuned })], between)).outputs));
     expect(() => atLevels(seeing({ from: 0.5 }), [0.4, 0.6])).toThrow(/by all rows/);
-  });
-});
-
-describe('a field of two scales', () => {
-  const twoScales = (change: Partial<SeenPicture>, object = 2) => guidedField(base, untouched(empty), [
-    { positive: untouched(text), negative: untouched(empty), weight: 1.7 },
-    { positive: seeing(change), negative: untouched(text), weight: object },
-  ]);
-
-  it('is the base’s own at weight 0 and before the start step, bit for bit, whatever the scales', async () => {
-    const alone = await guidedField(base, untouched(empty), [{ positive: untouched(text), negative: untouched(empty), weight: 1.7 }]).evaluate(x, sigma, 3.3);
-    for (const field of [twoScales({ weight: 0 }), twoScales({ from: 0.4 }), twoScales({}, 0)]) expect((await field.evaluate(x, sigma, 3.3)).dataSync()).toEqual(alone.dataSync());
-    expect((await twoScales({}).evaluate(x, sigma, 3.3)).dataSync()).not.toEqual(alone.dataSync());
-  });
-
-  it('sees from its step on: the same start, another end, and never at all with the last', async () => {
-    expect([0, 1, 3, 4].map((step) => seenFromStep(step, 4, 1))).toEqual([1, 0.75, 0.25, -1]);
-    const drawn = async (change: Partial<SeenPicture>) => (await sampleAll({ base, field: twoScales(change), seeds: [3], steps: 4, guidance: 1.5 })).dataSync();
-    const [from0, from2, never, off] = [await drawn({ from: seenFromStep(0, 4, 1) }), await drawn({ from: seenFromStep(2, 4, 1) }), await drawn({ from: seenFromStep(4, 4, 1) }), await drawn({ weight: 0 })];
-    expect(from0).toEqual(await drawn({}));
-    expect(never).toEqual(off);
-    expect(from2).not.toEqual(off);
-    expect(from2).not.toEqual(from0);
-    passes.splice(0);
-    await drawn({ from: seenFromStep(2, 4, 1) });
-    expect(passes).toEqual([2, 2, 2, 1, 2, 1]); // a pass more from the third step on
   });
 });
 

@@ -9,7 +9,7 @@ import * as v from 'valibot';
 import { Fault } from './faults';
 import { NO_STEPS, type PictureEvent } from './pictures';
 
-export const MIX_VERSION = 1;
+const MIX_VERSION = 1;
 export const MAX_GUIDANCES = 16;
 export const mixWeightRange = { min: -10, max: 10 } as const;
 /** Of an object on the page's slider: an object has no opposite, and it was trained at 1. */
@@ -37,14 +37,16 @@ const Mask = v.variant('kind', [
 /** Words are null where the mix's own prompt is meant. */
 const words = v.nullable(v.pipe(v.string(), v.maxLength(500)));
 
-/** An object of a card of the Shelf, known by pictures alone, and how it is seen (methods/taming/options.ts says what each does). */
+/** An object of a card of the Shelf, known by pictures alone, and how it is seen. */
 const SeenObject = v.strictObject({
   cardId: v.pipe(v.string(), v.maxLength(100)),
-  /** Of the cross-attention; 0 is the words alone. */
+  /** Weight of the cross-attention; 0 is the words alone, 1 what the encoder was trained with. */
   strength: v.pipe(v.number(), v.minValue(0), v.maxValue(2)),
+  /** Tokens of nothing beside the object's: attention that goes nowhere, so that more of them leave more to the words. */
   zeroTokens: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(80)),
+  /** Takes out of what the object adds what the words draw already. */
   ortho: v.picklist(['none', 'ortho', 'ortho_v2']),
-  /** Seen from this step on, counted from 0. */
+  /** Seen from this step on, counted from 0: the first steps settle the layout, and without the object they keep the words'. */
   startStep: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100)),
 });
 

@@ -7,7 +7,7 @@
 import { untouched, type FieldWords, type Guidance } from '../sampling/fields';
 import type { SeenPicture } from '../seen';
 
-/** The direction that the strength moves, read with the words without [V]: the class word stands for the object. */
+/** The direction that the strength moves, v(c,e) − v(c,∅), read with the words without [V]: the class word stands for the object. */
 export function objectGuidance(words: FieldWords, seen: SeenPicture): Guidance & { weight: number } {
   const alone = untouched(words.base);
   return { positive: { ...alone, seen }, negative: alone, weight: 1 };

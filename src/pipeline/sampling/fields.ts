@@ -170,11 +170,14 @@ export function conceptGuidance(words: FieldWords, concept: LearnedConcept): Gui
   return { positive: named(ends.positive), negative: named(ends.negative), weight: goal ? concept.lambda : 1 };
 }
 
-/** v_base(Base) + balance·direction; several concepts, each with its own words' [name], adapter and rows, add up likewise. */
-export function balancedField(base: FlowBase, words: FieldWords, concept: LearnedConcept, balance: number, extra: readonly Guidance[] = []): VelocityField {
-  const direction = conceptGuidance(words, concept);
+/** v_base(Base) + balance·direction, whatever is moved. At balance 0 the base's own field. */
+export function directedField(base: FlowBase, words: FieldWords, direction: Guidance & { weight: number }, balance: number, extra: readonly Guidance[] = []): VelocityField {
   return guidedField(base, untouched(words.negative), [textGuidance(words), { ...direction, weight: balance * direction.weight }, ...extra]);
 }
+
+/** The same for a concept; several, each with its own words' [name], adapter and rows, add up likewise. */
+export const balancedField = (base: FlowBase, words: FieldWords, concept: LearnedConcept, balance: number, extra: readonly Guidance[] = []): VelocityField =>
+  directedField(base, words, conceptGuidance(words, concept), balance, extra);
 
 /**
  * The customized model itself, as exported: the concept's result on the prompts as they are, Base prompts among them
@@ -191,9 +194,4 @@ export function elsewhereField(base: FlowBase, words: FieldWords, concept: Learn
   const through = (each: EncodedPrompts): Evaluation => ({ words: each, adapter: resultOf(concept).adapter, rows: null });
   const nothing = through(words.negative);
   return guidedField(base, nothing, [{ positive: through(words.complete), negative: nothing, weight: 1 }]);
-}
-
-/** v_base(Base) + balance·direction, whatever is moved. At balance 0 the base's own field. */
-export function directedField(base: FlowBase, words: FieldWords, direction: Guidance & { weight: number }, balance: number, extra: readonly Guidance[] = []): VelocityField {
-  return guidedField(base, untouched(words.negative), [textGuidance(words), { ...direction, weight: balance * direction.weight }, ...extra]);
 }

@@ -5,6 +5,7 @@
 import { invariant } from '../engine/invariant';
 import type { Augmentation } from '../methods/taming/references';
 import { Fault } from '../protocol/faults';
+import { maskBox } from '../protocol/objectMasks';
 
 /** A square picture [side·side·3] in −1…1, row by row. */
 export interface SquarePixels { side: number; values: Float32Array }
@@ -26,15 +27,11 @@ export interface CropOptions {
 const MARGIN = 1.1;
 
 /** The square around the object in pixels of the picture; it may reach beyond them. Fault `mask-empty`. */
-export function objectSquare({ side: cells, cells: values }: PixelMask, side: number): { left: number; top: number; side: number } {
-  let [left, top, right, bottom] = [cells, cells, 0, 0];
-  for (let i = 0; i < cells * cells; i++) {
-    if (values[i]! <= 0.5) continue;
-    const [x, y] = [i % cells, Math.floor(i / cells)];
-    [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x + 1), Math.max(bottom, y + 1)];
-  }
-  if (right === 0) throw new Fault('mask-empty', 'The mask is empty: nothing of this picture would be looked at.', 'Brush over the object.');
-  const scale = side / cells;
+export function objectSquare(mask: PixelMask, side: number): { left: number; top: number; side: number } {
+  const box = maskBox(mask);
+  if (!box) throw new Fault('mask-empty', 'The mask is empty: nothing of this picture would be looked at.', 'Brush over the object.');
+  const { left, top, right, bottom } = box;
+  const scale = side / mask.side;
   const length = MARGIN * scale * Math.max(right - left, bottom - top);
   return { left: (scale * (left + right) - length) / 2, top: (scale * (top + bottom) - length) / 2, side: length };
 }

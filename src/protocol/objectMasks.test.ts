@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { blankMask, inverted, maskBox, maskOnGrid, maskProblem, maskShare, painted, sameMask, type ObjectMask } from './objectMasks';
+import { blankMask, inverted, maskBox, maskProblem, maskShare, painted, sameMask, type ObjectMask } from './objectMasks';
 
 const middle = { u: 0.5, w: 0.5 };
 /** A filled box of a 20 × 20 mask. */
@@ -42,14 +42,10 @@ it('inverts what is the object', () => {
   expect(sameMask(inverted(mask), mask)).toBe(false);
 });
 
-it('has the same object on another grid', () => {
-  expect(Array.from(maskOnGrid(box(10, 0, 20, 10), 4))).toEqual([0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
-  expect(Array.from(maskOnGrid(box(0, 0, 10, 20), 40)).reduce((a, b) => a + b)).toBe(800);
-});
-
 it('finds the box around the object', () => {
   expect(maskBox(box(3, 4, 9, 12))).toEqual({ left: 3, top: 4, right: 9, bottom: 12 });
   expect(maskBox(blankMask(20))).toBeNull();
+  expect(maskBox({ side: 2, cells: [0.5, 0.6, 0.4, 0] })).toEqual({ left: 1, top: 0, right: 2, bottom: 1 });
 });
 
 describe('what can’t be encoded has a name and a way out', () => {

@@ -8,7 +8,7 @@ import type { FaultData } from './faults';
 export const MASK_SIDE = 128;
 /** Shares of the crop between which there is something to encode. */
 export const LEAST_SHARE = 0.01;
-export const MOST_SHARE = 0.95;
+const MOST_SHARE = 0.95;
 
 /** side² cells of a square crop, row by row; 1 is the object. */
 export interface ObjectMask { side: number; cells: Uint8Array }
@@ -45,21 +45,14 @@ export function painted({ side, cells }: ObjectMask, from: Place, to: Place, rad
   return { side, cells: next };
 }
 
-/** Nearest cells on another grid, row by row. */
-export function maskOnGrid({ side, cells }: ObjectMask, wanted: number): Uint8Array {
-  if (wanted === side) return cells.slice();
-  const at = (i: number) => Math.min(side - 1, Math.floor(((i + 0.5) * side) / wanted));
-  return Uint8Array.from({ length: wanted * wanted }, (_, i) => cells[at(Math.floor(i / wanted)) * side + at(i % wanted)]!);
-}
-
-/** The smallest box around the object in cells, right and bottom exclusive; null for an empty mask. */
-export function maskBox({ side, cells }: ObjectMask): { left: number; top: number; right: number; bottom: number } | null {
+/** The smallest box around the object (what is above ½) in cells, right and bottom exclusive; null for an empty mask. */
+export function maskBox({ side, cells }: { side: number; cells: ArrayLike<number> }): { left: number; top: number; right: number; bottom: number } | null {
   let [left, top, right, bottom] = [side, side, 0, 0];
-  cells.forEach((cell, i) => {
-    if (cell === 0) return;
+  for (let i = 0; i < side * side; i++) {
+    if (cells[i]! <= 0.5) continue;
     const [x, y] = [i % side, Math.floor(i / side)];
     [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x + 1), Math.max(bottom, y + 1)];
-  });
+  }
   return right === 0 ? null : { left, top, right, bottom };
 }
 

@@ -5,7 +5,8 @@
  * that findMask finds by 6 % (14 % in one of four, 32 % in one of ten), and in 4 nobody is found: those are for the brush and the crop.
  */
 import { Fault } from '../../protocol/faults';
-import { objectSquare, type PixelMask } from '../maskedCrop';
+import { maskBox } from '../../protocol/objectMasks';
+import type { PixelMask } from '../maskedCrop';
 
 /** A square of a picture in shares of its side; it may reach beyond. */
 export interface Square { left: number; top: number; side: number }
@@ -46,14 +47,11 @@ const sizeOf = ({ cells }: PixelMask): number => Array.from(cells).filter((cell)
 
 export const headIn = ({ left, top, side }: Square, [x, y, k]: HeadPlace): Square => ({ left: left + x * side, top: top + y * side, side: k * side });
 
-/** The head of one part: centred on it, its square standing on the part's lower edge. */
+/** The head of one part, which is not empty: centred on it, its square standing on the part's lower edge. */
 export function headOf(mask: PixelMask, place: HeadPlace): Square {
-  // objectSquare has a margin around the box and the same middle
-  const box = objectSquare(mask, 1);
-  let lowest = 0;
-  for (let i = 0; i < mask.side ** 2; i++) if (mask.cells[i]! > 0.5) lowest = Math.max(lowest, Math.floor(i / mask.side) + 1);
-  const side = box.side / 1.1 / COVERED;
-  return headIn({ left: box.left + box.side / 2 - side / 2, top: lowest / mask.side - side, side }, place);
+  const { left, top, right, bottom } = maskBox(mask)!;
+  const side = Math.max(right - left, bottom - top) / mask.side / COVERED;
+  return headIn({ left: (left + right) / mask.side / 2 - side / 2, top: bottom / mask.side - side, side }, place);
 }
 
 export interface Somebody { head: Square; /** What of them belongs to the head, hair and hat with it. */ mask: PixelMask }

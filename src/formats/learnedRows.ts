@@ -1,12 +1,12 @@
 /**
  * Words learned elsewhere by textual inversion: rows of the text encoders' token tables. Read from the dictionary that PureCC's
  * scripts save (learned_embeds.pt: `embedding_one` for CLIP-L, `embedding_two` for CLIP-G) and from the safetensors form that other
- * tools read (`clip_l`, `clip_g`, and `t5xxl` where there is one). Written in the latter.
+ * tools read (`clip_l`, `clip_g`, and `t5xxl` where there is one).
  */
 import { Fault } from '../protocol/faults';
 import { unpickle } from './pickle';
 import { openSafetensors } from './safetensors';
-import { writeSafetensors, type PlainTensor } from './safetensorsWriter';
+import type { PlainTensor } from './safetensorsWriter';
 import { readZip } from './zip';
 
 export interface LearnedRows {
@@ -69,10 +69,4 @@ export async function readLearnedRows(blob: Blob, file: string): Promise<Learned
   const rows = bytes[0] === 0x50 && bytes[1] === 0x4b ? fromArchive(bytes, file) : await fromSafetensors(bytes, file);
   if (!rows.clipL && !rows.clipG && !rows.t5) throw new Fault('file-unrecognised', `“${file}” holds no learned word.`, EXPECTED, { subject: file });
   return rows;
-}
-
-/** The form that other tools read. */
-export function writeLearnedRows({ clipL, clipG, t5, token, startedFrom }: LearnedRows): Uint8Array<ArrayBuffer> {
-  const tensors = { ...(clipL && { clip_l: clipL }), ...(clipG && { clip_g: clipG }), ...(t5 && { t5xxl: t5 }) };
-  return writeSafetensors(tensors, { format: 'pt', ...(token !== null && { token }), ...(startedFrom !== null && { initializer_token: startedFrom }) });
 }

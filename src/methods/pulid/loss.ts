@@ -18,9 +18,6 @@ import type { AttentionFeatures, Graded } from '../method';
 
 export type Reduction = 'paper-l2' | 'mse';
 
-/** The paper's, for its plain norm. */
-export const ALIGNMENT_WEIGHTS = { sem: 0.6, layout: 0.1 } as const;
-
 /** Runs a function that returns several tensors in a tidy. */
 const tidyRecord = <R extends Record<string, Tensor | Tensor[]>>(run: () => R): R => tf.tidy(run as unknown as () => Tensor) as unknown as R;
 const rest = (x: Tensor): number[] => x.shape.map((_, axis) => axis).slice(1);

@@ -3,11 +3,11 @@
  * Each field has its default on the embedded base, range, unit, plain label, expert term and one line of why.
  * Source of the defaults: recipe/results.md, measured on the embedded base; the paper's own (arXiv 2603.07561 v2, Table 6): docs/methods.md.
  */
-import { choice, flag, number, type Fields, type ValuesOf } from '../fields';
+import { choice, flag, number, type Fields } from '../fields';
 import type { MethodMeta } from '../meta';
 import { adapterFields, conceptFields, runFields } from '../sharedFields';
 
-export const pureccFields = {
+const pureccFields = {
   ...conceptFields,
   seed: runFields.seed,
   stage1Steps: number({ default: 700, min: 1, max: 4000, integer: true, unit: 'steps', label: 'Know the concept', term: 'stage 1 steps', group: 'run', why: 'Too few and the extractor is vague; too many and it copies backgrounds.' }),
@@ -40,8 +40,6 @@ export const pureccFields = {
   rowDropout: number({ default: 0.5, min: 0, max: 1, label: 'Steps without rows', term: 'row dropout', group: 'adapter', why: 'Share of the student’s steps in which it sees no rows. Used only when they are mixed.' }),
   previewEvery: runFields.previewEvery,
 } satisfies Fields;
-
-export type PureccRecipe = ValuesOf<typeof pureccFields>;
 
 /** What each value does was measured in recipe/results.md. */
 export const pureccMeta = {

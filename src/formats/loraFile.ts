@@ -12,7 +12,7 @@ import { bareModule, isOfTextEncoder, isOwnKey, moduleTable, parseLoraKey, PATCH
 import { readLoraHeader } from './loraHeader';
 
 /** A file with more is a whole model, or was made for one far larger than any that runs here. */
-export const MOST_LORA_BYTES = 2 ** 30;
+const MOST_LORA_BYTES = 2 ** 30;
 
 /** What a LoRA is read for: the projections that take one, and the sizes of concept rows and pooled delta. */
 export interface LoraModel { sites: readonly LoraSiteShape[]; depth: number; hidden: number; pooledWidth: number }

@@ -37,7 +37,7 @@ export interface PackedValues {
 }
 
 /** Values a word. */
-export const PER_WORD: Record<Precision, number> = { f32: 1, f16: 2, int8: 4, int4: 8 };
+const PER_WORD: Record<Precision, number> = { f32: 1, f16: 2, int8: 4, int4: 8 };
 const floats = (words: Uint32Array<ArrayBuffer>) => new Float32Array(words.buffer, words.byteOffset, words.length);
 
 export interface PackedSizes {

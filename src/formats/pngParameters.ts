@@ -7,8 +7,8 @@ import * as v from 'valibot';
 import { readJson } from './json';
 import { readPngText, writePngText } from './pngText';
 
-export const PARAMETERS_KEYWORD = 'parameters';
-export const OWN_KEYWORD = 'lamina';
+const PARAMETERS_KEYWORD = 'parameters';
+const OWN_KEYWORD = 'lamina';
 export const PICTURE_VERSION = 1;
 
 /** Everything that decides a picture's pixels. Fields beyond these are kept as given. */

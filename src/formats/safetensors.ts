@@ -10,7 +10,7 @@ import { duplicateKey } from './duplicateKeys';
 import { toFloat32, valueBytes } from './tensorBytes';
 
 /** The longest header that is read. The format allows 100 MB; a whole model has 0.2 MB, a LoRA with captions and a thumbnail a few. */
-export const MAX_HEADER_BYTES = 16 * 2 ** 20;
+const MAX_HEADER_BYTES = 16 * 2 ** 20;
 /** Released models have up to four dimensions, those of video five. */
 const MOST_DIMENSIONS = 8;
 /** The largest models have a few thousand. */

@@ -24,14 +24,14 @@ function halfTable(): Float32Array {
  * An 8-bit float with 4 bits of exponent (bias 7) and 3 of mantissa, as weights are stored in: no infinities, so that the top exponent
  * counts as well, up to 448; only all bits set (0x7f, 0xff) is not a number.
  */
-export function fromE4M3(bits: number): number {
+function fromE4M3(bits: number): number {
   const [exponent, mantissa] = [(bits >>> 3) & 15, bits & 7];
   const size = (bits & 0x7f) === 0x7f ? NaN : exponent === 0 ? mantissa * 2 ** -9 : (8 + mantissa) * 2 ** (exponent - 10);
   return bits & 0x80 ? -size : size;
 }
 
 /** An 8-bit float of 5 bits of exponent and 2 of mantissa is the upper half of a half. */
-export const fromE5M2 = (bits: number): number => fromHalf(bits << 8);
+const fromE5M2 = (bits: number): number => fromHalf(bits << 8);
 
 const bytes256 = (from: (bits: number) => number) => Float32Array.from({ length: 256 }, (_, bits) => from(bits));
 const eighths = { F8_E4M3: bytes256(fromE4M3), F8_E5M2: bytes256(fromE5M2) };

@@ -43,7 +43,7 @@ export function resultOf({ adapters, rows, result }: LearnedConcept): { adapter:
   return { adapter: result.adapter === null ? null : adapters[result.adapter]!, rows: result.rows === null ? null : rows[result.rows]! };
 }
 
-export const cloneRows = (rows: RowTensors): RowTensors => ({ rows: tf.clone(rows.rows), pooledDelta: rows.pooledDelta && tf.clone(rows.pooledDelta) });
+const cloneRows = (rows: RowTensors): RowTensors => ({ rows: tf.clone(rows.rows), pooledDelta: rows.pooledDelta && tf.clone(rows.pooledDelta) });
 
 export function disposeRows(rows: RowTensors | null): void {
   rows?.rows.dispose();

@@ -6,7 +6,7 @@ import * as tf from '../engine/tf';
 import type { EncodedPrompts } from './base';
 
 /** Sets of prompts kept. One of the embedded base takes some 20 kB a prompt, one of SD3.5 about 2.5 MB. */
-export const KEPT_PROMPTS = 24;
+const KEPT_PROMPTS = 24;
 
 const handles = (words: EncodedPrompts): EncodedPrompts => ({ ...words, context: tf.clone(words.context), pooled: tf.clone(words.pooled), at: [...words.at] });
 const free = ({ context, pooled }: EncodedPrompts): void => tf.dispose([context, pooled]);

@@ -6,7 +6,7 @@
 import * as v from 'valibot';
 import { Fault } from './faults';
 
-export const EXAMPLE_VERSION = 1;
+const EXAMPLE_VERSION = 1;
 
 const words = v.pipe(v.string(), v.nonEmpty());
 const finite = v.pipe(v.number(), v.finite());

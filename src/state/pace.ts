@@ -16,7 +16,7 @@ const LAST_STEPS = 20;
 const PACE_KEY = 'lamina.pace';
 
 /** Seconds of a step in a stage, from the newest steps; null where the stage has none. */
-export function stepSeconds(metrics: readonly StepMetrics[], stage: StepMetrics['stage']): number | null {
+function stepSeconds(metrics: readonly StepMetrics[], stage: StepMetrics['stage']): number | null {
   const ms = median(metrics.filter((row) => row.stage === stage).slice(-LAST_STEPS).map(({ stepMs }) => stepMs));
   return ms === null ? null : ms / 1000;
 }
@@ -53,7 +53,7 @@ export function drawnPace({ twins, guidance, recipe }: Pick<StudioState, 'twins'
 }
 
 /** Null where the pace is another method's. */
-export function runSeconds(pace: Pace, recipe: Recipe): number | null {
+function runSeconds(pace: Pace, recipe: Recipe): number | null {
   const stages = stagesOfRecipe(recipe);
   return stages.every(({ id }) => pace[id] !== undefined) ? recipe.batchSize * stages.reduce((sum, { id, count }) => sum + count * pace[id]!, 0) : null;
 }

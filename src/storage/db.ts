@@ -7,7 +7,7 @@ import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
 import type { Packing } from '../formats/packing';
 import { Fault } from '../protocol/faults';
 
-export const DB_NAME = 'lamina';
+const DB_NAME = 'lamina';
 export const DB_VERSION = 4;
 export const CHUNK_BYTES = 8 * 1024 * 1024;
 

@@ -26,7 +26,7 @@ export function isQuotaError(error: unknown): boolean {
 }
 
 /** Fault `storage-full`: what was to be stored, and what the browser says of used and allowed room. */
-export async function storageFull(what: string, cause: unknown, room = ownRoom()): Promise<Fault> {
+async function storageFull(what: string, cause: unknown, room = ownRoom()): Promise<Fault> {
   const { usage, quota } = (await room.estimate?.().catch(() => undefined)) ?? {};
   const figures = usage === undefined || quota === undefined ? 'It does not say how much it would allow.' : `It allows ${megabytes(quota)}, of which ${megabytes(usage)} are in use.`;
   return new Fault('storage-full', `The browser has no room left for ${what}. ${figures}`, 'Free some disk space, leave private browsing or delete concepts on the Shelf, then try again.', { cause });
@@ -58,6 +58,6 @@ export function conceptSize({ tensors, preview }: { tensors: Record<string, { da
 }
 
 /** Bytes a card takes on this device: its tokens, its preview, and the pictures it was made of. */
-export function cardSize({ tokens, preview, pictures }: Pick<CardRecord, 'tokens' | 'preview' | 'pictures'>): number {
+function cardSize({ tokens, preview, pictures }: Pick<CardRecord, 'tokens' | 'preview' | 'pictures'>): number {
   return tokens.halves.byteLength + (preview?.size ?? 0) + pictures.reduce((total, { file, mask }) => total + file.size + mask.cells.byteLength, 0);
 }

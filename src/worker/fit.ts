@@ -13,7 +13,7 @@ import type { Between } from '../models/steps';
 import type { Autoencoder } from '../models/vae';
 
 /** Between the two groups above. */
-export const MOST_LOST = 0.76;
+const MOST_LOST = 0.76;
 /** Above every drawing measured. Smooth photographs, of a rocket in the sky or a clock's face, lie below it. */
 const MOST_GRAIN = 1.1;
 const BLOCK = 4;

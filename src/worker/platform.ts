@@ -30,7 +30,7 @@ export interface Platform {
   ensureBase(db: Database, id: string, baseUrl: string, options: EnsureOptions): Promise<StoredBase>;
 }
 
-export const browserRaster: Raster = {
+const browserRaster: Raster = {
   decode: (file) => createImageBitmap(file, { imageOrientation: 'from-image' }),
   shrink: (bitmap, width, height) => createImageBitmap(bitmap, { resizeWidth: width, resizeHeight: height, resizeQuality: 'high' }),
   cut(bitmap, { x, y, size }, side) {

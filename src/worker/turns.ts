@@ -2,7 +2,7 @@
  * Who computes next. All work of the worker shares one thread and one device; long work awaits its turn between the
  * transformer's blocks. A turn first lets messages in, then waits while more urgent work is under way.
  */
-export const urgency = { idle: 0, training: 1, measuring: 2, drawing: 3, probing: 4 } as const;
+const urgency = { idle: 0, training: 1, measuring: 2, drawing: 3, probing: 4 } as const;
 export type Urgency = keyof typeof urgency;
 
 /** Lets queued messages be handled; a timer would cost 4 ms. */

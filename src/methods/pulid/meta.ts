@@ -6,7 +6,7 @@ import { choice, number, type Fields } from '../fields';
 import type { MethodMeta } from '../meta';
 import { adapterFields, conceptFields, runFields } from '../sharedFields';
 
-export const pulidFields = {
+const pulidFields = {
   kind: choice(['person'], { default: 'person', label: 'What is learned', group: 'concept', why: 'Somebody whom the adapter is to draw without changing anything else.' }),
   classWord: { ...conceptFields.classWord, why: 'What they are in general: woman, man, girl, boy, monster. It is what the trajectories draw.' },
   seed: runFields.seed,

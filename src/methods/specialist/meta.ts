@@ -6,7 +6,7 @@ import { choice, number, type Fields } from '../fields';
 import type { MethodMeta } from '../meta';
 import { adapterFields, runFields } from '../sharedFields';
 
-export const specialistFields = {
+const specialistFields = {
   kind: choice(['world'], { default: 'world', label: 'What is learned', group: 'concept', why: 'What many pictures have in common, without a word for it.' }),
   seed: runFields.seed,
   steps: number({ default: 1000, min: 1, max: 20000, integer: true, unit: 'steps', label: 'Learn the world', term: 'steps under the empty prompt', group: 'run', why: 'Too few and the base’s own look stays; too many for few pictures and they are learned by heart.' }),

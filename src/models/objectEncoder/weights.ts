@@ -48,7 +48,7 @@ async function resampler(reader: WeightReader, kind: AdapterKind, scaleCount: nu
 }
 
 /** LoRA pairs under diffusers' names, scale 1; null where the file has none. */
-export async function loraOf(reader: WeightReader, keys: readonly string[]): Promise<Adapter | null> {
+async function loraOf(reader: WeightReader, keys: readonly string[]): Promise<Adapter | null> {
   const sites = keys.flatMap((key) => /^transformer\.(.+)\.lora_A\.weight$/.exec(key)?.[1] ?? []);
   const pairs: Adapter = {};
   for (const site of sites) {

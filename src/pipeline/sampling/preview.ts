@@ -19,9 +19,9 @@ import type { PictureSize } from '../sizes';
 import { sample, startingPoint, type SampleOptions } from './sample';
 
 /** Noise level of the probe: late enough that one step gives a readable picture, early enough that the concept still shows. */
-export const PROBE_SIGMA = 0.75;
+const PROBE_SIGMA = 0.75;
 /** Euler steps of a whole run at the probe's pace. */
-export const PROBE_STEPS = 20;
+const PROBE_STEPS = 20;
 
 export interface ProbeOptions extends Pacing {
   base: FlowBase;

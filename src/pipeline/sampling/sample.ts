@@ -36,7 +36,7 @@ export interface SampleOptions extends Pacing {
 export interface SampledStep { step: number; steps: number; sigma: number; latent: Tensor4D }
 
 /** Starting noise, one row per seed. The caller disposes. */
-export function startingNoise(base: FlowBase, seeds: readonly number[], size?: PictureSize): Tensor4D {
+function startingNoise(base: FlowBase, seeds: readonly number[], size?: PictureSize): Tensor4D {
   const [h, w, C] = base.latentShape(size);
   return tf.tidy(() => tf.concat4d(seeds.map((seed) => tf.tensor4d(normal([1, h, w, C], { seed, purpose: 'picture', step: 0 }), [1, h, w, C])), 0));
 }
@@ -53,7 +53,7 @@ export function startingPoint(base: FlowBase, seeds: readonly number[], from: Sa
 }
 
 /** The noise levels of a whole run from `sigma` downwards, which comes first. */
-export const sigmasFrom = (sigma: number, steps: number, shift: number): number[] => [sigma, ...eulerSigmas(steps, shift).filter((each) => each < sigma - 1e-6)];
+const sigmasFrom = (sigma: number, steps: number, shift: number): number[] => [sigma, ...eulerSigmas(steps, shift).filter((each) => each < sigma - 1e-6)];
 
 /**
  * One item per step; `sigma` is the noise level that its latent still has. The sampler owns every latent and disposes it

@@ -25,7 +25,7 @@ export interface Seen {
 export type Look = (pixels: Tensor4D, between: Between) => Promise<Seen>;
 
 /** [size,length]: which of `length` pixels each of `size` is the mean of, from `from` on over `extent` of them; a triangle that widens where it shrinks, as PIL's bilinear resize. */
-export function resizeWeights(length: number, size: number, from: number, extent: number): Float32Array {
+function resizeWeights(length: number, size: number, from: number, extent: number): Float32Array {
   const out = new Float32Array(size * length);
   const scale = extent / size;
   const support = Math.max(1, scale);

@@ -50,6 +50,6 @@ export function ThisDevice() {
 const backendNames: Record<string, string> = { webgpu: 'WebGPU', wasm: 'WebAssembly', cpu: 'Plain JavaScript' };
 
 /** "WebGPU, Apple M3"; the adapter's own name already says wasm where that is it. */
-export function computeName(backend: string, adapter: string): string {
+function computeName(backend: string, adapter: string): string {
   return /^wasm/i.test(adapter) ? adapter : `${backendNames[backend] ?? backend}, ${adapter}`;
 }

@@ -14,7 +14,7 @@ export const schedules: readonly { label: string; why: string; schedule: Schedul
   { label: 'curve', why: 'drawn by hand', schedule: { kind: 'curve', points: [{ sigma: 1, factor: 0.5 }, { sigma: 0.7, factor: 1 }, { sigma: 0.3, factor: 1 }, { sigma: 0, factor: 0.5 }] } },
 ];
 
-export const scheduleName = (schedule: Schedule): string => (schedule.kind === 'curve' ? 'curve' : schedules.find((each) => JSON.stringify(each.schedule) === JSON.stringify(schedule))?.label ?? schedule.kind);
+const scheduleName = (schedule: Schedule): string => (schedule.kind === 'curve' ? 'curve' : schedules.find((each) => JSON.stringify(each.schedule) === JSON.stringify(schedule))?.label ?? schedule.kind);
 
 export function CurveMenu({ guidance: { id, schedule }, n }: { guidance: MixGuidance; n: number }) {
   const actions = useActions();

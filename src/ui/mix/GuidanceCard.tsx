@@ -12,8 +12,8 @@ import { CurveMenu } from './CurveMenu';
 
 const FINE = 0.05;
 /** The middle of the slider is fine, its ends reach ten: position² keeps both. */
-export const toSlider = (weight: number): number => Math.sign(weight) * Math.sqrt(Math.abs(weight) / mixWeightRange.max);
-export const fromSlider = (position: number): number => Math.round((Math.sign(position) * position * position * mixWeightRange.max) / FINE) * FINE;
+const toSlider = (weight: number): number => Math.sign(weight) * Math.sqrt(Math.abs(weight) / mixWeightRange.max);
+const fromSlider = (position: number): number => Math.round((Math.sign(position) * position * position * mixWeightRange.max) / FINE) * FINE;
 
 /** A slider from 0 has room for its whole range as it is. */
 const scaleOf = (source: MixSource) => (source.kind === 'object'

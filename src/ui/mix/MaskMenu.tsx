@@ -6,7 +6,7 @@ import { mixRowId } from '../testIds';
 
 const half = (left: number, top: number, right: number, bottom: number): Mask => ({ kind: 'box', left, top, right, bottom, feather: 0.12 });
 /** Cells a side of a painted mask: one for each of the embedded base's latent pixels. */
-export const PAINTED_SIDE = 16;
+const PAINTED_SIDE = 16;
 
 export const masks: readonly { label: string; mask: Mask }[] = [
   { label: 'everywhere', mask: { kind: 'everywhere' } },

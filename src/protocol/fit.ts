@@ -26,17 +26,23 @@ export interface Fit {
 /** Of an adapter's memory, what a page gets: the screen, the browser and the driver have the rest. */
 export const USABLE_SHARE = 0.9;
 
+/** Memory of the adapters that are planned for, in GB. */
+export const ADAPTER_MEMORIES = [6, 8, 12, 16] as const;
+export type AdapterMemory = (typeof ADAPTER_MEMORIES)[number];
+
 const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);
 
+/** The same sums as the model's own when it streams (planStream in models/streaming.ts): two places where there is room for two, else one. */
 function fitAt(plan: MemoryPlan, workBytes: number, adapterBytes: number, precision: KeptPrecision): Omit<Fit, 'instead'> {
   const { blockBytes, endsBytes } = plan.weights[precision];
-  const whole = workBytes + endsBytes + sum(blockBytes);
+  const beside = workBytes + endsBytes;
+  const whole = beside + sum(blockBytes);
   const usable = adapterBytes * USABLE_SHARE;
   if (whole <= usable) return { verdict: 'fits', streamed: 0, bytes: whole };
   const largest = Math.max(...blockBytes);
+  if (beside + largest > usable) return { verdict: 'does not fit', streamed: blockBytes.length, bytes: beside + largest };
   // one place for the block at work, one for the next
-  let bytes = workBytes + endsBytes + 2 * largest;
-  if (bytes > usable) return { verdict: 'does not fit', streamed: blockBytes.length, bytes };
+  let bytes = beside + (beside + 2 * largest <= usable ? 2 : 1) * largest;
   let staying = 0;
   while (bytes + blockBytes[staying]! <= usable) bytes += blockBytes[staying++]!;
   return { verdict: 'streams', streamed: blockBytes.length - staying, bytes };
@@ -49,4 +55,27 @@ export function fitOf(plan: MemoryPlan, { task, rank }: PlannedTask, size: numbe
   const fit = fitAt(plan, row.workBytes, adapterBytes, precision);
   const fewer = (['int8', 'int4'] as const).find((other) => other !== precision && fitAt(plan, row.workBytes, adapterBytes, other).verdict !== 'does not fit');
   return { ...fit, instead: fit.verdict === 'does not fit' ? (fewer ?? null) : null };
+}
+
+/** What a precision is suggested for: learning a LoRA of the paper's rank at the size that SD3.5 was made for. */
+const SUGGESTED_FOR = { task: 'learn', rank: 4 } as const;
+const SUGGESTED_SIZE = 1024;
+
+/**
+ * For an adapter's memory: 16 bits where learning then fits as a whole, else 8, whose pictures are nearly the same and which may be streamed;
+ * 4 bits, whose pictures differ visibly, only where nothing else runs at all.
+ */
+export function suggestedPrecision(plan: MemoryPlan, adapterBytes: number): KeptPrecision {
+  const verdict = (precision: KeptPrecision) => fitOf(plan, SUGGESTED_FOR, SUGGESTED_SIZE, adapterBytes, precision)?.verdict;
+  if (verdict('f16') === 'fits') return 'f16';
+  return verdict('int8') === 'does not fit' && verdict('int4') !== 'does not fit' ? 'int4' : 'int8';
+}
+
+/** Bytes of a plan's transformer may differ by what it leaves to work, such as the crop of the positions. */
+const NEAR = 0.05;
+
+/** Whether a transformer of so many bytes is the one that a plan was made of. */
+export function isPlanned({ weights }: MemoryPlan, bytes: number, precision: KeptPrecision): boolean {
+  const { blockBytes, endsBytes } = weights[precision];
+  return Math.abs(bytes / (endsBytes + sum(blockBytes)) - 1) < NEAR;
 }

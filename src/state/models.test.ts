@@ -4,7 +4,7 @@ import { Fault } from '../protocol/faults';
 import { fakeClient, type FakeClient } from '../testing/studio/fakeClient';
 import * as made from '../testing/studio/modelFigures';
 import { concept } from '../testing/studio/figures';
-import { BASE_KEY, FOUND, ofBase, usesEmbedded } from './models';
+import { BASE_KEY, FOUND, ofBase, suggestionFor, usesEmbedded } from './models';
 import type { Studio } from './slice';
 import { createStudio } from './studio';
 
@@ -105,4 +105,26 @@ it('mixes concepts of the base in use alone', async () => {
   expect(now().mix.guidances.flatMap(({ source }) => (source.kind === 'concept' ? [source.conceptId] : []))).toEqual(['c0']);
   now().setMix({ prompt: 'a [cake] dog' });
   expect(now().mix.names).toEqual({});
+});
+
+it('suggests a precision by the memory that the user says, and lets a choice stand', async () => {
+  await now().addModelFiles([file('sd3.5_medium.safetensors')]);
+  expect([now().adapterMemory, now().importPrecision]).toEqual([8, 'int8']);
+  now().setAdapterMemory(12);
+  expect([now().adapterMemory, now().importPrecision]).toEqual([12, 'f16']);
+  expect(suggestionFor(made.survey, 12)).toBe('f16');
+  now().setImportPrecision('int4');
+  now().setAdapterMemory(6);
+  expect(now().importPrecision).toBe('int4');
+  now().setAdapterMemory(16);
+  open();
+  expect(now().adapterMemory).toBe(16);
+  await now().addModelFiles([file('sd3.5_medium.safetensors')]);
+  expect(now().importPrecision).toBe('f16');
+});
+
+it('suggests by size alone what was not counted, and what an import has begun where one was broken off', () => {
+  const small = { ...made.survey, suggested: 'f16' as const, parts: made.survey.parts.map((part) => ({ ...part, storedAs: { f16: 3e7, int8: 2e7, int4: 1e7 } })) };
+  expect(suggestionFor(small, 6)).toBe('f16');
+  expect(suggestionFor({ ...made.survey, suggested: 'int4', resumes: { precision: 'int4', share: 0.5 } }, 16)).toBe('int4');
 });

@@ -1,7 +1,9 @@
 /** The models on this device: the list, what dropped files would become, importing, checking, deleting, and which one is in use. */
 import type { FaultData } from '../protocol/faults';
+import { ADAPTER_MEMORIES, isPlanned, suggestedPrecision, type AdapterMemory } from '../protocol/fit';
 import type { Events, ResultOf } from '../protocol/messages';
 import { EMBEDDED, EMBEDDED_NAME, KEPT_PRECISIONS, type ImportProgress, type KeptPrecision, type ModelFile, type ModelSummary, type ModelSurvey } from '../protocol/models';
+import { sd35Plan } from '../protocol/sd35Plan';
 import { isMoving } from './run';
 import { faultOf, type Slice } from './slice';
 
@@ -49,6 +51,10 @@ export interface ModelsSlice {
   weightRoom: WeightRoom;
   /** Holds from the next time the model is opened; reloads the page where it is in use. */
   setWeightRoom(room: WeightRoom): void;
+  /** Of the graphics adapter, in GB, as the user says: a browser does not tell. */
+  adapterMemory: AdapterMemory;
+  /** What is suggested for files that are there follows, until the user has chosen. */
+  setAdapterMemory(memory: AdapterMemory): void;
   /** Reloads the page into that base. */
   useModel(modelId: string): void;
 }
@@ -58,6 +64,16 @@ const ROOM_KEY = 'lamina.weightRoom';
 /** In GB; null: as much as the weights need. */
 export type WeightRoom = 1 | 2 | 3 | 4 | null;
 export const WEIGHT_ROOMS: readonly WeightRoom[] = [1, 2, 3, 4, null];
+
+const MEMORY_KEY = 'lamina.adapterMemory';
+const memoryIn = (memory: Pick<Storage, 'getItem'> | null): AdapterMemory => ADAPTER_MEMORIES.find((each) => String(each) === memory?.getItem(MEMORY_KEY)) ?? 8;
+
+/** The precision to keep surveyed files in: what an import that was broken off has begun, what the adapter's memory allows where that has been counted, else by size alone. */
+export function suggestionFor(survey: ModelSurvey, adapterMemory: AdapterMemory): KeptPrecision {
+  const transformer = survey.parts.find(({ folder }) => folder === 'transformer');
+  if (survey.resumes || !transformer || !isPlanned(sd35Plan, transformer.storedAs.int8, 'int8')) return survey.suggested;
+  return suggestedPrecision(sd35Plan, adapterMemory * 1e9);
+}
 
 /** What is known of the embedded base alone: its words, its world of drawings, the recorded example. */
 export const usesEmbedded = ({ usedBase }: Pick<ModelsSlice, 'usedBase'>): boolean => usedBase.id === EMBEDDED;
@@ -117,12 +133,12 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
   const refresh = async () => set({ models: await env.client.request('models', undefined) });
   const ask = async (files: readonly ModelFile[], addresses: readonly string[], signal?: AbortSignal) => {
     const survey = await env.client.request('surveyModel', { files: [...files], addresses: addresses.map((address) => ({ address, token: tokens.get(serverOf(address)) ?? null })) }, signal && { signal });
-    set({ survey, modelFiles: files, modelAddresses: addresses, importPrecision: survey.suggested, shownModel: FOUND });
+    set({ survey, modelFiles: files, modelAddresses: addresses, importPrecision: suggestionFor(survey, get().adapterMemory), shownModel: FOUND });
   };
   const look = (files: readonly ModelFile[], addresses: readonly string[]) => work('surveying', null, (signal) => ask(files, addresses, signal));
 
   return {
-    models: [], shownModel: null, modelFiles: [], modelAddresses: [], survey: null, importPrecision: 'int8', weightRoom: roomIn(env.memory), modelWork: null, importProgress: null, checking: null, modelChecked: null, modelFault: null,
+    models: [], shownModel: null, modelFiles: [], modelAddresses: [], survey: null, importPrecision: 'int8', weightRoom: roomIn(env.memory), adapterMemory: memoryIn(env.memory), modelWork: null, importProgress: null, checking: null, modelChecked: null, modelFault: null,
     usedBase: { id: env.memory?.getItem(BASE_KEY) ?? EMBEDDED, name: env.memory?.getItem(BASE_NAME_KEY) ?? EMBEDDED_NAME },
 
     async refreshModels() {
@@ -159,6 +175,13 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
       } catch (error) {
         get().notify(faultOf(error)?.message ?? '', 'bad');
       }
+    },
+
+    setAdapterMemory(adapterMemory) {
+      const { survey, importPrecision, adapterMemory: before, modelWork } = get();
+      env.memory?.setItem(MEMORY_KEY, String(adapterMemory));
+      const follows = survey && modelWork?.kind !== 'importing' && importPrecision === suggestionFor(survey, before);
+      set({ adapterMemory, ...(follows && { importPrecision: suggestionFor(survey, adapterMemory) }) });
     },
 
     setWeightRoom(weightRoom) {

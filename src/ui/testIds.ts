@@ -19,7 +19,7 @@
  *         mix-words-<n>, where a card can't act mix-silent-<n> says why, mix-again-<n> takes one of its name), mix-add, mix-add-text, mix-add-<conceptId>, mix-add-card-<cardId>, mix-picture, mix-merged (figures with a canvas and a badge), mix-prompt, mix-seed, mix-draw, mix-stop, mix-more,
  *         mix-draw-merged, mix-seed-<seed>, mix-pad, mix-preset-<name>, mix-overlap, mix-together, mix-by-hand, mix-option-<name>, mix-curve, mix-start-input, mix-copy, mix-keep, mix-evaluations
  * Models  tab-models, models, model-<n> (cards from 0; data-model has the id, "found" for given files), model-drop, model-input, model-folder (file inputs), model-address, model-token, model-add, model-name, model-part-<folder> (rows),
- *         precision-f16, precision-int8, precision-int4, model-import, model-stop, model-continue, model-forget, model-check, model-delete, confirm-delete, model-use, model-checked, model-side, side-512, side-768, side-1024, model-fits, weight-room-<GB or all>, model-read, model-stored, model-rate, model-left
+ *         precision-f16, precision-int8, precision-int4, model-import, model-stop, model-continue, model-forget, model-check, model-delete, confirm-delete, model-use, model-checked, model-side, side-512, side-768, side-1024, model-fits, adapter-<GB>, weight-room-<GB or all>, model-read, model-stored, model-rate, model-left
  * Device  base-status (data-ready="true" once the base is in), compute (data-backend="wasm"), loading-bar, fault (any error text), restarting,
  *         resume-banner, resume-continue, resume-discard, confirm-discard, run-elsewhere, resume-take-over, update-prompt
  * Engine  hud (only with ?hud), hud-<figure> (hud-step, hud-kernels, hud-tensors, hud-bytes, hud-gpu, hud-heap), hud-top (the longest kernels)

@@ -6,13 +6,12 @@ import { guidedField, untouched } from '../../pipeline/sampling/fields';
 import { sampleAll } from '../../pipeline/sampling/sample';
 import * as tf from '../../engine/tf';
 import type { MemoryPlan, PlannedTask } from '../../protocol/fit';
-import { KEPT_PRECISIONS } from '../../protocol/models';
+import { KEPT_PRECISIONS, PICTURE_SIDES } from '../../protocol/models';
 import { defaultRecipe } from '../../protocol/recipe';
 import { countingAdapter } from './countingDevice';
 import { needs } from './plan';
 import { shapedBase, shapedDataset, type Job, type Shapes } from './shapes';
 
-export const PLANNED_SIZES = [512, 768, 1024] as const;
 const TASKS: readonly PlannedTask[] = [{ task: 'draw', rank: 0 }, { task: 'learn', rank: 4 }, { task: 'learn', rank: 32 }];
 
 /** Two guided steps of one picture. */
@@ -31,14 +30,14 @@ export async function planTable(model: string, shapes: Shapes, { pixelsPerLatent
   const job = (size: number, precision: (typeof KEPT_PRECISIONS)[number]): Job => ({ shapes, packing: precision === 'int4' ? { precision, group: 64 } : { precision }, latentSide: size / pixelsPerLatent, textTokens, pictures: 5 });
   const weights = {} as MemoryPlan['weights'];
   for (const precision of KEPT_PRECISIONS) {
-    const { mmdit } = await shapedBase(job(PLANNED_SIZES[0], precision));
+    const { mmdit } = await shapedBase(job(PICTURE_SIDES[0], precision));
     const blockBytes = mmdit.blocks.map((block) => blockLayers(block).reduce((total, { sizeBytes }) => total + sizeBytes, 0));
     weights[precision] = { blockBytes, endsBytes: packedGpuBytes() - blockBytes.reduce((total, bytes) => total + bytes, 0) };
     disposeMmdit(mmdit);
   }
   const rows: MemoryPlan['rows'] = [];
   for (const { task, rank } of TASKS) {
-    for (const size of PLANNED_SIZES) {
+    for (const size of PICTURE_SIDES) {
       counting.restart();
       if (task === 'draw') await draw(job(size, 'int8'));
       else await needs(job(size, 'int8'), { ...defaultRecipe('lamina'), classWord: 'dog', rank, batchSize: 1 });

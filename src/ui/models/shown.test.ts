@@ -7,7 +7,8 @@ import { sd35Plan } from '../../protocol/sd35Plan';
 import { FOUND } from '../../state/models';
 import * as made from '../../testing/studio/modelFigures';
 import { storedBytes } from '../../worker/importing';
-import { foundRows, fromWords, isPlanned, listed, modelRows, secondsLeft, shownOf } from './shown';
+import { isPlanned } from '../../protocol/fit';
+import { foundRows, fromWords, listed, modelRows, secondsLeft, shownOf } from './shown';
 
 it('shows an unfinished import and its files as one card', () => {
   const here = [made.embedded, made.unfinished];

@@ -1,6 +1,5 @@
 /** What the Models page shows of the store: which cards there are, which one is open, and what stands in the table of its parts. */
 import type { ImportProgress, KeptPrecision, ModelPart, ModelSummary, ModelSurvey } from '../../protocol/models';
-import type { MemoryPlan } from '../../protocol/fit';
 import { FOUND } from '../../state/models';
 import { megabytes, roughly } from '../format';
 
@@ -77,16 +76,6 @@ export function modelRows({ parts, kind }: ModelSummary, checking: boolean, dama
     return state === 'importing' ? { state: 'partly here', tone: 'warn' } : { state: 'not here yet', tone: 'plain' };
   };
   return [...parts.map((part): PartRow => ({ ...sized(part), as: kind === 'embedded' ? 'f16' : part.precision ?? 'as it is', here: part.storedBytes > 0 ? megabytes(part.storedBytes) : EMPTY, ...stateOf(part) })), ...absentRows(parts)];
-}
-
-/** Bytes of a plan's transformer may differ by what it leaves to work, such as the crop of the positions. */
-const NEAR = 0.05;
-
-/** Whether a transformer of so many bytes is the one that a plan was made of. */
-export function isPlanned({ weights }: MemoryPlan, bytes: number, precision: KeptPrecision): boolean {
-  const { blockBytes, endsBytes } = weights[precision];
-  const planned = endsBytes + blockBytes.reduce((total, block) => total + block, 0);
-  return Math.abs(bytes / planned - 1) < NEAR;
 }
 
 /** "a.safetensors and 2 more". */

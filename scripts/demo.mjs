@@ -75,17 +75,21 @@ if (values.compare) {
   compare = { name: 'lora', measures: plain.measures };
 }
 
-const last = rows.filter(({ stage }) => stage === 'student').slice(-100).map(({ figures }) => figures);
+// stages and figures are the method's, by the names that its steps bring
+const last = rows.filter(({ stage }) => stage === rows.at(-1).stage).slice(-100).map(({ figures }) => figures);
+const perStep = (name) => median(last.flatMap(({ [name]: values }) => (values?.length ? [mean(values)] : [])));
+const stages = [...new Set(rows.map(({ stage }) => stage))];
 const secondsOf = (stage) => median(rows.filter((row) => row.stage === stage).map(({ stepMs }) => stepMs / 1000));
 const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 /** @type {import('../src/protocol/runReport').RunReport} */
 const report = {
   version: 2, app: `Lamina ${version}`, set: set.name, recipe: run.recipe, backend: compute.backend, adapter: compute.adapter, threads: compute.threads, steps: rows,
-  secondsPerStep: { extractor: secondsOf('extractor'), student: secondsOf('student') }, secondsTotal,
-  figures: Object.fromEntries(['lambdaStar', 'cosine'].map((name) => [name, last.length === 0 ? null : median(last.map((figures) => mean(figures[name] ?? [])))])), measures, compare, peakTabBytes: peakBytes,
+  secondsPerStep: Object.fromEntries(stages.map((stage) => [stage, secondsOf(stage)])), secondsTotal,
+  figures: Object.fromEntries([...new Set(last.flatMap(Object.keys))].map((name) => [name, perStep(name)])), measures, compare, peakTabBytes: peakBytes,
 };
 await writeFile(join(out, 'run.json'), JSON.stringify(report, null, 1));
 
 const line = (name, m) => [name, m.likeness, m.likenessOwn, m.likenessBase, `${m.nearer}/${m.prompts.length}`, m.driftBase, m.driftUnrelated, m.sameBase, m.sameUnrelated, m.likenessWithoutRows, m.likenessElsewhere].map((value) => (typeof value === 'string' ? value : fixed(value)).padEnd(11)).join('');
 console.log(`\n${['', 'likeness', 'own', 'base', 'nearer', 'driftBase', 'driftOther', 'sameBase', 'sameOther', 'no rows', 'elsewhere'].map((name) => name.padEnd(11)).join('')}\n${line('Lamina', measures)}${compare ? `\n${line('plain LoRA', compare.measures)}` : ''}`);
-console.log(`\nλ* ${fixed(report.figures.lambdaStar, 2)}, cos ${fixed(report.figures.cosine, 2)}; ${fixed(report.secondsPerStep.extractor, 2)} and ${fixed(report.secondsPerStep.student, 2)} s a step on ${compute.adapter}; ${(secondsTotal / 60).toFixed(1)} minutes; the tab held ${peakBytes === null ? 'an unmeasured amount' : `${(peakBytes / 2 ** 20).toFixed(0)} MB`} at most.\nWritten to ${out}`);
+const listed = (numbers, unit = '') => Object.entries(numbers).map(([name, value]) => `${name} ${fixed(value, 2)}${unit}`).join(', ');
+console.log(`\n${[listed(report.figures), `${listed(report.secondsPerStep, ' s')} a step`].filter(Boolean).join('; ')} on ${compute.adapter}; ${(secondsTotal / 60).toFixed(1)} minutes; the tab held ${peakBytes === null ? 'an unmeasured amount' : `${(peakBytes / 2 ** 20).toFixed(0)} MB`} at most.\nWritten to ${out}`);

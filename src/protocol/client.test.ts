@@ -107,7 +107,7 @@ describe('client and host', () => {
     await soon();
     // the channel of the page's side: a fake bitmap with its `close` would not cross a real one
     let closed = 0;
-    for (const { balance, revision } of moves) answer({ kind: 'draft', state: 'draft', bitmap: { close: () => { closed++; } } as never, balance, revision, elapsedMs: 1, of: { prompt: 'p', negative: '', seed: 1, guidance: 3, kind: 'instance', atStep: null } });
+    for (const { balance, revision } of moves) answer({ kind: 'draft', state: 'draft', bitmap: { close: () => { closed++; } } as never, balance, revision, elapsedMs: 1, of: { prompt: 'p', negative: '', seed: 1, guidance: 3, kind: 'instance', atStep: null, object: null } });
     expect(moves.map(({ balance }) => balance)).toEqual([0.1, 0.2]);
     expect(shown).toEqual([0.2]);
     expect(closed).toBe(1);

@@ -61,8 +61,8 @@ export interface PictureKey {
 /** What a draft says of steps, since it makes none. */
 export const NO_STEPS = { steps: 0, sampler: 'euler', skipLayers: false } as const satisfies Partial<PictureKey>;
 
-/** A draft's key, and the optimizer steps of the concept it shows; null where it came from the Shelf. */
-export type DraftKey = Omit<PictureKey, keyof typeof NO_STEPS> & { atStep: number | null };
+/** A draft's key, and what it shows: the optimizer steps of a concept, null where it came from the Shelf; or an object of pictures by its revision, else null. */
+export type DraftKey = Omit<PictureKey, keyof typeof NO_STEPS> & { atStep: number | null; object: number | null };
 
 export interface PictureEvent extends PictureKey {
   slot: PictureSlot;
@@ -74,6 +74,8 @@ export interface PictureEvent extends PictureKey {
   balance: number;
   /** Optimizer steps of the concept it shows; null for the base and for concepts of the Shelf. */
   atStep: number | null;
+  /** Revision of the object of pictures that a draft shows; the session draws whole pictures of none but the newest. */
+  object?: number | null;
   /** mixPictureKey of the mix it shows; absent on others. */
   mix?: string;
 }

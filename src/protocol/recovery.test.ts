@@ -339,7 +339,7 @@ describe('deaths without end', () => {
 });
 
 describe('a draft worker that dies', () => {
-  const draft = (revision: number): FromDrafts => ({ kind: 'draft', state: 'draft', bitmap: { close: vi.fn() } as never, balance: 0.5, revision, elapsedMs: 1, of: { prompt: 'p', negative: '', seed: 1, guidance: 3, kind: 'instance', atStep: null } });
+  const draft = (revision: number): FromDrafts => ({ kind: 'draft', state: 'draft', bitmap: { close: vi.fn() } as never, balance: 0.5, revision, elapsedMs: 1, of: { prompt: 'p', negative: '', seed: 1, guidance: 3, kind: 'instance', atStep: null, object: null } });
 
   it('is replaced in silence, fed by the session and asked the last move again', async () => {
     const { client, open, now, drafts, heard } = studio();

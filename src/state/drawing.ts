@@ -47,6 +47,8 @@ export interface DrawingSlice extends DrawingParams {
   clearTwins(): void;
   /** Puts a picture where it belongs. */
   showPicture(picture: PictureEvent): void;
+  /** Another object is in hand: what drafts there are show the one before. */
+  outdateDrafts(): void;
   /** Training has ended: drafts and pictures are of the finished student from here on. */
   settle(): void;
 }
@@ -63,14 +65,16 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
   let draws = 0;
   let stopRest = () => {};
   let stopTyping = () => {};
-  /** Something was typed that no drafts are of yet. */
-  let typed = false;
+  /** Something was typed, or another object taken, that no drafts are of yet. */
+  let outdated = false;
 
   const isAsked = (picture: PictureEvent) => differences(picture, askedKey(get())).length === 0;
   /** A picture of the present prompt takes its twin's place where it is better than what stands there; any other is too late. */
+  /** A draft of an object that was in hand before. */
+  const isOfAnother = ({ state, object }: PictureEvent) => (state === 'draft' || state === 'draft-linear') && (object ?? null) !== (isObject(get()) ? get().object!.revision : null);
   const placeTwin = (side: 'base' | 'concept') => (picture: PictureEvent) => {
     const standing = get().twins[side];
-    const wanted = isAsked(picture) && (side === 'base' || sameBalance(picture.balance, get().balance));
+    const wanted = isAsked(picture) && (side === 'base' || (sameBalance(picture.balance, get().balance) && !isOfAnother(picture)));
     if (!wanted || !takesPlace(picture, standing, askedKey(get()))) return void picture.bitmap.close();
     set({ twins: { ...get().twins, [side]: replaceBitmap(standing, picture) } });
   };
@@ -113,13 +117,13 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
     set({ anchors: [] });
   };
   const reprobe = () => {
-    typed = false;
+    outdated = false;
     if (!isLive(get()) || !get().ready) return get().drawFirst();
     const { prompt, negative, seed, guidance } = get();
     env.client.request('probe', { prompt, negative, seed, guidance }).catch((error: unknown) => set({ drawFault: faultOf(error) }));
   };
   const reprobeLater = () => {
-    typed = true;
+    outdated = true;
     stopTyping();
     stopTyping = env.later(TYPING_MS, reprobe);
   };
@@ -175,7 +179,7 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
       if (mine !== draws) return;
       set({ drawing: false, sampling: null });
       if (get().drawFault !== null) return;
-      typed = false;
+      outdated = false;
       if (isObject(get())) get().drawPlaces();
       else drawAnchors();
     },
@@ -194,7 +198,7 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
       draws++;
       stopRest();
       // a picture that is not finished brings none
-      if (typed && isLive(get())) reprobeLater();
+      if (outdated && isLive(get())) reprobeLater();
       set({ drawing: false, sampling: null });
       env.client.request('cancelDraw', undefined).catch((error: unknown) => set({ drawFault: faultOf(error) }));
     },
@@ -210,6 +214,8 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
         return null;
       }
     },
+
+    outdateDrafts() { outdated = true; },
 
     pin: (pinnedStep) => set({ pinnedStep }),
     setStripSide: (stripSide) => set({ stripSide }),

@@ -32,8 +32,8 @@ export interface CurrentConcept {
   dispose(): void;
 }
 
-/** An object of pictures: the encoder's tokens [1,n·N,width]. */
-export interface HeldObject { tokens: Tensor3D }
+/** An object of pictures: the encoder's tokens [1,n·N,width], and the revision by which the page knows it. */
+export interface HeldObject { tokens: Tensor3D; revision: number }
 
 /** What drawing and drafts need of whichever it is. */
 export interface Subject {
@@ -41,6 +41,8 @@ export interface Subject {
   spoken: Spoken;
   kind: ConceptKind;
   atStep: number | null;
+  /** Revision of an object; null for a concept. */
+  object: number | null;
   /** What the balance moves. */
   direction(words: FieldWords): Guidance & { weight: number };
   dispose(): void;
@@ -83,12 +85,12 @@ export class Current {
       const tokens = tf.clone(this.heldObject.tokens);
       const lease = await parts.object.lease().catch((error: unknown) => { tokens.dispose(); throw error; });
       return {
-        spoken: { kind: 'instance', classWord: '', trigger: '' }, kind: 'instance', atStep: null,
+        spoken: { kind: 'instance', classWord: '', trigger: '' }, kind: 'instance', atStep: null, object: this.heldObject.revision,
         direction: (words) => objectGuidance(words, { adapter: lease.part, tokens, weight: 1 }),
         dispose() { tokens.dispose(); lease.release(); },
       };
     }
     const concept = this.borrow();
-    return concept && { spoken: concept.recipe, kind: concept.recipe.kind, atStep: this.held!.step(), direction: (words) => conceptGuidance(words, concept), dispose: () => disposeConcept(concept) };
+    return concept && { spoken: concept.recipe, kind: concept.recipe.kind, atStep: this.held!.step(), object: null, direction: (words) => conceptGuidance(words, concept), dispose: () => disposeConcept(concept) };
   }
 }

@@ -109,7 +109,7 @@ export class Objects {
   private take(next: InHand): ObjectInHand {
     this.drawing.clear();
     this.inHand = next;
-    this.current.setObject({ tokens: tokensOnDevice(next.tokens) });
+    this.current.setObject({ tokens: tokensOnDevice(next.tokens), revision: next.info.revision });
     return next.info;
   }
 

@@ -51,12 +51,12 @@ export class Probing {
     const base = await this.opening.base();
     const subject = await this.current.subject(base);
     if (!subject) return;
-    const { spoken, kind, atStep } = subject;
+    const { spoken, kind, atStep, object } = subject;
     try {
       await this.turns.run('probing', async (between) => {
         const { prompt, negative, seed, guidance } = params;
         const { classWord, trigger } = spoken;
-        const of = { prompt, negative, seed, guidance, kind, atStep };
+        const of = { prompt, negative, seed, guidance, kind, atStep, object };
         const words = await encodeFieldWords(base, [prompt], negative, spoken, between);
         try {
           const key = JSON.stringify([prompt, negative, seed, guidance, kind, classWord, trigger]);

@@ -20,5 +20,11 @@ export interface DataSet {
   pictures: DataSetPicture[];
 }
 
-/** As it comes back: read again, each with its file. */
-export interface FoundDataSet extends Omit<DataSet, 'pictures'> { pictures: (DataSetPicture & PictureInfo & { file: Blob })[] }
+/**
+ * Where a data set lies: 0 the one that was put together first; above it those that were made of an opened card or taken up in its
+ * stead, while what lies below waits.
+ */
+export type DataSetLevel = number;
+
+/** The uppermost as it comes back: read again, each picture with its file. */
+export interface FoundDataSet extends Omit<DataSet, 'pictures'> { level: DataSetLevel; pictures: (DataSetPicture & PictureInfo & { file: Blob })[] }

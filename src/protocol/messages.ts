@@ -5,7 +5,7 @@
  */
 import type { BackendName, Compute, StorageReport, Memory, TraceReport } from './compute';
 import type { ConceptSummary, ExportOptions, Vocabulary, Dropped, DropPurpose } from './concepts';
-import type { DataSet, FoundDataSet } from './dataSet';
+import type { DataSet, DataSetLevel, FoundDataSet } from './dataSet';
 import type { MixOverlap } from './drafts';
 import type { FaultData } from './faults';
 import type { Mix } from './mix';
@@ -27,7 +27,8 @@ export interface Requests {
   fitCheck: { params: { pictureId: string; crop: Crop }; result: FitCheck };
   forgetPicture: { params: { pictureId: string }; result: void };
   /** Keeps the data set over a reload; null once there is none. Files go once, whatever else changes. */
-  keepDataSet: { params: DataSet | null; result: void };
+  /** Null: there is none at this level any more. */
+  keepDataSet: { params: { level: DataSetLevel; dataSet: DataSet | null }; result: void };
   dataSet: { params: void; result: FoundDataSet | null };
   vocabulary: { params: void; result: Vocabulary };
   /** Starts a run; resolves when it has been stored and begun. */

@@ -61,7 +61,7 @@ export const objectCardsSlice: Slice<ObjectCardsSlice> = ({ set, get, env }) => 
         const left = kept ? null : run;
         // the session has it in hand already, and nothing else
         set({ object: null });
-        get().clearConcept();
+        get().clearConcept(pictures.map(({ pictureId }) => pictureId));
         get().takeKind('instance');
         get().setField('classWord', card.classWord);
         get().takeObject(object, pictures, card);
@@ -71,6 +71,7 @@ export const objectCardsSlice: Slice<ObjectCardsSlice> = ({ set, get, env }) => 
           get().notify(leftWaits(left));
           void get().findUnfinished();
         }
+        get().outdateDrafts();
         await get().draw();
         return true;
       });

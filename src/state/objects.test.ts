@@ -1,7 +1,7 @@
 /** One picture in the store, over a client that is made up: what is asked of the session, when, and what is let go. */
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { blankMask, painted } from '../protocol/objectMasks';
-import type { DataSet } from '../protocol/dataSet';
+import type { ParamsOf } from '../protocol/messages';
 import type { ObjectInHand } from '../protocol/objects';
 import { defaultRecipe } from '../protocol/recipe';
 import { fakeClient, fakeRun, type FakeClient } from '../testing/studio/fakeClient';
@@ -214,7 +214,7 @@ it('keeps a brushed mask with the data set only while it is of the crop', async 
   const { studio, now, timers } = await dropped();
   studio.setState({ dataSetRead: true });
   followDataSet(studio, { client, later: (_ms, run) => { timers.push(run); return () => {}; } });
-  const kept = () => { while (timers.length > 0) timers.pop()!(); return (client.asked.filter(({ name }) => name === 'keepDataSet').at(-1)?.params as DataSet).pictures[0]; };
+  const kept = () => { while (timers.length > 0) timers.pop()!(); return (client.asked.filter(({ name }) => name === 'keepDataSet').at(-1)?.params as ParamsOf<'keepDataSet'>).dataSet!.pictures[0]; };
   const { pictureId } = now().cards[0]!;
   now().invertMask(pictureId);
   expect(kept()).toHaveProperty('mask');
@@ -231,7 +231,8 @@ describe('a data set that was put together before a card is opened', () => {
     card: { cardId: 'k', name: 'Kept', classWord: 'owl', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: ids.length === 0, pictured: ids.length > 0 },
     object: { ...inHand(7), cardId: 'k' }, pictures: ids.map((id) => ({ ...info(id), mask, file: new Blob(['x']) })),
   });
-  const waiting = () => ({ name: 'My ghost', named: true, recipe: defaultRecipe(), captioned: null, pictures: [{ ...info('mine'), captions: { complete: 'a [V] ghost', base: 'a ghost', target: '[V] ghost' }, file: new Blob(['x']) }] });
+  const waiting = () => ({ name: 'My ghost', named: true, recipe: defaultRecipe(), captioned: null, pictures: [{ ...info('mine'), captions: { complete: 'a [V] ghost', base: 'a ghost', target: '[V] ghost' }, file: new Blob(['x']) }], level: 0 });
+  const kept = () => client.asked.flatMap(({ name, params }) => (name === 'keepDataSet' ? [params as ParamsOf<'keepDataSet'>] : []));
 
   it.each([[['p']], [[]]])('waits under the card with pictures %j, also while that is learned, and is there again when the card is put away', async (ids) => {
     const { studio, now, timers } = await dropped();
@@ -243,17 +244,17 @@ describe('a data set that was put together before a card is opened', () => {
     now().setClassWord('eagle');
     studio.setState({ run: fakeRun({ phase: 'finished' }) });
     timers.splice(0).forEach((run) => run());
-    expect(asked('keepDataSet')).toEqual([]);
     client.answers.dataSet = waiting;
     now().setClassWord('hawk');
     now().newConcept();
     timers.splice(0).forEach((run) => run());
-    expect(asked('keepDataSet')).toEqual([]);
     await settled();
-    expect(now()).toMatchObject({ conceptName: 'My ghost', cards: [{ pictureId: 'mine' }], dataSetRead: true });
+    // the card and what is learned of it lie above
+    expect(new Set(kept().map(({ level, dataSet }) => `${level} ${dataSet}`))).toEqual(new Set(['1 null']));
+    expect(now()).toMatchObject({ conceptName: 'My ghost', cards: [{ pictureId: 'mine' }], dataSetRead: true, dataSetLevel: 0 });
   });
 
-  it('gives way to what is made of the card’s pictures with others', async () => {
+  it('lies under what is made of the card’s pictures with others', async () => {
     const { studio, now, timers } = open();
     studio.setState({ dataSetRead: true });
     followDataSet(studio, { client, later: (_ms, run) => { timers.push(run); return () => {}; } });
@@ -262,7 +263,7 @@ describe('a data set that was put together before a card is opened', () => {
     await now().addFiles([file('b.png')]);
     await settled();
     timers.splice(0).forEach((run) => run());
-    expect((client.asked.find(({ name }) => name === 'keepDataSet')?.params as DataSet).pictures).toHaveLength(2);
+    expect(new Set(kept().map(({ level, dataSet }) => `${level} ${dataSet?.pictures.length}`))).toEqual(new Set(['1 2']));
   });
 });
 

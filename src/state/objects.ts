@@ -137,6 +137,7 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
       set({ guessed: guess });
       get().setClassWord(guess);
     }
+    get().outdateDrafts();
     if (!get().promptWritten) get().setParams({ prompt: startPrompt('instance', wordsOf(get().recipe).classWord) || 'a [V]' }, false);
     await get().draw();
   });
@@ -240,7 +241,7 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
       const files = new Map(pictures.map(({ pictureId, file }) => [pictureId, file]));
       get().takeMasks(pictures);
       get().showCards(pictures);
-      set({ object, card, openedPictures: pictures.map(({ pictureId }) => pictureId), objectFigures: null, cards: get().cards.map((each) => ({ ...each, file: files.get(each.pictureId) ?? null })) });
+      set({ dataSetLevel: get().dataSetLevel + 1, object, card, openedPictures: pictures.map(({ pictureId }) => pictureId), objectFigures: null, cards: get().cards.map((each) => ({ ...each, file: files.get(each.pictureId) ?? null })) });
     },
 
     drawPlaces() {

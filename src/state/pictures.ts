@@ -54,8 +54,8 @@ export interface PicturesSlice {
   loadSample(set: string): Promise<void>;
   /** Puts all pictures away; undo brings them back. */
   startOver(): void;
-  /** For good: nothing of it can be undone. */
-  clearPictures(): void;
+  /** For good: nothing of it can be undone. `readAgain`: what the session has read anew meanwhile and is not to forget. */
+  clearPictures(readAgain?: readonly string[]): void;
   /** Takes the last change back, while nothing is being learned or open. */
   undo(): void;
   /** Name and prompt that follow from kind and class word, as far as the user has not written them. */
@@ -105,6 +105,14 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
       parked.delete(pictureId);
       closeAll([card.info, card.fit]);
       if (card.state === 'ready') env.client.request('forgetPicture', { pictureId }).catch((error: unknown) => set({ inputFault: faultOf(error) }));
+    }
+  };
+  /** Pictures that the worker has read anew: it keeps them, and what was parked of them goes. */
+  const unpark = (pictureIds: readonly string[]) => {
+    for (const pictureId of pictureIds) {
+      const card = parked.get(pictureId);
+      if (card) closeAll([card.info, card.fit]);
+      parked.delete(pictureId);
     }
   };
   const park = (cards: readonly Card[]) => { for (const card of cards) if (card.state !== 'reading') parked.set(card.pictureId, card); };
@@ -282,18 +290,14 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
     showCards(pictures) {
       const before = get().cards;
       park(before);
-      for (const { pictureId } of pictures) {
-        const card = parked.get(pictureId);
-        // the worker keeps what it has read anew
-        if (card) closeAll([card.info, card.fit]);
-        parked.delete(pictureId);
-      }
+      unpark(pictures.map(({ pictureId }) => pictureId));
       set({ cards: pictures.map(defaultCard), history: [], captioned: null, selectedId: pictures[0]?.pictureId ?? null, inputFault: null });
       forgetLost();
     },
 
-    clearPictures() {
+    clearPictures(readAgain = []) {
       park(get().cards);
+      unpark(readAgain);
       set({ cards: [], history: [], captioned: null, selectedId: null, inputFault: null, conceptName: '', conceptNamed: false });
       forgetLost();
     },

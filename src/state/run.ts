@@ -4,7 +4,6 @@ import type { Events, ResultOf } from '../protocol/messages';
 import type { RunInfo, StepMetrics } from '../protocol/run';
 import { metaOf, stageIdAfter, totalSteps, wordsOf } from '../protocol/recipe';
 import { closeAll } from './bitmaps';
-import { overDataSet } from './dataSet';
 import { rememberPace, rememberedPace } from './pace';
 import { defaultParams, startPrompt } from './params';
 import { picturesProblem } from './pictures';
@@ -41,8 +40,8 @@ export interface RunSlice {
   takeBack(): Promise<void>;
   /** Puts the present concept away and starts with empty hands. A run that was not kept waits as the unfinished one. */
   newConcept(): void;
-  /** What `newConcept` does on the page alone, where the worker has something else in hand already. */
-  clearConcept(): void;
+  /** What `newConcept` does on the page alone, where the worker has something else in hand already, with pictures that it has read anew. */
+  clearConcept(readAgain?: readonly string[]): void;
 }
 
 /** Time between two looks at a run of another tab; it stores what it has every five seconds. */
@@ -105,6 +104,8 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
   const show = (found: Unfinished, run: RunInfo) => {
     const { changed, measures, metrics, strip, pictures } = found;
     get().cancelMeasure();
+    // what is being put together waits under the run
+    if (get().elsewhere !== null || (get().run === null && get().cards.length > 0)) set({ dataSetLevel: get().dataSetLevel + 1 });
     get().showCards(pictures);
     get().clearTwins();
     set({ ...fresh, run, metrics, changed, measures, recipe: run.recipe, opened: null, kept: null, unfinished: null, elsewhere: null, conceptName: run.name, conceptNamed: true });
@@ -212,24 +213,24 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
     }),
 
     newConcept() {
-      const { run, opened, elsewhere } = get();
-      const waits = opened !== null || overDataSet(get());
+      const { run, opened, elsewhere, dataSetLevel } = get();
+      const waits = opened !== null || dataSetLevel > 0;
       // nothing is stored over what waits before it is here again
       if (waits) set({ dataSetRead: false });
       get().clearConcept();
       if (!waits && (!run || elsewhere !== null)) return;
       void ask(() => env.client.request('leave', undefined)).then(async () => {
         await get().findUnfinished();
-        if (waits) await get().restoreDataSet();
+        if (waits) await get().restoreDataSet(opened || dataSetLevel === 0 ? undefined : dataSetLevel);
       });
     },
 
     handOver: (runId) => env.client.request('handOver', { runId }).catch((error: unknown) => serializeFault(error)),
 
-    clearConcept() {
+    clearConcept(readAgain) {
       if (get().drawing) get().cancelDraw();
       get().cancelMeasure();
-      get().clearPictures();
+      get().clearPictures(readAgain);
       get().clearTwins();
       get().forgetObject();
       const { recipe } = get();

@@ -2,14 +2,15 @@
 import type { DataSet, FoundDataSet } from '../protocol/dataSet';
 import { Fault } from '../protocol/faults';
 import { SHOWN_PICTURES } from '../protocol/limits';
+import type { ParamsOf } from '../protocol/messages';
 import { parseRecipe } from '../protocol/recipe';
 import { deleteDataSet, putDataSet, readDataSet } from '../storage/dataSetStore';
 import type { Database } from '../storage/db';
 import type { Pictures } from './pictures';
 
-export async function keepDataSet(db: Database, given: Pictures, dataSet: DataSet | null): Promise<void> {
-  if (!dataSet) return deleteDataSet(db);
-  await putDataSet(db, dataSet, dataSet.pictures.map(({ pictureId }) => given.get(pictureId)));
+export async function keepDataSet(db: Database, given: Pictures, { level, dataSet }: ParamsOf<'keepDataSet'>): Promise<void> {
+  if (!dataSet) return deleteDataSet(db, level);
+  await putDataSet(db, level, dataSet, dataSet.pictures.map(({ pictureId }) => given.get(pictureId)));
 }
 
 export async function findDataSet(db: Database, given: Pictures): Promise<FoundDataSet | null> {
@@ -23,5 +24,5 @@ export async function findDataSet(db: Database, given: Pictures): Promise<FoundD
     const read = await given.add(stored.file, stored.name, pictureId, { shown: n < SHOWN_PICTURES }).catch((error: unknown) => { if (Fault.is(error)) return null; throw error; });
     if (read) pictures.push({ ...read, crop, captions, ...(mask && { mask }), file: stored.file });
   }
-  return { ...rest, recipe: parseRecipe(rest.recipe), pictures };
+  return { ...rest, level: found.level, recipe: parseRecipe(rest.recipe), pictures };
 }

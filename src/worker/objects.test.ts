@@ -10,7 +10,7 @@ import { pixelsOf } from '../testing/session/raster';
 import { openTab, sampleFile, type Tab, type TabOptions } from '../testing/session/tab';
 import { tinyStored } from '../testing/session/tinyFiles';
 
-vi.setConfig({ testTimeout: 240_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 });
 
 const withEncoder: TabOptions = { platform: { ensureBase: (_db, id) => tinyStored(id, { objects: true }) } };
 let tabs: Tab[] = [];
@@ -104,6 +104,73 @@ it('encodes again what was brushed, and neither what is unusable nor what is the
   await tab.now().refreshObject();
   expect(encodings()).toBe(3);
   await expect(tab.request('encodeObject', { pictures: [{ pictureId, crop: tab.now().cards[0]!.crop!, mask: tab.now().masks[pictureId]!.mask }] })).rejects.toMatchObject({ code: 'mask-empty' });
+});
+
+it('shows no draft of the object before, once another is encoded', async () => {
+  const tab = await open();
+  await dropped(tab);
+  await tab.until('other places', ({ places }) => places.length === 4);
+  const at = (strength: number) => tab.pictures.filter(({ slot, state, balance }) => slot.kind === 'concept' && state.startsWith('draft') && balance === strength);
+  tab.now().setBalance(0.5);
+  await tab.until('a draft', ({ twins: { concept } }) => concept?.state === 'draft' && concept.balance === 0.5);
+  const before = new Set(at(0.5).map(({ bitmap }) => pixelsOf(bitmap)));
+  tab.now().setBalance(0.8);
+  tab.now().brushMask(tab.now().cards[0]!.pictureId, { u: 0.1, w: 0.9 }, { u: 0.9, w: 0.9 }, false);
+  await tab.until('encoded anew', ({ object }) => object?.revision === 2);
+  // the slider moves on before the new object was ever drawn
+  tab.now().setBalance(0.5);
+  const { twins: { concept } } = await tab.until('a picture at ½', ({ twins }) => twins.concept?.balance === 0.5);
+  expect(before).not.toContain(pixelsOf(concept!.bitmap));
+  await drawn(tab);
+  tab.now().setBalance(0.3);
+  await tab.until('a draft of the new object', ({ twins }) => twins.concept?.state === 'draft' && twins.concept.balance === 0.3 && twins.concept.object === 2);
+});
+
+it.each(['finding', 'encoding'] as const)('goes on where the worker dies while it is %s, and leaves no fault', async (work) => {
+  const tab = await open();
+  const { now } = tab;
+  now().setParams({ steps: 8 }, false);
+  void now().addFiles([await sampleFile('one-eyed-monster/1.png')]);
+  for (const times of work === 'encoding' ? [1, 2] : [1]) {
+    await tab.until(`${work}, the ${times}. time`, ({ objectWork, restarting }) => objectWork === work && restarting === null);
+    tab.crash();
+    expect(now().restarting).not.toBeNull();
+    await tab.until('a new worker', ({ restarting }) => restarting === null);
+  }
+  await drawn(tab);
+  expect(now()).toMatchObject({ object: { references: 1 }, objectFault: null, inputFault: null, deviceFault: null });
+});
+
+it('keeps what was put together before a card, and what was made of the card with more pictures', async () => {
+  const before = await open();
+  await dropped(before);
+  await before.now().keepObject();
+  const { cardId } = before.now().card!;
+  before.now().startOver();
+  await before.until('put away', ({ object, cards }) => object === null && cards.length === 0);
+  await dropped(before, 'guide-dog/1.png');
+  const mine = before.now().cards[0]!.pictureId;
+  await new Promise((resolve) => setTimeout(resolve, 800));
+  await before.now().openCard(cardId);
+  await drawn(before);
+  await before.now().addFiles([await sampleFile('one-eyed-monster/2.png')]);
+  await before.until('two pictures', ({ object }) => object?.references === 2);
+  const both = before.now().cards.map(({ pictureId }) => pictureId);
+  await new Promise((resolve) => setTimeout(resolve, 800));
+  await before.close();
+  tabs = [];
+
+  const tab = await open();
+  await tab.until('the card with one more', ({ cards }) => cards.length === 2 && cards.every(({ state }) => state === 'ready'));
+  expect(tab.now().cards.map(({ pictureId }) => pictureId)).toEqual(both);
+  tab.now().newConcept();
+  await tab.until('what was before the card', ({ cards, dataSetRead }) => dataSetRead && cards.length === 1);
+  expect(tab.now().cards[0]!.pictureId).toBe(mine);
+  await new Promise((resolve) => setTimeout(resolve, 800));
+  await tab.close();
+  tabs = [];
+  const after = await open();
+  await after.until('the same again', ({ cards }) => cards.length === 1 && cards[0]!.pictureId === mine);
 });
 
 it('takes several pictures of one thing together, and lets go of them for learning', async () => {

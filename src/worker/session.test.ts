@@ -1,6 +1,7 @@
 /** The session as the page drives it: store, client, session and draft worker together, over message channels, on a tiny base. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { IDBFactory } from 'fake-indexeddb';
+import type { ParamsOf } from '../protocol/messages';
 import { tabLocks } from '../testing/session/locks';
 import { pixelsOf } from '../testing/session/raster';
 import { giveDog, openTab, type Tab, type TabOptions } from '../testing/session/tab';
@@ -181,7 +182,7 @@ it('has pictures, captions, crop, class word and recipe again after a reload', a
   first.now().setCaption(card!.pictureId, 'complete', 'a [V] dog on a beach');
   first.now().setCrop(card!.pictureId, { x: 10, y: 12, size: 64 });
   first.now().setConceptName('Rex');
-  await until(() => first.asked.findLast(({ name }) => name === 'keepDataSet')?.params as { name: string } | undefined, (kept) => kept?.name === 'Rex');
+  await until(() => first.asked.findLast(({ name }) => name === 'keepDataSet')?.params as ParamsOf<'keepDataSet'> | undefined, (kept) => kept?.dataSet?.name === 'Rex');
   await first.close();
   tabs = [];
   const second = await open();
@@ -191,7 +192,7 @@ it('has pictures, captions, crop, class word and recipe again after a reload', a
   expect(now).toMatchObject({ conceptName: 'Rex', recipe: { classWord: 'dog', rank: 3 }, prompt: 'a [V] dog in the snow' });
   await now.learn();
   await second.until('learning', ({ run }) => run!.step > 0);
-  await until(() => second.asked.findLast(({ name }) => name === 'keepDataSet'), (kept) => kept?.params === null);
+  await until(() => second.asked.findLast(({ name }) => name === 'keepDataSet'), (kept) => (kept?.params as ParamsOf<'keepDataSet'> | undefined)?.dataSet === null);
 });
 
 it('has strip, figures, twins and measures of a run again after a reload', async () => {

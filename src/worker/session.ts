@@ -62,7 +62,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
       const { pixels, psnr, outside } = await turns.run('drawing', (between) => base.parts.autoencoder.use((autoencoder) => checkFit(autoencoder, given, side, between)));
       return { pictureId, bitmap: await platform.raster.toBitmap(toShown(pixels, side, side)), psnr, outside: outside && opening.baseId === EMBEDDED };
     },
-    keepDataSet: async (dataSet) => keepDataSet(await opening.db(), pictures, dataSet),
+    keepDataSet: async (params) => keepDataSet(await opening.db(), pictures, params),
     dataSet: async () => findDataSet(await opening.db(), pictures),
     forgetPicture: async ({ pictureId }) => pictures.forget(pictureId),
     async vocabulary() {

@@ -67,7 +67,7 @@ it('takes many pictures with few of them on the page, has them again after a rel
   expect(tab.now().cards.map(({ state, fitState }) => `${state} ${fitState}`).filter((state, n) => state !== (n < 60 ? 'ready done' : 'ready none'))).toEqual([]);
   expect(tab.now().cards.map(({ info }) => isClosed(info!.bitmap)).indexOf(true)).toBe(60);
   const learn = { runId: 'few', name: 'few', recipe: tab.now().recipe, pictures: tab.now().cards.slice(0, 19).map(({ pictureId, crop }) => ({ pictureId, crop: crop! })), prompt: '', seed: 1 };
-  await until('kept', () => tab.asked.some(({ name, params }) => name === 'keepDataSet' && (params as ParamsOf<'keepDataSet'>)?.pictures.length === 70));
+  await until('kept', () => tab.asked.some(({ name, params }) => name === 'keepDataSet' && (params as ParamsOf<'keepDataSet'>).dataSet?.pictures.length === 70));
   await tab.close();
   tab = await openTab();
   await tab.until('restored', ({ cards }) => cards.length === 70);

@@ -35,6 +35,8 @@ export interface Tab {
   reloads(): number;
   /** Waits until the store says so. */
   until(what: string, is: (state: StudioState) => boolean, timeoutMs?: number): Promise<StudioState>;
+  /** The session's worker dies on the spot; another takes its place. */
+  crash(): void;
   /** Puts what the session does to an end, as the end of its thread would. */
   close(): Promise<void>;
 }
@@ -51,7 +53,8 @@ export async function openTab({ locks, platform: changes, fragment = '', memory 
   const pictures: PictureEvent[] = [];
   const asked: Tab['asked'] = [];
 
-  const worker = (begin: (wire: Wire) => void): WorkerLike => {
+  let crash = () => {};
+  const worker = (begin: (wire: Wire) => void, onCrash = (_: () => void) => {}): WorkerLike => {
     const { port1, port2 } = new MessageChannel();
     ports.push(port1, port2);
     begin(port2 as unknown as Wire);
@@ -59,7 +62,7 @@ export async function openTab({ locks, platform: changes, fragment = '', memory 
     return {
       postMessage: (message, transfer) => port1.postMessage(message, transfer ?? []),
       addEventListener(type, listener) {
-        if (type === 'error') return;
+        if (type === 'error') return onCrash(() => { port2.close(); listener({ message: 'it was ended' } as unknown as MessageEvent); });
         // one page, one bitmap: the first listener's is everyone's
         port1.addEventListener('message', ((event: MessageEvent) => listener({ data: received(event) } as MessageEvent)) as EventListener);
         port1.start();
@@ -73,7 +76,7 @@ export async function openTab({ locks, platform: changes, fragment = '', memory 
     return seen.get(event);
   };
 
-  const client = openClient({ backend: 'wasm', threads: 1, baseUrl: 'base/', base: memory?.get(BASE_KEY) ?? 'embedded', weightBytes: null, session: () => worker((wire) => void serve(wire, (host) => makeSession(host, platform))), drafts: () => worker((wire) => serveDrafts(wire, platform)) });
+  const client = openClient({ backend: 'wasm', threads: 1, baseUrl: 'base/', base: memory?.get(BASE_KEY) ?? 'embedded', weightBytes: null, session: () => worker((wire) => void serve(wire, (host) => makeSession(host, platform)), (end) => { crash = end; }), drafts: () => worker((wire) => serveDrafts(wire, platform)) });
   client.on('picture', (picture) => pictures.push(picture));
   const request: typeof client.request = (name, params, options) => {
     asked.push({ name, params });
@@ -111,7 +114,7 @@ export async function openTab({ locks, platform: changes, fragment = '', memory 
   await now().start(() => client.open());
   await until('the base is in', ({ ready, words }) => ready !== null && words.length > 0);
   return {
-    now, pictures, request, asked, bitmaps, until, reloads: () => reloads,
+    now, pictures, request, asked, bitmaps, until, reloads: () => reloads, crash: () => crash(),
     async close() {
       await client.request('leave', undefined);
       client.close();

@@ -24,6 +24,7 @@ export function InColumn() {
   const empty = cards.length === 0;
   const before = run === null && !opened;
   const elsewhere = useStudio((state) => state.elsewhere !== null);
+  const over = useStudio((state) => state.dataSetLevel > 0);
   const ended = !before && (!isOpen(run) || elsewhere);
 
   return (
@@ -43,7 +44,7 @@ export function InColumn() {
                 readOnly={opened !== null} onChange={(event) => actions.setConceptName(event.target.value)} />
               {before && <UndoButton />}
               {!empty && <span className="note">{plural(cards.length, 'picture')}</span>}
-              {before && <button type="button" className="link" data-testid={ids.newConcept} title="Puts these pictures away and begins anew" onClick={actions.startOver}>Start over</button>}
+              {before && <button type="button" className="link" data-testid={ids.newConcept} title={over ? 'Puts these pictures away and takes up what was there before' : 'Puts these pictures away and begins anew'} onClick={over ? actions.newConcept : actions.startOver}>Start over</button>}
             </div>
             {opened ? <p className="muted">This {opened.kind === 'world' ? 'world' : 'concept'} is on the Shelf. {opened.kind === 'world' ? 'Write any prompt, or move the balance.' : 'Write a prompt with [V] where it should stand, or move the balance.'}</p> : (
               <>

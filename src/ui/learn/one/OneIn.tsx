@@ -1,7 +1,6 @@
 /** What goes in, when it is one picture: the picture with its mask, ways to mend that, and what it is called. */
 import { useState } from 'react';
 import { wordsOf } from '../../../protocol/recipe';
-import { overDataSet } from '../../../state/dataSet';
 import { DropZone } from '../DropZone';
 import { UndoButton } from '../UndoButton';
 import { FaultNote } from '../../parts/FaultNote';
@@ -16,7 +15,7 @@ export function OneIn() {
   const actions = useActions();
   const card = useStudio((state) => state.cards[0] ?? null);
   const open = useStudio((state) => state.card);
-  const opened = useStudio(overDataSet);
+  const over = useStudio((state) => state.dataSetLevel > 0);
   return (
     <section className="column in" aria-label="What goes in">
       <div className="column-scroll">
@@ -24,7 +23,7 @@ export function OneIn() {
           <h2>One picture</h2>
           <span className="note one-line">{card?.name ?? open?.name}</span>
           <UndoButton />
-          <button type="button" className="link" data-testid={ids.newConcept} title="Puts this picture away and begins anew" onClick={() => (card && !opened ? actions.startOver() : actions.newConcept())}>Start over</button>
+          <button type="button" className="link" data-testid={ids.newConcept} title={over ? 'Puts this picture away and takes up what was there before' : 'Puts this picture away and begins anew'} onClick={() => (card && !over ? actions.startOver() : actions.newConcept())}>Start over</button>
         </div>
         {card ? <Mask /> : <Without />}
         <Called />

@@ -64,7 +64,7 @@ it('takes adapter_config.json only with the LoRA that it belongs to', async () =
 it('says of a word learned elsewhere what it is, in both of its forms', async () => {
   for (const name of ['learned_embeds.pt', 'learned_embeds.safetensors']) {
     const bytes = new Uint8Array(await readFile(`fixtures/sd3/${name}`));
-    await expect(dropped(bytes, 'alone', name)).rejects.toMatchObject({ code: 'file-unrecognised', subject: 'p', message: expect.stringMatching(/holds a word.*CLIP-L \(32 numbers\) and CLIP-G \(48 numbers\)/) as string });
+    await expect(dropped(bytes, 'alone', name)).rejects.toMatchObject({ code: 'file-unrecognised', subject: 'p', message: expect.stringMatching(/holds a word.*CLIP-L \(32 numbers\) and CLIP-G \(48 numbers\).*cannot be written/) as string, remedy: expect.stringMatching(name.endsWith('.pt') ? /LoRA.*write “.+”, which the word started from/ : /LoRA/) as string });
   }
 });
 

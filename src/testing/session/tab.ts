@@ -12,7 +12,7 @@ import type { Wire, WorkerLike } from '../../protocol/wire';
 import type { Environment, StudioClient } from '../../state/client';
 import { followDataSet } from '../../state/dataSet';
 import { followObject } from '../../state/objects';
-import { BASE_KEY } from '../../state/models';
+import { BASE_KEY, usesEmbedded } from '../../state/models';
 import { createStudio } from '../../state/studio';
 import type { StudioState } from '../../state/slice';
 import { serveDrafts } from '../../worker/drafting';
@@ -76,7 +76,7 @@ export async function openTab({ locks, platform: changes, fragment = '', memory 
     return seen.get(event);
   };
 
-  const client = openClient({ backend: 'wasm', threads: 1, baseUrl: 'base/', base: memory?.get(BASE_KEY) ?? 'embedded', weightBytes: null, session: () => worker((wire) => void serve(wire, (host) => makeSession(host, platform)), (end) => { crash = end; }), drafts: () => worker((wire) => serveDrafts(wire, platform)) });
+  const client = openClient({ backend: 'wasm', threads: 1, baseUrl: 'http://localhost/base/', base: memory?.get(BASE_KEY) ?? 'embedded', weightBytes: null, session: () => worker((wire) => void serve(wire, (host) => makeSession(host, platform)), (end) => { crash = end; }), drafts: () => worker((wire) => serveDrafts(wire, platform)) });
   client.on('picture', (picture) => pictures.push(picture));
   const request: typeof client.request = (name, params, options) => {
     asked.push({ name, params });
@@ -112,7 +112,7 @@ export async function openTab({ locks, platform: changes, fragment = '', memory 
     look(now());
   });
   await now().start(() => client.open());
-  await until('the base is in', ({ ready, words }) => ready !== null && words.length > 0);
+  await until('the base is in', (state) => state.ready !== null && (state.words.length > 0 || !usesEmbedded(state))); // a large vocabulary is not listed
   return {
     now, pictures, request, asked, bitmaps, until, reloads: () => reloads, crash: () => crash(),
     async close() {

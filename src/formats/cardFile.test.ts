@@ -5,7 +5,7 @@ import { openSafetensors } from './safetensors';
 import { writeSafetensors } from './safetensorsWriter';
 
 const card: Card = {
-  name: 'Monster', classWord: 'ghost', references: 2, base: 'embedded', encoder: 'ab'.repeat(32),
+  kind: 'object', name: 'Monster', classWord: 'ghost', references: 2, base: 'embedded', encoder: 'ab'.repeat(32),
   tokens: { count: 4, width: 6, halves: Uint16Array.from({ length: 24 }, (_, i) => toHalf(i / 7 - 1)) },
 };
 const metadata = { 'lamina.card': 'object' };
@@ -58,4 +58,11 @@ it('takes no words that a page could not show', () => {
   expect(read.name).not.toContain('\n');
   expect(read.references).toBe(1);
   expect(readCard(writeSafetensors({ 'object.tokens': { shape: [1, 1], data: new Uint16Array(1) } }, metadata), 'thing.safetensors').name).toBe('thing');
+});
+
+it('holds a face as well, which is never taken for a thing', () => {
+  const face = writeCard({ ...card, kind: 'identity' });
+  expect(openSafetensors(face).keys()).toEqual(['identity.tokens']);
+  expect(readCard(face, 'face.card.safetensors')).toEqual({ ...card, kind: 'identity' });
+  expect(fault(() => readCard(writeSafetensors({ 'object.tokens': { shape: [1, 1], data: new Uint16Array(1) } }, { 'lamina.card': 'identity' }), 'face.safetensors'))).toBe('file-unrecognised');
 });

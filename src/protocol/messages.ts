@@ -10,7 +10,7 @@ import type { MixOverlap } from './drafts';
 import type { FaultData } from './faults';
 import type { Mix } from './mix';
 import type { ImportProgress, KeptPrecision, ModelAddress, ModelFile, ModelSummary, ModelSurvey } from './models';
-import type { CardSummary, FoundMask, ObjectFigures, ObjectInHand, OpenedCard, PlacesParams, ReferencePicture } from './objects';
+import type { CardSummary, FoundMask, ObjectFigures, ObjectInHand, OpenedCard, PlacesParams, ReferencePicture, Seeing, SightKind } from './objects';
 import type { Crop, FitCheck, TrainingPicture, PictureEvent, DrawParams } from './pictures';
 import type { Recipe } from './recipe';
 import type { Changed, RunInfo, StepMetrics, StoredRun } from './run';
@@ -76,9 +76,11 @@ export interface Requests {
   deleteConcept: { params: { conceptId: string }; result: void };
   exportConcept: { params: { conceptId: string; options: ExportOptions }; result: { file: Blob; fileName: string; tellsAll: boolean; /** As measured after learning: here, here without rows, and in other tools; null where that was not. */ likeness: { here: number; withoutRows: number | null; elsewhere: number | null } | null } };
   /** The object of a picture, as far as it stands out; its fault says why it can't be encoded yet. */
-  findMask: { params: { pictureId: string; crop: Crop }; result: FoundMask };
-  /** One pass through the object encoder for each picture; the session holds the tokens, and draws and probes go by them. Fault `mask-…` for a mask that can't be used, `base-mismatch` where the base has no encoder. */
-  encodeObject: { params: { pictures: ReferencePicture[] }; result: ObjectInHand };
+  findMask: { params: { pictureId: string; crop: Crop; kind: SightKind }; result: FoundMask };
+  /** One pass through the encoder for each picture; the session holds the tokens, and draws and probes go by them. Fault `mask-…` for a mask that can't be used, `face-unseen` for a picture without a head, `base-mismatch` where the base has no encoder. */
+  encodeObject: { params: { kind: SightKind; pictures: ReferencePicture[]; seeing: Seeing }; result: ObjectInHand };
+  /** How the face in hand is seen from now on. Nothing is encoded again. */
+  seeObject: { params: Seeing; result: ObjectInHand };
   /** Lets go of the object. */
   leaveObject: { params: void; result: void };
   /** Likeness and copying of the concept's picture of this revision, while it is the newest. */
@@ -124,7 +126,7 @@ export interface Events {
   restarted: { run: RunInfo | null };
   compute: Compute;
   /** The base is in; everything may be asked now. */
-  ready: { base: string; name: string; sizeBytes: number; imageSize: number; /** Whether it can tell how alike pictures are. */ sees: boolean; /** Whether it has the layers that skip-layer guidance leaves out. */ skips: boolean; /** Whether zero tokens stand in place of a T5 that it could have. */ withoutT5: boolean; /** Whether it has an object encoder: one picture is then enough to draw by. */ objects: boolean; /** Whether an adapter that sees pictures can be aligned with a person or character. */ persons?: boolean };
+  ready: { base: string; name: string; sizeBytes: number; imageSize: number; /** Whether it can tell how alike pictures are. */ sees: boolean; /** Whether it has the layers that skip-layer guidance leaves out. */ skips: boolean; /** Whether zero tokens stand in place of a T5 that it could have. */ withoutT5: boolean; /** Whether it has an object encoder: one picture is then enough to draw by. */ objects: boolean; /** Whether an adapter that sees pictures can be aligned with a person or character. */ persons?: boolean; /** Whether it has an identity adapter and tells faces apart: one picture of somebody is then enough to draw by. */ faces?: boolean };
   importing: ImportProgress;
   checking: { modelId: string; doneBytes: number; totalBytes: number };
   run: RunInfo;

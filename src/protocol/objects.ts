@@ -1,5 +1,5 @@
 /**
- * An object from pictures alone, without training: the pictures with their masks, what the object encoder made of them (tokens, held by
+ * An object or a face from pictures alone, without training: the pictures with their masks, what an encoder made of them (tokens, held by
  * the session and kept as a card), and how pictures drawn by them compare with the pictures given.
  */
 import type { FaultData } from './faults';
@@ -9,14 +9,32 @@ import type { Crop, DrawParams, PictureInfo } from './pictures';
 /** Strengths of the picture beside its words: 0 the text alone, 1 as the encoder was trained. */
 export const likenessRange = { min: 0, max: 1.4, step: 0.05, start: 0.8 } as const;
 
-/** A picture to be looked at: only what its mask covers is. */
-export interface ReferencePicture { pictureId: string; crop: Crop; mask: ObjectMask }
+/** What a picture is looked at as: a thing by the object encoder, somebody by the identity adapter. */
+export type SightKind = 'object' | 'identity';
 
-/** A mask found without being asked; with a reason why it can't be used as it is. */
-export interface FoundMask { pictureId: string; mask: ObjectMask; fault: FaultData | null }
+/** A square of a crop in shares of its side; it may reach beyond. */
+export interface Square { left: number; top: number; side: number }
+
+/** A picture to be looked at: only what its mask covers is, and of somebody only what of that lies in the head's square. */
+export interface ReferencePicture { pictureId: string; crop: Crop; mask: ObjectMask; head?: Square | null }
+
+/**
+ * How a face is seen while a picture is drawn. `startStep`: steps that are drawn without it first, which keep the words' layout. `look`:
+ * PuLID's two modes, faithful to the face or leaving more to the words' style, or neither.
+ */
+export interface Seeing { startStep: number; look: 'faithful' | 'plain' | 'style' }
+
+export const startStepRange = { min: 0, max: 20 } as const;
+export const plainSeeing: Seeing = { startStep: 0, look: 'plain' };
+
+/** A mask found without being asked, with a reason why it can't be used as it is; of somebody, the heads of all who stand out, the largest first. */
+export interface FoundMask { pictureId: string; mask: ObjectMask; fault: FaultData | null; heads: Square[] }
 
 /** The object that the session holds. */
 export interface ObjectInHand {
+  kind: SightKind;
+  /** Of a face; a thing is seen plainly. */
+  seeing: Seeing;
   /** Counts up with each encoding; what was drawn of an earlier one is stale. */
   revision: number;
   references: number;
@@ -34,7 +52,7 @@ export interface ObjectInHand {
 export interface ObjectFigures {
   /** Of the drawn picture. */
   revision: number;
-  /** CLIP-I: mean cosine to the pictures given. Null where the base can't see. */
+  /** Mean cosine to the pictures given: CLIP-I of a thing, of a face that of the identity encoder's vectors. Null where the base can't see, or sees nobody. */
   likeness: number | null;
   /** Copied from the pictures, 0…1, the most of any (pipeline/measuring/copyScore.ts). Null where they aren't at hand. */
   copied: number | null;
@@ -42,6 +60,7 @@ export interface ObjectFigures {
 
 export interface CardSummary {
   cardId: string;
+  kind: SightKind;
   name: string;
   classWord: string;
   createdAt: string;

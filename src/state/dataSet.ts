@@ -49,12 +49,17 @@ export const dataSetSlice: Slice<DataSetSlice> = ({ set, get, env }) => ({
 const isCard = ({ openedPictures, cards }: Pick<StudioState, 'openedPictures' | 'cards'>): boolean =>
   openedPictures !== null && cards.length === openedPictures.length && cards.every(({ pictureId }) => openedPictures.includes(pictureId));
 
-/** A mask that was brushed, while its picture is cropped as it was then. */
-const brushed = (known: StudioState['masks'][string] | undefined, crop: Crop): Pick<DataSetPicture, 'mask'> => (known && !known.found && sameCrop(known.crop, crop) ? { mask: known.mask } : {});
+/** A mask that was brushed and a head that was framed or chosen, while their picture is cropped as it was then. */
+function byHand(known: StudioState['masks'][string] | undefined, crop: Crop): Pick<DataSetPicture, 'mask' | 'head'> {
+  if (!known || !sameCrop(known.crop, crop)) return {};
+  const { found, mask, heads } = known;
+  const framed = heads?.chosen && (heads.all.length !== 1 || heads.chosen !== heads.all[0]) ? heads.chosen : null;
+  return found && !framed ? {} : { mask, ...(heads?.chosen && { head: heads.chosen }) };
+}
 
 /** Null where no picture is ready. */
 function dataSetOf({ cards, recipe, conceptName, conceptNamed, captioned, masks }: StudioState): DataSet | null {
-  const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, captions, ...brushed(masks[pictureId], crop) }] : []));
+  const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, captions, ...byHand(masks[pictureId], crop) }] : []));
   return pictures.length === 0 ? null : { name: conceptName, named: conceptNamed, recipe, captioned, pictures };
 }
 

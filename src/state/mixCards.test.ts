@@ -6,7 +6,7 @@ import { fakeClient, type FakeClient } from '../testing/studio/fakeClient';
 import { studioOver } from '../testing/studio/studioOver';
 import { cardsToMix, drawnMix, guidanceName, sameCard, whySilent } from './mixCards';
 
-const ghost: CardSummary = { cardId: 'G', name: 'My ghost', classWord: 'ghost', createdAt: '', sizeBytes: 8192, references: 1, preview: null, base: 'embedded', imported: false, pictured: true };
+const ghost: CardSummary = { cardId: 'G', kind: 'object', name: 'My ghost', classWord: 'ghost', createdAt: '', sizeBytes: 8192, references: 1, preview: null, base: 'embedded', imported: false, pictured: true };
 let client: FakeClient;
 let now: ReturnType<typeof studioOver>['now'];
 let timers: (() => void)[];

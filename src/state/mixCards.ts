@@ -6,14 +6,16 @@ import type { StudioState } from './slice';
 
 type Shelf = Pick<StudioState, 'objectCards' | 'cardsRead' | 'usedBase' | 'ready'>;
 
-/** Those that a guidance can be added from: none where the model has no object encoder. */
-export const cardsToMix = (shelf: Pick<Shelf, 'objectCards' | 'usedBase' | 'ready'>): CardSummary[] => (shelf.ready?.objects ? ofBase(shelf.objectCards, shelf) : []);
+const encodes = ({ ready }: Pick<Shelf, 'ready'>, { kind }: Pick<CardSummary, 'kind'>): boolean => (kind === 'object' ? ready?.objects : ready?.faces) ?? false;
+
+/** Those that a guidance can be added from: none of a kind that the model has no encoder for. */
+export const cardsToMix = (shelf: Pick<Shelf, 'objectCards' | 'usedBase' | 'ready'>): CardSummary[] => ofBase(shelf.objectCards, shelf).filter((card) => encodes(shelf, card));
 
 /** Why an object can't act and what to do, in words; null for all that can, and while it isn't known yet. */
 export function whySilent(source: MixSource, { objectCards, cardsRead, usedBase, ready }: Shelf): string | null {
   if (source.kind !== 'object' || !ready || !cardsRead) return null;
   const card = objectCards.find(({ cardId }) => cardId === source.object.cardId);
-  if (!ready.objects) return 'Does not act: this model has no object encoder. Use the model that the card was made with.';
+  if (card ? !encodes({ ready }, card) : !ready.objects && !ready.faces) return `Does not act: this model has no ${card?.kind === 'identity' ? 'face' : 'object'} encoder. Use the model that the card was made with.`;
   if (!card) return `Does not act: ${source.name === '' ? 'its card' : `“${source.name}”`} is not on this Shelf. Import the card’s file, or take this away.`;
   return card.base === usedBase.id ? null : 'Does not act: the card was made with another model. Use that one, or make the card again from its picture.';
 }

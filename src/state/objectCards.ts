@@ -1,10 +1,10 @@
 /** Concept cards: keeping the object in hand, and what can be done with those on the Shelf. */
 import type { ParamsOf, ResultOf } from '../protocol/messages';
-import { likenessRange, type CardSummary, type ReferencePicture } from '../protocol/objects';
+import { likenessRange, type CardSummary } from '../protocol/objects';
 import { wordsOf } from '../protocol/recipe';
 import { startPrompt } from './params';
 import { faultOf, type Slice } from './slice';
-import { wantedCards } from './objects';
+import { referencesOf } from './objects';
 import { asking, leftWaits } from './shelf';
 
 export interface ObjectCardsSlice {
@@ -32,8 +32,8 @@ export const objectCardsSlice: Slice<ObjectCardsSlice> = ({ set, get, env }) => 
     objectCards: [], cardsRead: false, card: null, openedPictures: null,
 
     async keepObject() {
-      const { conceptName, recipe, masks } = get();
-      const pictures = (wantedCards(get()) ?? []).flatMap(({ pictureId, crop }): ReferencePicture[] => { const known = masks[pictureId]; return known && !known.fault ? [{ pictureId, crop, mask: known.mask }] : []; });
+      const { conceptName, recipe } = get();
+      const pictures = referencesOf(get());
       const { classWord } = wordsOf(recipe);
       void get().askToPersist();
       set({ objectFault: null });
@@ -62,11 +62,12 @@ export const objectCardsSlice: Slice<ObjectCardsSlice> = ({ set, get, env }) => 
         // the session has it in hand already, and nothing else
         set({ object: null });
         get().clearConcept(pictures.map(({ pictureId }) => pictureId));
-        get().takeKind('instance');
+        const kind = object.kind === 'identity' ? 'person' : 'instance';
+        get().takeKind(kind);
         get().setField('classWord', card.classWord);
         get().takeObject(object, pictures, card);
         set({ tab: 'learn', conceptName: card.name, conceptNamed: true, balance: likenessRange.start });
-        get().setParams({ prompt: startPrompt('instance', card.classWord) || 'a [V]' }, false);
+        get().setParams({ prompt: startPrompt(kind, card.classWord) || 'a [V]' }, false);
         if (left) {
           get().notify(leftWaits(left));
           void get().findUnfinished();

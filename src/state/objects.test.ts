@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { blankMask, painted } from '../protocol/objectMasks';
 import type { ParamsOf } from '../protocol/messages';
-import type { ObjectInHand } from '../protocol/objects';
+import { plainSeeing, type ObjectInHand } from '../protocol/objects';
 import { defaultRecipe } from '../protocol/recipe';
 import { fakeClient, fakeRun, type FakeClient } from '../testing/studio/fakeClient';
 import { bitmap, file, picture, reading, studioOver } from '../testing/studio/studioOver';
@@ -12,14 +12,14 @@ import { followObject, isObject, isOnePicture, MOST_REFERENCES, wantedCards } fr
 const ready = { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: true };
 const middle = { u: 0.5, w: 0.5 };
 const mask = painted(blankMask(), middle, middle, 0.3, false);
-const inHand = (revision: number, references = 1): ObjectInHand => ({ revision, references, tokens: 16 * references, sizeBytes: 8192 * references, elapsedMs: 5, guesses: ['ghost', 'owl'], cardId: null });
+const inHand = (revision: number, references = 1): ObjectInHand => ({ kind: 'object', seeing: plainSeeing, revision, references, tokens: 16 * references, sizeBytes: 8192 * references, elapsedMs: 5, guesses: ['ghost', 'owl'], cardId: null });
 
 let client: FakeClient;
 let revision: number;
 beforeEach(() => {
   revision = 0;
   client = fakeClient({
-    findMask: ({ pictureId }) => ({ pictureId, mask, fault: null }),
+    findMask: ({ pictureId }) => ({ pictureId, mask, fault: null, heads: [] }),
     encodeObject: ({ pictures }) => inHand(++revision, pictures.length),
     judgeObject: (asked) => ({ revision: asked.revision, likeness: 0.6, copied: 0.1 }),
     fitCheck: ({ pictureId }) => ({ pictureId, bitmap: bitmap(), psnr: 30, outside: false }),
@@ -62,7 +62,7 @@ describe('a dropped picture', () => {
   });
 
   it('waits for the brush where nothing stands out', async () => {
-    client.answers.findMask = ({ pictureId }) => ({ pictureId, mask: blankMask(), fault: { code: 'object-unseen', message: 'Nothing.', remedy: 'Brush.', subject: pictureId } });
+    client.answers.findMask = ({ pictureId }) => ({ pictureId, mask: blankMask(), heads: [], fault: { code: 'object-unseen', message: 'Nothing.', remedy: 'Brush.', subject: pictureId } });
     const { now, timers } = await dropped();
     expect(asked('encodeObject', 'draw')).toEqual([]);
     expect(isOnePicture(now())).toBe(true);
@@ -133,7 +133,7 @@ describe('what is in hand', () => {
   });
 
   it('is opened again there where it came from a card', async () => {
-    client.answers.keepCard = () => ({ cardId: 'k', name: 'Kept', classWord: 'ghost', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: false, pictured: true });
+    client.answers.keepCard = () => ({ cardId: 'k', kind: 'object' as const, name: 'Kept', classWord: 'ghost', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: false, pictured: true });
     const { now } = await dropped();
     await now().keepObject();
     const { card } = now();
@@ -146,7 +146,7 @@ describe('what is in hand', () => {
   });
 
   it('stays when a card cannot be opened, and what was stopped for the card is encoded then', async () => {
-    client.answers.keepCard = () => ({ cardId: 'k', name: 'Kept', classWord: 'ghost', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: false, pictured: true });
+    client.answers.keepCard = () => ({ cardId: 'k', kind: 'object' as const, name: 'Kept', classWord: 'ghost', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: false, pictured: true });
     const { now } = await dropped();
     await now().keepObject();
     client.answers.openCard = () => { throw Object.assign(new Error('another encoder'), { code: 'base-mismatch' }); };
@@ -166,7 +166,7 @@ describe('what is in hand', () => {
   });
 
   it('says that a run waits when a card is opened over it, and looks for it', async () => {
-    client.answers.openCard = () => ({ card: { cardId: 'k', name: 'Kept', classWord: 'owl', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: true, pictured: false }, object: { ...inHand(7), cardId: 'k' }, pictures: [] });
+    client.answers.openCard = () => ({ card: { cardId: 'k', kind: 'object' as const, name: 'Kept', classWord: 'owl', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: true, pictured: false }, object: { ...inHand(7), cardId: 'k' }, pictures: [] });
     const { now, studio } = open();
     studio.setState({ run: fakeRun({ name: 'My owl', phase: 'learning', step: 12 }) });
     client.asked.length = 0;
@@ -178,7 +178,7 @@ describe('what is in hand', () => {
   it('gives way to a card that is opened, whatever is still being encoded', async () => {
     let finish = (_: ObjectInHand) => {};
     client.answers.encodeObject = () => new Promise((resolve) => { finish = resolve; });
-    client.answers.openCard = () => ({ card: { cardId: 'k', name: 'Kept', classWord: 'owl', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: true, pictured: false }, object: { ...inHand(7), cardId: 'k' }, pictures: [] });
+    client.answers.openCard = () => ({ card: { cardId: 'k', kind: 'object' as const, name: 'Kept', classWord: 'owl', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: true, pictured: false }, object: { ...inHand(7), cardId: 'k' }, pictures: [] });
     const { now } = await dropped();
     const opened = client.answers.openCard;
     const { pictureId } = now().cards[0]!;
@@ -228,7 +228,7 @@ it('keeps a brushed mask with the data set only while it is of the crop', async 
 describe('a data set that was put together before a card is opened', () => {
   const info = (pictureId: string) => ({ pictureId, name: `${pictureId}.png`, width: 16, height: 8, crop: { x: 4, y: 0, size: 8 }, bitmap: bitmap() });
   const opened = (ids: readonly string[]) => () => ({
-    card: { cardId: 'k', name: 'Kept', classWord: 'owl', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: ids.length === 0, pictured: ids.length > 0 },
+    card: { cardId: 'k', kind: 'object' as const, name: 'Kept', classWord: 'owl', createdAt: '', sizeBytes: 1, references: 1, preview: null, base: 'embedded', imported: ids.length === 0, pictured: ids.length > 0 },
     object: { ...inHand(7), cardId: 'k' }, pictures: ids.map((id) => ({ ...info(id), mask, file: new Blob(['x']) })),
   });
   const waiting = () => ({ name: 'My ghost', named: true, recipe: defaultRecipe(), captioned: null, pictures: [{ ...info('mine'), captions: { complete: 'a [V] ghost', base: 'a ghost', target: '[V] ghost' }, file: new Blob(['x']) }], level: 0 });

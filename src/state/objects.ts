@@ -1,10 +1,10 @@
 /**
- * One picture is enough to draw by, where the base has an object encoder: a mask is found for every picture, what it covers is encoded in
+ * One picture is enough to draw by, where the base has an encoder for it: a mask is found for every picture, of somebody the head in it, what it covers is encoded in
  * one pass, and from then on the twins show it. What the pictures and masks ask for is compared with what was encoded (`refreshObject`),
  * so that dropping, cropping, brushing, undo and a new worker all take the same way.
  */
 import type { FaultData } from '../protocol/faults';
-import { likenessRange, type CardSummary, type ObjectFigures, type ObjectInHand, type OpenedCard, type ReferencePicture } from '../protocol/objects';
+import { likenessRange, plainSeeing, type CardSummary, type ObjectFigures, type ObjectInHand, type OpenedCard, type ReferencePicture, type Seeing, type SightKind, type Square } from '../protocol/objects';
 import { inverted, maskProblem, painted, sameMask, type ObjectMask, type Place } from '../protocol/objectMasks';
 import type { Crop, PictureEvent } from '../protocol/pictures';
 import { wordsOf } from '../protocol/recipe';
@@ -19,8 +19,11 @@ export const BRUSH = 0.045;
 /** Pictures of one thing whose tokens fit on a card. */
 export const MOST_REFERENCES = 8;
 
-/** A mask belongs to a crop; another crop has another one. */
-export interface CardMask { crop: Crop; mask: ObjectMask; /** As it was found, untouched. */ found: boolean; fault: FaultData | null }
+/** Where the head is, in a picture of somebody. `all`: whoever stands out. `chosen`: who is meant, null while nobody has said; `fault` then says why that is needed. */
+interface CardHeads { all: readonly Square[]; chosen: Square | null; fault: FaultData | null }
+
+/** A mask belongs to a crop; another crop has another one. Heads are looked for where a face is asked for, and null before. */
+export interface CardMask { crop: Crop; mask: ObjectMask; /** As it was found, untouched. */ found: boolean; fault: FaultData | null; heads: CardHeads | null }
 
 export interface ObjectsSlice {
   /** By picture. */
@@ -31,6 +34,8 @@ export interface ObjectsSlice {
   objectFault: FaultData | null;
   /** Of the newest full picture. */
   objectFigures: ObjectFigures | null;
+  /** How faces are seen. */
+  seeing: Seeing;
   /** The class word that was guessed from the picture; no longer a guess once another stands there. */
   guessed: string | null;
   /** The user goes on to learning: the page is laid out for that, with the object still in hand. */
@@ -42,8 +47,11 @@ export interface ObjectsSlice {
   invertMask(pictureId: string): void;
   /** The mask as it is found, whatever was brushed. */
   findMaskAgain(pictureId: string): void;
+  /** Whose head it is, or where it is in truth. */
+  chooseHead(pictureId: string, head: Square): void;
+  setSeeing(change: Partial<Seeing>): void;
   /** Masks of pictures that were kept, with their crops. */
-  takeMasks(pictures: readonly { pictureId: string; crop: Crop; mask?: ObjectMask }[]): void;
+  takeMasks(pictures: readonly { pictureId: string; crop: Crop; mask?: ObjectMask; head?: Square | null }[]): void;
   learnProperly(on: boolean): void;
   /** While a card is opened nothing else is encoded. */
   holdObject(on: boolean): void;
@@ -59,34 +67,63 @@ const BRUSHED_MS = 350;
 
 type Seen = Pick<StudioState, 'ready' | 'recipe' | 'run' | 'opened' | 'cards'>;
 
+/** As what pictures are looked at, where the base can; null where what is asked for is learned, or can't be seen here. */
+export function sightOf({ ready, recipe }: Pick<StudioState, 'ready' | 'recipe'>): SightKind | null {
+  if (recipe.kind === 'instance' && ready?.objects) return 'object';
+  return recipe.kind === 'person' && ready?.faces ? 'identity' : null;
+}
+
+/** Why a picture can't be encoded as it is; null where it can. */
+export const problemOf = ({ fault, heads }: CardMask, sight: SightKind | null): FaultData | null => (sight !== 'identity' ? fault : heads?.chosen ? null : heads?.fault ?? null);
+
+const usableAs = (mask: CardMask, sight: SightKind): boolean => (sight === 'identity' ? mask.heads?.chosen != null : mask.fault === null);
+
+/** The pictures as they are encoded and kept: those with a mask, or a head, that can be used. */
+export function referencesOf(state: Seen & Pick<StudioState, 'masks'>): ReferencePicture[] {
+  const sight = sightOf(state);
+  return (wantedCards(state) ?? []).flatMap(({ pictureId, crop }) => {
+    const known = state.masks[pictureId];
+    if (!known || !sight || !usableAs(known, sight)) return [];
+    return [{ pictureId, crop, mask: known.mask, ...(sight === 'identity' && { head: known.heads!.chosen }) }];
+  });
+}
+
 /** The pictures that are to be encoded; null where there is nothing to encode, or nothing to encode with. */
 export function wantedCards({ ready, recipe, run, opened, cards }: Seen): { pictureId: string; crop: Crop }[] | null {
-  if (!ready?.objects || run || opened || recipe.kind !== 'instance' || cards.some(({ state }) => state === 'reading')) return null;
+  if (!sightOf({ ready, recipe }) || run || opened || cards.some(({ state }) => state === 'reading')) return null;
   const wanted = cards.flatMap(({ state, pictureId, crop }) => (state === 'ready' && crop ? [{ pictureId, crop }] : []));
   return wanted.length > 0 && wanted.length <= MOST_REFERENCES ? wanted : null;
 }
 
-/** Whether the page is about one picture: it has been dropped alone, or a card without pictures is open. */
+/** Whether the page is about one thing's picture, or one face's pictures: dropped, or of a card that is open, with them or without. */
 export function isOnePicture(state: Seen & Pick<StudioState, 'object' | 'card' | 'learningProperly'>): boolean {
-  if (state.run || state.opened || state.learningProperly || !state.ready?.objects || state.recipe.kind !== 'instance') return false;
+  const sight = sightOf(state);
+  if (state.run || state.opened || state.learningProperly || !sight) return false;
+  if (sight === 'identity' && state.cards.length > 1) return state.cards.length <= MOST_REFERENCES;
   return state.cards.length === 1 ? state.cards[0]!.state !== 'faulty' : state.cards.length === 0 && state.object !== null && state.card !== null && !state.card.pictured;
 }
 
 /** Whether what the balance moves is an object of pictures, not a learned concept. */
 export const isObject = ({ object, run, opened }: Pick<StudioState, 'object' | 'run' | 'opened'>): boolean => object !== null && run === null && opened === null;
 
+/** Whether it is a face. */
+export const isFace = (state: Pick<StudioState, 'object' | 'run' | 'opened'>): boolean => isObject(state) && state.object?.kind === 'identity';
+
 export const sameCrop = (a: Crop, b: Crop) => a.x === b.x && a.y === b.y && a.size === b.size;
+const sameHead = (a: Square | null, b: Square | null) => a === b || (a !== null && b !== null && a.left === b.left && a.top === b.top && a.side === b.side);
 const sameReferences = (a: readonly ReferencePicture[], b: readonly ReferencePicture[]) =>
-  a.length === b.length && a.every(({ pictureId, crop, mask }, i) => pictureId === b[i]!.pictureId && sameCrop(crop, b[i]!.crop) && sameMask(mask, b[i]!.mask));
+  a.length === b.length && a.every(({ pictureId, crop, mask, head = null }, i) => pictureId === b[i]!.pictureId && sameCrop(crop, b[i]!.crop) && sameMask(mask, b[i]!.mask) && sameHead(head, b[i]!.head ?? null));
 
 export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
   /** What the session has encoded, or is encoding. */
   let encoded: readonly ReferencePicture[] = [];
+  let encodedAs: SightKind = 'object';
   let newest = 0;
   let inFlight = new AbortController();
   /** A card is being opened, and will be what is in hand. */
   let held = false;
   let stopBrush = () => {};
+  let stopSeeing = () => {};
 
   const ask = async (work: NonNullable<ObjectsSlice['objectWork']>, action: () => Promise<void>) => {
     const mine = ++newest;
@@ -104,24 +141,39 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
     }
   };
 
+  /** Tells the session how the face is seen now, and draws it so. */
+  const seeAnew = () => {
+    const { seeing } = get();
+    env.client.request('seeObject', seeing).then(async (object) => {
+      if (!isFace(get()) || get().seeing !== seeing) return;
+      closeAll(get().places);
+      set({ object, objectFigures: null, places: [] });
+      get().outdateDrafts();
+      await get().draw();
+    }).catch((error: unknown) => set({ objectFault: faultOf(error) }));
+  };
+
   const letGo = () => { env.client.request('leaveObject', undefined).catch((error: unknown) => set({ objectFault: faultOf(error) })); };
   const putMask = (pictureId: string, mask: CardMask) => set({ masks: { ...get().masks, [pictureId]: mask } });
 
-  const findMasks = async (wanted: readonly { pictureId: string; crop: Crop }[]) => {
+  const findMasks = async (wanted: readonly { pictureId: string; crop: Crop }[], kind: SightKind) => {
     for (const { pictureId, crop } of wanted) {
-      const { mask, fault } = await env.client.request('findMask', { pictureId, crop });
+      const { mask, fault, heads: all } = await env.client.request('findMask', { pictureId, crop, kind });
+      const heads: CardHeads | null = kind === 'identity' ? { all, chosen: all.length === 1 ? all[0]! : null, fault } : null;
       // it may have been brushed, or gone, meanwhile
       const standing = get().masks[pictureId];
-      if (!standing || !sameCrop(standing.crop, crop) || standing.found) putMask(pictureId, { crop, mask, found: true, fault });
+      if (!standing || !sameCrop(standing.crop, crop) || standing.found) putMask(pictureId, { crop, mask, found: true, fault: kind === 'object' ? fault : maskProblem(mask, pictureId), heads });
+      else if (heads && standing.heads === null) putMask(pictureId, { ...standing, heads });
     }
   };
 
-  const encode = (references: ReferencePicture[]) => ask('encoding', async () => {
+  const encode = (kind: SightKind, references: ReferencePicture[]) => ask('encoding', async () => {
     encoded = references;
     inFlight.abort();
     inFlight = new AbortController();
-    const first = get().object === null;
-    const object = await env.client.request('encodeObject', { pictures: references }, { signal: inFlight.signal });
+    const first = get().object?.kind !== kind;
+    const { seeing } = get();
+    const object = await env.client.request('encodeObject', { kind, pictures: references, seeing }, { signal: inFlight.signal });
     if (encoded !== references) {
       // too late to be stopped, and nobody's: neither another picture nor a card has taken its place
       if (encoded.length === 0 && !held && get().object === null) letGo();
@@ -138,14 +190,14 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
       get().setClassWord(guess);
     }
     get().outdateDrafts();
-    if (!get().promptWritten) get().setParams({ prompt: startPrompt('instance', wordsOf(get().recipe).classWord) || 'a [V]' }, false);
+    if (!get().promptWritten) get().setParams({ prompt: startPrompt(get().recipe.kind, wordsOf(get().recipe).classWord) || 'a [V]' }, false);
     await get().draw();
   });
 
   const brushed = (pictureId: string, mask: ObjectMask) => {
     const standing = get().masks[pictureId];
     if (!standing) return;
-    putMask(pictureId, { crop: standing.crop, mask, found: false, fault: maskProblem(mask, pictureId) });
+    putMask(pictureId, { ...standing, mask, found: false, fault: maskProblem(mask, pictureId) });
     stopBrush();
     stopBrush = env.later(BRUSHED_MS, () => void get().refreshObject());
   };
@@ -175,7 +227,9 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
       // the session reads a card's pictures itself
       env.client.request('openCard', { cardId: card.cardId }).then((opened) => {
         closeAll(opened.pictures);
-        if (get().card?.cardId === card.cardId) set({ object: opened.object });
+        if (get().card?.cardId !== card.cardId) return;
+        set({ object: opened.object });
+        if (opened.object.kind === 'identity') seeAnew();
       }).catch((error: unknown) => set({ objectFault: faultOf(error) }));
       return;
     }
@@ -186,7 +240,7 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
   });
 
   return {
-    masks: {}, object: null, objectWork: null, objectFault: null, objectFigures: null, guessed: null, learningProperly: false, places: [],
+    masks: {}, object: null, objectWork: null, objectFault: null, objectFigures: null, seeing: plainSeeing, guessed: null, learningProperly: false, places: [],
 
     async refreshObject() {
       if (held) return;
@@ -198,14 +252,17 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
         if (!alone && (object || encoded.length > 0)) get().forgetObject();
         return;
       }
-      const missing = wanted.filter(({ pictureId, crop }) => { const known = get().masks[pictureId]; return !known || !sameCrop(known.crop, crop); });
-      if (missing.length > 0) await ask('finding', () => findMasks(missing));
+      const sight = sightOf(get())!;
+      const missing = wanted.filter(({ pictureId, crop }) => { const known = get().masks[pictureId]; return !known || !sameCrop(known.crop, crop) || (sight === 'identity' && known.heads === null); });
+      if (missing.length > 0) await ask('finding', () => findMasks(missing, sight));
       const now = wantedCards(get());
-      if (held || !now || now.some(({ pictureId, crop }, i) => pictureId !== wanted[i]?.pictureId || !sameCrop(crop, wanted[i].crop))) return;
-      const masks = now.flatMap(({ pictureId, crop }) => { const known = get().masks[pictureId]; return known ? [{ pictureId, crop, mask: known.mask, fault: known.fault }] : []; });
-      const usable = masks.filter(({ fault }) => fault === null).map(({ fault: _, ...reference }) => reference);
-      if (usable.length === 0 || sameReferences(usable, encoded)) return;
-      await encode(usable);
+      if (held || !now || sightOf(get()) !== sight || now.some(({ pictureId, crop }, i) => pictureId !== wanted[i]?.pictureId || !sameCrop(crop, wanted[i].crop))) return;
+      const usable = referencesOf(get());
+      // a thing is not what is drawn while somebody is asked for
+      if (usable.length === 0 && get().object && get().object!.kind !== sight) get().forgetObject();
+      if (usable.length === 0 || (sameReferences(usable, encoded) && encodedAs === sight)) return;
+      encodedAs = sight;
+      await encode(sight, usable);
     },
 
     brushMask(pictureId, from, to, erase) {
@@ -222,7 +279,21 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
       void get().refreshObject();
     },
 
-    takeMasks: (pictures) => set({ masks: { ...get().masks, ...Object.fromEntries(pictures.flatMap(({ pictureId, crop, mask }) => (mask ? [[pictureId, { crop, mask, found: false, fault: maskProblem(mask, pictureId) }]] : []))) } }),
+    chooseHead(pictureId, chosen) {
+      const standing = get().masks[pictureId];
+      if (!standing) return;
+      putMask(pictureId, { ...standing, heads: { all: standing.heads?.all ?? [], fault: standing.heads?.fault ?? null, chosen } });
+      void get().refreshObject();
+    },
+    setSeeing(change) {
+      const seeing = { ...get().seeing, ...change };
+      if (seeing.look === get().seeing.look && seeing.startStep === get().seeing.startStep) return;
+      set({ seeing });
+      stopSeeing();
+      if (isFace(get())) stopSeeing = env.later(BRUSHED_MS, seeAnew);
+    },
+
+    takeMasks: (pictures) => set({ masks: { ...get().masks, ...Object.fromEntries(pictures.flatMap(({ pictureId, crop, mask, head = null }) => (mask ? [[pictureId, { crop, mask, found: false, fault: maskProblem(mask, pictureId), heads: head ? { all: [head], chosen: head, fault: null } : null }]] : []))) } }),
 
     learnProperly: (learningProperly) => set({ learningProperly }),
 
@@ -237,11 +308,12 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
 
     takeObject(object, pictures, card) {
       held = false;
-      encoded = pictures.map(({ pictureId, crop, mask }) => ({ pictureId, crop, mask }));
+      encodedAs = object.kind;
+      encoded = pictures.map(({ pictureId, crop, mask, head = null }) => ({ pictureId, crop, mask, ...(object.kind === 'identity' && { head }) }));
       const files = new Map(pictures.map(({ pictureId, file }) => [pictureId, file]));
       get().takeMasks(pictures);
       get().showCards(pictures);
-      set({ dataSetLevel: get().dataSetLevel + 1, object, card, openedPictures: pictures.map(({ pictureId }) => pictureId), objectFigures: null, cards: get().cards.map((each) => ({ ...each, file: files.get(each.pictureId) ?? null })) });
+      set({ dataSetLevel: get().dataSetLevel + 1, object, card, seeing: object.seeing, openedPictures: pictures.map(({ pictureId }) => pictureId), objectFigures: null, cards: get().cards.map((each) => ({ ...each, file: files.get(each.pictureId) ?? null })) });
     },
 
     drawPlaces() {
@@ -250,7 +322,7 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
       const drawn = new Set(places.filter(isOfNow).map((place) => place.prompt));
       const prompts = placePrompts(wordsOf(get().recipe).classWord, prompt, vocabulary).filter((each) => !drawn.has(each));
       if (prompts.length === 0) return;
-      env.client.request('places', { prompts, negative, seed, steps, sampler, skipLayers: skippingLayers(get()), guidance, balance, kind: 'instance' }).catch((error: unknown) => set({ drawFault: faultOf(error) }));
+      env.client.request('places', { prompts, negative, seed, steps, sampler, skipLayers: skippingLayers(get()), guidance, balance, kind: get().recipe.kind }).catch((error: unknown) => set({ drawFault: faultOf(error) }));
     },
 
     forgetObject() {
@@ -258,6 +330,7 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
       encoded = [];
       inFlight.abort();
       stopBrush();
+      stopSeeing();
       const { object, places, twins } = get();
       if (object) {
         letGo();

@@ -93,6 +93,8 @@ export interface ConceptRecord {
 /** Pictures of one thing, as tokens that the object encoder made of them (formats/cardFile.ts); no weights. */
 export interface CardRecord {
   cardId: string;
+  /** Cards from before there were faces say nothing, and are objects. */
+  kind?: 'object' | 'identity';
   name: string;
   createdAt: string;
   base: string;
@@ -105,7 +107,7 @@ export interface CardRecord {
   tokens: { count: number; width: number; halves: Uint16Array };
   preview: Blob | null;
   /** The pictures with their masks, where it was made here; they don't leave the device with it. */
-  pictures: { pictureId: string; name: string; crop: { x: number; y: number; size: number }; mask: { side: number; cells: Uint8Array }; file: Blob }[];
+  pictures: { pictureId: string; name: string; crop: { x: number; y: number; size: number }; mask: { side: number; cells: Uint8Array }; head?: { left: number; top: number; side: number } | null; file: Blob }[];
 }
 
 export interface LaminaSchema extends DBSchema {

@@ -11,8 +11,8 @@ import type { Objects } from './objects';
 import type { Opening } from './opening';
 import type { Pictures } from './pictures';
 
-const summary = ({ cardId, name, classWord, createdAt, references, preview, base, imported, tokens, pictures }: CardRecord): CardSummary =>
-  ({ cardId, name, classWord, createdAt, sizeBytes: tokenBytes(tokens), references, preview, base, imported, pictured: pictures.length > 0 });
+const summary = ({ cardId, kind = 'object', name, classWord, createdAt, references, preview, base, imported, tokens, pictures }: CardRecord): CardSummary =>
+  ({ cardId, kind, name, classWord, createdAt, sizeBytes: tokenBytes(tokens), references, preview, base, imported, pictured: pictures.length > 0 });
 
 export class Cards {
   constructor(private readonly opening: Opening, private readonly pictures: Pictures, private readonly drawing: Drawing, private readonly objects: Objects) {}
@@ -24,11 +24,11 @@ export class Cards {
   /** A second time it is the same card, as it is now. */
   async keep({ name, classWord, pictures }: ParamsOf<'keepCard'>): Promise<CardSummary> {
     const { inHand } = this.objects;
-    if (!inHand) throw new Fault('concept-missing', 'There is no object in hand that could be kept.', 'Drop a picture first.');
+    if (!inHand) throw new Fault('concept-missing', 'There is nothing in hand that could be kept.', 'Drop a picture first.');
     const { info, tokens } = inHand;
     const record = await putCard(await this.opening.db(), {
-      cardId: info.cardId ?? crypto.randomUUID(), name, createdAt: new Date().toISOString(), base: this.opening.baseId, encoder: await encoderOf(this.opening), imported: false, classWord, references: info.references, tokens,
-      preview: await this.drawing.preview(), pictures: pictures.map(({ pictureId, crop, mask }) => ({ ...this.pictures.get(pictureId), crop, mask })),
+      cardId: info.cardId ?? crypto.randomUUID(), kind: info.kind, name, createdAt: new Date().toISOString(), base: this.opening.baseId, encoder: await encoderOf(this.opening, info.kind), imported: false, classWord, references: info.references, tokens,
+      preview: await this.drawing.preview(), pictures: pictures.map(({ pictureId, crop, mask, head = null }) => ({ ...this.pictures.get(pictureId), crop, mask, head })),
     });
     info.cardId = record.cardId;
     return summary(record);
@@ -40,11 +40,11 @@ export class Cards {
     await expectFits(this.opening, record, { subject: cardId, ...(record.pictures.length > 0 && { remedy: 'Drop its picture again.' }) });
     const pictures: OpenedCard['pictures'] = [];
     try {
-      for (const { pictureId, name, crop, mask, file } of record.pictures) {
+      for (const { pictureId, name, crop, mask, head = null, file } of record.pictures) {
         const { animated: _, ...read } = await this.pictures.add(file, name, pictureId);
-        pictures.push({ ...read, crop, mask, file });
+        pictures.push({ ...read, crop, mask, head, file });
       }
-      const object = await this.objects.open(record.tokens, record.references, cardId, pictures, leave);
+      const object = await this.objects.open(record, pictures, leave);
       return { card: summary(record), object, pictures };
     } catch (error) {
       pictures.forEach(({ bitmap }) => bitmap.close());
@@ -63,15 +63,15 @@ export class Cards {
   }
 
   async export({ cardId }: ParamsOf<'exportCard'>): Promise<ResultOf<'exportCard'>> {
-    const { name, classWord, references, tokens, base, encoder } = await getCard(await this.opening.db(), cardId);
+    const { kind = 'object', name, classWord, references, tokens, base, encoder } = await getCard(await this.opening.db(), cardId);
     const fileName = `${name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '') || 'card'}.card.safetensors`;
-    return { file: new Blob([writeCard({ name, classWord, references, tokens, base, encoder })], { type: 'application/octet-stream' }), fileName };
+    return { file: new Blob([writeCard({ kind, name, classWord, references, tokens, base, encoder })], { type: 'application/octet-stream' }), fileName };
   }
 
   /** A card's file goes on the Shelf. Faults: those of the file; `base-mismatch` where its tokens are of another encoder. */
   async import(file: Blob, fileName: string): Promise<CardSummary> {
-    const { name, classWord, references, tokens, base, encoder } = readCard(new Uint8Array(await file.arrayBuffer()), fileName);
-    await expectFits(this.opening, { name: fileName, base, encoder }, { subject: fileName });
-    return summary(await putCard(await this.opening.db(), { cardId: crypto.randomUUID(), name, createdAt: new Date().toISOString(), base, encoder, imported: true, classWord, references, tokens, preview: null, pictures: [] }));
+    const { kind, name, classWord, references, tokens, base, encoder } = readCard(new Uint8Array(await file.arrayBuffer()), fileName);
+    await expectFits(this.opening, { kind, name: fileName, base, encoder }, { subject: fileName });
+    return summary(await putCard(await this.opening.db(), { cardId: crypto.randomUUID(), kind, name, createdAt: new Date().toISOString(), base, encoder, imported: true, classWord, references, tokens, preview: null, pictures: [] }));
   }
 }

@@ -7,10 +7,13 @@ import type { Tensor3D, Tensor4D } from '../engine/tf';
 import type { Base } from '../pipeline/base';
 import { disposeConcept, type LearnedConcept } from '../pipeline/concept';
 import { objectGuidance } from '../pipeline/objects/objectGuidance';
-import { conceptGuidance, type FieldWords, type Guidance } from '../pipeline/sampling/fields';
+import { conceptGuidance, type Direction, type FieldWords } from '../pipeline/sampling/fields';
+import { identityDirection } from '../pipeline/sampling/identityField';
+import type { SeenPicture } from '../pipeline/seen';
 import type { ConceptKind, Spoken } from '../protocol/captions';
 import type { Recipe } from '../protocol/recipe';
 import type { Measures } from '../protocol/runReport';
+import type { Seeing, SightKind } from '../protocol/objects';
 
 export interface CurrentConcept {
   name: string;
@@ -32,8 +35,14 @@ export interface CurrentConcept {
   dispose(): void;
 }
 
-/** An object of pictures: the encoder's tokens [1,n·N,width], and the revision by which the page knows it. */
-export interface HeldObject { tokens: Tensor3D; revision: number }
+/** An object or a face of pictures: the encoder's tokens [1,n·N,width], and of a face nobody's [1,N,width], both its own; and the revision by which the page knows it. */
+export interface HeldObject { kind: SightKind; tokens: Tensor3D; nobody: Tensor3D | null; seeing: Seeing; revision: number }
+
+/** Where a direction acts: the scale of guidance, and the noise level from which downwards what is seen acts. */
+export interface Reach { guidance: number; from: number }
+
+/** PuLID's two modes: as many tokens of nothing, and what of the picture's part the words draw already is taken out. */
+const LOOKS: Record<Seeing['look'], Pick<SeenPicture, 'zeroTokens' | 'ortho'>> = { plain: {}, faithful: { zeroTokens: 8, ortho: 'ortho_v2' }, style: { zeroTokens: 16, ortho: 'ortho' } };
 
 /** What drawing and drafts need of whichever it is. */
 export interface Subject {
@@ -44,7 +53,7 @@ export interface Subject {
   /** Revision of an object; null for a concept. */
   object: number | null;
   /** What the balance moves. */
-  direction(words: FieldWords): Guidance & { weight: number };
+  direction(words: FieldWords, reach: Reach): Direction;
   dispose(): void;
 }
 
@@ -70,8 +79,13 @@ export class Current {
   /** Takes over the object's tokens; a concept goes. */
   setObject(next: HeldObject | null): void {
     if (next) this.set(null);
-    this.heldObject?.tokens.dispose();
+    if (this.heldObject) tf.dispose([this.heldObject.tokens, this.heldObject.nobody ?? []]);
     this.heldObject = next;
+  }
+
+  /** The face in hand is seen in another way. */
+  see(seeing: Seeing, revision: number): void {
+    if (this.heldObject) this.heldObject = { ...this.heldObject, seeing, revision };
   }
 
   /** For work that needs a concept with something in it; null otherwise. */
@@ -81,16 +95,23 @@ export class Current {
 
   /** Null where there is nothing to balance. An object's encoder stays in place until it is given back. */
   async subject({ parts }: Pick<Base, 'parts'>): Promise<Subject | null> {
-    if (this.heldObject && parts.object) {
-      const tokens = tf.clone(this.heldObject.tokens);
-      const lease = await parts.object.lease().catch((error: unknown) => { tokens.dispose(); throw error; });
+    const adapters = this.heldObject && parts[this.heldObject.kind];
+    if (this.heldObject && adapters) {
+      const { kind: as, seeing, revision } = this.heldObject;
+      const [tokens, nobody] = [tf.clone(this.heldObject.tokens), this.heldObject.nobody && tf.clone(this.heldObject.nobody)];
+      const dispose = () => { tf.dispose(nobody ? [tokens, nobody] : tokens); };
+      const lease = await adapters.lease().catch((error: unknown) => { dispose(); throw error; });
+      const kind: ConceptKind = as === 'object' ? 'instance' : 'person';
       return {
-        spoken: { kind: 'instance', classWord: '', trigger: '' }, kind: 'instance', atStep: null, object: this.heldObject.revision,
-        direction: (words) => objectGuidance(words, { adapter: lease.part, tokens, weight: 1 }),
-        dispose() { tokens.dispose(); lease.release(); },
+        spoken: { kind, classWord: '', trigger: '' }, kind, atStep: null, object: revision,
+        direction(words, { guidance, from }) {
+          const seen: SeenPicture = { adapter: lease.part, tokens, weight: 1 };
+          return nobody ? identityDirection(words, { ...seen, ...LOOKS[seeing.look], from, nobody }, guidance) : [objectGuidance(words, seen)];
+        },
+        dispose() { dispose(); lease.release(); },
       };
     }
     const concept = this.borrow();
-    return concept && { spoken: concept.recipe, kind: concept.recipe.kind, atStep: this.held!.step(), object: null, direction: (words) => conceptGuidance(words, concept), dispose: () => disposeConcept(concept) };
+    return concept && { spoken: concept.recipe, kind: concept.recipe.kind, atStep: this.held!.step(), object: null, direction: (words) => [conceptGuidance(words, concept)], dispose: () => disposeConcept(concept) };
   }
 }

@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import * as tf from '../engine/tf';
+import { plainSeeing } from '../protocol/objects';
 import { Fault } from '../protocol/faults';
 import { useBackend } from '../testing/backend';
 import { Current } from './current';
@@ -9,7 +10,7 @@ import { Turns } from './turns';
 /** A session that holds an object, on a base whose prompts cannot be read. */
 function failing(lease: () => Promise<unknown>) {
   const current = new Current();
-  current.setObject({ tokens: tf.zeros([1, 2, 4]), revision: 1 });
+  current.setObject({ kind: 'object', tokens: tf.zeros([1, 2, 4]), nobody: null, seeing: plainSeeing, revision: 1 });
   const base = { zeroTokens: 0, prompts: { encoded: async () => { throw new Fault('prompt-invalid', 'Too long.'); } }, parts: { text: { lingering: (work: () => unknown) => work() }, object: { lease } } };
   const drawing = new Drawing({} as never, new Turns(), { base: async () => base } as never, current, {} as never);
   return drawing.draw({ prompt: 'a [V]', negative: '', seed: 1, steps: 2, sampler: 'euler', skipLayers: false, guidance: 3, balance: 1, kind: 'instance', withBase: true }, new AbortController().signal);

@@ -5,6 +5,7 @@
 import { flowing, type Base, type FlowBase } from '../pipeline/base';
 import { disposeConcept } from '../pipeline/concept';
 import { baseField, directedField, disposeFieldWords, encodeFieldWords, untouched, type FieldWords, type Guidance, type VelocityField } from '../pipeline/sampling/fields';
+import { seenFromStep } from '../pipeline/seen';
 import { publishedSkipLayers, skipLayerGuidance } from '../pipeline/sampling/skipLayers';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
@@ -13,7 +14,7 @@ import type { ConceptKind } from '../protocol/captions';
 import type { PlacesParams } from '../protocol/objects';
 import type { DrawParams, PictureSlot } from '../protocol/pictures';
 import type { PictureRecipe } from '../formats/pngParameters';
-import type { Current, Subject } from './current';
+import type { Current, Reach, Subject } from './current';
 import type { Opening } from './opening';
 import { drawPicture, drawnHere } from './picturing';
 import { toPictureFile, type Shown } from './present';
@@ -46,7 +47,7 @@ export class Drawing {
       const common = { ...one, between, partial: true };
       const extra = skippedLayers(flow, words, params);
       // without a concept the base is all there is
-      if (subject) await this.picture({ ...common, slot: { kind: 'concept' }, field: directedField(flow, words, subject.direction(words), params.balance, extra), onStep });
+      if (subject) await this.picture({ ...common, slot: { kind: 'concept' }, field: directedField(flow, words, subject.direction(words, this.reach(flow, params)), params.balance, extra), onStep });
       if (params.withBase) await this.picture({ ...common, slot: { kind: 'base' }, atStep: null, field: baseField(flow, words, extra), ...(subject ? {} : { onStep }) });
     });
     const { prompt, negative, seed, guidance } = params;
@@ -72,7 +73,7 @@ export class Drawing {
     try {
       for (const balance of balances) {
         await this.drawing('idle', { ...params, balance }, either, async (one, words, subject, between) => {
-          if (subject) await this.picture({ ...one, between, partial: false, slot: { kind: 'anchor', balance }, field: directedField(one.flow, words, subject.direction(words), balance, skippedLayers(one.flow, words, params)) });
+          if (subject) await this.picture({ ...one, between, partial: false, slot: { kind: 'anchor', balance }, field: directedField(one.flow, words, subject.direction(words, this.reach(one.flow, params)), balance, skippedLayers(one.flow, words, params)) });
         });
       }
     } catch (error) {
@@ -88,7 +89,7 @@ export class Drawing {
     try {
       for (const prompt of prompts) {
         await this.drawing('idle', { ...params, prompt, withBase: false }, either, async (one, words, subject, between) => {
-          if (subject) await this.picture({ ...one, between, partial: false, slot: { kind: 'place' }, field: directedField(one.flow, words, subject.direction(words), params.balance, skippedLayers(one.flow, words, one.params)) });
+          if (subject) await this.picture({ ...one, between, partial: false, slot: { kind: 'place' }, field: directedField(one.flow, words, subject.direction(words, this.reach(one.flow, params)), params.balance, skippedLayers(one.flow, words, one.params)) });
         });
       }
     } catch (error) {
@@ -142,6 +143,11 @@ export class Drawing {
     });
   }
 
+  /** From which noise level on what is seen acts in a picture: drafts have no steps, and show it from the first. */
+  private reach({ shift }: FlowBase, { guidance, steps }: Pick<DrawParams, 'guidance' | 'steps'>): Reach {
+    return { guidance, from: seenFromStep(this.current.object?.seeing.startStep ?? 0, steps, shift) };
+  }
+
   private async picture({ base, flow, slot, field, params, reads, atStep, between, signal, partial, onStep }: OnePicture): Promise<void> {
     const { prompt, negative, seed, guidance, steps, sampler, skipLayers, balance } = params;
     const { host, opening: { platform: { raster } } } = this;
@@ -160,7 +166,7 @@ export class Drawing {
     if (borrowed) disposeConcept(borrowed);
     return {
       ...(await drawnHere(this.opening)), prompt, negative, seed, steps, sampler, ...(skipLayers && { skipLayers }), guidance, balance: current || object ? balance : 0, width, height,
-      concept: object ? { conceptId: '', name: 'from a picture', lambda: 1 } : current && { conceptId: current.conceptId ?? '', name: current.name, lambda }, recipe: current?.recipe ?? null,
+      concept: object ? { conceptId: '', name: this.current.object!.kind === 'identity' ? 'from a face' : 'from a picture', lambda: 1 } : current && { conceptId: current.conceptId ?? '', name: current.name, lambda }, recipe: current?.recipe ?? null,
     };
   }
 }

@@ -2,7 +2,7 @@
 import { IDBFactory } from 'fake-indexeddb';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { readCard, writeCard } from '../formats/cardFile';
-import { likenessRange } from '../protocol/objects';
+import { likenessRange, plainSeeing } from '../protocol/objects';
 import { maskShare } from '../protocol/objectMasks';
 import { getCard, putCard } from '../storage/cardStore';
 import { openDatabase } from '../storage/db';
@@ -103,7 +103,7 @@ it('encodes again what was brushed, and neither what is unusable nor what is the
   expect(tab.now().masks[pictureId]!.fault).toMatchObject({ code: 'mask-empty', subject: pictureId });
   await tab.now().refreshObject();
   expect(encodings()).toBe(3);
-  await expect(tab.request('encodeObject', { pictures: [{ pictureId, crop: tab.now().cards[0]!.crop!, mask: tab.now().masks[pictureId]!.mask }] })).rejects.toMatchObject({ code: 'mask-empty' });
+  await expect(tab.request('encodeObject', { kind: 'object', seeing: plainSeeing, pictures: [{ pictureId, crop: tab.now().cards[0]!.crop!, mask: tab.now().masks[pictureId]!.mask }] })).rejects.toMatchObject({ code: 'mask-empty' });
 });
 
 it('shows no draft of the object before, once another is encoded', async () => {
@@ -273,7 +273,7 @@ it('asks nothing of a base without an object encoder', async () => {
   await tab.now().refreshObject();
   expect(tab.asked.filter(({ name }) => ['findMask', 'encodeObject'].includes(name))).toEqual([]);
   expect(tab.now()).toMatchObject({ object: null, ready: { objects: false } });
-  const card = writeCard({ name: 'An owl', classWord: 'owl', references: 1, tokens: { count: 3, width: 8, halves: new Uint16Array(24) }, base: 'embedded', encoder: 'tiny' });
+  const card = writeCard({ kind: 'object', name: 'An owl', classWord: 'owl', references: 1, tokens: { count: 3, width: 8, halves: new Uint16Array(24) }, base: 'embedded', encoder: 'tiny' });
   await tab.now().importFiles([{ file: new Blob([card as Uint8Array<ArrayBuffer>]), name: 'an-owl.card.safetensors' }]);
   expect(tab.now()).toMatchObject({ objectCards: [], shelfFault: { fault: { code: 'base-mismatch', message: expect.stringContaining('no object encoder') } } });
 });

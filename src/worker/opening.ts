@@ -168,7 +168,7 @@ export class Opening {
     const room = this.weightBytes ?? (this.compute?.backend === 'webgpu' ? null : WASM_ROOM_BYTES);
     const base = await loadBase(this.baseId, stored, { partsStay: !large, ...(large && room !== null && { streamBytes: room }) });
     this.send({ kind: 'decoder', decoder: await decoderParts({ stored, base }) });
-    this.host.emit('ready', { base: this.baseId, name, sizeBytes: stored.sizeBytes, imageSize: base.pictureSize().width, sees: base.parts.vision !== null, skips: skipsLayers(base.depth), withoutT5: base.zeroTokens > 0, objects: base.parts.object !== null, persons: sightParts(base) !== null && base.parts.vision !== null });
+    this.host.emit('ready', { base: this.baseId, name, sizeBytes: stored.sizeBytes, imageSize: base.pictureSize().width, sees: base.parts.vision !== null, skips: skipsLayers(base.depth), withoutT5: base.zeroTokens > 0, objects: base.parts.object !== null, persons: sightParts(base) !== null && base.parts.vision !== null, faces: base.parts.identity !== null && base.parts.face !== null });
     return { base, stored };
   }
 }

@@ -66,7 +66,7 @@ export class Probing {
               this.kept?.point.xSigma.dispose();
               this.kept = { key, point };
             }
-            return makeProbe({ base: flow, words, directions: [subject.direction(words)], seed, guidance, revision: ++this.revision, between, signal }, this.kept.point);
+            return makeProbe({ base: flow, words, directions: [subject.direction(words, { guidance, from: 1 })], seed, guidance, revision: ++this.revision, between, signal }, this.kept.point);
           });
           this.opening.send({ kind: 'probe', probe, of });
           this.host.emit('probed', { revision: probe.revision });

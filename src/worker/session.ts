@@ -120,6 +120,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
     exportConcept: ({ conceptId, options }) => shelf.export(conceptId, options),
     findMask: (params) => objects.findMask(params),
     encodeObject: (params, signal) => inTurn(() => objects.encode(params, signal)),
+    seeObject: (params) => inTurn(async () => objects.see(params)),
     leaveObject: () => inTurn(async () => objects.leave()),
     judgeObject: (params) => objects.judge(params),
     places: (params, signal) => drawing.places(params, signal),

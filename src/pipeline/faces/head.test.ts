@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PixelMask } from '../maskedCrop';
-import { everybody, headOf, maskParts, oneOf, onlyIn } from './head';
+import { headMask, everybody, headOf, maskParts, oneOf, onlyIn } from './head';
 
 const PLACE = [0.16, 0.05, 0.68] as const;
 /** Rectangles of 1 on a grid of 100: left, top, right, bottom. */
@@ -50,4 +50,18 @@ describe('heads of a mask', () => {
     expect(() => oneOf(both, 7, 'a')).toThrow(/stand out/);
     expect(oneOf(both.slice(0, 1), null, 'a')).toBe(both[0]);
   });
+});
+
+it('takes of a mask what belongs to the head in a frame, and all of the frame where nothing does', () => {
+  const side = 20;
+  const cells = new Uint8Array(side * side);
+  for (let y = 4; y < 16; y++) for (let x = 2; x < 10; x++) cells[y * side + x] = 1;
+  // a neighbour reaches into the frame
+  for (let y = 4; y < 16; y++) for (let x = 11; x < 18; x++) cells[y * side + x] = 1;
+  const head = { left: 0.1, top: 0.2, side: 0.5 };
+  const { cells: found } = headMask({ side, cells }, head);
+  const at = (x: number, y: number) => found[y * side + x];
+  expect([at(5, 5), at(11, 5), at(5, 15), at(1, 5)]).toEqual([1, 0, 0, 0]);
+  const empty = headMask({ side, cells: new Uint8Array(side * side) }, head);
+  expect(Array.from(empty.cells).reduce((a, b) => a + b, 0)).toBe(100);
 });

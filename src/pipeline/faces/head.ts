@@ -6,10 +6,9 @@
  */
 import { Fault } from '../../protocol/faults';
 import { maskBox } from '../../protocol/objectMasks';
+import type { Square } from '../../protocol/objects';
 import type { PixelMask } from '../maskedCrop';
 
-/** A square of a picture in shares of its side; it may reach beyond. */
-export interface Square { left: number; top: number; side: number }
 /** Left, top and side of the head in a bust's square. */
 export type HeadPlace = readonly [left: number, top: number, side: number];
 
@@ -70,6 +69,12 @@ export function everybody(mask: PixelMask, place: HeadPlace): Somebody[] {
 export function onlyIn({ side, cells }: PixelMask, { left, top, side: length }: Square): PixelMask {
   const inside = (at: number, from: number) => at >= from && at < from + length;
   return { side, cells: Float32Array.from({ length: side * side }, (_, i) => (inside(((i % side) + 0.5) / side, left) && inside((Math.floor(i / side) + 0.5) / side, top) ? cells[i]! : 0)) };
+}
+
+/** What of a mask belongs to the head in a square: of the part that fills most of it, what lies inside; all of the square where nothing of the mask does, as where the square was drawn by hand. */
+export function headMask(mask: PixelMask, head: Square): PixelMask {
+  const inside = maskParts(mask).map((part) => onlyIn(part, head)).sort((a, b) => sizeOf(b) - sizeOf(a))[0];
+  return inside && sizeOf(inside) > 0 ? inside : onlyIn({ side: mask.side, cells: new Uint8Array(mask.side ** 2).fill(1) }, head);
 }
 
 /** The one who is meant. Faults `face-unseen` and `face-several` (subject: the picture). */

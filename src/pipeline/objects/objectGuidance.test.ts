@@ -36,7 +36,7 @@ beforeAll(async () => {
 });
 afterAll(() => disposePictureAdapter(adapter));
 
-const field = (strength: number, change: Partial<SeenPicture> = {}) => directedField(base, words, objectGuidance(words, { adapter, tokens, weight: 1, ...change }), strength);
+const field = (strength: number, change: Partial<SeenPicture> = {}) => directedField(base, words, [objectGuidance(words, { adapter, tokens, weight: 1, ...change })], strength);
 const value = async (...given: Parameters<typeof field>) => (await field(...given).evaluate(x, SIGMA, TEXT)).dataSync();
 const made = ({ context, pooled }: FieldWords['base'], given?: Tensor3D) => velocity(base.mmdit, { x, sigma: [SIGMA], context, pooled, ...(given && { injection: { weights: adapter.cross, tokens: given, weight: 1 } }) }, null, null).dataSync();
 

@@ -75,6 +75,9 @@ export interface Guidance {
   joint?: boolean;
 }
 
+/** What a balance moves: guidances that go up and down together, each in its own proportion. */
+export type Direction = readonly (Guidance & { weight: number })[];
+
 export interface VelocityField {
   /** K, the rows of x it takes. */
   rows: number;
@@ -171,13 +174,13 @@ export function conceptGuidance(words: FieldWords, concept: LearnedConcept): Gui
 }
 
 /** v_base(Base) + balance·direction, whatever is moved. At balance 0 the base's own field. */
-export function directedField(base: FlowBase, words: FieldWords, direction: Guidance & { weight: number }, balance: number, extra: readonly Guidance[] = []): VelocityField {
-  return guidedField(base, untouched(words.negative), [textGuidance(words), { ...direction, weight: balance * direction.weight }, ...extra]);
+export function directedField(base: FlowBase, words: FieldWords, direction: Direction, balance: number, extra: readonly Guidance[] = []): VelocityField {
+  return guidedField(base, untouched(words.negative), [textGuidance(words), ...direction.map((each) => ({ ...each, weight: balance * each.weight })), ...extra]);
 }
 
 /** The same for a concept; several, each with its own words' [name], adapter and rows, add up likewise. */
 export const balancedField = (base: FlowBase, words: FieldWords, concept: LearnedConcept, balance: number, extra: readonly Guidance[] = []): VelocityField =>
-  directedField(base, words, conceptGuidance(words, concept), balance, extra);
+  directedField(base, words, [conceptGuidance(words, concept)], balance, extra);
 
 /**
  * The customized model itself, as exported: the concept's result on the prompts as they are, Base prompts among them

@@ -1,12 +1,13 @@
 /**
  * Guidance with an identity, as PuLID samples (arXiv 2404.16022): v = v(∅,nobody) + s·[v(c,e) − v(∅,nobody)]. The end that is guided away
- * from carries nobody's tokens, the encoder's on zeros, so that the difference says who it is and not that there is someone. At weight 0 and before
- * the start step neither end sees anything, and the field is the base's own bit for bit.
+ * from carries nobody's tokens, the encoder's on zeros, so that the difference says who it is and not that there is someone. As differences
+ * from the base, so that a strength b moves it live on cached velocities and is the base itself at 0, bit for bit:
+ *   v = v_base + b·{ s·[v(c,e) − v(c,∅)] + (1 − s)·[v(∅,nobody) − v(∅,∅)] },   v_base = v(∅,∅) + s·[v(c,∅) − v(∅,∅)]
+ * At b = 1 it is the rule above. Before the start step neither end sees anything.
  */
 import type { Tensor3D } from '../../engine/tf';
-import type { FlowBase } from '../base';
 import type { SeenPicture } from '../seen';
-import { guidedField, untouched, type FieldWords, type Guidance, type VelocityField } from './fields';
+import { untouched, type Direction, type FieldWords } from './fields';
 
 /** Of one adapter; several people or pictures stand one after the other in `tokens`. */
 export interface SeenIdentity extends SeenPicture {
@@ -14,12 +15,11 @@ export interface SeenIdentity extends SeenPicture {
   nobody: Tensor3D;
 }
 
-/** Both ends on the same options: what differs is who, and the words. */
-export function identityGuidance(words: FieldWords, { nobody, ...seen }: SeenIdentity): Guidance & { weight: number } {
-  return { positive: { ...untouched(words.base), seen }, negative: { ...untouched(words.negative), seen: { ...seen, tokens: nobody } }, weight: 1 };
-}
-
-export function identityField(base: FlowBase, words: FieldWords, seen: SeenIdentity): VelocityField {
-  const guidance = identityGuidance(words, seen);
-  return guidedField(base, guidance.negative, [guidance]);
+/** What the strength moves at the scale s of guidance. At s = 0 no prompt acts, and nobody either. */
+export function identityDirection(words: FieldWords, { nobody, ...seen }: SeenIdentity, scale: number): Direction {
+  const [text, nothing] = [untouched(words.base), untouched(words.negative)];
+  return [
+    { positive: { ...text, seen }, negative: text, weight: 1 },
+    { positive: { ...nothing, seen: { ...seen, tokens: nobody } }, negative: nothing, weight: scale === 0 ? 0 : (1 - scale) / scale },
+  ];
 }

@@ -12,7 +12,7 @@ import type { Probe } from '../../protocol/drafts';
 import type { FlowBase } from '../base';
 import type { LearnedConcept } from '../concept';
 import { evaluate } from '../evaluate';
-import { baseField, conceptGuidance, untouched, type FieldWords, type Guidance, type Pacing, type VelocityField } from './fields';
+import { baseField, conceptGuidance, untouched, type Direction, type FieldWords, type Pacing, type VelocityField } from './fields';
 import { cleanLatent } from '../flow';
 import type { LatentToRgb } from './latentToRgb';
 import type { PictureSize } from '../sizes';
@@ -29,7 +29,7 @@ export interface ProbeOptions extends Pacing {
   words: FieldWords;
   /** Whose direction the balances move, unless `directions` says. */
   concept?: LearnedConcept;
-  directions?: readonly (Guidance & { weight: number })[];
+  directions?: readonly Direction[];
   seed: number;
   guidance: number;
   revision: number;
@@ -59,14 +59,17 @@ export const probePoint = ({ base, words, ...options }: Omit<ProbeOptions, 'conc
 export async function makeProbe(options: ProbeOptions, point?: ProbePoint): Promise<Probe> {
   const { base, words, concept, directions, guidance, revision, between = async () => {} } = options;
   const { xSigma, sigma } = point ?? (await probePoint(options));
-  const guidances = directions ?? (concept ? [conceptGuidance(words, concept)] : []);
+  const all: readonly Direction[] = directions ?? (concept ? [[conceptGuidance(words, concept)]] : []);
+  const guidances = all.flat();
   const velocities = await evaluate(base, xSigma, [sigma], [untouched(words.negative), untouched(words.base), ...guidances.flatMap(({ positive, negative }) => [positive, negative])], between);
   const [vNull, vBase, ...ends] = velocities;
-  const differences = guidances.map(({ weight }, i) => tf.tidy(() => tf.add(tf.mul(ends[2 * i]!, weight), tf.mul(ends[2 * i + 1]!, -weight))));
+  const parts = guidances.map(({ weight }, i) => tf.tidy(() => tf.add(tf.mul(ends[2 * i]!, weight), tf.mul(ends[2 * i + 1]!, -weight))));
+  let from = 0;
+  const differences = all.map(({ length }) => tf.tidy(() => tf.addN(parts.slice(from, (from += length)))));
   const read = async (tensor: tf.Tensor) => new Float32Array(await tensor.data<'float32'>());
   const [, height, width, channels] = xSigma.shape;
   const probe: Probe = { revision, height, width, channels, sigma, guidance, xSigma: await read(xSigma), vNull: await read(vNull!), vBase: await read(vBase!), directions: await Promise.all(differences.map(read)) };
-  tf.dispose([...velocities, ...differences]);
+  tf.dispose([...velocities, ...parts, ...differences]);
   if (!point) xSigma.dispose();
   return probe;
 }

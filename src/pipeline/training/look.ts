@@ -9,7 +9,7 @@ import { imageVjp, type ClipVision } from '../../models/clip';
 import { identityVjp, type IdentityEncoder } from '../../models/identityEncoder';
 import type { ChainVjp } from '../../models/layersVjp';
 import { drainAsync, type Between } from '../../models/steps';
-import type { Square } from '../faces/head';
+import type { Square } from '../../protocol/objects';
 
 const WHOLE: Square = { left: 0, top: 0, side: 1 };
 

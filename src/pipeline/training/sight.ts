@@ -7,18 +7,19 @@ import * as tf from '../../engine/tf';
 import type { Tensor2D, Tensor3D, Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
 import { encodeImageAsync } from '../../models/clip';
-import { identityVectors, type IdentityEncoder } from '../../models/identityEncoder';
+import type { IdentityEncoder } from '../../models/identityEncoder';
 import type { AdapterKind, PictureAdapter } from '../../models/objectEncoder';
 import type { Between } from '../../models/steps';
 import { Fault } from '../../protocol/faults';
 import type { Base } from '../base';
 import { imageTokens, type PictureReference } from '../imagePrompt';
 import { everybody, headIn, oneOf, type Somebody } from '../faces/head';
+import { headVector } from '../faces/headVector';
 import { maskedCrop } from '../maskedCrop';
 import type { Part } from '../parts';
 import type { DatasetItem, References } from './dataset';
 import { referenceOf } from './references';
-import { cropped, identityLook, towerLook } from './look';
+import { identityLook, towerLook } from './look';
 import type { Sight } from './trajectory';
 
 export interface LeasedSight { sight: Sight; references: References; /** Gives the parts back; the references are the caller's. */ release(): void }
@@ -40,9 +41,7 @@ export function expectSight(base: Pick<Base, 'parts'>): void {
 /** Of each picture, one row [1,w]: the head of a face, or the tower's view of the masked crop. */
 async function vectorOf(base: Base, face: { encoder: IdentityEncoder; head: Somebody['head'] } | null, { pixels, mask }: PictureReference, between: Between): Promise<Tensor2D> {
   if (face) {
-    const { encoder, head } = face;
-    const crop = tf.tidy(() => cropped(tf.tensor4d(pixels.values, [1, pixels.side, pixels.side, 3]), [head], encoder.imageSize));
-    return identityVectors(encoder, crop, between).finally(() => crop.dispose());
+    return headVector(face.encoder, pixels, face.head, between);
   }
   return base.parts.vision!.use(async (tower) => {
     const size = tower.imageSize;

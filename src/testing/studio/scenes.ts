@@ -52,8 +52,8 @@ async function onePicture(stage: Stage, answers: FakeClient['answers'] = {}) {
   const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
   const mask = findMask(Float32Array.from({ length: (data.length / 4) * 3 }, (_, i) => data[4 * Math.floor(i / 3) + (i % 3)]! / 127.5 - 1), bitmap.width)!;
   Object.assign(client.answers, {
-    findMask: ({ pictureId }) => ({ pictureId, mask, fault: null }),
-    encodeObject: () => ({ revision: 1, references: 1, tokens: 16, sizeBytes: 8192, elapsedMs: 120, guesses: ['ghost', 'owl', 'hat'], cardId: null }),
+    findMask: ({ pictureId }) => ({ pictureId, mask, fault: null, heads: [] }),
+    encodeObject: ({ kind, seeing }) => ({ kind, seeing, revision: 1, references: 1, tokens: 16, sizeBytes: 8192, elapsedMs: 120, guesses: ['ghost', 'owl', 'hat'], cardId: null }),
     judgeObject: ({ revision }) => ({ revision, likeness: 0.61, copied: 0.08 }),
     ...answers,
   } satisfies FakeClient['answers']);
@@ -103,7 +103,7 @@ async function mixed(stage: Stage) {
 /** A card of the Shelf with text and a concept, and one whose card is gone though another has its name. */
 async function mixedCards({ client, studio }: Stage) {
   const preview = await (await fetch('/concepts/one-eyed-monster/5.png')).blob();
-  const card = { cardId: 'k1', name: 'My ghost', classWord: 'ghost', createdAt: '2026-05-04T10:00:00Z', sizeBytes: 8192, references: 1, preview, base: 'embedded', imported: false, pictured: true };
+  const card = { cardId: 'k1', kind: 'object' as const, name: 'My ghost', classWord: 'ghost', createdAt: '2026-05-04T10:00:00Z', sizeBytes: 8192, references: 1, preview, base: 'embedded', imported: false, pictured: true };
   Object.assign(client.answers, { drawMix: () => ({ elapsedMs: 3000 }), cards: () => [card, { ...card, cardId: 'k2', name: 'Our lighthouse', classWord: 'lighthouse', references: 3, preview: null, imported: true }] } satisfies FakeClient['answers']);
   client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 45.6e6, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: true });
   await settled();
@@ -160,14 +160,14 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   },
   'one-picture': (stage) => onePicture(stage),
   async 'one-picture-learn'(stage) { await onePicture(stage); stage.studio.getState().learnProperly(true); },
-  'one-picture-fault': (stage) => onePicture(stage, { findMask: ({ pictureId }) => ({ pictureId, mask: blankMask(), fault: { code: 'object-unseen', message: 'Nothing in this picture stands out from its background.', remedy: 'Brush over the object.', subject: pictureId } }) }),
+  'one-picture-fault': (stage) => onePicture(stage, { findMask: ({ pictureId }) => ({ pictureId, mask: blankMask(), heads: [], fault: { code: 'object-unseen', message: 'Nothing in this picture stands out from its background.', remedy: 'Brush over the object.', subject: pictureId } }) }),
   async 'one-picture-brush'(stage) {
     await onePicture(stage);
     press('mask-brush');
   },
   async 'shelf-cards'(stage) {
     const preview = await (await fetch('/concepts/one-eyed-monster/5.png')).blob();
-    stage.client.answers.cards = () => [{ cardId: 'k1', name: 'My ghost', classWord: 'ghost', createdAt: '2026-05-04T10:00:00Z', sizeBytes: 8192, references: 1, preview, base: 'embedded', imported: false, pictured: true }];
+    stage.client.answers.cards = () => [{ cardId: 'k1', kind: 'object' as const, name: 'My ghost', classWord: 'ghost', createdAt: '2026-05-04T10:00:00Z', sizeBytes: 8192, references: 1, preview, base: 'embedded', imported: false, pictured: true }];
     ready(stage);
     stage.studio.getState().setTab('shelf');
   },

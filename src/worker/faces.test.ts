@@ -1,0 +1,121 @@
+/** A face of one picture over the real session and draft worker, on a tiny base with an identity adapter and encoder of random weights. */
+import { IDBFactory } from 'fake-indexeddb';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { readCard } from '../formats/cardFile';
+import { newObjectSource } from '../protocol/mix';
+import { blankMask } from '../protocol/objectMasks';
+import { plainSeeing } from '../protocol/objects';
+import { isOnePicture } from '../state/objects';
+import { pixelsOf } from '../testing/session/raster';
+import { openTab, sampleFile, type Tab, type TabOptions } from '../testing/session/tab';
+import { tinyStored } from '../testing/session/tinyFiles';
+
+vi.setConfig({ testTimeout: 240_000 });
+
+const withFaces: TabOptions = { platform: { ensureBase: (_db, id) => tinyStored(id, { faces: true }) } };
+let tab: Tab;
+beforeEach(() => { globalThis.indexedDB = new IDBFactory(); });
+afterEach(() => tab.close());
+
+const drawn = () => tab.until('drawn from the face', ({ object, drawing, objectWork, twins: { concept, base } }) => object !== null && objectWork === null && !drawing && concept?.state === 'full' && base?.state === 'full');
+const shown = () => pixelsOf(tab.now().twins.concept!.bitmap);
+async function dropped(...names: string[]): Promise<void> {
+  tab = await openTab(withFaces);
+  tab.now().setKind('person');
+  tab.now().setParams({ steps: 8 }, false);
+  for (const name of names.length > 0 ? names : ['one-eyed-monster/1.png']) await tab.now().addFiles([await sampleFile(name)]);
+  await drawn();
+}
+const firstId = () => tab.now().cards[0]!.pictureId;
+
+it('finds the head, encodes it in one pass and draws it; at strength 0 it is the base, bit for bit', async () => {
+  await dropped();
+  const { now, until } = tab;
+  expect(now().ready).toMatchObject({ objects: false, faces: true });
+  expect(isOnePicture(now())).toBe(true);
+  expect(now().object).toMatchObject({ kind: 'identity', references: 1, tokens: 3 });
+  const { heads } = now().masks[firstId()]!;
+  expect(heads).toMatchObject({ all: [heads!.chosen], fault: null });
+  expect(shown()).not.toBe(pixelsOf(now().twins.base!.bitmap));
+  expect(now().twins.concept).toMatchObject({ kind: 'person' });
+  const { revision } = now().twins.concept!;
+  await until('judged', ({ objectFigures }) => objectFigures?.revision === revision);
+  await until('other places', ({ places }) => places.length === 4);
+  const calls = () => tab.asked.filter(({ name }) => ['probe', 'encodeObject'].includes(name)).length;
+  const before = calls();
+  now().setBalance(0.5);
+  await until('a draft', ({ twins: { concept } }) => concept?.state === 'draft' && concept.balance === 0.5);
+  expect(calls()).toBe(before);
+  now().setBalance(0);
+  await now().draw();
+  expect(shown()).toBe(pixelsOf(now().twins.base!.bitmap));
+});
+
+it('I2: sees nothing before the start step, and has two ways between face and style', async () => {
+  await dropped();
+  const { now, until } = tab;
+  const seen = async (change: Partial<typeof plainSeeing>) => {
+    const { revision } = now().object!;
+    now().setSeeing(change);
+    await until('seen so', ({ object }) => object!.revision > revision);
+    await now().draw();
+    return shown();
+  };
+  const plain = shown();
+  const [late, never] = [await seen({ startStep: 4 }), await seen({ startStep: 8 })];
+  expect(late).not.toBe(plain);
+  expect(never).toBe(pixelsOf(now().twins.base!.bitmap));
+  const [faithful, style] = [await seen({ startStep: 0, look: 'faithful' }), await seen({ look: 'style' })];
+  expect(new Set([plain, faithful, style]).size).toBe(3);
+  expect(await seen(plainSeeing)).toBe(plain);
+  expect(tab.asked.filter(({ name }) => name === 'encodeObject')).toHaveLength(1);
+});
+
+it('takes another frame, several pictures, and says why it can’t without a head', async () => {
+  await dropped();
+  const { now, until } = tab;
+  const first = shown();
+  now().chooseHead(firstId(), { left: 0.4, top: 0.4, side: 0.4 });
+  await until('framed anew', ({ object }) => object?.revision === 2);
+  await drawn();
+  expect(shown()).not.toBe(first);
+  await now().addFiles([await sampleFile('one-eyed-monster/2.png')]);
+  await until('two pictures', ({ object }) => object?.references === 2);
+  await drawn();
+  expect(now().object).toMatchObject({ tokens: 6 });
+  expect(isOnePicture(now())).toBe(true);
+  const { pictureId, crop } = now().cards[0]!;
+  await expect(tab.request('encodeObject', { kind: 'identity', seeing: plainSeeing, pictures: [{ pictureId, crop: crop!, mask: blankMask() }] })).rejects.toMatchObject({ code: 'face-unseen', subject: pictureId });
+  await expect(tab.request('encodeObject', { kind: 'object', seeing: plainSeeing, pictures: [{ pictureId, crop: crop!, mask: now().masks[pictureId]!.mask }] })).rejects.toMatchObject({ code: 'base-mismatch' });
+});
+
+it('keeps a card, opens it to the same picture, gives it away, and lends it to a mix', async () => {
+  await dropped();
+  const { now, until } = tab;
+  const first = shown();
+  await now().keepObject();
+  const [kept] = now().objectCards;
+  expect(kept).toMatchObject({ kind: 'identity', references: 1 });
+  const made = (await now().exportCard(kept!.cardId))!;
+  expect(readCard(new Uint8Array(await made.file.arrayBuffer()), made.fileName)).toMatchObject({ kind: 'identity', tokens: { count: 3, width: 8 } });
+  const { prompt } = now();
+  now().startOver();
+  await until('nothing in hand', ({ object, cards }) => object === null && cards.length === 0);
+  await now().openCard(kept!.cardId);
+  expect(now()).toMatchObject({ recipe: { kind: 'person' }, object: { kind: 'identity' } });
+  await drawn();
+  now().setParams({ steps: 8, prompt }, false);
+  await now().draw();
+  expect(shown()).toBe(first);
+  now().setTab('mix');
+  now().enterMix();
+  now().setMix({ prompt: 'a dog in the snow', seed: 7, steps: 4 });
+  const mixed = async () => {
+    await now().drawMix();
+    await until('a full picture of the mix', ({ mixPicture, mixDrawing }) => !mixDrawing && mixPicture?.state === 'full');
+    return pixelsOf(now().mixPicture!.bitmap);
+  };
+  const without = await mixed();
+  now().addGuidance(newObjectSource(kept!.cardId));
+  expect(await mixed()).not.toBe(without);
+});

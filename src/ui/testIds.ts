@@ -2,11 +2,12 @@
  * The names by which end-to-end tests and `npm run demo` find what a user sees (data-testid). Stable: tests break when they change.
  *
  * In      drop-input (file input, hidden), drop-zone, sample-<set> (buttons: sample-guide-dog …), card-<n> (from 0), card-remove-<n>,
- *         card-error-<n>, crop-<n>, class-word, kind-instance, kind-style, kind-world, world-link (on the first visit), caption-complete, caption-base, caption-target (textareas;
+ *         card-error-<n>, crop-<n>, class-word, kind-instance, kind-style, kind-world, kind-person (where the base sees pictures), world-link (on the first visit), caption-complete, caption-base, caption-target (textareas;
  *         the last two in captions-fold, which opens by its summary), fit-check, fit-warning, undo, outside-warning, learn
  * One     mask-picture (data-found, data-fault), mask-brush, mask-erase, mask-invert, mask-again, object-size, object-likeness, object-copied, single-reference, learn-properly, keep-card,
  *         back-to-one, place-<n> (buttons with a canvas); the likeness slider is balance, the noun class-word
- * Out     twin-base, twin-concept (figures; each holds one <canvas>, readable by toDataURL, and a badge), badge-base, badge-concept
+ *         of a face also head-frame (the head that is looked at), head-<n> (buttons, where several stand out), head-move (frames it by hand), look-faithful, look-plain, look-style, start-step
+ * Out     heat (a button on the concept's picture: what differs from the base) and heat-share; twin-base, twin-concept (figures; each holds one <canvas>, readable by toDataURL, and a badge), badge-base, badge-concept
  *         (texts: "draft", "12 of 20 steps", "20 steps · 1.4 s", "recorded example"), prompt, seed, draw, cancel-draw, more,
  *         negative, steps, guidance, sampler (a select), skip-layers (a switch, on models of SD3.5 Medium's kind), balance (an <input type=range>: its value, its arrow keys), balance-value, lambda, strip-<step> (buttons with a canvas), save-picture
  * Run     progress, step-text ("212 / 800" over both stages), time-left, pause, resume, stop, step, go-on (after Stop), more-steps and learn-more (after the last step), phase (text of the run's state),
@@ -28,7 +29,7 @@ export const ids = {
   dropInput: 'drop-input', dropZone: 'drop-zone', classWord: 'class-word', kindInstance: 'kind-instance', kindStyle: 'kind-style', kindWorld: 'kind-world', kindPerson: 'kind-person', worldLink: 'world-link',
   captionComplete: 'caption-complete', captionBase: 'caption-base', captionTarget: 'caption-target',
   captionsFold: 'captions-fold', fitCheck: 'fit-check', fitWarning: 'fit-warning', outsideWarning: 'outside-warning', learn: 'learn', undo: 'undo',
-  maskPicture: 'mask-picture', maskBrush: 'mask-brush', maskErase: 'mask-erase', maskInvert: 'mask-invert', maskAgain: 'mask-again',
+  maskPicture: 'mask-picture', headFrame: 'head-frame', headMove: 'head-move', startStep: 'start-step', heat: 'heat', heatShare: 'heat-share', maskBrush: 'mask-brush', maskErase: 'mask-erase', maskInvert: 'mask-invert', maskAgain: 'mask-again',
   objectSize: 'object-size', objectLikeness: 'object-likeness', objectCopied: 'object-copied', singleReference: 'single-reference', learnProperly: 'learn-properly', keepCard: 'keep-card', backToOne: 'back-to-one',
   twinBase: 'twin-base', twinConcept: 'twin-concept', badgeBase: 'badge-base', badgeConcept: 'badge-concept',
   prompt: 'prompt', seed: 'seed', draw: 'draw', cancelDraw: 'cancel-draw', more: 'more', negative: 'negative', steps: 'steps', guidance: 'guidance', sampler: 'sampler', skipLayers: 'skip-layers',

@@ -5,7 +5,8 @@
 import { Fault } from '../../protocol/faults';
 import { defaultRecipe } from '../../protocol/recipe';
 import { findMask } from '../../pipeline/objects/findMask';
-import { blankMask } from '../../protocol/objectMasks';
+import { blankMask, painted } from '../../protocol/objectMasks';
+import type { Square } from '../../protocol/objects';
 import { mixPicture, newGuidance, newObjectSource } from '../../protocol/mix';
 import type { ModelSummary } from '../../protocol/models';
 import type { RunInfo } from '../../protocol/run';
@@ -42,8 +43,13 @@ async function run(stage: Stage, changes: Partial<RunInfo>) {
   client.emit('changed', { runId: 'run-1', step: 600, likeness: 0.51, drift: 0.08 });
 }
 
+/** Heads where a session would have found them; several ask which is meant. */
+const faceAnswers = (heads: Square[]): FakeClient['answers'] => ({
+  findMask: ({ pictureId }) => ({ pictureId, mask: painted(blankMask(), { u: 0.5, w: 0.6 }, { u: 0.5, w: 0.6 }, 0.3, false), heads, fault: heads.length === 1 ? null : { code: 'face-several', message: `${heads.length} stand out in this picture, and one is to be drawn.`, remedy: 'Choose a head, or frame one yourself.', subject: pictureId } }),
+});
+
 /** One picture, dropped on a base with an object encoder; `answers` says what the session made of it. */
-async function onePicture(stage: Stage, answers: FakeClient['answers'] = {}) {
+async function onePicture(stage: Stage, answers: FakeClient['answers'] = {}, faces = false) {
   const { client, studio } = stage;
   const bitmap = await load('/concepts/one-eyed-monster/1.png');
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
@@ -57,17 +63,18 @@ async function onePicture(stage: Stage, answers: FakeClient['answers'] = {}) {
     judgeObject: ({ revision }) => ({ revision, likeness: 0.61, copied: 0.08 }),
     ...answers,
   } satisfies FakeClient['answers']);
-  client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 45.6e6, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: true });
+  client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 45.6e6, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: true, ...(faces && { persons: true, faces }) });
+  if (faces) studio.getState().setKind('person');
   await settled();
   await studio.getState().addFiles([{ file: await (await fetch('/concepts/one-eyed-monster/1.png')).blob(), name: 'monster.png' }]);
   await settled();
   await settled();
   if (!studio.getState().object) return;
-  const { prompt, balance } = studio.getState();
-  client.emit('picture', picture({ kind: 'base' }, await load('/example/base.png'), { prompt, balance: 0 }));
-  client.emit('picture', picture({ kind: 'concept' }, await load('/concepts/one-eyed-monster/5.png'), { prompt, balance }));
+  const { prompt, balance, recipe: { kind } } = studio.getState();
+  client.emit('picture', picture({ kind: 'base' }, await load('/example/base.png'), { prompt, balance: 0, kind }));
+  client.emit('picture', picture({ kind: 'concept' }, await load('/concepts/one-eyed-monster/5.png'), { prompt, balance, kind }));
   await settled();
-  for (const [n, place] of ['at night', 'in a city', 'in a forest', 'in a room'].entries()) client.emit('picture', picture({ kind: 'place' }, await load(`/concepts/one-eyed-monster/${[5, 4, 2, 3][n]}.png`), { prompt: `a [V] ghost ${place}`, balance }));
+  for (const [n, place] of ['at night', 'in a city', 'in a forest', 'in a room'].entries()) client.emit('picture', picture({ kind: 'place' }, await load(`/concepts/one-eyed-monster/${[5, 4, 2, 3][n]}.png`), { prompt: `a [V] ghost ${place}`, balance, kind }));
 }
 
 /** Many pictures without captions, before they are learned from. */
@@ -160,6 +167,8 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   },
   'one-picture': (stage) => onePicture(stage),
   async 'one-picture-learn'(stage) { await onePicture(stage); stage.studio.getState().learnProperly(true); },
+  'one-face': (stage) => onePicture(stage, faceAnswers([{ left: 0.3, top: 0.2, side: 0.4 }]), true),
+  'one-face-several': (stage) => onePicture(stage, faceAnswers([{ left: 0.05, top: 0.2, side: 0.35 }, { left: 0.55, top: 0.25, side: 0.35 }]), true),
   'one-picture-fault': (stage) => onePicture(stage, { findMask: ({ pictureId }) => ({ pictureId, mask: blankMask(), heads: [], fault: { code: 'object-unseen', message: 'Nothing in this picture stands out from its background.', remedy: 'Brush over the object.', subject: pictureId } }) }),
   async 'one-picture-brush'(stage) {
     await onePicture(stage);

@@ -1,10 +1,11 @@
 /** What comes out: the twins, the prompt, the balance, and the strip over training. The first visit shows the recorded example. */
 import { isLive } from '../../state/drawing';
-import { isObject, isOnePicture } from '../../state/objects';
+import { isObject, isOnePicture, sightOf } from '../../state/objects';
 import { useExample } from '../example';
 import { useStudio } from '../studio';
 import { BalanceCard } from './BalanceCard';
 import { ExampleTwins } from './ExampleTwins';
+import { FaceSeeing } from './one/FaceSeeing';
 import { LikenessCard } from './one/LikenessCard';
 import { Places } from './one/Places';
 import { PromptBar } from './PromptBar';
@@ -16,6 +17,7 @@ export function OutColumn() {
   const first = useStudio((state) => state.cards.length === 0 && state.run === null && state.opened === null && state.object === null);
   const one = useStudio(isOnePicture);
   const object = useStudio(isObject);
+  const face = useStudio((state) => sightOf(state) === 'identity');
   const live = useStudio(isLive);
   const touched = useStudio((state) => state.twins.base !== null);
   return (
@@ -30,7 +32,7 @@ export function OutColumn() {
         {!first && <h1 className="visually-hidden">Learn a concept</h1>}
         {first && example && !touched ? <ExampleTwins example={example} /> : <Twins />}
         {(!first || !example || touched) && <PromptBar />}
-        {object || one ? <LikenessCard /> : <BalanceCard example={first && !touched ? example : null} live={live} />}
+        {object || one ? <><LikenessCard />{face && <FaceSeeing />}</> : <BalanceCard example={first && !touched ? example : null} live={live} />}
         {!first && <Strip />}
         {(object || one) && <Places />}
       </div>

@@ -2,14 +2,16 @@
 import type { PictureEvent } from '../../protocol/pictures';
 import { isLive } from '../../state/drawing';
 import { secondsUntil } from '../../state/pace';
-import { isObject, isOnePicture } from '../../state/objects';
+import { isObject, isOnePicture, sightOf } from '../../state/objects';
 import { FIRST_LIVE_STEP } from '../../protocol/limits';
 import { isMoving } from '../../state/run';
+import { differences } from '../../state/twins';
 import type { StudioState } from '../../state/slice';
 import { elapsed, inSentence, roughly } from '../format';
 import { PictureCanvas } from '../parts/PictureCanvas';
 import { useStudio } from '../studio';
 import { ids } from '../testIds';
+import { HeatMap } from './HeatMap';
 import { cropOnBitmap } from './PictureGrid';
 import { SamplingLine, SavePicture } from './PictureExtras';
 import { shownBase, shownConcept, staleness } from './shownConcept';
@@ -27,7 +29,7 @@ export function badgeText(picture: PictureEvent, learned: number | null = null):
 function conceptNote(state: StudioState): string {
   const { run, opened, cards, objectWork } = state;
   if (isLive(state)) return isObject(state) ? 'Draw, or move the slider.' : 'Draw, or move the balance.';
-  if (isOnePicture(state)) return objectWork === null ? 'It is drawn once there is a mask.' : 'The first picture is on its way.';
+  if (isOnePicture(state)) return objectWork === null ? (sightOf(state) === 'identity' ? 'It is drawn once a head is framed.' : 'It is drawn once there is a mask.') : 'The first picture is on its way.';
   if (!run && !opened && cards.length === 0) return 'Drop pictures to learn from.';
   const step = Math.min(FIRST_LIVE_STEP, run?.totalSteps ?? FIRST_LIVE_STEP);
   const seconds = run && !isMoving(run) ? null : secondsUntil(step, state);
@@ -38,6 +40,7 @@ function conceptNote(state: StudioState): string {
 /** What stands over the concept's frame. */
 function conceptTwinName(state: StudioState): string {
   const { object, card, conceptName } = state;
+  if (sightOf(state) === 'identity' && !card && !state.run && !state.opened) return object && object.references > 1 ? `From your ${object.references} faces` : 'From your one face';
   if (isOnePicture(state) && !card) return 'From your one picture';
   if (isObject(state) && object) return object.references === 1 ? 'From one picture' : `From your ${object.references} pictures`;
   return `With ${conceptName === '' ? 'your concept' : inSentence(conceptName)}`;
@@ -58,14 +61,16 @@ export function Twins() {
     <div className="twins">
       <Twin side="base" name="Base" note="untouched model" picture={base} empty={ready ? 'Draw to see what the base makes of the prompt.' : 'The base is on its way.'} />
       <Twin side={blinked ? 'base' : 'concept'} holder="concept" name={blinked ? 'Base' : name}
-        note={blinked ? 'blinking: press B' : pinned === null ? `same seed · ${seed}${trained ? '' : ' · no training'}` : `at step ${pinned}`} picture={shown} empty={note} />
+        note={blinked ? 'blinking: press B' : pinned === null ? `same seed · ${seed}${trained ? '' : ' · no training'}` : `at step ${pinned}`} picture={shown} empty={note} against={base} />
     </div>
   );
 }
 
-interface TwinProps { side: 'base' | 'concept'; holder?: 'concept'; name: string; note: string; picture: PictureEvent | null; empty: string }
+interface TwinProps { side: 'base' | 'concept'; holder?: 'concept'; name: string; note: string; picture: PictureEvent | null; empty: string; /** The other twin. */ against?: PictureEvent | null }
 
-function Twin({ side, holder = undefined, name, note, picture, empty }: TwinProps) {
+const comparable = (a: PictureEvent, b: PictureEvent): boolean => a.state === 'full' && b.state === 'full' && a.bitmap.width === b.bitmap.width && a.bitmap.height === b.bitmap.height && differences(a, b).length === 0;
+
+function Twin({ side, holder = undefined, name, note, picture, empty, against = null }: TwinProps) {
   const place = holder ?? side;
   const stale = useStudio((state) => (picture ? staleness(state, picture) : ''));
   const learned = useStudio((state) => state.run?.step ?? null);
@@ -78,6 +83,7 @@ function Twin({ side, holder = undefined, name, note, picture, empty }: TwinProp
         {!picture && <p className="frame-empty"><span>{empty}</span></p>}
         {picture && <span className="badge" data-testid={place === 'base' ? ids.badgeBase : ids.badgeConcept}>{stale === '' ? badgeText(picture, learned) : `Of ${stale}: draw again`}</span>}
         {place === 'concept' && picture?.slot.kind === 'concept' && picture.state === 'full' && stale === '' && <SavePicture />}
+        {place === 'concept' && side === 'concept' && against && picture && comparable(against, picture) && stale === '' && <HeatMap base={against} concept={picture} />}
         {place === 'concept' && <SamplingLine />}
       </div>
     </figure>

@@ -26,8 +26,8 @@ export function ObjectCard({ card, n }: { card: CardSummary; n: number }) {
     <li className="concept-card" data-testid={`card-kept-${n}`}>
       <div className="frame">{preview ? <img className="picture" src={preview} alt={`${card.name}, drawn without training`} /> : <p className="frame-empty">No picture in this file</p>}</div>
       <NameField name={card.name} testId={`card-rename-${n}`} onRename={(name) => void actions.renameCard(card.cardId, name)} />
-      <p className="note">from {card.references === 1 ? 'one picture' : plural(card.references, 'picture')}{card.classWord === '' ? '' : `, “${card.classWord}”`} · {card.imported ? 'imported ' : ''}{day(card.createdAt)} · {megabytes(card.sizeBytes)}</p>
-      {card.references === 1 && <p><span className="chip">single reference</span></p>}
+      <p className="note">from {card.kind === 'identity' ? (card.references === 1 ? 'one face' : `${card.references} faces`) : card.references === 1 ? 'one picture' : plural(card.references, 'picture')}{card.classWord === '' ? '' : `, “${card.classWord}”`} · {card.imported ? 'imported ' : ''}{day(card.createdAt)} · {megabytes(card.sizeBytes)}</p>
+      {card.kind === 'object' && card.references === 1 && <p><span className="chip">single reference</span></p>}
       {!own && <p className="note">Made with {base}, and drawn by that alone.</p>}
       <FaultNote fault={fault} />
       <div className="buttons">

@@ -1,11 +1,13 @@
 /** The picture with what is looked at: everything outside the mask is dimmed. With the brush in hand it is painted, with Shift or the right button erased. */
 import { useLayoutEffect, useRef, useState, type PointerEvent } from 'react';
 import type { Place } from '../../../protocol/objectMasks';
+import { problemOf, sightOf } from '../../../state/objects';
 import type { Card } from '../../../state/pictures';
 import { PictureCanvas } from '../../parts/PictureCanvas';
 import { useActions, useStudio } from '../../studio';
 import { ids } from '../../testIds';
 import { cropOnBitmap } from '../PictureGrid';
+import { Heads } from './Heads';
 
 /** What lies over the background: dark enough that the object stands out in both themes. */
 const VEIL = [15, 15, 16, 165] as const;
@@ -36,12 +38,15 @@ export function MaskPicture({ card, tool }: { card: Card; tool: 'none' | 'paint'
     setTouched(true);
     actions.brushMask(card.pictureId, from, place, tool === 'erase' || event.shiftKey || (event.buttons & 2) !== 0);
   };
-  const said = finding && !known ? 'looking for the object' : !known ? '' : known.fault && !touched ? '' : known.found ? 'mask found here' : 'your mask';
+  const face = useStudio((state) => sightOf(state) === 'identity');
+  const problem = known && problemOf(known, face ? 'identity' : 'object');
+  const said = finding && !known ? `looking for ${face ? 'the head' : 'the object'}` : !known ? '' : problem && !touched ? '' : face ? (known.heads?.all.includes(known.heads.chosen!) ? 'head found here' : 'your frame') : known.found ? 'mask found here' : 'your mask';
   return (
-    <div className="frame mask-picture" data-testid={ids.maskPicture} data-found={known?.found} data-fault={known?.fault?.code}>
+    <div className="frame mask-picture" data-testid={ids.maskPicture} data-found={known?.found} data-fault={problem?.code}>
       {card.info ? <PictureCanvas bitmap={card.info.bitmap} part={cropOnBitmap(card)} label={`${card.name}, what is dark is not looked at`} /> : <p className="frame-empty"><span>Reading</span></p>}
       <canvas ref={canvas} className="mask-veil" data-painting={painting || undefined} width={mask?.side ?? 1} height={mask?.side ?? 1} aria-hidden
         onPointerDown={paint} onPointerMove={paint} onPointerUp={() => { last.current = null; }} onContextMenu={(event) => { if (painting) event.preventDefault(); }} />
+      {face && !painting && <Heads card={card} />}
       {said !== '' && <span className="badge">{said}</span>}
     </div>
   );

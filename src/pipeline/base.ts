@@ -19,6 +19,7 @@ import { packedLayer } from '../models/weights';
 import type { BaseFiles } from '../models/weightSource';
 import { Fault } from '../protocol/faults';
 import { Part, type Lease } from './parts';
+import { LATENT_RGB, readLatentToRgb, type LatentToRgb } from './sampling/latentToRgb';
 import { PromptCache } from './promptCache';
 import { makeSizes, type Sizes } from './sizes';
 import { loadT5Tokenizer, loadTextTower, textTokens } from './textTower';
@@ -67,6 +68,8 @@ export interface Base extends Sizes {
   depth: number;
   /** How many zero tokens its text tower gives in place of T5's. */
   zeroTokens: number;
+  /** Rough colours of a latent, for pictures that are not worth the decoder. */
+  latentToRgb: LatentToRgb;
   /** The empty prompt, one row. */
   null: EncodedPrompts;
 }
@@ -111,6 +114,7 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
   const tokenizer = makeTokenizer({ merges: await files.text('tokenizer/merges.txt'), maxLength: (await read('text_encoder/config.json', textConfig)).max_position_embeddings });
   const t5Tokenizer = await loadT5Tokenizer(files);
   const { sample_size: side, patch_size: patch, in_channels: channels, pos_embed_max_size: mostPatches, num_layers: depth = 0 } = await read('transformer/config.json', transformerConfig);
+  const latentToRgb = readLatentToRgb(await files.json(LATENT_RGB), channels);
   const { shift } = await read('scheduler/scheduler_config.json', schedulerConfig);
   const parts: BaseParts = {
     text: new Part(() => loadTextTower(files, streamBytes), (tower) => tower.dispose(), partsStay),
@@ -130,7 +134,7 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
     const downscale = await parts.autoencoder.use((autoencoder) => autoencoder.downscale);
     const [empty, zeroTokens] = await parts.text.use(async (tower) => [await tower.encode(textTokens({ tokenizer, t5Tokenizer }, [''])), tower.zeroTokens] as const);
     return {
-      id, parts, tokenizer, t5Tokenizer, prompts: new PromptCache(), shift, depth, zeroTokens,
+      id, parts, tokenizer, t5Tokenizer, prompts: new PromptCache(), shift, depth, zeroTokens, latentToRgb,
       ...makeSizes({ own: { height: side * downscale, width: side * downscale }, downscale, channels, patch, mostPatches }),
       null: { context: empty.context, pooled: empty.pooled, at: [-1] },
     };
@@ -146,7 +150,7 @@ export async function leaseFlow({ parts, shift, latentShape }: Pick<Base, 'parts
   return { part: { mmdit, shift, latentShape }, release };
 }
 
-/** Runs `work` with the transformer in place. */
+/** Runs `work` with the transformer in place, and nothing else of its size: what encodes and decodes comes before and after. */
 export async function flowing<R>(base: Parameters<typeof leaseFlow>[0], work: (flow: FlowBase) => Promise<R>): Promise<R> {
   const { part, release } = await leaseFlow(base);
   try {

@@ -17,7 +17,7 @@ export class Part<T> {
   private loading: Promise<T> | null = null;
   private loaded: { part: T } | null = null;
 
-  constructor(private readonly load: () => Promise<T>, private readonly free: (part: T) => void, private readonly stays: boolean) {}
+  constructor(private readonly load: () => Promise<T>, private readonly free: (part: T) => void, /** Once loaded, until the base is disposed of. */ readonly stays: boolean) {}
 
   /** For work that spans phases. What `load` throws passes through, and the next one tries again. */
   async lease(): Promise<Lease<T>> {

@@ -254,6 +254,26 @@ describe('a data set that was put together before a card is opened', () => {
     expect(now()).toMatchObject({ conceptName: 'My ghost', cards: [{ pictureId: 'mine' }], dataSetRead: true, dataSetLevel: 0 });
   });
 
+  it('waits under a run that is taken up, and is there again when that is put away', async () => {
+    const { studio, now, timers } = await dropped();
+    studio.setState({ dataSetRead: true });
+    followDataSet(studio, { client, later: (_ms, run) => { timers.push(run); return () => {}; } });
+    const run = fakeRun({ phase: 'finished' });
+    const { captions } = waiting().pictures[0]!;
+    client.answers.unfinishedRun = () => ({ run, metrics: [], strip: [], changed: null, measures: null, prompt: 'a [V] owl', seed: 42, ownedElsewhere: false, pictures: [{ ...info('owl'), captions }] });
+    client.answers.continueRun = () => run;
+    await now().findUnfinished();
+    await now().continueRun();
+    timers.splice(0).forEach((later) => later());
+    expect(now().cards).toMatchObject([{ pictureId: 'owl' }]);
+    client.answers.unfinishedRun = () => null;
+    client.answers.dataSet = waiting;
+    now().newConcept();
+    await settled();
+    expect(now()).toMatchObject({ run: null, cards: [{ pictureId: 'mine' }], dataSetLevel: 0 });
+    expect(kept().filter(({ level }) => level === 0)).toEqual([]);
+  });
+
   it('lies under what is made of the card’s pictures with others', async () => {
     const { studio, now, timers } = open();
     studio.setState({ dataSetRead: true });

@@ -1,10 +1,18 @@
 import { expect, it, vi } from 'vitest';
 import * as tf from '../engine/tf';
+import { disposeBase, loadBase, type Base } from '../pipeline/base';
+import type { Part } from '../pipeline/parts';
 import { plainSeeing } from '../protocol/objects';
 import { Fault } from '../protocol/faults';
+import type { Host } from '../protocol/host';
+import type { PictureEvent } from '../protocol/pictures';
+import { defaultRecipe } from '../protocol/recipe';
 import { useBackend } from '../testing/backend';
+import { nodeRaster } from '../testing/session/raster';
+import { tinyStored } from '../testing/session/tinyFiles';
 import { Current } from './current';
 import { Drawing } from './drawing';
+import type { Opening } from './opening';
 import { Turns } from './turns';
 
 /** A session that holds an object, on a base whose prompts cannot be read. */
@@ -25,4 +33,45 @@ it('gives the object and its encoder back where a prompt cannot be read, or the 
   await expect(failing(async () => { throw new Fault('base-corrupt', 'Broken.'); })).rejects.toMatchObject({ code: 'base-corrupt' });
   // what is in hand itself, twice
   expect(tf.memory().numTensors - before).toBe(2);
+});
+
+/** How many hold each of two parts now, and the most that held both. */
+function watched(base: Base): { both: number } {
+  const seen = { both: 0 };
+  const held = { transformer: 0, autoencoder: 0 };
+  for (const name of ['transformer', 'autoencoder'] as const) {
+    const part = base.parts[name] as unknown as Part<unknown>;
+    const lease = part.lease.bind(part);
+    part.lease = async () => {
+      held[name]++;
+      seen.both = Math.max(seen.both, Math.min(held.transformer, held.autoencoder));
+      const { part: given, release } = await lease();
+      return { part: given, release: () => { held[name]--; release(); } };
+    };
+  }
+  return seen;
+}
+
+it.each([[false, 0], [true, 1]] as const)('(networks stay: %s) draws twins with transformer and decoder together in memory only where they are so anyway', async (partsStay, both) => {
+  await useBackend('wasm');
+  // so that every step is worth a picture on the way
+  let time = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => (time += 1000));
+  const base = await loadBase('tiny', await tinyStored('tiny'), { partsStay });
+  const pictures: PictureEvent[] = [];
+  const host = { emit: (event: string, data: unknown) => { if (event === 'picture') pictures.push(data as PictureEvent); } } as unknown as Host;
+  const opening = { base: async () => base, all: async () => ({ stored: { files: {} } }), platform: { raster: nodeRaster }, baseId: 'tiny' } as unknown as Opening;
+  const current = new Current();
+  current.set({ name: 'x', recipe: defaultRecipe(), conceptId: null, runId: null, captions: [], pictures: null, measures: null, live: () => true, step: () => null, borrow: () => ({ recipe: defaultRecipe(), adapters: {}, rows: {}, result: { adapter: null, rows: null }, lambda: 1, learned: true }) as never, dispose() {} });
+  const seen = watched(base);
+  try {
+    await new Drawing(host, new Turns(), opening, current, { probe: async () => {} } as never).draw({ prompt: 'a [V] dog', negative: '', seed: 1, steps: 4, sampler: 'euler', skipLayers: false, guidance: 3, balance: 1, kind: 'instance', withBase: true }, new AbortController().signal);
+  } finally {
+    clock.mockRestore();
+  }
+  expect(seen.both).toBe(both);
+  const of = (kind: string) => pictures.filter(({ slot }) => slot.kind === kind).map(({ state, bitmap }) => `${state} ${bitmap.width}`);
+  const way = partsStay ? 'partial 16' : 'partial 4';
+  for (const kind of ['concept', 'base']) expect(of(kind)).toEqual([way, way, 'full 16']);
+  disposeBase(base);
 });

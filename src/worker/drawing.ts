@@ -2,7 +2,7 @@
  * Full pictures: the balanced field from pure noise to pixels, with the expected picture shown on the way. One draw at a
  * time, the newest wins; anchors (full pictures at fixed balances) are drawn only while nothing else is asked for.
  */
-import { flowing, type Base, type FlowBase } from '../pipeline/base';
+import type { Base, FlowBase } from '../pipeline/base';
 import { disposeConcept } from '../pipeline/concept';
 import { baseField, directedField, disposeFieldWords, encodeFieldWords, untouched, type FieldWords, type Guidance, type VelocityField } from '../pipeline/sampling/fields';
 import { seenFromStep } from '../pipeline/seen';
@@ -22,11 +22,11 @@ import type { Probing } from './probing';
 import type { Turns, Urgency } from './turns';
 
 /** Skip-layer guidance of the Base prompt, where it is asked for. */
-const skippedLayers = (flow: FlowBase, words: FieldWords, { skipLayers, steps, guidance }: DrawParams): Guidance[] =>
-  (skipLayers ? [skipLayerGuidance(untouched(words.base), publishedSkipLayers, { steps, shift: flow.shift, guidance })] : []);
+const skippedLayers = ({ shift }: Pick<FlowBase, 'shift'>, words: FieldWords, { skipLayers, steps, guidance }: DrawParams): Guidance[] =>
+  (skipLayers ? [skipLayerGuidance(untouched(words.base), publishedSkipLayers, { steps, shift, guidance })] : []);
 
 interface Drawn { shown: Shown; revision: number; recipe: PictureRecipe }
-interface OnePicture { base: Base; flow: FlowBase; slot: PictureSlot; field: VelocityField; params: DrawParams; reads: ConceptKind; atStep: number | null; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }
+interface OnePicture { base: Base; slot: PictureSlot; field(flow: FlowBase): VelocityField; params: DrawParams; reads: ConceptKind; atStep: number | null; between: () => Promise<void>; signal: AbortSignal; partial: boolean; onStep?: (step: number) => void }
 
 export class Drawing {
   private running: AbortController | null = null;
@@ -42,13 +42,12 @@ export class Drawing {
     const either = AbortSignal.any([signal, mine.signal]);
     const started = performance.now();
     await this.drawing('drawing', params, either, async (one, words, subject, between) => {
-      const { flow } = one;
       const onStep = (step: number) => this.host.emit('drawing', { step, steps: params.steps });
       const common = { ...one, between, partial: true };
-      const extra = skippedLayers(flow, words, params);
+      const extra = skippedLayers(one.base, words, params);
       // without a concept the base is all there is
-      if (subject) await this.picture({ ...common, slot: { kind: 'concept' }, field: directedField(flow, words, subject.direction(words, this.reach(flow, params)), params.balance, extra), onStep });
-      if (params.withBase) await this.picture({ ...common, slot: { kind: 'base' }, atStep: null, field: baseField(flow, words, extra), ...(subject ? {} : { onStep }) });
+      if (subject) await this.picture({ ...common, slot: { kind: 'concept' }, field: (flow) => directedField(flow, words, subject.direction(words, this.reach(flow, params)), params.balance, extra), onStep });
+      if (params.withBase) await this.picture({ ...common, slot: { kind: 'base' }, atStep: null, field: (flow) => baseField(flow, words, extra), ...(subject ? {} : { onStep }) });
     });
     const { prompt, negative, seed, guidance } = params;
     void this.probing.probe({ prompt, negative, seed, guidance }).catch(() => undefined);
@@ -73,7 +72,7 @@ export class Drawing {
     try {
       for (const balance of balances) {
         await this.drawing('idle', { ...params, balance }, either, async (one, words, subject, between) => {
-          if (subject) await this.picture({ ...one, between, partial: false, slot: { kind: 'anchor', balance }, field: directedField(one.flow, words, subject.direction(words, this.reach(one.flow, params)), balance, skippedLayers(one.flow, words, params)) });
+          if (subject) await this.picture({ ...one, between, partial: false, slot: { kind: 'anchor', balance }, field: (flow) => directedField(flow, words, subject.direction(words, this.reach(flow, params)), balance, skippedLayers(flow, words, params)) });
         });
       }
     } catch (error) {
@@ -89,7 +88,7 @@ export class Drawing {
     try {
       for (const prompt of prompts) {
         await this.drawing('idle', { ...params, prompt, withBase: false }, either, async (one, words, subject, between) => {
-          if (subject) await this.picture({ ...one, between, partial: false, slot: { kind: 'place' }, field: directedField(one.flow, words, subject.direction(words, this.reach(one.flow, params)), params.balance, skippedLayers(one.flow, words, one.params)) });
+          if (subject) await this.picture({ ...one, between, partial: false, slot: { kind: 'place' }, field: (flow) => directedField(flow, words, subject.direction(words, this.reach(flow, params)), params.balance, skippedLayers(flow, words, one.params)) });
         });
       }
     } catch (error) {
@@ -127,7 +126,7 @@ export class Drawing {
     this.last.base = this.last.concept = this.fallback = null;
   }
 
-  private async drawing(kind: Urgency, params: DrawParams, signal: AbortSignal, work: (one: Pick<OnePicture, 'base' | 'flow' | 'params' | 'reads' | 'atStep' | 'signal'>, words: FieldWords, subject: Subject | null, between: () => Promise<void>) => Promise<void>): Promise<void> {
+  private async drawing(kind: Urgency, params: DrawParams, signal: AbortSignal, work: (one: Pick<OnePicture, 'base' | 'params' | 'reads' | 'atStep' | 'signal'>, words: FieldWords, subject: Subject | null, between: () => Promise<void>) => Promise<void>): Promise<void> {
     const base = await this.opening.base();
     await this.turns.run(kind, async (between) => {
       if (signal.aborted) throw new Fault('aborted', 'Stopped.');
@@ -135,7 +134,7 @@ export class Drawing {
       let words: FieldWords | null = null;
       try {
         const read = (words = await encodeFieldWords(base, [params.prompt], params.negative, subject?.spoken ?? { kind: params.kind, classWord: '', trigger: '' }, between));
-        await flowing(base, (flow) => work({ base, flow, params, reads: subject?.kind ?? params.kind, atStep: subject?.atStep ?? null, signal }, read, subject, between));
+        await work({ base, params, reads: subject?.kind ?? params.kind, atStep: subject?.atStep ?? null, signal }, read, subject, between);
       } finally {
         if (words) disposeFieldWords(words);
         subject?.dispose();
@@ -148,11 +147,11 @@ export class Drawing {
     return { guidance, from: seenFromStep(this.current.object?.seeing.startStep ?? 0, steps, shift) };
   }
 
-  private async picture({ base, flow, slot, field, params, reads, atStep, between, signal, partial, onStep }: OnePicture): Promise<void> {
+  private async picture({ base, slot, field, params, reads, atStep, between, signal, partial, onStep }: OnePicture): Promise<void> {
     const { prompt, negative, seed, guidance, steps, sampler, skipLayers, balance } = params;
     const { host, opening: { platform: { raster } } } = this;
     const event = { slot, steps, sampler, skipLayers, prompt, negative, seed, guidance, kind: reads, balance: slot.kind === 'base' ? 0 : balance, atStep };
-    const drawn = await drawPicture({ host, raster, autoencoder: base.parts.autoencoder, sampling: { base: flow, field, seeds: [seed], steps, sampler, guidance, between, signal }, event, partial, ...(onStep && { onStep }) });
+    const drawn = await drawPicture({ host, raster, base, field: (flow) => ({ field: field(flow), dispose() {} }), sampling: { seeds: [seed], steps, sampler, guidance, between, signal }, event, partial, ...(onStep && { onStep }) });
     if (slot.kind === 'base' || slot.kind === 'concept') this.last[slot.kind] = { ...drawn, recipe: await this.describe(params, slot.kind, drawn.shown) };
   }
 

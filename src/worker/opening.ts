@@ -8,7 +8,6 @@ import { setTilings, tilingName, tilings } from '../engine/webgpu/tiling';
 import { limitWork } from '../engine/webgpu/workLimit';
 import { isTiny } from '../models/vae';
 import { loadBase, type Base } from '../pipeline/base';
-import { LATENT_RGB, readLatentToRgb } from '../pipeline/sampling/latentToRgb';
 import { sightParts } from '../pipeline/training/sight';
 import { skipsLayers } from '../pipeline/sampling/skipLayers';
 import { Fault, serializeFault } from '../protocol/faults';
@@ -183,11 +182,10 @@ function endOfMemory(error: unknown): Fault | null {
 
 /** What the draft worker needs: the linear map to colours, and of a tiny autoencoder the decoder's tensors as stored and its config. A large decoder would take seconds for each draft, and memory twice. */
 async function decoderParts({ stored, base }: Opened): Promise<DecoderParts> {
-  const [, , channels] = base.latentShape();
   const folder = (await stored.has('vae_preview')) ? 'vae_preview' : 'vae';
   const config = await stored.json(`${folder}/config.json`);
   const tensors: DecoderParts['tensors'] = {};
   const source = isTiny(config) ? await stored.weights(folder) : null;
   for (const key of source?.keys() ?? []) if (key.startsWith('decoder.')) tensors[key] = { shape: [...source!.shape(key)], data: await source!.read(key) };
-  return { tensors, config: source && config, latentToRgb: readLatentToRgb(await stored.json(LATENT_RGB), channels) };
+  return { tensors, config: source && config, latentToRgb: base.latentToRgb };
 }

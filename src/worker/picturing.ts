@@ -1,7 +1,9 @@
 /** One full picture: a field sampled from noise to pixels, with the expected picture shown on the way, and sent to the page. */
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
-import { TRANSFORMER_FILE, type Base } from '../pipeline/base';
+import { flowing, TRANSFORMER_FILE, type Base, type FlowBase } from '../pipeline/base';
+import type { HeldField } from '../pipeline/sampling/mixField';
+import { linearColours } from '../pipeline/sampling/preview';
 import { sample, type SampleOptions } from '../pipeline/sampling/sample';
 import { RANDOM_VERSION } from '../pipeline/random';
 import { PICTURE_VERSION, type PictureRecipe } from '../formats/pngParameters';
@@ -9,7 +11,7 @@ import type { Host } from '../protocol/host';
 import type { PictureEvent } from '../protocol/pictures';
 import type { Opening } from './opening';
 import type { Raster } from './platform';
-import { shownBatch, type Shown } from './present';
+import { shownBatch, toShown, type Shown } from './present';
 
 /** Time between pictures shown on the way; each costs a decoding. */
 const PARTIAL_EVERY_MS = 500;
@@ -32,9 +34,11 @@ const expected = (before: Tensor4D, after: Tensor4D, sigmaBefore: number, sigma:
 export interface PictureJob {
   host: Host;
   raster: Raster;
-  autoencoder: Base['parts']['autoencoder'];
-  /** Field, seed and pace; one row. */
-  sampling: SampleOptions;
+  base: Base;
+  /** What is sampled; disposed of when that is done. */
+  field(flow: FlowBase): Promise<HeldField> | HeldField;
+  /** Seed and pace; one row. */
+  sampling: Omit<SampleOptions, 'base' | 'field'>;
   /** What the page is told of it. */
   event: Omit<PictureEvent, 'revision' | 'bitmap' | 'state' | 'step' | 'elapsedMs'>;
   /** Whether unfinished pictures are shown. */
@@ -42,29 +46,40 @@ export interface PictureJob {
   onStep?: (step: number) => void;
 }
 
-/** Draws and shows it; returns the full picture and its revision. Fault `aborted`. */
-export async function drawPicture({ host, raster, autoencoder, sampling, event, partial, onStep }: PictureJob): Promise<{ shown: Shown; revision: number }> {
+/**
+ * Draws and shows it; returns the full picture and its revision. Where networks do not stay, transformer and decoder are never in memory
+ * together: the one has gone when the other comes, and unfinished pictures are in rough colours. Fault `aborted`.
+ */
+export async function drawPicture({ host, raster, base, field, sampling, event, partial, onStep }: PictureJob): Promise<{ shown: Shown; revision: number }> {
   const started = performance.now();
   let shownAt = started;
   let before: Tensor4D | null = null;
   let sigmaBefore = 1;
-  let full: { shown: Shown; revision: number } | null = null;
-  const show = async (latent: Tensor4D, state: 'partial' | 'full', step: number) => {
+  let last: Tensor4D | null = null;
+  const { autoencoder } = base.parts;
+  const decoded = async (latent: Tensor4D): Promise<Shown> => {
     const pixels = await autoencoder.use((one) => one.decode(latent, sampling.between));
     const [shown] = await shownBatch(pixels);
     pixels.dispose();
-    const bitmap = await raster.toBitmap(shown!);
+    return shown!;
+  };
+  const rough = async (latent: Tensor4D): Promise<Shown> => {
+    const [, height, width, channels] = latent.shape;
+    return toShown(linearColours(await latent.data<'float32'>(), channels, base.latentToRgb), width, height);
+  };
+  const show = async (shown: Shown, state: 'partial' | 'full', step: number) => {
+    const bitmap = await raster.toBitmap(shown);
     const mine = nextRevision();
     host.emit('picture', { ...event, revision: mine, bitmap, state, step, elapsedMs: performance.now() - started });
-    return { shown: shown!, revision: mine };
+    return { shown, revision: mine };
   };
-  try {
-    for await (const { step, steps, sigma, latent } of sample(sampling)) {
+  const walk = async (flow: FlowBase, held: HeldField) => {
+    for await (const { step, steps, sigma, latent } of sample({ ...sampling, base: flow, field: held.field })) {
       onStep?.(step);
-      if (step === steps) full = await show(latent, 'full', step);
+      if (step === steps) last = tf.clone(latent);
       else if (partial && before && performance.now() - shownAt > PARTIAL_EVERY_MS) {
         const ahead = expected(before, latent, sigmaBefore, sigma);
-        await show(ahead, 'partial', step);
+        await show(await (autoencoder.stays ? decoded : rough)(ahead), 'partial', step);
         ahead.dispose();
         shownAt = performance.now();
       }
@@ -72,8 +87,14 @@ export async function drawPicture({ host, raster, autoencoder, sampling, event, 
       before = tf.clone(latent);
       sigmaBefore = sigma;
     }
+  };
+  try {
+    await flowing(base, async (flow) => {
+      const held = await field(flow);
+      await walk(flow, held).finally(() => held.dispose());
+    });
+    return await show(await decoded(last!), 'full', sampling.steps);
   } finally {
-    before?.dispose();
+    tf.dispose([before, last].filter((each) => each !== null));
   }
-  return full!;
 }

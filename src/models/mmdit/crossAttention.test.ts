@@ -51,7 +51,7 @@ describe('what it leaves alone', () => {
     disposePictureAdapter(fresh);
   });
 
-  it('stands behind the blocks that the file names, and reaches text tokens only through the next block', () => {
+  it('I8: stands behind the blocks that the file names, and reaches text tokens only through the next block', () => {
     expect([...adapter.cross.blocks.keys()]).toEqual([0, 2]);
     const seen = (given: MmditInput) => {
       const texts: Float32Array[] = [];
@@ -110,7 +110,7 @@ describe('the branch', () => {
     wanted.forEach((value, i) => expect(Math.abs(found[i]! - 0.5 * value)).toBeLessThan(2e-5));
   });
 
-  it('loses weight to zero tokens by the factor that softmax gives', () => {
+  it('I12: loses weight to zero tokens by the factor that softmax gives', () => {
     // one token alone has all the attention; equal scores of 0 leave it 1 of 1 + z
     const still = { ...behind(), q: { ...behind().q, weight: tf.zeros<tf.Rank.R2>([16, 64]) } };
     const one = tf.slice(tokens, [0, 0, 0], [2, 1, 8]);

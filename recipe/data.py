@@ -5,6 +5,7 @@ facts.npy [N, FACTS] i16 (-1: the scene has none) · ids.npy [N, captions, 24] i
 """
 import json
 import random
+import shutil
 from multiprocessing import Pool
 
 import numpy as np
@@ -74,6 +75,8 @@ def encoded(work):
 @torch.no_grad()
 def encode(a):
     """Goes on where an earlier run ended; --limit ends it early, and the flow then learns from what there is. The validation scenes come first."""
+    if a.start and not (a.work / 'base/vae').exists():  # no autoencoder was trained on: the start's own
+        shutil.copytree(a.start / 'vae', a.work / 'base/vae')
     m = M.load(M.TinyAutoencoder, a.work / 'base/vae').to(a.device).to(memory_format=torch.channels_last)
     pixels, first = np.load(a.work / 'pixels.npy', mmap_mode='r'), encoded(a.work)
     shape = (len(pixels), LATENT, GRID, GRID)

@@ -1,4 +1,4 @@
-/** What `npm run personalize` does in the page: drops pictures, waits for the object, draws prompts, keeps the card. Its test hands in a context that serves an encoder. */
+/** What `npm run personalize` and `npm run identity` do in the page: drops pictures, waits for the object, draws prompts, keeps the card. Its test hands in a context that serves an encoder. */
 import { readFileSync } from 'node:fs';
 import { StudioPage } from './studioPage.mjs';
 
@@ -14,10 +14,11 @@ const drawnOr = ([prompt, seed]) => {
 };
 
 /**
- * @param {{ images: string[]; classWord: string | null; prompts: string[]; strength: number; seed: number; steps: number; query?: string; say?: (text: string) => void; timeout?: number;
+ * `face`: how somebody's face is seen; a thing without it.
+ * @param {{ images: string[]; face?: { look: 'faithful' | 'plain' | 'style'; startStep: number } | null; classWord: string | null; prompts: string[]; strength: number; seed: number; steps: number; query?: string; say?: (text: string) => void; timeout?: number;
  *   prepare?: (context: import('playwright-core').BrowserContext) => Promise<unknown>; onPicture: (n: number, pictures: { concept: Buffer; base: Buffer }) => Promise<void>; sheet?: { rows: string[][]; file: string } | null }} options
  */
-export async function personalize({ images, classWord, prompts, strength, seed, steps, query = '', say = () => {}, timeout = 300_000, prepare = async () => {}, onPicture, sheet = null }) {
+export async function personalize({ images, face = null, classWord, prompts, strength, seed, steps, query = '', say = () => {}, timeout = 300_000, prepare = async () => {}, onPicture, sheet = null }) {
   const studio = await StudioPage.open({ query, report: say });
   const { page } = studio;
   const drawn = async (prompt) => {
@@ -27,13 +28,16 @@ export async function personalize({ images, classWord, prompts, strength, seed, 
   try {
     await prepare(studio.context);
     await studio.visit({}, { seed, steps });
-    if (!(await studio.heard('ready')).objects) throw new Error('This base has no object encoder (object_adapter/model.safetensors), so nothing can be drawn from a picture alone.');
+    const ready = await studio.heard('ready');
+    if (face && !ready.faces) throw new Error('This base has no identity adapter with its encoder (identity_adapter and identity_encoder), so nobody can be drawn from a picture alone.');
+    if (!face && !ready.objects) throw new Error('This base has no object encoder (object_adapter/model.safetensors), so nothing can be drawn from a picture alone.');
     const began = performance.now();
     await studio.find('drop-input').setInputFiles(images);
     const word = studio.find('class-word');
     await word.waitFor();
+    if (face) await seenAs(studio, face, timeout);
     if (classWord !== null) await word.fill(classWord);
-    await page.waitForSelector('[data-testid=twin-concept][data-state=full]', { timeout });
+    await page.waitForSelector('[data-testid=twin-concept][data-state=full]:not([data-stale])', { timeout });
     const firstSeconds = (performance.now() - began) / 1000;
     const compute = await studio.heard('compute');
     const called = await word.inputValue();
@@ -58,6 +62,16 @@ export async function personalize({ images, classWord, prompts, strength, seed, 
   } finally {
     await studio.close();
   }
+}
+
+/** Turns what was dropped into a face, seen in this way. Throws what the page says where no single head was found. */
+async function seenAs({ page }, { look, startStep }, timeout) {
+  await page.locator('[data-testid=kind-person]').click();
+  const found = await page.waitForFunction(() => (document.querySelector('[data-testid=head-frame]') ? 'framed' : document.querySelector('.mask-said [data-testid=fault]')?.textContent ?? false), undefined, { timeout, polling: 200 });
+  const said = String(await found.jsonValue());
+  if (said !== 'framed') throw new Error(said);
+  if (look !== 'plain') await page.locator(`[data-testid=look-${look}]`).click();
+  if (startStep > 0) await page.locator('[data-testid=start-step]').fill(String(startStep));
 }
 
 /** Keeps what is in hand through the page and saves its file from the Shelf. */

@@ -44,7 +44,7 @@ function Figures({ face }: { face: boolean }) {
   return (
     <dl className="one-figures">
       {sees && <div title={face ? 'Cosine of what the identity encoder says of the head found in the drawn picture and of yours; – where nobody stands out' : 'CLIP-I: cosine of the drawn picture to yours'}><dt>Likeness</dt><dd data-testid={ids.objectLikeness}>{shown?.likeness == null ? '–' : shown.likeness.toFixed(2)}</dd></div>}
-      <div title="Pictures without it are drawn by the untouched base, bit for bit"><dt>Drift of everything else</dt><dd>0 by design</dd></div>
+      <div title={`Pictures without ${face ? 'the face' : 'it'} are drawn by the untouched base, bit for bit${face ? '; what the face changes beside itself, the heat-map of the twins shows' : ''}`}><dt>{face ? 'Drift without the face' : 'Drift of everything else'}</dt><dd>0 by design</dd></div>
       <div title="How much of your picture’s edges stand at the same place in the drawn one: 0 none, 1 all"><dt>Copied from the picture</dt><dd data-testid={ids.objectCopied}>{shown?.copied == null ? '–' : `${shown.copied.toFixed(2)} · ${inWords(shown.copied)}`}</dd></div>
     </dl>
   );

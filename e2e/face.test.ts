@@ -1,0 +1,54 @@
+/** A face of one picture: dropped, its head found, drawn by strength, compared, kept. Adapter and encoder have random weights. */
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { personalize } from '../scripts/personalizing.mjs';
+import { root } from '../scripts/prepare.mjs';
+import { readCard } from '../src/formats/cardFile';
+import { violations } from './axe';
+import { serveFaces } from './objectBase';
+import { at, baseReady, full, ids, openStage, slide, twin, type Stage } from './studio';
+import { closePrivate, visitWith } from './watch';
+
+const PICTURE = join(root, 'public', 'concepts', 'one-eyed-monster', '1.png');
+
+let stage: Stage;
+beforeAll(async () => { stage = await openStage(); });
+afterAll(() => closePrivate(stage));
+
+async function bothDrawn(): Promise<{ base: number; concept: number }> {
+  const { page } = stage;
+  await page.waitForSelector(`[data-testid=${ids.draw}]`);
+  await full(page, ids.twinConcept);
+  await full(page, ids.twinBase);
+  return { base: (await twin(page, ids.twinBase))!.hash, concept: (await twin(page, ids.twinConcept))!.hash };
+}
+
+it('draws by the head that was found, and at strength 0 the base, bit for bit', async () => {
+  const { page, context } = stage;
+  await serveFaces(context);
+  await visitWith(stage, {}, { steps: 8 });
+  await baseReady(page);
+  await at(page, ids.dropInput).first().setInputFiles(PICTURE);
+  await at(page, ids.kindPerson).click();
+  await at(page, ids.headFrame).waitFor();
+  const drawn = await bothDrawn();
+  expect(drawn.concept).not.toBe(drawn.base);
+  await at(page, ids.twinConcept).hover();
+  await at(page, ids.heat).click();
+  await at(page, ids.heatShare).filter({ hasText: /^[1-9]\d* % differs/ }).waitFor();
+  expect(await violations(page)).toEqual([]);
+  await slide(page, 0);
+  await page.waitForSelector(`[data-testid=${ids.twinConcept}]:not([data-state=full])`);
+  const alone = await bothDrawn();
+  expect(alone.concept).toBe(alone.base);
+});
+
+it('draws a file of prompts by command, and keeps the card', async () => {
+  const drawn: boolean[] = [];
+  const { card } = await personalize({
+    images: [PICTURE], face: { look: 'style', startStep: 2 }, classWord: 'ghost', prompts: ['a [V] ghost on a beach'], strength: 1.2, seed: 7, steps: 8, query: '?backend=wasm&threads=1',
+    prepare: serveFaces, onPicture: async (n, { concept, base }) => { drawn[n] = !concept.equals(base); },
+  });
+  expect(drawn).toEqual([true]);
+  expect(readCard(card.bytes, card.name)).toMatchObject({ kind: 'identity', classWord: 'ghost', tokens: { count: 16, width: 192 } });
+});

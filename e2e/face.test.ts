@@ -6,7 +6,7 @@ import { root } from '../scripts/prepare.mjs';
 import { readCard } from '../src/formats/cardFile';
 import { violations } from './axe';
 import { serveFaces } from './objectBase';
-import { at, baseReady, full, ids, openStage, slide, twin, type Stage } from './studio';
+import { at, baseReady, bothDrawn, ids, openStage, slide, type Stage } from './studio';
 import { closePrivate, visitWith } from './watch';
 
 const PICTURE = join(root, 'public', 'concepts', 'one-eyed-monster', '1.png');
@@ -14,14 +14,6 @@ const PICTURE = join(root, 'public', 'concepts', 'one-eyed-monster', '1.png');
 let stage: Stage;
 beforeAll(async () => { stage = await openStage(); });
 afterAll(() => closePrivate(stage));
-
-async function bothDrawn(): Promise<{ base: number; concept: number }> {
-  const { page } = stage;
-  await page.waitForSelector(`[data-testid=${ids.draw}]`);
-  await full(page, ids.twinConcept);
-  await full(page, ids.twinBase);
-  return { base: (await twin(page, ids.twinBase))!.hash, concept: (await twin(page, ids.twinConcept))!.hash };
-}
 
 it('draws by the head that was found, and at strength 0 the base, bit for bit', async () => {
   const { page, context } = stage;
@@ -31,7 +23,7 @@ it('draws by the head that was found, and at strength 0 the base, bit for bit', 
   await at(page, ids.dropInput).first().setInputFiles(PICTURE);
   await at(page, ids.kindPerson).click();
   await at(page, ids.headFrame).waitFor();
-  const drawn = await bothDrawn();
+  const drawn = await bothDrawn(stage.page);
   expect(drawn.concept).not.toBe(drawn.base);
   await at(page, ids.twinConcept).hover();
   await at(page, ids.heat).click();
@@ -39,7 +31,7 @@ it('draws by the head that was found, and at strength 0 the base, bit for bit', 
   expect(await violations(page)).toEqual([]);
   await slide(page, 0);
   await page.waitForSelector(`[data-testid=${ids.twinConcept}]:not([data-state=full])`);
-  const alone = await bothDrawn();
+  const alone = await bothDrawn(stage.page);
   expect(alone.concept).toBe(alone.base);
 });
 

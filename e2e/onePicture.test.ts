@@ -8,7 +8,7 @@ import { likenessRange } from '../src/protocol/objects';
 import { violations } from './axe';
 import { dropOnPage, saved, type SavedFile } from './files';
 import { serveObjectEncoder } from './objectBase';
-import { at, baseReady, full, ids, openStage, slide, twin, type Stage } from './studio';
+import { at, baseReady, bothDrawn, full, ids, openStage, slide, twin, type Stage } from './studio';
 import { closePrivate, visitWith } from './watch';
 
 const PICTURE = join(root, 'public', 'concepts', 'one-eyed-monster', '1.png');
@@ -20,15 +20,6 @@ let card: SavedFile;
 beforeAll(async () => { stage = await openStage(); });
 afterAll(() => closePrivate(stage));
 
-/** Both twins full, of what is asked for now. */
-async function bothDrawn(): Promise<{ base: number; concept: number }> {
-  const { page } = stage;
-  await page.waitForSelector(`[data-testid=${ids.draw}]`);
-  await full(page, ids.twinConcept);
-  await full(page, ids.twinBase);
-  return { base: (await twin(page, ids.twinBase))!.hash, concept: (await twin(page, ids.twinConcept))!.hash };
-}
-
 it('draws a dropped picture by itself, and at strength 0 the base, bit for bit', async () => {
   const { page, context } = stage;
   expect(await serveObjectEncoder(context)).toBeLessThan(MOST_ENCODER_BYTES);
@@ -38,7 +29,7 @@ it('draws a dropped picture by itself, and at strength 0 the base, bit for bit',
   await at(page, ids.dropInput).first().setInputFiles(PICTURE);
   await full(page, ids.twinConcept);
   console.log(`from drop to the first picture, 8 steps: ${((performance.now() - began) / 1000).toFixed(1)} s`);
-  const drawn = await bothDrawn();
+  const drawn = await bothDrawn(stage.page);
   expect(drawn.concept).not.toBe(drawn.base);
   expect(await at(page, ids.maskPicture).getAttribute('data-found')).toBe('true');
   expect(await at(page, ids.balanceValue).textContent()).toBe(likenessRange.start.toFixed(2));
@@ -49,7 +40,7 @@ it('draws a dropped picture by itself, and at strength 0 the base, bit for bit',
 
   await slide(page, 0);
   await page.waitForSelector(`[data-testid=${ids.twinConcept}]:not([data-state=full])`);
-  const alone = await bothDrawn();
+  const alone = await bothDrawn(stage.page);
   expect(alone.concept).toBe(alone.base);
   expect(alone.base).toBe(drawn.base);
   expect(await violations(page)).toEqual([]);
@@ -58,7 +49,7 @@ it('draws a dropped picture by itself, and at strength 0 the base, bit for bit',
 it('mends the mask by brush, and says what is wrong with an empty one', async () => {
   const { page } = stage;
   await slide(page, likenessRange.start);
-  await bothDrawn();
+  await bothDrawn(stage.page);
   await at(page, ids.maskInvert).click();
   await at(page, ids.maskInvert).click();
   await at(page, ids.maskBrush).click();
@@ -75,7 +66,7 @@ it('mends the mask by brush, and says what is wrong with an empty one', async ()
 
 it('keeps a card, a small file of tokens and words', async () => {
   const { page } = stage;
-  await bothDrawn();
+  await bothDrawn(stage.page);
   await at(page, ids.keepCard).click();
   await at(page, ids.tabShelf).click();
   await at(page, 'card-kept-0').waitFor();
@@ -92,12 +83,12 @@ it('needs no network after this visit: opens the card, draws another picture, ta
   await baseReady(page);
   await at(page, ids.tabShelf).click();
   await at(page, 'card-open-0').click();
-  const opened = await bothDrawn();
+  const opened = await bothDrawn(stage.page);
   expect(opened.concept).not.toBe(opened.base);
   await at(page, ids.newConcept).click();
   await at(page, ids.dropInput).first().setInputFiles(OTHER);
   await page.waitForSelector(`[data-testid=${ids.maskPicture}][data-found=true]`);
-  expect((await bothDrawn()).concept).not.toBe(opened.concept);
+  expect((await bothDrawn(stage.page)).concept).not.toBe(opened.concept);
   await at(page, ids.tabShelf).click();
   await dropOnPage(page, card);
   await at(page, 'card-kept-1').waitFor();

@@ -79,3 +79,11 @@ export const pictureState = (page: Page, id: string) => at(page, id).getAttribut
 
 /** Waits for a full picture in a twin. */
 export const full = (page: Page, id: string, timeout = 240_000) => page.waitForSelector(`[data-testid=${id}][data-state=full]`, { timeout });
+
+/** Both twins full, of what is asked for now: hashes of their pixels. */
+export async function bothDrawn(page: Page): Promise<{ base: number; concept: number }> {
+  await page.waitForSelector(`[data-testid=${ids.draw}]`);
+  await full(page, ids.twinConcept);
+  await full(page, ids.twinBase);
+  return { base: (await twin(page, ids.twinBase))!.hash, concept: (await twin(page, ids.twinConcept))!.hash };
+}

@@ -110,7 +110,7 @@ export const isObject = ({ object, run, opened }: Pick<StudioState, 'object' | '
 export const isFace = (state: Pick<StudioState, 'object' | 'run' | 'opened'>): boolean => isObject(state) && state.object?.kind === 'identity';
 
 export const sameCrop = (a: Crop, b: Crop) => a.x === b.x && a.y === b.y && a.size === b.size;
-const sameHead = (a: Square | null, b: Square | null) => a === b || (a !== null && b !== null && a.left === b.left && a.top === b.top && a.side === b.side);
+export const sameHead = (a: Square | null, b: Square | null) => a === b || (a !== null && b !== null && a.left === b.left && a.top === b.top && a.side === b.side);
 const sameReferences = (a: readonly ReferencePicture[], b: readonly ReferencePicture[]) =>
   a.length === b.length && a.every(({ pictureId, crop, mask, head = null }, i) => pictureId === b[i]!.pictureId && sameCrop(crop, b[i]!.crop) && sameMask(mask, b[i]!.mask) && sameHead(head, b[i]!.head ?? null));
 

@@ -1,6 +1,7 @@
 /** Heads in a picture of somebody: the one that is drawn by is framed; where several stand out, each can be chosen. */
 import { useState } from 'react';
 import type { Square } from '../../../protocol/objects';
+import { sameHead } from '../../../state/objects';
 import type { Card } from '../../../state/pictures';
 import { useActions, useStudio } from '../../studio';
 import { ids } from '../../testIds';
@@ -8,7 +9,6 @@ import { SquareDialog } from '../CropDialog';
 
 const percent = (share: number): string => `${100 * share}%`;
 const placed = ({ left, top, side }: Square) => ({ left: percent(left), top: percent(top), width: percent(side), height: percent(side) });
-const same = (a: Square, b: Square | null) => b !== null && a.left === b.left && a.top === b.top && a.side === b.side;
 
 /** Where nothing was found the frame begins in the upper middle. */
 const FIRST: Square = { left: 0.3, top: 0.1, side: 0.4 };
@@ -21,7 +21,7 @@ export function Heads({ card }: { card: Card }) {
   return (
     <>
       {chosen && <div className="head-frame" style={placed(chosen)} data-testid={ids.headFrame} aria-hidden />}
-      {all.length > 1 && all.map((head, n) => !same(head, chosen) && (
+      {all.length > 1 && all.map((head, n) => !sameHead(head, chosen) && (
         <button key={n} type="button" className="head-choice" data-testid={`head-${n}`} style={placed(head)} aria-label={`Head ${n + 1} of ${all.length}`} onClick={() => actions.chooseHead(card.pictureId, head)}><span className="badge">{n + 1}</span></button>
       ))}
     </>

@@ -1,19 +1,9 @@
 /** The pictures, captions and recipe that are being put together and have not been learned from yet. Kept, so that a reload loses nothing. */
 import type { Captions, ConceptWords } from './captions';
-import type { ObjectMask } from './objectMasks';
-import type { Square } from './objects';
-import type { Crop, PictureInfo } from './pictures';
+import type { Crop, MeantPart, PictureInfo } from './pictures';
 import type { Recipe } from './recipe';
 
-export interface DataSetPicture {
-  pictureId: string;
-  crop: Crop;
-  captions: Captions;
-  /** Of the object in it, where it was brushed; otherwise it is found anew. */
-  mask?: ObjectMask;
-  /** Of the head in it, where somebody said which or where; otherwise it is found anew. */
-  head?: Square;
-}
+export interface DataSetPicture extends MeantPart { pictureId: string; crop: Crop; captions: Captions }
 export interface DataSet {
   name: string;
   named: boolean;

@@ -1,5 +1,7 @@
 /** Pictures given and pictures drawn, as they cross the thread. A bitmap belongs to whoever received it. */
 import type { Captions, ConceptKind } from './captions';
+import type { ObjectMask } from './objectMasks';
+import type { Square } from './objects';
 
 /** A square in the picture's own pixels, after EXIF orientation. */
 export interface Crop { x: number; y: number; size: number }
@@ -18,8 +20,11 @@ export interface PictureInfo {
 /** What the base's autoencoder makes of a picture. `outside`: the reconstruction loses what makes the picture (photographs on the embedded base). */
 export interface FitCheck { pictureId: string; bitmap: ImageBitmap; psnr: number; outside: boolean }
 
+/** What somebody said by hand of who or what is meant in a picture's crop; what nobody said is found anew. */
+export interface MeantPart { /** Of the object, where it was brushed. */ mask?: ObjectMask; /** Of whom, or where the head is in truth. */ head?: Square }
+
 /** Captions where the method reads them. */
-export interface TrainingPicture { pictureId: string; crop: Crop; captions?: Captions }
+export interface TrainingPicture extends MeantPart { pictureId: string; crop: Crop; captions?: Captions }
 
 /** How a step from one noise level to the next is made: Euler's, or DPM-Solver++ (2M), which also looks at the step before. */
 export const SAMPLERS = ['euler', 'dpmpp-2m'] as const;

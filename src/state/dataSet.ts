@@ -1,8 +1,7 @@
 /** The data set before Learn survives a reload: what the cards, captions and recipe say is kept after a pause, and shown again at the start. */
-import type { DataSet, DataSetLevel, DataSetPicture } from '../protocol/dataSet';
-import type { Crop } from '../protocol/pictures';
+import type { DataSet, DataSetLevel } from '../protocol/dataSet';
 import type { Environment } from './client';
-import { sameCrop } from './objects';
+import { meantIn } from './objects';
 import { faultOf, type Slice, type Studio, type StudioState } from './slice';
 
 /** A pause in editing this long stores what was edited. */
@@ -49,17 +48,9 @@ export const dataSetSlice: Slice<DataSetSlice> = ({ set, get, env }) => ({
 const isCard = ({ openedPictures, cards }: Pick<StudioState, 'openedPictures' | 'cards'>): boolean =>
   openedPictures !== null && cards.length === openedPictures.length && cards.every(({ pictureId }) => openedPictures.includes(pictureId));
 
-/** A mask that was brushed and a head that was framed or chosen, while their picture is cropped as it was then. */
-function byHand(known: StudioState['masks'][string] | undefined, crop: Crop): Pick<DataSetPicture, 'mask' | 'head'> {
-  if (!known || !sameCrop(known.crop, crop)) return {};
-  const { found, mask, heads } = known;
-  const framed = heads?.chosen && (heads.all.length !== 1 || heads.chosen !== heads.all[0]) ? heads.chosen : null;
-  return found && !framed ? {} : { mask, ...(heads?.chosen && { head: heads.chosen }) };
-}
-
 /** Null where no picture is ready. */
 function dataSetOf({ cards, recipe, conceptName, conceptNamed, captioned, masks }: StudioState): DataSet | null {
-  const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, captions, ...byHand(masks[pictureId], crop) }] : []));
+  const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, captions, ...meantIn(masks[pictureId], crop) }] : []));
   return pictures.length === 0 ? null : { name: conceptName, named: conceptNamed, recipe, captioned, pictures };
 }
 

@@ -6,7 +6,7 @@
 import type { FaultData } from '../protocol/faults';
 import { likenessRange, plainSeeing, type CardSummary, type ObjectFigures, type ObjectInHand, type OpenedCard, type ReferencePicture, type Seeing, type SightKind, type Square } from '../protocol/objects';
 import { inverted, maskProblem, painted, sameMask, type ObjectMask, type Place } from '../protocol/objectMasks';
-import type { Crop, PictureEvent } from '../protocol/pictures';
+import type { Crop, MeantPart, PictureEvent } from '../protocol/pictures';
 import { wordsOf } from '../protocol/recipe';
 import { closeAll, replaceBitmap } from './bitmaps';
 import { startPrompt } from './params';
@@ -111,6 +111,13 @@ export const isFace = (state: Pick<StudioState, 'object' | 'run' | 'opened'>): b
 
 export const sameCrop = (a: Crop, b: Crop) => a.x === b.x && a.y === b.y && a.size === b.size;
 export const sameHead = (a: Square | null, b: Square | null) => a === b || (a !== null && b !== null && a.left === b.left && a.top === b.top && a.side === b.side);
+/** What was said by hand of a picture, while it is cropped as it was then: a mask that was brushed, a head that was framed or chosen. */
+export function meantIn(known: CardMask | undefined, crop: Crop): MeantPart {
+  if (!known || !sameCrop(known.crop, crop)) return {};
+  const { found, mask, heads } = known;
+  const framed = heads?.chosen && (heads.all.length !== 1 || heads.chosen !== heads.all[0]) ? heads.chosen : null;
+  return found && !framed ? {} : { mask, ...(heads?.chosen && { head: heads.chosen }) };
+}
 const sameReferences = (a: readonly ReferencePicture[], b: readonly ReferencePicture[]) =>
   a.length === b.length && a.every(({ pictureId, crop, mask, head = null }, i) => pictureId === b[i]!.pictureId && sameCrop(crop, b[i]!.crop) && sameMask(mask, b[i]!.mask) && sameHead(head, b[i]!.head ?? null));
 

@@ -4,6 +4,7 @@ import type { Events, ResultOf } from '../protocol/messages';
 import type { RunInfo, StepMetrics } from '../protocol/run';
 import { metaOf, stageIdAfter, totalSteps, wordsOf } from '../protocol/recipe';
 import { closeAll } from './bitmaps';
+import { meantIn } from './objects';
 import { rememberPace, rememberedPace } from './pace';
 import { defaultParams, startPrompt } from './params';
 import { picturesProblem } from './pictures';
@@ -107,6 +108,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
     // what is being put together waits under the run
     if (get().elsewhere !== null || (get().run === null && get().cards.length > 0)) set({ dataSetLevel: get().dataSetLevel + 1 });
     get().showCards(pictures);
+    get().takeMasks(pictures);
     get().clearTwins();
     set({ ...fresh, run, metrics, changed, measures, recipe: run.recipe, opened: null, kept: null, unfinished: null, elsewhere: null, conceptName: run.name, conceptNamed: true });
     if (get().prompt === '') get().setParams({ prompt: found.prompt, seed: found.seed }, false);
@@ -135,10 +137,10 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
     run: null, metrics: [], encoding: null, changed: null, runBusy: false, runAsked: null, runFault: null, unfinished: null, elsewhere: null,
 
     learn: () => ask(async () => {
-      const { recipe, cards, conceptName, prompt, seed } = get();
+      const { recipe, cards, conceptName, prompt, seed, masks } = get();
       const problem = picturesProblem(get());
       if (problem) return set({ runFault: { code: 'too-few-pictures', message: problem, remedy: '' } });
-      const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, ...(metaOf(recipe).pictures.captioned && { captions }) }] : []));
+      const pictures = cards.flatMap(({ state, pictureId, crop, captions }) => (state === 'ready' && crop ? [{ pictureId, crop, ...(metaOf(recipe).pictures.captioned && { captions }), ...meantIn(masks[pictureId], crop) }] : []));
       void get().askToPersist();
       const [runId, name] = [env.newId(), conceptName || 'My concept'];
       get().cancelMeasure();

@@ -42,6 +42,9 @@ export interface LandedTensor { name: string; dtype: string; shape: number[]; pa
 /** A base model: which stored file stands at which path of its folder. */
 export interface BaseRecord { id: string; files: Record<string, { sha256: string; sizeBytes: number }>; storedAt: string }
 
+interface StoredMask { side: number; cells: Uint8Array }
+interface StoredHead { left: number; top: number; side: number }
+
 export interface RunRecord {
   runId: string;
   name: string;
@@ -57,7 +60,7 @@ export interface RunRecord {
   base?: string;
   /** What was measured of it, if anything was. */
   measures?: unknown;
-  pictures: { pictureId: string; name: string; crop: { x: number; y: number; size: number }; captions?: { complete: string; base: string; target: string }; file: Blob }[];
+  pictures: { pictureId: string; name: string; crop: { x: number; y: number; size: number }; captions?: { complete: string; base: string; target: string }; mask?: StoredMask; head?: StoredHead; file: Blob }[];
 }
 /** Two alternating slots a run; the newer complete one wins. */
 export interface CheckpointRecord {
@@ -107,7 +110,7 @@ export interface CardRecord {
   tokens: { count: number; width: number; halves: Uint16Array };
   preview: Blob | null;
   /** The pictures with their masks, where it was made here; they don't leave the device with it. */
-  pictures: { pictureId: string; name: string; crop: { x: number; y: number; size: number }; mask: { side: number; cells: Uint8Array }; head?: { left: number; top: number; side: number } | null; file: Blob }[];
+  pictures: { pictureId: string; name: string; crop: { x: number; y: number; size: number }; mask: StoredMask; head?: StoredHead | null; file: Blob }[];
 }
 
 export interface LaminaSchema extends DBSchema {

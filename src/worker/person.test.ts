@@ -63,6 +63,36 @@ it('learns by the head alone where the base tells faces apart', async () => {
   expect(pixelsOf(now().twins.concept!.bitmap)).not.toBe(pixelsOf(now().twins.base!.bitmap));
 });
 
+it('learns the head that was framed by hand, and knows it again after a reload', async () => {
+  const faces: TabOptions = { platform: { ensureBase: (_db, id) => tinyStored(id, { faces: true }) } };
+  const framed = { left: 0.1, top: 0.55, side: 0.2 };
+  const learned = async (head: typeof framed) => {
+    tab = await openTab(faces);
+    await givePerson();
+    const { now, until } = tab;
+    now().setField('alignmentSteps' as never, 0 as never);
+    const { pictureId } = now().cards[0]!;
+    await until('heads found', ({ masks }) => masks[pictureId]?.heads?.chosen !== undefined);
+    now().chooseHead(pictureId, head);
+    await now().learn();
+    await until('learned', ({ run }) => run?.phase === 'finished');
+    return now().metrics.map(({ losses }) => losses.total!);
+  };
+  const elsewhere = await learned({ ...framed, left: 0.7 });
+  await tab.close();
+  globalThis.indexedDB = new IDBFactory();
+  (await learned(framed)).forEach((loss, i) => expect(loss).not.toBe(elsewhere[i]));
+
+  await tab.close();
+  tab = await openTab(faces);
+  const { now } = tab;
+  await now().findUnfinished();
+  const { pictures } = now().unfinished!;
+  expect(pictures.map(({ head }) => head)).toEqual([framed, undefined]);
+  await now().continueRun();
+  expect(now().masks[pictures[0]!.pictureId]!.heads).toMatchObject({ chosen: framed });
+});
+
 it('is refused in words where the base has no adapter', async () => {
   tab = await openTab();
   const { now } = tab;

@@ -52,7 +52,7 @@ export async function beginRun(options: { base: Base; raster: Raster; record: Ru
   const { width: side } = base.pictureSize();
   const seen: Float32Array[] = [];
   for (const picture of record.pictures.slice(0, MOST_SEEN)) seen.push(await cropPixels(raster, picture, picture.crop, side));
-  const items = record.pictures.map((picture, i) => ({ pixels: seen[i] ?? (() => cropPixels(raster, picture, picture.crop, side)), captions: picture.captions }));
+  const items = record.pictures.map((picture, i) => ({ pixels: seen[i] ?? (() => cropPixels(raster, picture, picture.crop, side)), captions: picture.captions, mask: picture.mask, head: picture.head }));
   const dataset = await buildDataset(base, items, recipe, methodOf(recipe), onEncoded, between);
   const pictures = tf.tidy(() => tf.stack(seen.map((pixels) => tf.tensor3d(pixels, [side, side, 3]))) as Tensor4D);
   let flow: Lease<FlowBase> | null = null;

@@ -65,7 +65,7 @@ export class Running {
     const now = new Date().toISOString();
     const record: RunRecord = {
       runId, name, createdAt: now, updatedAt: now, finished: false, recipe, prompt, seed, engine: this.opening.engine, base: this.opening.baseId,
-      pictures: pictures.map(({ pictureId, crop, captions }) => ({ ...this.pictures.get(pictureId), crop, ...(captioned && { captions: captions! }) })),
+      pictures: pictures.map(({ pictureId, crop, captions, mask, head }) => ({ ...this.pictures.get(pictureId), crop, ...(captioned && { captions: captions! }), ...(mask && { mask }), ...(head && { head }) })),
     };
     await removeOldRuns(db);
     await putRun(db, record);
@@ -99,7 +99,7 @@ export class Running {
     const record = await newestUnfinished(db, this.opening.baseId);
     if (!record || this.mine(record.runId)) return null;
     const pictures: NonNullable<ResultOf<'unfinishedRun'>>['pictures'] = [];
-    for (const [n, { pictureId, crop, captions, name, file }] of record.pictures.entries()) pictures.push({ ...(await this.pictures.add(file, name, pictureId, { shown: n < SHOWN_PICTURES })), crop, ...(captions && { captions }) });
+    for (const [n, { pictureId, crop, captions, mask, head, name, file }] of record.pictures.entries()) pictures.push({ ...(await this.pictures.add(file, name, pictureId, { shown: n < SHOWN_PICTURES })), crop, ...(captions && { captions }), ...(mask && { mask }), ...(head && { head }) });
     return { ...(await readStoredRun(db, this.opening.platform, record)), pictures };
   }
 

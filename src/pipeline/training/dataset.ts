@@ -11,6 +11,7 @@ import { methodOf } from '../../methods';
 import type { Between } from '../../models/steps';
 import { captionProblem, type Captions } from '../../protocol/captions';
 import { Fault } from '../../protocol/faults';
+import type { Square } from '../../protocol/objects';
 import { wordsOf, type Recipe } from '../../protocol/recipe';
 import type { Base, EncodedPrompts } from '../base';
 import type { PixelMask } from '../maskedCrop';
@@ -25,8 +26,10 @@ export interface DatasetItem {
   pixels: Float32Array | Tensor3D | (() => Promise<Float32Array>);
   /** Where the method reads any. */
   captions?: Captions;
-  /** Where the object is, for a method that asks the object encoder; found where nobody said. */
+  /** Where the object is, for a method that looks at pictures through an adapter; found where nobody said. */
   mask?: PixelMask;
+  /** Whose head is meant, or where it is in truth, for one that tells faces apart; found where nobody said. */
+  head?: Square;
 }
 
 /** The pictures as references, one row each. */

@@ -13,7 +13,7 @@ import type { Between } from '../../models/steps';
 import { Fault } from '../../protocol/faults';
 import type { Base } from '../base';
 import { imageTokens, type PictureReference } from '../imagePrompt';
-import { everybody, headIn, oneOf, type Somebody } from '../faces/head';
+import { everybody, headIn, headMask, oneOf, type Somebody } from '../faces/head';
 import { headVector } from '../faces/headVector';
 import { maskedCrop } from '../maskedCrop';
 import type { Part } from '../parts';
@@ -72,7 +72,7 @@ export async function leaseSight(base: Base, items: readonly DatasetItem[], betw
     for (const [i, item] of items.entries()) {
       const given = await referenceOf(base, item);
       // of a face the head alone is looked at, of a thing all of it
-      const one = face && oneOf(everybody(given.mask, face.head), null, `Picture ${i + 1}`);
+      const one: Somebody | null = face && (item.head ? { head: item.head, mask: headMask(given.mask, item.head) } : oneOf(everybody(given.mask, face.head), null, `Picture ${i + 1}`));
       const vector = await vectorOf(base, face && one && { encoder: face, head: one.head }, given, between);
       vectors.push(vector);
       tokens.push(await imageTokens(base, kind, [{ ...given, ...(one && { mask: one.mask, identity: vector }) }], between));

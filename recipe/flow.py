@@ -20,6 +20,9 @@ from data import GRID, HELD, LATENT, SIZES, encoded, load_tokenizer
 from optim import Muon
 
 EMBEDDING_STD = .3  # of a new word's row
+# Below this sigma one sees where the objects are, and their squares may weigh more without moving what is learned; above it, where the
+# caption leaves a place open, more weight where an object is would teach that there is one everywhere.
+SEEN = .6
 
 
 def build(a):
@@ -79,6 +82,14 @@ class LayoutHead(torch.nn.Module):
         return F.cross_entropy(out[..., :-3].flatten(0, 1), noun.flatten()) + ((out[..., -3:] - where).pow(2) * shown).sum() / (shown.sum() * 3 + 1)
 
 
+def inside(squares):
+    """squares [B,4,4] in cells -> [B,GRID,GRID], 1 where a latent lies in an object's square."""
+    at = torch.arange(GRID, device=squares.device) * W.SIZE // GRID // W.CELL
+    noun, x, y, side = (squares[..., i, None, None].long() for i in range(4))
+    within = (noun > 0) & (at >= x) & (at < x + side) & (at[:, None] >= y) & (at[:, None] < y + side)
+    return within.any(1).float()
+
+
 def groups(facts):
     """Rows of the validation scenes by what they show."""
     noun = facts[:, list(W.FACTS).index('noun')]
@@ -117,8 +128,12 @@ def flow(a):
     batch, goal = (16 if a.smoke else a.batch), (seen + 160 if a.smoke else a.pictures)
     r, start, step, log, first = np.random.default_rng(seen), time.time(), 0, [], seen
 
+    old = groups(facts[:n])['old']
+    chances = np.cumsum(np.where(old, a.old_again, 1.))
+    chances /= chances[-1]
+
     def losses(pick, which, sigma, noise, drop, aid=0.):
-        """-> flow loss of each picture, and the aid's."""
+        """-> flow loss of each picture, the same within its objects' squares, and the aid's."""
         rows = here[torch.from_numpy(pick).to(a.device)].float() if here is not None else torch.from_numpy(latents[pick].astype(np.float32))
         x0 = (rows - vae_cfg['shift_factor']) * vae_cfg['scaling_factor']
         words = ids[pick, which].copy()
@@ -126,19 +141,23 @@ def flow(a):
         context, pooled = condition(text, torch.from_numpy(words.astype(np.int64)).to(a.device))
         s = sigma[:, None, None, None]
         v, middle = dit(((1 - s) * x0 + s * noise).to(kind), context, pooled, sigma * 1000, tap=a.tap)
-        loss = (v.float() - (noise - x0)).pow(2).mean((1, 2, 3))
-        return loss, layout(middle, torch.from_numpy(squares[pick]).to(a.device)) * aid if aid else 0.
+        error, shown = (v.float() - (noise - x0)).pow(2).mean(1), torch.from_numpy(squares[pick]).to(a.device)
+        here_shown = inside(shown)
+        objects = (error * here_shown).sum((1, 2)) / here_shown.sum((1, 2)).clamp(min=1)
+        return error.mean((1, 2)), objects, layout(middle, shown) * aid if aid else 0.
 
     @torch.no_grad()
     def validate():
         opt.use(opt.ema)
-        g, out = torch.Generator().manual_seed(9), []
+        g, out, objects = torch.Generator().manual_seed(9), [], []
         for i in range(held, held + (128 if a.smoke else HELD), 128):
             sigma = ((torch.arange(128) * 37 % 128 + .5) / 128).to(a.device)  # every sigma once in each 128, in no order that the groups could follow
-            out.append(losses(np.arange(i, i + 128), np.zeros(128, int), sigma, torch.randn(128, LATENT, GRID, GRID, generator=g).to(a.device), np.zeros(128, bool))[0].cpu())
+            all_of_it, within, _ = losses(np.arange(i, i + 128), np.zeros(128, int), sigma, torch.randn(128, LATENT, GRID, GRID, generator=g).to(a.device), np.zeros(128, bool))
+            out.append(all_of_it.cpu())
+            objects.append(within.cpu())
         opt.use(opt.master)
         each = torch.cat(out).numpy()
-        return dict(validation=float(each.mean()), **{k: float(each[rows[:len(each)]].mean()) for k, rows in groups(facts[held:]).items()})
+        return dict(validation=float(each.mean()), objects=float(torch.cat(objects).mean()), **{k: float(each[rows[:len(each)]].mean()) for k, rows in groups(facts[held:]).items()})
 
     def averaged(model, i):
         """A copy in float32 with the averages of its weights, which bf16 would round."""
@@ -161,11 +180,12 @@ def flow(a):
         step += 1
         done = seen / goal
         scale = min(1, step / 60) * (min(1, max(.01, (1 - done) / a.anneal)) if a.anneal else 1)
-        pick = np.sort(r.integers(0, n, batch))
+        pick = np.sort(np.searchsorted(chances, r.random(batch)))
         u = (torch.randperm(batch) + torch.rand(batch)) / batch  # stratified, then logit-normal
         sigma = torch.sigmoid(torch.erfinv((2 * u - 1).clamp(-.9999, .9999)) * math.sqrt(2)).to(a.device)
-        loss, aid = losses(pick, r.integers(0, ids.shape[1], batch), sigma, torch.randn(batch, LATENT, GRID, GRID, device=a.device), r.random(batch) < .1, aid=a.aid * (1 - done))
-        (loss.mean() + aid).backward()
+        loss, objects, aid = losses(pick, r.integers(0, ids.shape[1], batch), sigma, torch.randn(batch, LATENT, GRID, GRID, device=a.device), r.random(batch) < .1, aid=a.aid * (1 - done))
+        share = a.object_share * (sigma < SEEN)
+        (((1 - share) * loss + share * objects).mean() + aid).backward()
         opt.step(scale)
         seen += batch
         log.append(loss.mean().item())

@@ -23,6 +23,8 @@ export interface ConceptSummary {
   base: string;
   /** Imported from a file rather than learned here. */
   imported: boolean;
+  /** Whether the pictures it was learned from are kept with it, so that it can be measured; they never go into its file. */
+  pictured: boolean;
 }
 
 export interface ExportOptions {

@@ -35,7 +35,7 @@ export const measuringSlice: Slice<MeasuringSlice> = ({ set, get, env }) => {
         const result = await env.client.request('measure', { sheets: true, steps: MEASURE_STEPS }, { signal: mine.signal });
         // what was measured may have been put away meanwhile
         if (!mine.signal.aborted) set(result);
-        if (!mine.signal.aborted && get().kept) await get().refreshShelf();
+        if (!mine.signal.aborted && (get().kept || get().opened)) await get().refreshShelf();
       } catch (error) {
         if (!mine.signal.aborted) set({ measureFault: faultOf(error) });
       } finally {

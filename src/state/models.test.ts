@@ -4,7 +4,7 @@ import { Fault } from '../protocol/faults';
 import { fakeClient, type FakeClient } from '../testing/studio/fakeClient';
 import * as made from '../testing/studio/modelFigures';
 import { concept } from '../testing/studio/figures';
-import { BASE_KEY, FOUND, ofBase, suggestionFor, usesEmbedded } from './models';
+import { BASE_KEY, FOUND, ofBase, suggestionFor, suggestionReason, usesEmbedded } from './models';
 import type { Studio } from './slice';
 import { createStudio } from './studio';
 
@@ -126,5 +126,7 @@ it('suggests a precision by the memory that the user says, and lets a choice sta
 it('suggests by size alone what was not counted, and what an import has begun where one was broken off', () => {
   const small = { ...made.survey, suggested: 'f16' as const, parts: made.survey.parts.map((part) => ({ ...part, storedAs: { f16: 3e7, int8: 2e7, int4: 1e7 } })) };
   expect(suggestionFor(small, 6)).toBe('f16');
-  expect(suggestionFor({ ...made.survey, suggested: 'int4', resumes: { precision: 'int4', share: 0.5 } }, 16)).toBe('int4');
+  const resumed = { ...made.survey, suggested: 'int4' as const, resumes: { precision: 'int4' as const, share: 0.5 } };
+  expect(suggestionFor(resumed, 16)).toBe('int4');
+  expect([small, resumed, made.survey].map((survey) => suggestionReason(survey, 12))).toEqual(['for a model of this size', 'as the import that was broken off had it', 'for 12 GB of graphics memory']);
 });

@@ -69,10 +69,16 @@ const MEMORY_KEY = 'lamina.adapterMemory';
 const memoryIn = (memory: Pick<Storage, 'getItem'> | null): AdapterMemory => ADAPTER_MEMORIES.find((each) => String(each) === memory?.getItem(MEMORY_KEY)) ?? 8;
 
 /** The precision to keep surveyed files in: what an import that was broken off has begun, what the adapter's memory allows where that has been counted, else by size alone. */
-export function suggestionFor(survey: ModelSurvey, adapterMemory: AdapterMemory): KeptPrecision {
-  const transformer = survey.parts.find(({ folder }) => folder === 'transformer');
-  if (survey.resumes || !transformer || !isPlanned(sd35Plan, transformer.storedAs.int8, 'int8')) return survey.suggested;
-  return suggestedPrecision(sd35Plan, adapterMemory * 1e9);
+export const suggestionFor = (survey: ModelSurvey, adapterMemory: AdapterMemory): KeptPrecision =>
+  (goesByMemory(survey) ? suggestedPrecision(sd35Plan, adapterMemory * 1e9) : survey.suggested);
+
+/** What that suggestion goes by, in words that follow “is suggested”. */
+export const suggestionReason = (survey: ModelSurvey, adapterMemory: AdapterMemory): string =>
+  (goesByMemory(survey) ? `for ${adapterMemory} GB of graphics memory` : survey.resumes ? 'as the import that was broken off had it' : 'for a model of this size');
+
+function goesByMemory({ parts, resumes }: ModelSurvey): boolean {
+  const transformer = parts.find(({ folder }) => folder === 'transformer');
+  return !resumes && transformer !== undefined && isPlanned(sd35Plan, transformer.storedAs.int8, 'int8');
 }
 
 /** What is known of the embedded base alone: its words, its world of drawings, the recorded example. */

@@ -91,7 +91,10 @@ export interface ConceptRecord {
   tensors: Record<string, { shape: number[]; data: Float32Array }>;
   /** Complete captions it was learned from; exported only when the user asks for it. */
   captions: string[];
+  /** Pictures it was learned from, to measure it against; absent where it was imported, or has no name to be measured by. They never go into its file. */
+  pictures?: LearnedPicture[];
 }
+export interface LearnedPicture { pictureId: string; name: string; crop: { x: number; y: number; size: number }; file: Blob }
 
 /** Pictures of one thing, as tokens that the object encoder made of them (formats/cardFile.ts); no weights. */
 export interface CardRecord {

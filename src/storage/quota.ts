@@ -52,9 +52,9 @@ export async function storageReport(db: Database, room = ownRoom()): Promise<{ u
   return { usageBytes: usage, quotaBytes: quota, persisted: (await room.persisted?.()) ?? false, baseBytes, conceptBytes };
 }
 
-/** Bytes a concept's tensors and preview take. */
-export function conceptSize({ tensors, preview }: { tensors: Record<string, { data: Float32Array }>; preview: Blob | null }): number {
-  return Object.values(tensors).reduce((total, { data }) => total + data.byteLength, preview?.size ?? 0);
+/** Bytes a concept takes on this device: its tensors, its preview, and the pictures it was learned from. */
+export function conceptSize({ tensors, preview, pictures = [] }: { tensors: Record<string, { data: Float32Array }>; preview: Blob | null; pictures?: readonly { file: Blob }[] }): number {
+  return Object.values(tensors).reduce((total, { data }) => total + data.byteLength, preview?.size ?? 0) + pictures.reduce((total, { file }) => total + file.size, 0);
 }
 
 /** Bytes a card takes on this device: its tokens, its preview, and the pictures it was made of. */

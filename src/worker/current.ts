@@ -3,7 +3,7 @@
  * It has one owner, this holder; whoever works with it borrows handles of its own and gives them back (disposeConcept, Subject.dispose).
  */
 import * as tf from '../engine/tf';
-import type { Tensor3D, Tensor4D } from '../engine/tf';
+import type { Tensor3D } from '../engine/tf';
 import type { Base } from '../pipeline/base';
 import { disposeConcept, type LearnedConcept } from '../pipeline/concept';
 import { objectGuidance } from '../pipeline/objects/objectGuidance';
@@ -14,6 +14,7 @@ import type { ConceptKind, Spoken } from '../protocol/captions';
 import type { Recipe } from '../protocol/recipe';
 import type { Measures } from '../protocol/runReport';
 import type { Seeing, SightKind } from '../protocol/objects';
+import type { LearnedPicture } from '../storage/db';
 
 export interface CurrentConcept {
   name: string;
@@ -23,8 +24,8 @@ export interface CurrentConcept {
   runId: string | null;
   /** Complete captions; only a run has them. */
   captions: string[];
-  /** The set it was learned from [n,S,S,3]; null where only the concept is stored. */
-  pictures: Tensor4D | null;
+  /** Of the set it was learned from, what is measured against; none where only the concept is there. */
+  pictures: readonly LearnedPicture[];
   measures: Measures | null;
   /** Whether there is anything to balance yet. */
   live(): boolean;

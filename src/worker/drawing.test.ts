@@ -62,7 +62,7 @@ it.each([[false, 0], [true, 1]] as const)('(networks stay: %s) draws twins with 
   const host = { emit: (event: string, data: unknown) => { if (event === 'picture') pictures.push(data as PictureEvent); } } as unknown as Host;
   const opening = { base: async () => base, all: async () => ({ stored: { files: {} } }), platform: { raster: nodeRaster }, baseId: 'tiny' } as unknown as Opening;
   const current = new Current();
-  current.set({ name: 'x', recipe: defaultRecipe(), conceptId: null, runId: null, captions: [], pictures: null, measures: null, live: () => true, step: () => null, borrow: () => ({ recipe: defaultRecipe(), adapters: {}, rows: {}, result: { adapter: null, rows: null }, lambda: 1, learned: true }) as never, dispose() {} });
+  current.set({ name: 'x', recipe: defaultRecipe(), conceptId: null, runId: null, captions: [], pictures: [], measures: null, live: () => true, step: () => null, borrow: () => ({ recipe: defaultRecipe(), adapters: {}, rows: {}, result: { adapter: null, rows: null }, lambda: 1, learned: true }) as never, dispose() {} });
   const seen = watched(base);
   try {
     await new Drawing(host, new Turns(), opening, current, { probe: async () => {} } as never).draw({ prompt: 'a [V] dog', negative: '', seed: 1, steps: 4, sampler: 'euler', skipLayers: false, guidance: 3, balance: 1, kind: 'instance', withBase: true }, new AbortController().signal);

@@ -14,7 +14,7 @@ import { needsSight } from '../pipeline/training/trajectoryStep';
 import type { RunInfo, RunPhase, StepMetrics } from '../protocol/run';
 import { median } from '../protocol/median';
 import { parseRecipe, stagesOfRecipe, type Recipe } from '../protocol/recipe';
-import type { RunRecord } from '../storage/db';
+import type { LearnedPicture, RunRecord } from '../storage/db';
 import type { RunHold } from '../storage/locks';
 import { cropPixels } from './pictures';
 import type { Raster } from './platform';
@@ -23,6 +23,9 @@ import type { Raster } from './platform';
 const PACE_STEPS = 15;
 /** Pictures that likeness is measured against: of a large set the first so many. */
 const MOST_SEEN = 20;
+
+/** Those that likeness is measured against, without what only training reads. */
+export const seenOf = ({ pictures }: Pick<RunRecord, 'pictures'>): LearnedPicture[] => pictures.slice(0, MOST_SEEN).map(({ pictureId, name, crop, file }) => ({ pictureId, name, crop, file }));
 
 export interface Run {
   record: RunRecord;
@@ -51,7 +54,7 @@ export async function beginRun(options: { base: Base; raster: Raster; record: Ru
   const recipe = parseRecipe(record.recipe);
   const { width: side } = base.pictureSize();
   const seen: Float32Array[] = [];
-  for (const picture of record.pictures.slice(0, MOST_SEEN)) seen.push(await cropPixels(raster, picture, picture.crop, side));
+  for (const picture of seenOf(record)) seen.push(await cropPixels(raster, picture, picture.crop, side));
   const items = record.pictures.map((picture, i) => ({ pixels: seen[i] ?? (() => cropPixels(raster, picture, picture.crop, side)), captions: picture.captions, mask: picture.mask, head: picture.head }));
   const dataset = await buildDataset(base, items, recipe, methodOf(recipe), onEncoded, between);
   const pictures = tf.tidy(() => tf.stack(seen.map((pixels) => tf.tensor3d(pixels, [side, side, 3]))) as Tensor4D);

@@ -22,7 +22,7 @@ import type { Opening } from './opening';
 import type { Pictures } from './pictures';
 import { Previewing } from './previewing';
 import type { Probing } from './probing';
-import { beginRun, disposeRun, grow, noteStep, runInfo, type Run } from './run';
+import { beginRun, disposeRun, grow, noteStep, runInfo, seenOf, type Run } from './run';
 import { readStoredRun } from './stored';
 import type { Turns } from './turns';
 
@@ -171,7 +171,7 @@ export class Running {
       const previewing = new Previewing(this.host, this.opening.platform.raster, base, { runId: record.runId, prompt: record.prompt, seed: record.seed, recipe: run.recipe, pictures: run.pictures, keep });
       this.previewing = previewing;
       this.current.set({
-        name: record.name, recipe: run.recipe, conceptId, runId: record.runId, captions: record.pictures.flatMap(({ captions }) => (captions ? [captions.complete] : [])), pictures: run.pictures, measures: (record.measures ?? null) as Measures | null,
+        name: record.name, recipe: run.recipe, conceptId, runId: record.runId, captions: record.pictures.flatMap(({ captions }) => (captions ? [captions.complete] : [])), pictures: seenOf(record), measures: (record.measures ?? null) as Measures | null,
         live: () => run.trainer.step >= Math.min(FIRST_LIVE_STEP, run.trainer.totalSteps) || run.phase === 'stopped',
         step: () => run.trainer.step,
         borrow: () => run.trainer.concept({ final: run.phase === 'stopped' }),

@@ -42,6 +42,19 @@ it('learns, draws, keeps, measures, and opens what was kept', async () => {
   await until('drawn', ({ drawing, twins }) => !drawing && twins.concept?.state === 'full');
   expect(now().opened?.name).toBe('My dog');
   expect(now().opened?.measures?.prompts).toHaveLength(8);
+
+  // its pictures are kept with it, so it is measured again as it was, from the Shelf too
+  const { measures } = now();
+  await now().measure();
+  expect(now().measureFault).toBeNull();
+  expect(now().measures).toEqual(measures);
+  expect(now().opened).toMatchObject({ pictured: true });
+  const { file } = (await now().exportConcept(now().opened!.conceptId, { includeCaptions: false, includeRows: true, keys: 'diffusers', author: '', includeThumbnail: false }))!;
+  await now().importFiles([{ file, name: 'dog.safetensors' }]);
+  expect(now().concepts.map(({ imported, pictured }) => [imported, pictured])).toEqual([[true, false], [false, true]]);
+  await now().openConcept(now().concepts[0]!.conceptId);
+  await now().measure();
+  expect(now().measureFault).toMatchObject({ code: 'too-few-pictures' });
 });
 
 it('draws the base as often as the concept, whatever stood there before', async () => {

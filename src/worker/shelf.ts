@@ -9,7 +9,7 @@ import { spokenWord } from '../pipeline/prompts';
 import { Fault } from '../protocol/faults';
 import type { ConceptSummary, Dropped, ExportOptions } from '../protocol/concepts';
 import type { ResultOf } from '../protocol/messages';
-import { defaultRecipe, parseRecipe, wordsOf, type Recipe, type RecipeOf } from '../protocol/recipe';
+import { defaultRecipe, metaOf, parseRecipe, wordsOf, type Recipe, type RecipeOf } from '../protocol/recipe';
 import type { Measures } from '../protocol/runReport';
 import { cleanName, conceptEntry, deleteConcept, getConcept, listConcepts, putConcept, renameConcept, type ConceptEntry } from '../storage/conceptStore';
 import type { ConceptRecord } from '../storage/db';
@@ -23,8 +23,8 @@ import type { Running } from './running';
 
 export function summary(entry: ConceptEntry): ConceptSummary {
   const recipe = parseRecipe(entry.recipe);
-  const { conceptId, name, createdAt, sizeBytes, preview, lambda, base, imported } = entry;
-  return { conceptId, name, createdAt, sizeBytes, preview, lambda, base, imported, classWord: wordsOf(recipe).classWord, kind: recipe.kind, measures: entry.measures as Measures | null, recipe };
+  const { conceptId, name, createdAt, sizeBytes, preview, lambda, base, imported, pictured } = entry;
+  return { conceptId, name, createdAt, sizeBytes, preview, lambda, base, imported, pictured, classWord: wordsOf(recipe).classWord, kind: recipe.kind, measures: entry.measures as Measures | null, recipe };
 }
 
 /** What another tool's prompt has to say: what the text encoder read at [V], and the class behind it; nothing for a world. */
@@ -75,6 +75,7 @@ export class Shelf {
       const record: ConceptRecord = {
         conceptId: current.conceptId ?? crypto.randomUUID(), name, createdAt: new Date().toISOString(), base: this.opening.baseId, imported: false, recipe: borrowed.recipe, measures: current.measures,
         lambda: borrowed.lambda, preview: await this.drawing.preview(), tensors: await storeConcept(borrowed), captions: current.captions,
+        ...(metaOf(borrowed.recipe).pictures.captioned && { pictures: [...current.pictures] }),
       };
       const entry = await putConcept(db, record);
       current.conceptId = record.conceptId;
@@ -95,7 +96,7 @@ export class Shelf {
     const adapters = record.tensors.tokens ? await sightParts(base)?.lease() : null;
     const concept = restoreConcept(record.tensors, recipe, record.lambda, adapters?.part ?? null);
     this.current.set({
-      name: record.name, recipe, conceptId, runId: null, captions: record.captions, pictures: null, measures: record.measures as Measures | null,
+      name: record.name, recipe, conceptId, runId: null, captions: record.captions, pictures: record.pictures ?? [], measures: record.measures as Measures | null,
       live: () => true, step: () => null, borrow: () => cloneConcept(concept), dispose: () => { disposeConcept(concept); adapters?.release(); },
     });
     return summary(conceptEntry(record));

@@ -43,9 +43,9 @@ function MeasureButton() {
   const measured = useStudio((state) => state.measures !== null);
   const moving = useStudio((state) => isMoving(state.run));
   const world = useStudio(isWorld);
-  const here = useStudio((state) => state.run !== null && state.elsewhere === null);
+  const here = useStudio((state) => (state.run !== null ? state.elsewhere === null : state.opened?.pictured === true));
   const sees = useStudio(canSee);
-  // a concept of the Shelf has no pictures to be measured against
+  // an imported concept came without pictures to be measured against
   if (!here || world || !sees) return null;
   if (!measuring) return <button type="button" className="link" data-testid={ids.measure} disabled={moving} title={moving ? 'Pause first' : 'Draws twins on 8 Base and 8 unrelated prompts'} onClick={() => void actions.measure()}>{measured ? 'Measure again' : 'Measure'}</button>;
   return (
@@ -62,12 +62,13 @@ function Finding() {
   const measures = useStudio((state) => state.measures);
   const sheet = useStudio((state) => state.sheet);
   const hasRun = useStudio((state) => state.run !== null);
+  const pictured = useStudio((state) => state.opened?.pictured === true);
   const now = useStudioNow();
   const world = useStudio(isWorld);
   const sees = useStudio(canSee);
   if (world) return <p className="note">{changed ? `From the preview at step ${changed.step}, to the first of your pictures. ` : ''}Measure asks for the concept by name, and a world has none: draw, and compare with the base.</p>;
   if (!measures && !sees) return <p className="note">{changed ? `From the preview twins at step ${changed.step}. ` : hasRun ? 'Comes with the first preview. ' : ''}Likeness is not measured: this model has no image encoder. Compare the twins by eye.</p>;
-  if (!measures) return <p className="note">{changed ? `From the preview twins at step ${changed.step}. Measure to see whether it is learned.` : hasRun ? 'Comes with the first preview.' : 'Not measured. Likeness takes the pictures, which stay with the run: measure before you leave it.'}</p>;
+  if (!measures) return <p className="note">{changed ? `From the preview twins at step ${changed.step}. Measure to see whether it is learned.` : hasRun ? 'Comes with the first preview.' : pictured ? 'Not measured.' : 'Not measured. Likeness takes the pictures it was learned from, and this concept came without them.'}</p>;
   const { nearer, prompts, likeness, likenessBase, likenessElsewhere } = measures;
   const saveReport = () => {
     const report = runReport(now());

@@ -1,6 +1,6 @@
 /** What the given files would become: their parts, in how many bits they are to be kept, what lacks, and the import. */
 import { KEPT_PRECISIONS, type KeptPrecision, type ModelSurvey } from '../../protocol/models';
-import { suggestionFor } from '../../state/models';
+import { suggestionFor, suggestionReason } from '../../state/models';
 import { megabytes } from '../format';
 import { FaultNote } from '../parts/FaultNote';
 import { Segmented } from '../parts/Segmented';
@@ -25,6 +25,7 @@ export function FoundModel({ survey }: { survey: ModelSurvey }) {
   const names = useStudio((state) => state.modelFiles);
   const addresses = useStudio((state) => state.modelAddresses);
   const suggested = useStudio((state) => suggestionFor(survey, state.adapterMemory));
+  const because = useStudio((state) => suggestionReason(survey, state.adapterMemory));
   const importing = work === 'importing';
   const resumes = survey.resumes?.precision === precision ? survey.resumes : null;
   const whole = resumes?.share === 1;
@@ -37,7 +38,7 @@ export function FoundModel({ survey }: { survey: ModelSurvey }) {
       <PartsTable rows={foundRows(survey, precision, progress, importing)} />
       {!importing && survey.parts.some((part) => part.precision !== null) && (
         <section aria-label="Kept as">
-          <div className="row table-head"><h2>Keep it as</h2><span className="note">{WHY[precision]}</span></div>
+          <div className="row table-head"><h2>Keep it as</h2><span className="note">{WHY[precision]} {suggested} is suggested {because}.</span></div>
           <Segmented label="Keep it as" value={precision} onChange={actions.setImportPrecision}
             options={KEPT_PRECISIONS.map((each) => ({ value: each, label: `${each} · ${megabytes(survey.storedBytes[each])}${each === suggested ? ' · suggested' : ''}`, testId: `precision-${each}` }))} />
         </section>

@@ -3,13 +3,13 @@
  * every case counts. The last line is “N passed, N failed”, and the exit status is 1 if anything failed.
  * Names after -- run only those parts: npm test -- unit e2e
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { ensurePackages, giveUp, root } from './prepare.mjs';
 
-const node = (args) => spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status === 0;
+const node = (args) => new Promise((done) => spawn(process.execPath, args, { cwd: root, stdio: 'inherit' }).on('exit', (status) => done(status === 0)));
 const tool = (...path) => join(root, 'node_modules', ...path);
 
 const whole = (ok) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 });
@@ -18,7 +18,7 @@ const whole = (ok) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 });
 async function project(name) {
   const folder = await mkdtemp(join(tmpdir(), 'lamina-'));
   const report = join(folder, 'report.json');
-  const ok = node([tool('vitest', 'vitest.mjs'), 'run', '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]);
+  const ok = await node([tool('vitest', 'vitest.mjs'), 'run', '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]);
   const text = await readFile(report, 'utf8').catch(() => null);
   await rm(folder, { recursive: true, force: true });
   if (text === null) return whole(false);
@@ -31,8 +31,8 @@ async function project(name) {
 }
 
 const parts = {
-  types: async () => whole(['dom', 'worker', 'node'].map((name) => node([tool('typescript', 'bin', 'tsc'), '-p', `tsconfig.${name}.json`])).every(Boolean)),
-  lint: async () => whole(node([tool('eslint', 'bin', 'eslint.js'), '.'])),
+  types: async () => whole((await Promise.all(['dom', 'worker', 'node'].map((name) => node([tool('typescript', 'bin', 'tsc'), '-p', `tsconfig.${name}.json`])))).every(Boolean)),
+  lint: async () => whole(await node([tool('eslint', 'bin', 'eslint.js'), '.'])),
   unit: () => project('unit'),
   wgsl: () => project('wgsl'),
   e2e: () => project('e2e'),
@@ -48,7 +48,7 @@ await ensureBrowser();
 const lines = [];
 const failures = [];
 const total = { passed: 0, failed: 0 };
-for (const name of asked.length > 0 ? asked : Object.keys(parts)) {
+async function run(name) {
   console.log(`\n── ${name}`);
   const started = Date.now();
   const { passed, failed, skipped, names = [] } = await parts[name]();
@@ -57,6 +57,11 @@ for (const name of asked.length > 0 ? asked : Object.keys(parts)) {
   failures.push(...names);
   lines.push(`${name.padEnd(6)} ${String(passed).padStart(5)} passed ${String(failed).padStart(4)} failed${skipped > 0 ? ` ${skipped} skipped` : ''}  ${((Date.now() - started) / 1000).toFixed(0)} s`);
 }
+const wanted = asked.length > 0 ? asked : Object.keys(parts);
+// what only reads the sources has a thread a program, and goes side by side
+const readers = ['types', 'lint'];
+await Promise.all(wanted.filter((name) => readers.includes(name)).map(run));
+for (const name of wanted) if (!readers.includes(name)) await run(name);
 if (failures.length > 0) console.log(`\nFailed:\n${failures.map((name) => `  ${name}`).join('\n')}`);
 console.log(`\n${lines.join('\n')}\n${total.passed} passed, ${total.failed} failed`);
 process.exit(total.failed > 0 ? 1 : 0);

@@ -1,20 +1,17 @@
 /** What the current concept changed, measured on twins (pipeline/measuring/measure.ts), with the twins as a sheet on request. */
-import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
-import type { Base } from '../pipeline/base';
 import { disposeConcept } from '../pipeline/concept';
 import { measure } from '../pipeline/measuring/measure';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
 import { metaOf } from '../protocol/recipe';
-import type { LearnedPicture } from '../storage/db';
 import { updateConcept } from '../storage/conceptStore';
 import { updateRun } from '../storage/runStore';
 import type { Current } from './current';
 import type { Opening } from './opening';
-import { cropPixels } from './pictures';
 import { sheet, toShown } from './present';
+import { readSeen, stacked } from './run';
 import type { Turns } from './turns';
 
 export class Measuring {
@@ -29,7 +26,8 @@ export class Measuring {
     try {
       if (!metaOf(value.recipe).pictures.captioned) throw new Fault('concept-missing', 'What changed is measured on prompts that name the concept, and a world has no name.', 'Draw with it, and compare with the base.');
       if (value.pictures.length === 0) throw new Fault('too-few-pictures', 'Likeness is measured against the pictures that a concept was learned from, and this one came without.', 'Draw with it, and judge by the pictures.');
-      const set = pictures = await this.read(base, value.pictures);
+      const { width: side } = base.pictureSize();
+      const set = pictures = stacked(await readSeen(this.opening.platform.raster, value.pictures, side), side);
       const result = await this.turns.run('measuring', (between) =>
         measure({ base, concept: { ...concept, learned: true }, pictures: set, steps, keepPixels: sheets, withoutRows: true, between, signal }, (done, total) => this.host.emit('measuring', { done, total })));
       value.measures = result.measures;
@@ -43,12 +41,5 @@ export class Measuring {
       disposeConcept(concept);
       pictures?.dispose();
     }
-  }
-
-  /** [n,S,S,3], the caller's. */
-  private async read(base: Base, pictures: readonly LearnedPicture[]): Promise<Tensor4D> {
-    const { width: side } = base.pictureSize();
-    const pixels = await Promise.all(pictures.map((picture) => cropPixels(this.opening.platform.raster, picture, picture.crop, side)));
-    return tf.tidy(() => tf.stack(pixels.map((values) => tf.tensor3d(values, [side, side, 3]))) as Tensor4D);
   }
 }

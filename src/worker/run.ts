@@ -27,6 +27,16 @@ const MOST_SEEN = 20;
 /** Those that likeness is measured against, without what only training reads. */
 export const seenOf = ({ pictures }: Pick<RunRecord, 'pictures'>): LearnedPicture[] => pictures.slice(0, MOST_SEEN).map(({ pictureId, name, crop, file }) => ({ pictureId, name, crop, file }));
 
+/** One after the other, since decoded ones are large. */
+export async function readSeen(raster: Raster, pictures: readonly LearnedPicture[], side: number): Promise<Float32Array[]> {
+  const read: Float32Array[] = [];
+  for (const picture of pictures) read.push(await cropPixels(raster, picture, picture.crop, side));
+  return read;
+}
+
+/** [n,S,S,3], the caller's. */
+export const stacked = (pictures: readonly Float32Array[], side: number): Tensor4D => tf.tidy(() => tf.stack(pictures.map((pixels) => tf.tensor3d(pixels, [side, side, 3]))) as Tensor4D);
+
 export interface Run {
   record: RunRecord;
   recipe: Recipe;
@@ -53,11 +63,10 @@ export async function beginRun(options: { base: Base; raster: Raster; record: Ru
   const { base, raster, record, hold, state, engine, notIdentical, between, onEncoded } = options;
   const recipe = parseRecipe(record.recipe);
   const { width: side } = base.pictureSize();
-  const seen: Float32Array[] = [];
-  for (const picture of seenOf(record)) seen.push(await cropPixels(raster, picture, picture.crop, side));
+  const seen = await readSeen(raster, seenOf(record), side);
   const items = record.pictures.map((picture, i) => ({ pixels: seen[i] ?? (() => cropPixels(raster, picture, picture.crop, side)), captions: picture.captions, mask: picture.mask, head: picture.head }));
   const dataset = await buildDataset(base, items, recipe, methodOf(recipe), onEncoded, between);
-  const pictures = tf.tidy(() => tf.stack(seen.map((pixels) => tf.tensor3d(pixels, [side, side, 3]))) as Tensor4D);
+  const pictures = stacked(seen, side);
   let flow: Lease<FlowBase> | null = null;
   let sight: LeasedSight | null = null;
   try {

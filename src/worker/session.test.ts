@@ -48,6 +48,7 @@ it('learns, draws, keeps, measures, and opens what was kept', async () => {
   await now().measure();
   expect(now().measureFault).toBeNull();
   expect(now().measures).toEqual(measures);
+  expect(now().measures).not.toBe(measures);
   expect(now().opened).toMatchObject({ pictured: true });
   const { file } = (await now().exportConcept(now().opened!.conceptId, { includeCaptions: false, includeRows: true, keys: 'diffusers', author: '', includeThumbnail: false }))!;
   await now().importFiles([{ file, name: 'dog.safetensors' }]);

@@ -23,6 +23,9 @@ export interface FitCheck { pictureId: string; bitmap: ImageBitmap; psnr: number
 /** What somebody said by hand of who or what is meant in a picture's crop; what nobody said is found anew. */
 export interface MeantPart { /** Of the object, where it was brushed. */ mask?: ObjectMask; /** Of whom, or where the head is in truth. */ head?: Square }
 
+/** What was said, and no more, of a record that also says other things. */
+export const meantOf = ({ mask, head }: MeantPart): MeantPart => ({ ...(mask && { mask }), ...(head && { head }) });
+
 /** Captions where the method reads them. */
 export interface TrainingPicture extends MeantPart { pictureId: string; crop: Crop; captions?: Captions }
 

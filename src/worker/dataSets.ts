@@ -2,6 +2,7 @@
 import type { DataSet, FoundDataSet } from '../protocol/dataSet';
 import { Fault } from '../protocol/faults';
 import { SHOWN_PICTURES } from '../protocol/limits';
+import { meantOf } from '../protocol/pictures';
 import type { ParamsOf } from '../protocol/messages';
 import { parseRecipe } from '../protocol/recipe';
 import { deleteDataSet, putDataSet, readDataSet } from '../storage/dataSetStore';
@@ -18,11 +19,11 @@ export async function findDataSet(db: Database, given: Pictures): Promise<FoundD
   if (!found) return null;
   const { pictures: kept, ...rest } = found.record as DataSet;
   const pictures: FoundDataSet['pictures'] = [];
-  for (const [n, { pictureId, crop, captions, mask, head }] of kept.entries()) {
+  for (const [n, { pictureId, crop, captions, ...said }] of kept.entries()) {
     const stored = found.files.find((each) => each.pictureId === pictureId);
     if (!stored) continue;
     const read = await given.add(stored.file, stored.name, pictureId, { shown: n < SHOWN_PICTURES }).catch((error: unknown) => { if (Fault.is(error)) return null; throw error; });
-    if (read) pictures.push({ ...read, crop, captions, ...(mask && { mask }), ...(head && { head }), file: stored.file });
+    if (read) pictures.push({ ...read, crop, captions, ...meantOf(said), file: stored.file });
   }
   return { ...rest, level: found.level, recipe: parseRecipe(rest.recipe), pictures };
 }

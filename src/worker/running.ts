@@ -11,6 +11,7 @@ import { EMBEDDED } from '../protocol/models';
 import type { RunInfo, StoredRun } from '../protocol/run';
 import { captionProblem, needsClassWord } from '../protocol/captions';
 import { FIRST_LIVE_STEP, GUIDANCE, SHOWN_PICTURES } from '../protocol/limits';
+import { meantOf } from '../protocol/pictures';
 import { metaOf, parseRecipe, wordsOf } from '../protocol/recipe';
 import type { Measures } from '../protocol/runReport';
 import type { PreviewRecord, RunRecord } from '../storage/db';
@@ -65,7 +66,7 @@ export class Running {
     const now = new Date().toISOString();
     const record: RunRecord = {
       runId, name, createdAt: now, updatedAt: now, finished: false, recipe, prompt, seed, engine: this.opening.engine, base: this.opening.baseId,
-      pictures: pictures.map(({ pictureId, crop, captions, mask, head }) => ({ ...this.pictures.get(pictureId), crop, ...(captioned && { captions: captions! }), ...(mask && { mask }), ...(head && { head }) })),
+      pictures: pictures.map(({ pictureId, crop, captions, ...said }) => ({ ...this.pictures.get(pictureId), crop, ...(captioned && { captions: captions! }), ...meantOf(said) })),
     };
     await removeOldRuns(db);
     await putRun(db, record);
@@ -99,7 +100,7 @@ export class Running {
     const record = await newestUnfinished(db, this.opening.baseId);
     if (!record || this.mine(record.runId)) return null;
     const pictures: NonNullable<ResultOf<'unfinishedRun'>>['pictures'] = [];
-    for (const [n, { pictureId, crop, captions, mask, head, name, file }] of record.pictures.entries()) pictures.push({ ...(await this.pictures.add(file, name, pictureId, { shown: n < SHOWN_PICTURES })), crop, ...(captions && { captions }), ...(mask && { mask }), ...(head && { head }) });
+    for (const [n, { pictureId, crop, captions, name, file, ...said }] of record.pictures.entries()) pictures.push({ ...(await this.pictures.add(file, name, pictureId, { shown: n < SHOWN_PICTURES })), crop, ...(captions && { captions }), ...meantOf(said) });
     return { ...(await readStoredRun(db, this.opening.platform, record)), pictures };
   }
 

@@ -1,6 +1,7 @@
 """Pictures from a base: Euler sampling with guidance, contact sheets, and the export to the folder that ships."""
 import json
 import math
+import random
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import models as M
 import world as W
 from data import GRID, LATENT, load_tokenizer
 from flow import condition
+from prompts import prompts
 from words import article
 
 OLD_PROMPTS = [  # version 2's own sheet
@@ -30,6 +32,12 @@ FACES = [
     'a big woman with red curly hair, smiling, in a room', 'a big man with a black beard, wearing glasses, in a city', 'a girl with blond braids, laughing, in a park', 'a boy with brown spiky hair, surprised, on a beach',
     'a big old man with white short hair, wearing a blue hat, in a library', 'a woman with black long hair, sad, wearing a yellow sweater, in the rain', 'a big man with a bald head, wearing sunglasses, on a yellow background', 'a huge woman with pink hair, winking, on a blue background',
     'a standing woman with a brown ponytail, wearing a red dress, on grass', 'a standing boy holding a kite in a park', 'a big girl with black hair, angry, wearing a green beanie, in the snow', 'pencil sketch of a big man with short hair, smiling',
+]
+
+PEOPLE = [('woman', 'red curly'), ('man', 'black short'), ('girl', 'blond long'), ('boy', 'brown spiky')]
+LOOKS = [  # style, expression or what is worn, place
+    ('', '', 'on a white background'), ('', ', smiling,', 'in a park'), ('', ', sad,', 'in the rain'), ('', ', laughing,', 'on a beach'), ('', ', surprised,', 'in a city'), ('', ', angry,', 'in a room'),
+    ('', ', winking,', 'on a blue background'), ('', ', wearing glasses,', 'in a library'), ('', ', wearing sunglasses,', 'in a desert'), ('', ', wearing a blue hat,', 'in the snow'), ('pencil sketch of ', '', 'in a forest'), ('watercolor painting of ', '', 'by a lake'),
 ]
 
 
@@ -91,12 +99,16 @@ def grid(images, path, columns=8):
 
 
 def sheet(a):
-    """work/sheet-*.png: fixed prompts of old nouns, new nouns, people; every noun once, on backgrounds in turn."""
+    """work/sheet-*.png: fixed prompts of old nouns, new nouns, people; every noun once, on backgrounds in turn. For the model card: every fourteenth noun on every eighth background, four people in twelve
+    looks, and the first 48 prompts that say every fact of a random scene, none of them chosen."""
     base = Base(a.start or a.work / 'base', a.device)
     backgrounds = ['on a beach', 'in a forest', 'on a white background', 'in a room']
-    sets = {'old': OLD_PROMPTS, 'new': NEW_PROMPTS, 'faces': FACES, 'nouns': [f'{article("big " + n, n)} {backgrounds[i % 4]}' for i, n in enumerate(W.NOUNS)]}
+    sets = {'old': OLD_PROMPTS, 'new': NEW_PROMPTS, 'faces': FACES, 'nouns': [f'{article("big " + n, n)} {backgrounds[i % 4]}' for i, n in enumerate(W.NOUNS)],
+            'backgrounds': [f'{article("big " + n, n)} {names[0]}' for names in list(W.BACKGROUNDS.values())[::8] for n in W.NOUNS[::14]],
+            'looks': [f'{style}a big {who} with {hair} hair{look} {place}' for who, hair in PEOPLE for style, look, place in LOOKS],
+            'random': [text for _, text, _ in prompts(base.tokenizer, 48, W.World(), random.Random(2026), .34)]}
     for name in (['old'] if a.smoke else a.sheets.split(',')):
-        grid(base.draw(sets[name][:8] if a.smoke else sets[name], 4 if a.smoke else 20), a.work / f'sheet-{name}.png', 12 if name == 'nouns' else 8)
+        grid(base.draw(sets[name][:8] if a.smoke else sets[name], 4 if a.smoke else 20), a.work / f'sheet-{name}.png', 8 if name in ('old', 'new', 'faces') else 12)
         print(a.work / f'sheet-{name}.png')
 
 

@@ -1,4 +1,4 @@
-/** The four sample sets that ship with the app (public/concepts): their list, and reading one as files with captions. */
+/** The sample sets that ship with the app (public/concepts): their list, and reading one as files with captions. */
 import type { Captions } from '../protocol/captions';
 import { readCaptionsFile } from '../formats/captionsFile';
 import { Fault } from '../protocol/faults';
@@ -11,6 +11,7 @@ export const sampleSets: readonly SampleSet[] = [
   { set: 'guide-dog', title: 'Guide dog', short: 'Guide dog', kind: 'instance', count: 5 },
   { set: 'birthday-cake', title: 'Birthday cake', short: 'Birthday cake', kind: 'instance', count: 5 },
   { set: 'one-eyed-monster', title: 'One-eyed monster', short: 'Monster', kind: 'instance', count: 5 },
+  { set: 'redbeard', title: 'Redbeard', short: 'Redbeard', kind: 'instance', count: 5 },
   { set: 'duotone', title: 'Duotone', short: 'Duotone style', kind: 'style', count: 5 },
 ];
 

@@ -35,7 +35,7 @@ describe('fit check', () => {
     autoencoder = await loadAutoencoder(await files.weights('vae'), await files.json('vae/config.json'));
   });
 
-  it.each(['guide-dog', 'birthday-cake', 'one-eyed-monster', 'duotone'])('finds %s inside', async (set) => {
+  it.each(['guide-dog', 'birthday-cake', 'one-eyed-monster', 'redbeard', 'duotone'])('finds %s inside', async (set) => {
     for (let n = 1; n <= 5; n++) {
       const { lost, outside } = await check(readPng(await readFile(`public/concepts/${set}/${n}.png`)).pixels);
       expect(outside, `${set} ${n} loses ${lost.toFixed(2)}`).toBe(false);

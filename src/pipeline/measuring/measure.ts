@@ -20,7 +20,7 @@ const SCENES = [
   'a big * on a beach', 'a * in the center in a city', 'a big * in the snow', 'a * in the center on grass', 'a big * underwater', 'a big * at night',
   'a * in the center in a desert', 'a big * in a room',
 ];
-const UNRELATED = [
+export const UNRELATED = [
   'a big pizza on a checkerboard', 'a big rocket in the night sky', 'a big blue bicycle on grass', 'an apple on the left and a banana on the right on a white background',
   'three tigers on grass', 'pixel art of a big lion in a desert', 'a big house in a forest', 'two frogs underwater',
 ];

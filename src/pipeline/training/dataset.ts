@@ -112,7 +112,7 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
     target: () => read((c) => c.target),
     class: () => read((c) => classCaption(c.target)),
     null: async () => pickPrompts(base.null, [0]),
-    prior: () => encodePrompts(base, priorCaptions, '', {}, between),
+    prior: () => encodePrompts(base, priorCaptions(base.null.context.size * Float32Array.BYTES_PER_ELEMENT), '', {}, between),
     scene: () => encodePrompts(base, sceneCaptions(wordsOf(recipe).classWord), '', {}, between),
   };
   const unshifted = items.length * (recipe.flip ? 2 : 1);

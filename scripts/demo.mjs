@@ -89,7 +89,7 @@ const report = {
 };
 await writeFile(join(out, 'run.json'), JSON.stringify(report, null, 1));
 
-const line = (name, m) => [name, m.likeness, m.likenessOwn, m.likenessBase, `${m.nearer}/${m.prompts.length}`, m.driftBase, m.driftUnrelated, m.sameBase, m.sameUnrelated, m.likenessWithoutRows, m.likenessElsewhere].map((value) => (typeof value === 'string' ? value : fixed(value)).padEnd(11)).join('');
-console.log(`\n${['', 'likeness', 'own', 'base', 'nearer', 'driftBase', 'driftOther', 'sameBase', 'sameOther', 'no rows', 'elsewhere'].map((name) => name.padEnd(11)).join('')}\n${line('Lamina', measures)}${compare ? `\n${line('plain LoRA', compare.measures)}` : ''}`);
+const line = (name, m) => [name, m.likeness, m.likenessOwn, m.likenessBase, `${m.nearer}/${m.prompts.length}`, m.wholeness == null ? '' : `${m.wholeness.toFixed(2)} ${m.whole}/${m.prompts.length}`, m.driftBase, m.driftUnrelated, m.sameBase, m.sameUnrelated, m.likenessWithoutRows, m.likenessElsewhere].map((value) => (typeof value === 'string' ? value : fixed(value)).padEnd(11)).join('');
+console.log(`\n${['', 'likeness', 'own', 'base', 'nearer', 'whole', 'driftBase', 'driftOther', 'sameBase', 'sameOther', 'no rows', 'elsewhere'].map((name) => name.padEnd(11)).join('')}\n${line('Lamina', measures)}${compare ? `\n${line('plain LoRA', compare.measures)}` : ''}`);
 const listed = (numbers, unit = '') => Object.entries(numbers).map(([name, value]) => `${name} ${fixed(value, 2)}${unit}`).join(', ');
 console.log(`\n${[listed(report.figures), `${listed(report.secondsPerStep, ' s')} a step`].filter(Boolean).join('; ')} on ${compute.adapter}; ${(secondsTotal / 60).toFixed(1)} minutes; the tab held ${peakBytes === null ? 'an unmeasured amount' : `${(peakBytes / 2 ** 20).toFixed(0)} MB`} at most.\nWritten to ${out}`);

@@ -38,6 +38,7 @@ function rowsOf(set, reports) {
   const columns = (measures) => [
     ...['likeness', 'likenessOwn', 'likenessBase'].map((key) => figure(measures.map((m) => m[key]))),
     measures.map((m) => m.nearer).join(', '),
+    measures.map((m) => m.whole ?? '').join(', '),
     ...['driftBase', 'driftUnrelated', 'sameBase', 'sameUnrelated'].map((key) => figure(measures.map((m) => m[key]))),
     measures.some((m) => m.likenessWithoutRows === null) ? '' : figure(measures.map((m) => m.likenessWithoutRows)),
   ].join(' | ');
@@ -62,7 +63,7 @@ await Promise.all(Array.from({ length: Number(values.lanes) }, async () => {
   }
 }));
 
-const lines = ['| set | | likeness | own | base | nearer | drift Base | drift unrelated | same Base | same unrelated | without rows |', '|---|---|---|---|---|---|---|---|---|---|---|'];
+const lines = ['| set | | likeness | own | base | nearer | whole | drift Base | drift unrelated | same Base | same unrelated | without rows |', '|---|---|---|---|---|---|---|---|---|---|---|---|'];
 for (const set of sets) {
   const reports = [];
   for (const seed of seeds) {

@@ -14,6 +14,8 @@ export interface PromptMeasure {
   /** Likeness of the customized picture and of its base twin to the set. */
   likeness: number;
   likenessBase: number;
+  /** How whole the thing is, 1 as in the true pictures (pipeline/measuring/wholeness.ts); null for a style, and where nothing stands out in those. */
+  wholeness?: number | null;
 }
 
 export interface TwinMeasure { prompt: string; seed: number; drift: number; same: number }
@@ -24,6 +26,9 @@ export interface Measures {
   likenessBase: number;
   /** The true pictures among themselves. */
   likenessOwn: number;
+  /** Mean over prompts, and of how many pictures the thing counts as whole; null for a style and where nothing stands out in the true pictures, absent before there was such a measure. */
+  wholeness?: number | null;
+  whole?: number | null;
   /** Of the prompts, how many customized pictures are closer to the set than their base twin. */
   nearer: number;
   driftBase: number;

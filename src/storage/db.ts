@@ -94,7 +94,7 @@ export interface ConceptRecord {
   /** Pictures it was learned from, to measure it against; absent where it was imported, or has no name to be measured by. They never go into its file. */
   pictures?: LearnedPicture[];
 }
-export interface LearnedPicture { pictureId: string; name: string; crop: { x: number; y: number; size: number }; file: Blob }
+export interface LearnedPicture { pictureId: string; name: string; crop: { x: number; y: number; size: number }; mask?: StoredMask; file: Blob }
 
 /** Pictures of one thing, as tokens that the object encoder made of them (formats/cardFile.ts); no weights. */
 export interface CardRecord {

@@ -11,7 +11,7 @@
  *         (texts: "draft", "12 of 20 steps", "20 steps · 1.4 s", "recorded example"), prompt, seed, draw, cancel-draw, more,
  *         negative, steps, guidance, sampler (a select), skip-layers (a switch, on models of SD3.5 Medium's kind), balance (an <input type=range>: its value, its arrow keys), balance-value, lambda, strip-<step> (buttons with a canvas), save-picture
  * Run     progress, step-text ("212 / 800" over both stages), time-left, pause, resume, stop, step, go-on (after Stop), more-steps and learn-more (after the last step), phase (text of the run's state),
- *         measure, cancel-measure, verdict, elsewhere, save-sheet, save-report, likeness, drift, chart-loss, chart-lambda, chart-sigma (with charts-by-step, charts-by-sigma), recipe (opens the panel), recipe-<key> (every recipe
+ *         measure, cancel-measure, verdict, whole, elsewhere, save-sheet, save-report, likeness, drift, chart-loss, chart-lambda, chart-sigma (with charts-by-step, charts-by-sigma), recipe (opens the panel), recipe-<key> (every recipe
  *         field by its key: recipe-stage1Steps …), preset-lamina, preset-paper, keep, concept-name, new-concept
  * Shelf   tab-learn, tab-shelf, shelf, concept-<n>, concept-open-<n> (concept-model-<n> for one of another model), concept-rename-<n>, concept-delete-<n>, concept-export-<n>, confirm-delete,
  *         export-dialog, export-rows, export-captions, export-save, export-states, likeness-elsewhere, export-thumbnail, export-kohya, export-author, import-input
@@ -35,7 +35,7 @@ export const ids = {
   prompt: 'prompt', seed: 'seed', draw: 'draw', cancelDraw: 'cancel-draw', more: 'more', negative: 'negative', steps: 'steps', guidance: 'guidance', sampler: 'sampler', skipLayers: 'skip-layers',
   balance: 'balance', balanceValue: 'balance-value', lambda: 'lambda', savePicture: 'save-picture',
   progress: 'progress', stepText: 'step-text', timeLeft: 'time-left', pause: 'pause', resume: 'resume', stop: 'stop', step: 'step', phase: 'phase',
-  measure: 'measure', cancelMeasure: 'cancel-measure', verdict: 'verdict', elsewhere: 'elsewhere', saveSheet: 'save-sheet', saveReport: 'save-report', likeness: 'likeness', drift: 'drift', chartLoss: 'chart-loss', chartLambda: 'chart-lambda', chartSigma: 'chart-sigma',
+  measure: 'measure', cancelMeasure: 'cancel-measure', verdict: 'verdict', whole: 'whole', elsewhere: 'elsewhere', saveSheet: 'save-sheet', saveReport: 'save-report', likeness: 'likeness', drift: 'drift', chartLoss: 'chart-loss', chartLambda: 'chart-lambda', chartSigma: 'chart-sigma',
   chartsByStep: 'charts-by-step', chartsBySigma: 'charts-by-sigma', recipe: 'recipe',
   handOver: 'hand-over', handOverDialog: 'hand-over-dialog', handOverSave: 'hand-over-save',
   keep: 'keep', conceptName: 'concept-name', newConcept: 'new-concept',

@@ -29,7 +29,7 @@ export class Measuring {
       const { width: side } = base.pictureSize();
       const set = pictures = stacked(await readSeen(this.opening.platform.raster, value.pictures, side), side);
       const result = await this.turns.run('measuring', (between) =>
-        measure({ base, concept: { ...concept, learned: true }, pictures: set, steps, keepPixels: sheets, withoutRows: true, between, signal }, (done, total) => this.host.emit('measuring', { done, total })));
+        measure({ base, concept: { ...concept, learned: true }, pictures: set, masks: value.pictures.map(({ mask }) => mask), steps, keepPixels: sheets, withoutRows: true, between, signal }, (done, total) => this.host.emit('measuring', { done, total })));
       value.measures = result.measures;
       if (value.runId) await updateRun(await this.opening.db(), value.runId, { measures: result.measures });
       if (value.conceptId) await updateConcept(await this.opening.db(), value.conceptId, { measures: result.measures });

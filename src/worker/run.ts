@@ -25,7 +25,7 @@ const PACE_STEPS = 15;
 const MOST_SEEN = 20;
 
 /** Those that likeness is measured against, without what only training reads. */
-export const seenOf = ({ pictures }: Pick<RunRecord, 'pictures'>): LearnedPicture[] => pictures.slice(0, MOST_SEEN).map(({ pictureId, name, crop, file }) => ({ pictureId, name, crop, file }));
+export const seenOf = ({ pictures }: Pick<RunRecord, 'pictures'>): LearnedPicture[] => pictures.slice(0, MOST_SEEN).map(({ pictureId, name, crop, mask, file }) => ({ pictureId, name, crop, ...(mask && { mask }), file }));
 
 /** One after the other, since decoded ones are large. */
 export async function readSeen(raster: Raster, pictures: readonly LearnedPicture[], side: number): Promise<Float32Array[]> {

@@ -38,8 +38,9 @@ describe('text encoder', () => {
   it('frees everything', async () => {
     const files = folderFiles('public/base');
     await expectNoLeak(async () => {
-      const model = await loadClipText(await files.weights('text_encoder'), await files.json('text_encoder/config.json'));
-      tf.dispose(encodeText(model, [[930, 12, 931]]) as unknown as tf.TensorContainer);
+      const config = await files.json('text_encoder/config.json') as { bos_token_id: number; eos_token_id: number };
+      const model = await loadClipText(await files.weights('text_encoder'), config);
+      tf.dispose(encodeText(model, [[config.bos_token_id, 12, config.eos_token_id]]) as unknown as tf.TensorContainer);
       disposeClipText(model);
     });
   });

@@ -7,13 +7,16 @@ import * as tf from '../../engine/tf';
 import type { Tensor2D, Tensor4D } from '../../engine/tf';
 import { CONCEPT_MARK, type Spoken } from '../../protocol/captions';
 import { GUIDANCE } from '../../protocol/limits';
+import type { ObjectMask } from '../../protocol/objectMasks';
 import type { Measures, TwinMeasure } from '../../protocol/runReport';
 import { flowing, type Base, type FlowBase } from '../base';
 import type { LearnedConcept } from '../concept';
 import { baseField, conceptField, disposeFieldWords, elsewhereField, encodeFieldWords, type FieldWords, type Pacing, type VelocityField } from '../sampling/fields';
 import { cosines, drifts, embedPictures, mean, nearnessTo, ownNearness } from './metrics';
+import { findMask } from '../objects/findMask';
 import { promptRoles } from '../prompts';
 import { sample } from '../sampling/sample';
+import { atSize, WHOLE, wholenessOf } from './wholeness';
 
 /** Size and place are said: with a sharp base an unsaid one flips between pictures of the same seed, and that would count as drift. */
 const SCENES = [
@@ -31,6 +34,8 @@ export interface MeasureOptions extends Pacing {
   concept: LearnedConcept;
   /** The set's pictures [n,S,S,3], −1…1. */
   pictures: Tensor4D;
+  /** Where each of them was brushed by hand; elsewhere the mask is found. */
+  masks?: readonly (ObjectMask | undefined)[];
   /** Euler steps; 20 in the reference. */
   steps: number;
   /** Keep the twins for a sheet. */
@@ -45,12 +50,32 @@ export interface MeasureResult {
   sheet: { pixels: Float32Array; size: number; columns: number; rows: number } | null;
 }
 
+/** Wholeness of the thing in drawn pictures [m,S,S,3] against the set's; null where nothing stands out in those. */
+async function wholenessIn({ parts }: Base, drawn: Tensor4D, given: Tensor4D, masks: readonly (ObjectMask | undefined)[], others: Tensor4D, between?: Pacing['between']): Promise<number[] | null> {
+  return parts.vision!.use(async (vision) => {
+    const side = vision.imageSize;
+    const [all, set, twins] = [drawn, given, others].map((pictures) => (pictures.shape[1] === side && pictures.shape[2] === side ? tf.clone(pictures) : tf.image.resizeBilinear(pictures, [side, side])));
+    try {
+      const values = await set!.data<'float32'>();
+      const found: (Uint8Array | null)[] = [];
+      for (let i = 0; i < set!.shape[0]; i++) {
+        const mask = masks[i] ?? findMask(values.slice(i * side * side * 3, (i + 1) * side * side * 3), side);
+        found.push(mask && atSize(mask, side));
+        await between?.();
+      }
+      return await wholenessOf(vision, all!, set!, found, twins!, between);
+    } finally {
+      tf.dispose([all!, set!, twins!]);
+    }
+  });
+}
+
 /** The prompts of the customized pictures. */
 export function measurePrompts({ kind, classWord = '' }: Spoken): string[] {
   return SCENES.map((scene) => (kind === 'style' ? `${scene.replace('*', 'dog')}, ${CONCEPT_MARK}` : scene.replace('*', `${CONCEPT_MARK} ${classWord}`)));
 }
 
-export async function measure({ base, concept, pictures, steps, keepPixels, withoutRows, between, signal }: MeasureOptions, onProgress: (done: number, total: number) => void = () => {}): Promise<MeasureResult> {
+export async function measure({ base, concept, pictures, masks = [], steps, keepPixels, withoutRows, between, signal }: MeasureOptions, onProgress: (done: number, total: number) => void = () => {}): Promise<MeasureResult> {
   const { recipe } = concept;
   const prompts = measurePrompts(recipe);
   const seeds = prompts.map((_, i) => FIRST_SEED + i);
@@ -99,12 +124,15 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
     const likenessOf = async (pixels: Tensor4D) => nearnessTo(await look(pixels), set);
     const likeness = await likenessOf(new1);
     const likenessBase = await likenessOf(old0);
+    const wholeness = recipe.kind === 'style' ? null : await wholenessIn(base, new1, pictures, masks, old0, between);
     const baseTwins = await twins(old1, old0, prompts.map((prompt) => promptRoles(prompt, recipe).base));
     const unrelatedTwins = await twins(far1, far0, UNRELATED);
     const measures: Measures = {
       likeness: mean(likeness),
       likenessBase: mean(likenessBase),
       likenessOwn: await ownNearness(set),
+      wholeness: wholeness && mean(wholeness),
+      whole: wholeness && wholeness.filter((value) => value >= WHOLE).length,
       nearer: likeness.filter((value, i) => value > likenessBase[i]!).length,
       driftBase: mean(baseTwins.map(({ drift }) => drift)),
       driftUnrelated: mean(unrelatedTwins.map(({ drift }) => drift)),
@@ -112,7 +140,7 @@ export async function measure({ base, concept, pictures, steps, keepPixels, with
       sameUnrelated: mean(unrelatedTwins.map(({ same }) => same)),
       likenessWithoutRows: bare ? mean(await likenessOf(bare)) : withoutRows ? mean(likeness) : null,
       likenessElsewhere: elsewhere && mean(await likenessOf(elsewhere)),
-      prompts: prompts.map((prompt, i) => ({ prompt, seed: seeds[i]!, likeness: likeness[i]!, likenessBase: likenessBase[i]! })),
+      prompts: prompts.map((prompt, i) => ({ prompt, seed: seeds[i]!, likeness: likeness[i]!, likenessBase: likenessBase[i]!, wholeness: wholeness?.[i] ?? null })),
       base: baseTwins,
       unrelated: unrelatedTwins,
     };

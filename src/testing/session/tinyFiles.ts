@@ -2,6 +2,7 @@
  * A whole base model small enough for a session in a test: every network of the diffusers folder, seeded, 16 × 16 pixels. The
  * tokenizer is the embedded base's, so that prompts and captions are words. It learns, draws and measures within seconds.
  */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { WeightSource } from '../../models/weightSource';
 import { normal } from '../../pipeline/random';
@@ -10,7 +11,9 @@ import { safetensorsFile } from '../files';
 import { adapterSource } from '../pictureAdapter';
 import { tinySource } from '../tiny';
 
-const TEXT = 12, POOLED = 10, LATENT = 4, CONVOLUTIONS = 6, LENGTH = 24, VOCABULARY = 932, PATCH = 4;
+const TEXT = 12, POOLED = 10, LATENT = 4, CONVOLUTIONS = 6, LENGTH = 24, PATCH = 4;
+/** It reads by the embedded base's tokenizer. */
+const { vocab_size: VOCABULARY } = JSON.parse(readFileSync('public/base/text_encoder/config.json', 'utf8')) as { vocab_size: number };
 export const TINY_SIDE = 16;
 
 type Shapes = Record<string, number[]>;

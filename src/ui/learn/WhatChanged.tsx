@@ -8,7 +8,7 @@ import { FaultNote } from '../parts/FaultNote';
 import { Meter } from '../parts/Meter';
 import { useActions, useStudio, useStudioNow } from '../studio';
 import { ids } from '../testIds';
-import { isLearned, verdict } from './verdict';
+import { isGood, verdict } from './verdict';
 
 /** Mean absolute pixel difference (pixels in −1…1) at which the drift bar is full: twins that share little but their colours. */
 const FULL_DRIFT = 0.5;
@@ -69,14 +69,14 @@ function Finding() {
   if (world) return <p className="note">{changed ? `From the preview at step ${changed.step}, to the first of your pictures. ` : ''}Measure asks for the concept by name, and a world has none: draw, and compare with the base.</p>;
   if (!measures && !sees) return <p className="note">{changed ? `From the preview twins at step ${changed.step}. ` : hasRun ? 'Comes with the first preview. ' : ''}Likeness is not measured: this model has no image encoder. Compare the twins by eye.</p>;
   if (!measures) return <p className="note">{changed ? `From the preview twins at step ${changed.step}. Measure to see whether it is learned.` : hasRun ? 'Comes with the first preview.' : pictured ? 'Not measured.' : 'Not measured. Likeness takes the pictures it was learned from, and this concept came without them.'}</p>;
-  const { nearer, prompts, likeness, likenessBase, likenessElsewhere } = measures;
+  const { nearer, whole, prompts, likeness, likenessBase, likenessElsewhere } = measures;
   const saveReport = () => {
     const report = runReport(now());
     if (report) saveFile(new Blob([JSON.stringify(report, null, 1)], { type: 'application/json' }), 'run.json');
   };
   return (
     <>
-      <p className="note" title={`The base’s own likeness is ${likenessBase.toFixed(2)}.`}><b className={isLearned(measures) ? 'good' : 'warning'} data-testid={ids.verdict}>{verdict(measures)}</b> Nearer to your pictures than the base in {nearer} of {prompts.length}.</p>
+      <p className="note" title={`The base’s own likeness is ${likenessBase.toFixed(2)}.`}><b className={isGood(measures) ? 'good' : 'warning'} data-testid={ids.verdict}>{verdict(measures)}</b> Nearer to your pictures than the base in {nearer} of {prompts.length}{whole != null && <span data-testid={ids.whole} title="Laid part by part on the things of your pictures">, whole in {whole}</span>}.</p>
       {likenessElsewhere != null && <p className="note" data-testid={ids.elsewhere}>In other tools: {likenessElsewhere.toFixed(2)}, here {likeness.toFixed(2)}.</p>}
       {sheet && (
         <p className="note">

@@ -9,4 +9,7 @@ describe('the verdict', () => {
 
   it.each([[0.2, 0.15, 0.534, 8], [0.55, 0.15, 0.534, 3]])('calls %f barely learned where it stayed near the base', (likeness, likenessBase, likenessOwn, nearer) =>
     expect(verdict({ ...measures, likeness, likenessBase, likenessOwn, nearer })).toBe('Barely learned: learn longer.'));
+
+  it.each([[8, 'Learned.'], [5, 'Learned.'], [4, 'Learned in pieces: learn longer, or with a higher rank.'], [null, 'Learned.'], [undefined, 'Learned.']])('with %s of 8 whole says %s', (whole, said) =>
+    expect(verdict({ ...measures, whole })).toBe(said));
 });

@@ -35,10 +35,13 @@ export interface Tokenizer {
 const WORD = /<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/gu;
 
 /**
- * Words that longer words also end with (room, mushroom). The merges don't tell a word from the tail of one, so tails
+ * Words that longer words also end with (room, mushroom), as the embedded base was taught them. The merges don't tell a word from the tail of one, so tails
  * are left out of `words` unless they stand here.
  */
-const WORDS_AND_TAILS = ['a', 'an', 'as', 'at', 'boat', 'in', 'on', 'plane', 'room', 'to', 'water'];
+const WORDS_AND_TAILS = [
+  'a', 'an', 'apple', 'apples', 'art', 'as', 'at', 'ball', 'balls', 'bike', 'bikes', 'boat', 'boats', 'brush', 'brushes', 'cake', 'cakes', 'corn', 'glasses', 'ice', 'in', 'it', 'lock', 'locks', 'man',
+  'on', 'plane', 'planes', 'room', 'thing', 'to', 'top', 'water',
+];
 
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 

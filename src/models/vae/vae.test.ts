@@ -56,15 +56,15 @@ describe('tiny autoencoder', () => {
       const gradient = await run.pullback(weight);
       const found = tf.tidy(() => tf.sum(tf.mul(gradient, direction)).dataSync()[0]!);
       const value = async (sign: number) => {
-        const moved = tf.tidy(() => tf.add(latent, tf.mul(direction, sign * 2e-3)) as tf.Tensor4D);
+        const moved = tf.tidy(() => tf.add(latent, tf.mul(direction, sign * 5e-4)) as tf.Tensor4D);
         const drawn = await vae.decode(moved);
         const sum = tf.tidy(() => tf.sum(tf.mul(drawn, weight)).dataSync()[0]!);
         tf.dispose([moved, drawn]);
         return sum;
       };
-      const numeric = ((await value(1)) - (await value(-1))) / 4e-3;
+      const numeric = ((await value(1)) - (await value(-1))) / 1e-3;
       expect(Math.abs(numeric)).toBeGreaterThan(1);
-      expect(Math.abs(found - numeric)).toBeLessThan(0.05 * Math.abs(numeric)); // ReLUs and the clamp have kinks
+      expect(Math.abs(found - numeric)).toBeLessThan(0.05 * Math.abs(numeric)); // ReLUs and the clamp have kinks, fewer of them within a small step
       (await vae.decodeVjp!(latent).then((unused) => (unused.dispose(), unused.pixels))).dispose();
       tf.dispose([run.pixels, pixels, gradient]);
       vae.dispose();

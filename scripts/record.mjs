@@ -1,5 +1,5 @@
 /**
- * npm run record -- [--set guide-dog] [--steps1 N] [--steps2 N] [--lora FILE] [--prompt TEXT --seed N]
+ * npm run record -- [--set one-eyed-monster --name 'one-eyed monster'] [--steps1 N] [--steps2 N] [--lora FILE] [--prompt TEXT --seed N]
  * Remakes public/example, what the first visit shows before the weights are in: learns a sample set through the real page and saves
  * the full pictures along the balance slider (0 … 2 in steps of 0.25) with what they were drawn from (src/protocol/example.ts).
  * With --lora, a file that \`npm run demo\` exported is imported instead of learning once more. Also writes docs/learn.png, the page at the end.
@@ -10,8 +10,8 @@ import { parseArgs } from 'node:util';
 import { ensureBuild, ensurePackages, root } from './prepare.mjs';
 
 const { values } = parseArgs({ options: {
-  set: { type: 'string', default: 'guide-dog' }, steps1: { type: 'string' }, steps2: { type: 'string' },
-  lora: { type: 'string' }, prompt: { type: 'string', default: 'a [V] dog in the center on grass' }, seed: { type: 'string', default: '503' },
+  set: { type: 'string', default: 'one-eyed-monster' }, name: { type: 'string' }, steps1: { type: 'string' }, steps2: { type: 'string' },
+  lora: { type: 'string' }, prompt: { type: 'string', default: 'a big [V] ghost in the snow' }, seed: { type: 'string', default: '502' },
 } });
 ensurePackages();
 ensureBuild();
@@ -79,7 +79,7 @@ try {
   const compute = await studio.heard('compute');
   await studio.find('more').click();
   const example = {
-    version: 1, name: set.title ?? set.name.replaceAll('-', ' '), kind: set.kind, classWord: set.classWord, prompt, basePrompt: prompt.replace(/,?\s*\[V\] (picture|style|art)$/, '').replace('[V] ', ''),
+    version: 1, name: values.name ?? set.title ?? set.name.replaceAll('-', ' '), kind: set.kind, classWord: set.classWord, prompt, basePrompt: prompt.replace(/,?\s*\[V\] (picture|style|art)$/, '').replace('[V] ', ''),
     seed: Number(await value('seed')), steps: Number(await value('steps')), guidance: Number(await value('guidance')), lambda: concept.lambda, adapter: compute.adapter, recordedAt: new Date().toISOString(), baseFile: 'base.png', pictures,
   };
   await writeFile(join(folder, 'example.json'), `${JSON.stringify(example, null, 2)}\n`);

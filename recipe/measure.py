@@ -31,6 +31,7 @@ from sampling import Base, grid
 from student import load_student
 from taming_measure import OBJECT, run_taming
 
+
 def pixels(images):
     return torch.from_numpy(np.stack([np.asarray(im) for im in images])).permute(0, 3, 1, 2).float().div(127.5).sub(1)
 

@@ -12,7 +12,7 @@ import type { Measures, TwinMeasure } from '../../protocol/runReport';
 import { flowing, type Base, type FlowBase } from '../base';
 import type { LearnedConcept } from '../concept';
 import { baseField, conceptField, disposeFieldWords, elsewhereField, encodeFieldWords, type FieldWords, type Pacing, type VelocityField } from '../sampling/fields';
-import { cosines, drifts, embedPictures, mean, nearnessTo, ownNearness } from './metrics';
+import { cosines, drifts, embedPictures, mean, nearnessTo, ownNearness, resized } from './metrics';
 import { findMask } from '../objects/findMask';
 import { promptRoles } from '../prompts';
 import { sample } from '../sampling/sample';
@@ -54,7 +54,7 @@ export interface MeasureResult {
 async function wholenessIn({ parts }: Base, drawn: Tensor4D, given: Tensor4D, masks: readonly (ObjectMask | undefined)[], others: Tensor4D, between?: Pacing['between']): Promise<number[] | null> {
   return parts.vision!.use(async (vision) => {
     const side = vision.imageSize;
-    const [all, set, twins] = [drawn, given, others].map((pictures) => (pictures.shape[1] === side && pictures.shape[2] === side ? tf.clone(pictures) : tf.image.resizeBilinear(pictures, [side, side])));
+    const [all, set, twins] = [drawn, given, others].map((pictures) => resized(pictures, side));
     try {
       const values = await set!.data<'float32'>();
       const found: (Uint8Array | null)[] = [];

@@ -11,12 +11,14 @@ import type { Base } from '../base';
 
 export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
+/** Pictures at the side that an image tower takes, the caller's. */
+export const resized = (pixels: Tensor4D, side: number): Tensor4D => (pixels.shape[1] === side && pixels.shape[2] === side ? tf.clone(pixels) : tf.image.resizeBilinear(pixels, [side, side]));
+
 /** CLIP-image embeddings [n,p] of pictures of any size. The caller disposes. Fault `base-mismatch` where the base has no image encoder. */
 export async function embedPictures({ parts }: Pick<Base, 'parts'>, pixels: Tensor4D, between: Between = async () => {}): Promise<Tensor2D> {
   if (!parts.vision) throw new Fault('base-mismatch', 'This model came without an image encoder, so likeness cannot be measured.', 'Judge by the pictures.');
   return parts.vision.use(async (vision) => {
-    const side = vision.imageSize;
-    const seen = pixels.shape[1] === side && pixels.shape[2] === side ? tf.clone(pixels) : tf.image.resizeBilinear(pixels, [side, side]);
+    const seen = resized(pixels, vision.imageSize);
     try {
       return await encodeImageAsync(vision, seen, between);
     } finally {

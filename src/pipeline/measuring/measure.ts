@@ -51,21 +51,21 @@ export interface MeasureResult {
 }
 
 /** Wholeness of the thing in drawn pictures [m,S,S,3] against the set's; null where nothing stands out in those. */
-async function wholenessIn({ parts }: Base, drawn: Tensor4D, given: Tensor4D, masks: readonly (ObjectMask | undefined)[], others: Tensor4D, between?: Pacing['between']): Promise<number[] | null> {
+async function wholenessIn({ parts }: Base, drawn: Tensor4D, given: Tensor4D, masks: readonly (ObjectMask | undefined)[], between?: Pacing['between']): Promise<number[] | null> {
   return parts.vision!.use(async (vision) => {
     const side = vision.imageSize;
-    const [all, set, twins] = [drawn, given, others].map((pictures) => resized(pictures, side));
+    const [all, set] = [resized(drawn, side), resized(given, side)];
     try {
-      const values = await set!.data<'float32'>();
+      const values = await set.data<'float32'>();
       const found: (Uint8Array | null)[] = [];
-      for (let i = 0; i < set!.shape[0]; i++) {
+      for (let i = 0; i < set.shape[0]; i++) {
         const mask = masks[i] ?? findMask(values.slice(i * side * side * 3, (i + 1) * side * side * 3), side);
         found.push(mask && atSize(mask, side));
         await between?.();
       }
-      return await wholenessOf(vision, all!, set!, found, twins!, between);
+      return await wholenessOf(vision, all, set, found, between);
     } finally {
-      tf.dispose([all!, set!, twins!]);
+      tf.dispose([all, set]);
     }
   });
 }
@@ -124,7 +124,7 @@ export async function measure({ base, concept, pictures, masks = [], steps, keep
     const likenessOf = async (pixels: Tensor4D) => nearnessTo(await look(pixels), set);
     const likeness = await likenessOf(new1);
     const likenessBase = await likenessOf(old0);
-    const wholeness = recipe.kind === 'style' ? null : await wholenessIn(base, new1, pictures, masks, old0, between);
+    const wholeness = recipe.kind === 'style' ? null : await wholenessIn(base, new1, pictures, masks, between);
     const baseTwins = await twins(old1, old0, prompts.map((prompt) => promptRoles(prompt, recipe).base));
     const unrelatedTwins = await twins(far1, far0, UNRELATED);
     const measures: Measures = {

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '../protocol/faults';
-import { readLearnedRows } from './learnedRows';
+import { readLearnedRows, writeLearnedRows } from './learnedRows';
+import { openSafetensors } from './safetensors';
 import { writeSafetensors } from './safetensorsWriter';
 import { readZip, writeZip } from './zip';
 
@@ -29,6 +30,15 @@ describe('learned words', () => {
     expect(pt.clipG!.shape).toEqual([1, 48]);
     expect(pt).toEqual(twin);
     expect(pt.clipL!.data.some((value) => value !== 0)).toBe(true);
+  });
+
+  it('are written in the form that other tools read, and read back the same', async () => {
+    const rows = await read(await fixture('learned_embeds.pt'));
+    const bytes = writeLearnedRows(rows);
+    expect(await read(bytes, 'word.safetensors')).toEqual(rows);
+    const twin = openSafetensors(await fixture('learned_embeds.safetensors'));
+    expect([...openSafetensors(bytes).keys()].sort()).toEqual([...twin.keys()].sort());
+    expect(openSafetensors(writeLearnedRows({ ...rows, clipG: null, token: null, startedFrom: null })).keys()).toEqual(['clip_l']);
   });
 
   it('may be views of a table, halves, and parameters', async () => {

@@ -6,7 +6,7 @@
 import { Fault } from '../protocol/faults';
 import { unpickle } from './pickle';
 import { openSafetensors } from './safetensors';
-import type { PlainTensor } from './safetensorsWriter';
+import { writeSafetensors, type PlainTensor } from './safetensorsWriter';
 import { readZip } from './zip';
 
 export interface LearnedRows {
@@ -69,4 +69,10 @@ export async function readLearnedRows(blob: Blob, file: string): Promise<Learned
   const rows = bytes[0] === 0x50 && bytes[1] === 0x4b ? fromArchive(bytes, file) : await fromSafetensors(bytes, file);
   if (!rows.clipL && !rows.clipG && !rows.t5) throw new Fault('file-unrecognised', `“${file}” holds no learned word.`, EXPECTED, { subject: file });
   return rows;
+}
+
+/** The safetensors form: the rows under the names that other tools know, the word and what it started from in the header. Encoders without rows are left out. */
+export function writeLearnedRows({ clipL, clipG, t5, token, startedFrom }: LearnedRows): Uint8Array<ArrayBuffer> {
+  const tensors = Object.fromEntries(Object.entries({ clip_l: clipL, clip_g: clipG, t5xxl: t5 }).flatMap(([key, rows]) => (rows ? [[key, rows]] : [])));
+  return writeSafetensors(tensors, { format: 'pt', ...(token !== null && { token }), ...(startedFrom !== null && { initializer_token: startedFrom }) });
 }

@@ -1,7 +1,7 @@
 /**
  * A learned concept as tensors: what fields and previews evaluate, what is kept on the Shelf and exported.
  * The owner disposes it. Names of its stored tensors: `<site>.a` [in,r], `<site>.b` [r,out], `rows` [depth,hidden],
- * `pooledDelta` [p], `tokens` [1,N,width].
+ * `pooledDelta` [p], `tokens` [1,N,width], `word.clip_l` and `word.clip_g` [n,width].
  */
 import * as tf from '../engine/tf';
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '../engine/tf';
@@ -12,7 +12,9 @@ import { stagesOf } from '../methods/meta';
 import type { Adapter } from '../models/mmdit';
 import type { PictureAdapter } from '../models/objectEncoder';
 import type { Recipe } from '../protocol/recipe';
+import { storedWord, wordTensors, type LearnedWord, type SpokenOf } from './learnedWord';
 import { cloneAdapter, disposeAdapter } from './lora';
+import type { ZeroTokens } from './zeroTokens';
 
 export interface RowTensors { rows: Tensor2D; pooledDelta: Tensor1D | null }
 
@@ -36,12 +38,17 @@ export interface LearnedConcept extends Weights {
   recipe: Recipe;
   /** Where the method's evaluations see. */
   sight?: ConceptSight | null;
+  /** What the text encoders read at its [V], where it came with a word learned elsewhere. Plain numbers: nothing to dispose. */
+  word?: LearnedWord | null;
 }
 
 /** The tensors of a concept's result. They stay the concept's. */
 export function resultOf({ adapters, rows, result }: LearnedConcept): { adapter: Adapter | null; rows: RowTensors | null } {
   return { adapter: result.adapter === null ? null : adapters[result.adapter]!, rows: result.rows === null ? null : rows[result.rows]! };
 }
+
+/** How its prompts are read. */
+export const spokenOf = ({ recipe, word = null }: LearnedConcept): SpokenOf & ZeroTokens => ({ ...recipe, word });
 
 const cloneRows = (rows: RowTensors): RowTensors => ({ rows: tf.clone(rows.rows), pooledDelta: rows.pooledDelta && tf.clone(rows.pooledDelta) });
 
@@ -83,7 +90,7 @@ export async function storeConcept(concept: LearnedConcept): Promise<StoredTenso
   await put('rows', rows?.rows);
   await put('pooledDelta', rows?.pooledDelta);
   await put('tokens', concept.sight?.tokens);
-  return stored;
+  return { ...stored, ...(concept.word && wordTensors(concept.word)) };
 }
 
 /** The concept that `storeConcept` stored. Its scale is 1: alpha = rank. Rows that its result does not read are left out. `adapter`: what it sees through, where it sees. */
@@ -95,8 +102,10 @@ export function restoreConcept(stored: StoredTensors, recipe: Recipe, lambda: nu
   const pairs = () => Object.fromEntries(sites.map((name) => [name, { a: make<Tensor2D>(`${name}.a`), b: make<Tensor2D>(`${name}.b`), scale: 1 }]));
   const table = () => ({ rows: make<Tensor2D>('rows'), pooledDelta: stored.pooledDelta ? make<Tensor1D>('pooledDelta') : null });
   const readRows = stored.rows ? rows : null;
+  const word = storedWord(stored);
   return {
     adapters: pairsOf === null ? {} : { [pairsOf]: pairs() }, rows: readRows === null ? {} : { [readRows]: table() }, result: { adapter: pairsOf, rows: readRows }, lambda, learned: true, recipe,
+    ...(word && { word }),
     ...(adapter && stored.tokens && { sight: { adapter, tokens: make<Tensor3D>('tokens') } }),
   };
 }

@@ -15,8 +15,8 @@ export const T5_TOKENS = 77;
 /** T5's words; null for a base without a T5. */
 export const loadT5Tokenizer = async (files: BaseFiles): Promise<T5Tokenizer | null> => ((await files.has('text_encoder_3')) ? makeT5Tokenizer(await files.json('tokenizer_3/tokenizer.json'), T5_TOKENS) : null);
 
-/** Texts as every encoder of the base reads them. */
-export const textTokens = ({ tokenizer, t5Tokenizer }: { tokenizer: Tokenizer; t5Tokenizer: T5Tokenizer | null }, texts: readonly string[]): TextTokens => ({ clip: texts.map(tokenizer.encode), ...(t5Tokenizer && { t5: texts.map(t5Tokenizer.encode) }) });
+/** Texts as every encoder of the base reads them. `t5Texts`: where a T5 reads others. */
+export const textTokens = ({ tokenizer, t5Tokenizer }: { tokenizer: Tokenizer; t5Tokenizer: T5Tokenizer | null }, texts: readonly string[], t5Texts = texts): TextTokens => ({ clip: texts.map(tokenizer.encode), ...(t5Tokenizer && { t5: t5Texts.map(t5Tokenizer.encode) }) });
 
 /** streamBytes: room for T5's layers, which alone take gigabytes. */
 export async function loadTextTower(files: BaseFiles, streamBytes?: number): Promise<TextTower> {

@@ -25,6 +25,10 @@ export interface ConceptSummary {
   imported: boolean;
   /** Whether the pictures it was learned from are kept with it, so that it can be measured; they never go into its file. */
   pictured: boolean;
+  /** Whether it changes the transformer at all: a learned word alone does not. */
+  lora: boolean;
+  /** Tokens of the learned word that [V] is read as; null where [V] is read as text. */
+  wordTokens: number | null;
 }
 
 export interface ExportOptions {
@@ -47,7 +51,7 @@ export interface Vocabulary {
 
 /** What a dropped file turned out to be. */
 export type Dropped =
-  | { kind: 'concept'; concept: ConceptSummary; matched: number; total: number; /** What of the file was left out and why, one sentence each. */ notes: string[] }
+  | { kind: 'concept'; concept: ConceptSummary; /** Layers of its LoRA; 0 of 0 where it has none. */ matched: number; total: number; /** What of the file was left out and why, one sentence each. */ notes: string[] }
   | { kind: 'card'; card: CardSummary }
   | ({ kind: 'recipe' } & FoundDrawing)
   | { kind: 'picture'; picture: PictureInfo; /** It has several frames, of which the first is used. */ animated: boolean; /** What it says of how it was drawn, if anything. */ drawn: FoundDrawing | null };

@@ -5,6 +5,7 @@
  */
 import type { BackendName, Compute, StorageReport, Memory, TraceReport } from './compute';
 import type { ConceptSummary, ExportOptions, Vocabulary, Dropped, DropPurpose } from './concepts';
+import type { NamedFile } from './dropTogether';
 import type { DataSet, DataSetLevel, FoundDataSet } from './dataSet';
 import type { MixOverlap } from './drafts';
 import type { FaultData } from './faults';
@@ -22,8 +23,8 @@ export interface Requests {
   /** The other end of this port is a new draft worker, which has nothing yet. */
   attachDrafts: { params: { port: MessagePort }; result: void };
   /** Decodes a file the user gave; a picture that carries parameters, or a LoRA, is recognised. Faults name what is wrong with it. */
-  /** config: the adapter_config.json that was dropped with a LoRA. */
-  drop: { params: { file: Blob; name: string; pictureId: string; purpose: DropPurpose; config?: Blob }; result: Dropped };
+  /** config: the adapter_config.json that was dropped with a LoRA; word: the file of the word that was learned with it. */
+  drop: { params: { file: Blob; name: string; pictureId: string; purpose: DropPurpose; config?: Blob; word?: NamedFile }; result: Dropped };
   fitCheck: { params: { pictureId: string; crop: Crop }; result: FitCheck };
   forgetPicture: { params: { pictureId: string }; result: void };
   /** Keeps the data set over a reload; null once there is none. Files go once, whatever else changes. */
@@ -74,6 +75,8 @@ export interface Requests {
   openConcept: { params: { conceptId: string }; result: ConceptSummary };
   renameConcept: { params: { conceptId: string; name: string }; result: ConceptSummary };
   deleteConcept: { params: { conceptId: string }; result: void };
+  /** The learned word of a concept as a file for the text encoders of other tools. Fault `concept-missing` where it has none. */
+  exportWord: { params: { conceptId: string }; result: { file: Blob; fileName: string } };
   exportConcept: { params: { conceptId: string; options: ExportOptions }; result: { file: Blob; fileName: string; tellsAll: boolean; /** As measured after learning: here, here without rows, and in other tools; null where that was not. */ likeness: { here: number; withoutRows: number | null; elsewhere: number | null } | null } };
   /** The object of a picture, as far as it stands out; its fault says why it can't be encoded yet. */
   findMask: { params: { pictureId: string; crop: Crop; kind: SightKind }; result: FoundMask };

@@ -2,7 +2,7 @@
  * What goes in: the cards, their crops and captions, the concept's name and class word. Each card owns its bitmaps.
  * A file that cannot be read stays as a card with its fault and never stops the others.
  */
-import { withConfigs } from '../protocol/adapterConfig';
+import { dropTogether, type NamedFile } from '../protocol/dropTogether';
 import { captionProblem, changeCaptions, needsClassWord, prefillCaptions, type Captions, type ConceptKind, type ConceptWords } from '../protocol/captions';
 import type { DropPurpose } from '../protocol/concepts';
 import type { FaultData } from '../protocol/faults';
@@ -29,7 +29,7 @@ export interface Card {
   fault: FaultData | null;
 }
 
-export interface NewFile { file: Blob; name: string; captions?: Captions; /** The adapter_config.json beside a LoRA. */ config?: Blob }
+export interface NewFile { file: Blob; name: string; captions?: Captions; /** The adapter_config.json and the learned word beside a LoRA. */ config?: Blob; word?: NamedFile }
 
 export interface PicturesSlice {
   conceptName: string;
@@ -133,9 +133,9 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
     if (!promptWritten) get().setParams({ prompt: startPrompt(kind, classWord) }, false);
   };
 
-  const readFile = async (pictureId: string, { file, name, config }: NewFile, purpose: DropPurpose) => {
+  const readFile = async (pictureId: string, { file, name, config, word }: NewFile, purpose: DropPurpose) => {
     try {
-      const dropped = await env.client.request('drop', { file, name, pictureId, purpose, ...(config && { config }) });
+      const dropped = await env.client.request('drop', { file, name, pictureId, purpose, ...(config && { config }), ...(word && { word }) });
       if (dropped.kind === 'picture') {
         const { drawn, animated } = dropped;
         if (animated) get().notify(`“${name}” is animated: its first frame is used.`);
@@ -172,7 +172,7 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
     conceptName: '', conceptNamed: false, cards: [], selectedId: null, inputFault: null, loadingSample: null, history: [], captioned: null,
 
     async addFiles(given) {
-      const files = withConfigs(given);
+      const files = dropTogether(given);
       set({ inputFault: null });
       const { most } = metaOf(get().recipe).pictures;
       const room = most - get().cards.length;

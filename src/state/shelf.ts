@@ -1,5 +1,5 @@
 /** Kept concepts: the list, the one that is open on Learn, and keeping, renaming, deleting, exporting, importing. */
-import { withConfigs } from '../protocol/adapterConfig';
+import { dropTogether } from '../protocol/dropTogether';
 import type { FaultData } from '../protocol/faults';
 import type { ConceptSummary, Dropped, ExportOptions } from '../protocol/concepts';
 import type { ResultOf } from '../protocol/messages';
@@ -22,6 +22,8 @@ export interface ShelfSlice {
   renameConcept(conceptId: string, name: string): Promise<void>;
   deleteConcept(conceptId: string): Promise<void>;
   exportConcept(conceptId: string, options: ExportOptions): Promise<ResultOf<'exportConcept'> | null>;
+  /** The file of its learned word. */
+  exportWord(conceptId: string): Promise<ResultOf<'exportWord'> | null>;
   /** Files dropped outside the Learn column or picked on the Shelf: a LoRA, a PNG with parameters, or a picture to learn from. */
   importFiles(files: readonly { file: Blob; name: string }[]): Promise<void>;
   acceptDropped(dropped: Exclude<Dropped, { kind: 'picture' }>, name: string): Promise<void>;
@@ -99,12 +101,13 @@ export const shelfSlice: Slice<ShelfSlice> = ({ set, get, env }) => {
       });
     },
 
+    exportWord: (conceptId) => ask(conceptId, () => env.client.request('exportWord', { conceptId })),
     exportConcept: (conceptId, options) => ask(conceptId, () => env.client.request('exportConcept', { conceptId, options })),
 
     async importFiles(files) {
-      for (const { file, name, config } of withConfigs(files)) {
+      for (const { file, name, config, word } of dropTogether(files)) {
         await ask(null, async () => {
-          const dropped = await env.client.request('drop', { file, name, pictureId: env.newId(), purpose: 'restore', ...(config && { config }) });
+          const dropped = await env.client.request('drop', { file, name, pictureId: env.newId(), purpose: 'restore', ...(config && { config }), ...(word && { word }) });
           if (dropped.kind !== 'picture') return get().acceptDropped(dropped, name);
           dropped.picture.bitmap.close();
           set({ tab: 'learn' });
@@ -116,7 +119,7 @@ export const shelfSlice: Slice<ShelfSlice> = ({ set, get, env }) => {
     async acceptDropped(dropped, name) {
       if (dropped.kind === 'concept') {
         const { concept, matched, total, notes } = dropped;
-        get().notify([`“${concept.name}” is on the Shelf: ${matched} of ${total} layers of ${name} fit this base.`, ...notes].join(' '));
+        get().notify([`“${concept.name}” is on the Shelf${total === 0 ? '.' : `: ${matched} of ${total} layers of ${name} fit this base.`}`, ...notes].join(' '));
         await get().refreshShelf();
         return;
       }

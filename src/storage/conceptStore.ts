@@ -6,13 +6,13 @@ import { Fault } from '../protocol/faults';
 import type { ConceptRecord, Database } from './db';
 import { conceptSize, withRoom } from './quota';
 
-/** A concept without its tensors and pictures, and the bytes it takes. */
-export type ConceptEntry = Omit<ConceptRecord, 'tensors' | 'pictures'> & { sizeBytes: number; pictured: boolean };
+/** A concept without its tensors and pictures, the bytes it takes, and what they are of. */
+export type ConceptEntry = Omit<ConceptRecord, 'tensors' | 'pictures'> & { sizeBytes: number; pictured: boolean; lora: boolean; wordTokens: number | null };
 
 const MAX_NAME = 80;
 
 export function conceptEntry({ tensors, pictures = [], ...rest }: ConceptRecord): ConceptEntry {
-  return { ...rest, sizeBytes: conceptSize({ tensors, preview: rest.preview, pictures }), pictured: pictures.length > 0 };
+  return { ...rest, sizeBytes: conceptSize({ tensors, preview: rest.preview, pictures }), pictured: pictures.length > 0, lora: Object.keys(tensors).some((name) => name.endsWith('.a')), wordTokens: tensors['word.clip_l']?.shape[0] ?? null };
 }
 
 const missing = (conceptId: string) => new Fault('concept-missing', 'This concept is no longer on this device.', 'Import its file, or learn it again.', { subject: conceptId });

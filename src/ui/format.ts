@@ -1,4 +1,5 @@
 /** Numbers as text, one way everywhere. Figures are tabular in the style sheets, so that nothing shifts while they count. */
+import type { ConceptSummary } from '../protocol/concepts';
 
 export function megabytes(bytes: number): string {
   if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(bytes >= 1e10 ? 0 : 1)} GB`;
@@ -6,7 +7,11 @@ export function megabytes(bytes: number): string {
 }
 
 /** "thing, “dog”", "style", "world". */
-export const kindText = ({ kind, classWord }: { kind: string; classWord: string }): string => (kind === 'instance' ? `thing, “${classWord}”` : kind);
+export function kindText({ kind, classWord, lora, wordTokens }: Pick<ConceptSummary, 'kind' | 'classWord' | 'lora' | 'wordTokens'>): string {
+  if (!lora && wordTokens !== null) return 'learned word';
+  const what = kind !== 'instance' ? kind : classWord === '' ? 'thing' : `thing, “${classWord}”`;
+  return wordTokens === null ? what : `${what}, with its learned word`;
+}
 
 /** "2 min 10 s", "45 s", "1 h 5 min". */
 export function duration(seconds: number): string {

@@ -41,7 +41,7 @@ export const ids = {
   keep: 'keep', conceptName: 'concept-name', newConcept: 'new-concept',
   tabLearn: 'tab-learn', tabShelf: 'tab-shelf', shelf: 'shelf', confirmDelete: 'confirm-delete',
   exportDialog: 'export-dialog', exportRows: 'export-rows', exportCaptions: 'export-captions', exportSave: 'export-save', exportStates: 'export-states',
-  likenessElsewhere: 'likeness-elsewhere', exportThumbnail: 'export-thumbnail', exportKohya: 'export-kohya', exportAuthor: 'export-author', importInput: 'import-input',
+  likenessElsewhere: 'likeness-elsewhere', exportThumbnail: 'export-thumbnail', exportWord: 'export-word', exportKohya: 'export-kohya', exportAuthor: 'export-author', importInput: 'import-input',
   tabMix: 'tab-mix', mixAdd: 'mix-add', mixPicture: 'mix-picture', mixMerged: 'mix-merged', mixPrompt: 'mix-prompt', mixSeed: 'mix-seed', mixDraw: 'mix-draw', mixStop: 'mix-stop', mixMore: 'mix-more', mixDrawMerged: 'mix-draw-merged',
   mixPad: 'mix-pad', mixOverlap: 'mix-overlap', mixTogether: 'mix-together', mixByHand: 'mix-by-hand', mixCurve: 'mix-curve', mixStartInput: 'mix-start-input', mixCopy: 'mix-copy', mixKeep: 'mix-keep', mixEvaluations: 'mix-evaluations',
   tabModels: 'tab-models', models: 'models', modelDrop: 'model-drop', modelInput: 'model-input', modelFolder: 'model-folder', modelAddress: 'model-address', modelToken: 'model-token', modelAdd: 'model-add', modelName: 'model-name',

@@ -5,12 +5,13 @@
 import * as tf from '../engine/tf';
 import type { Tensor3D } from '../engine/tf';
 import type { Base } from '../pipeline/base';
-import { disposeConcept, type LearnedConcept } from '../pipeline/concept';
+import { disposeConcept, spokenOf, type LearnedConcept } from '../pipeline/concept';
+import type { SpokenOf } from '../pipeline/learnedWord';
 import { objectGuidance } from '../pipeline/objects/objectGuidance';
 import { conceptGuidance, type Direction, type FieldWords } from '../pipeline/sampling/fields';
 import { identityDirection } from '../pipeline/sampling/identityField';
 import type { SeenPicture } from '../pipeline/seen';
-import type { ConceptKind, Spoken } from '../protocol/captions';
+import type { ConceptKind } from '../protocol/captions';
 import type { Recipe } from '../protocol/recipe';
 import type { Measures } from '../protocol/runReport';
 import type { Seeing, SightKind } from '../protocol/objects';
@@ -48,7 +49,7 @@ const LOOKS: Record<Seeing['look'], Pick<SeenPicture, 'zeroTokens' | 'ortho'>> =
 /** What drawing and drafts need of whichever it is. */
 export interface Subject {
   /** How its prompts are read. */
-  spoken: Spoken;
+  spoken: SpokenOf;
   kind: ConceptKind;
   atStep: number | null;
   /** Revision of an object; null for a concept. */
@@ -113,6 +114,6 @@ export class Current {
       };
     }
     const concept = this.borrow();
-    return concept && { spoken: concept.recipe, kind: concept.recipe.kind, atStep: this.held!.step(), object: null, direction: (words) => [conceptGuidance(words, concept)], dispose: () => disposeConcept(concept) };
+    return concept && { spoken: spokenOf(concept), kind: concept.recipe.kind, atStep: this.held!.step(), object: null, direction: (words) => [conceptGuidance(words, concept)], dispose: () => disposeConcept(concept) };
   }
 }

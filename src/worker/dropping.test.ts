@@ -7,6 +7,8 @@ import type { DropPurpose } from '../protocol/concepts';
 import { writeSafetensors } from '../formats/safetensorsWriter';
 import { plainComposition } from '../protocol/mix';
 import { openDatabase } from '../storage/db';
+import { Part } from '../pipeline/parts';
+import { dropTogether } from '../protocol/dropTogether';
 import { recogniseFile } from './dropping';
 
 const plain = new Uint8Array(await readFile('public/concepts/guide-dog/1.png'));
@@ -58,14 +60,42 @@ it('takes adapter_config.json only with the LoRA that it belongs to', async () =
   const shelf = { import: async (...all: unknown[]) => { given.push(...all); return {}; } };
   const bytes = writeSafetensors({ 'base_model.model.a.lora_A.weight': { shape: [2, 2], data: new Float32Array(4) } });
   await recogniseFile({ file: new Blob([bytes]), name: 'adapter_model.safetensors', pictureId: 'p', purpose: 'among', config }, { ...rooms, shelf } as never);
-  expect(given.slice(1)).toEqual(['adapter_model.safetensors', config]);
+  expect(given.slice(1)).toEqual(['adapter_model.safetensors', config, null]);
 });
 
-it('says of a word learned elsewhere what it is, in both of its forms', async () => {
+const reading = (...widths: number[]) => ({ ...rooms.opening, base: async () => ({ parts: { text: new Part(async () => ({ tables: widths.map((width) => ({ vocabulary: 320, width })) }), () => {}, true) } }) });
+const learned = async (name: string) => new Blob([new Uint8Array(await readFile(`fixtures/sd3/${name}`))]);
+
+it('takes a word learned elsewhere for what [V] is read as, in both of its forms, alone or with its LoRA', async () => {
+  const found = { word: { tokens: 1, rows: [{ shape: [1, 32] }, { shape: [1, 48] }] }, token: '<new1>', startedFrom: 'dog', notes: [] };
+  const given: unknown[] = [];
+  const shelf = { importWord: async (...all: unknown[]) => { given.push(...all); return {}; }, import: async (...all: unknown[]) => { given.push(all[3]); return {}; } };
+  const into = { ...rooms, opening: reading(32, 48), shelf } as never;
   for (const name of ['learned_embeds.pt', 'learned_embeds.safetensors']) {
-    const bytes = new Uint8Array(await readFile(`fixtures/sd3/${name}`));
-    await expect(dropped(bytes, 'alone', name)).rejects.toMatchObject({ code: 'file-unrecognised', subject: 'p', message: expect.stringMatching(/holds a word.*CLIP-L \(32 numbers\) and CLIP-G \(48 numbers\).*cannot be written/) as string, remedy: expect.stringMatching(name.endsWith('.pt') ? /LoRA.*write “.+”, which the word started from/ : /LoRA/) as string });
+    expect(await recogniseFile({ file: await learned(name), name, pictureId: 'p', purpose: 'alone' }, into)).toMatchObject({ kind: 'concept' });
+    expect(given.splice(0)).toMatchObject([found, name]);
+    const lora = new Blob([writeSafetensors({ 'transformer.a.lora_A.weight': { shape: [2, 2], data: new Float32Array(4) } })]);
+    await recogniseFile({ file: lora, name: 'lora.safetensors', pictureId: 'p', purpose: 'restore', word: { file: await learned(name), name } }, into);
+    expect(given.splice(0)).toMatchObject([found]);
+    await expect(recogniseFile({ file: lora, name: 'lora.safetensors', pictureId: 'p', purpose: 'restore', word: { file: lora, name: 'x.bin' } }, into)).rejects.toMatchObject({ code: 'file-unrecognised', message: expect.stringContaining('holds no learned word') as string });
   }
+});
+
+it('says which base a word was learned for where this one cannot read it, and leaves out what it has no encoder for', async () => {
+  const name = 'learned_embeds.pt';
+  const drop = async (...widths: number[]) => recogniseFile({ file: await learned(name), name, pictureId: 'p', purpose: 'alone' }, { ...rooms, opening: reading(...widths), shelf: { importWord: async ({ notes }: { notes: string[] }) => ({ notes }) } } as never);
+  await expect(drop(192)).rejects.toMatchObject({ code: 'base-mismatch', message: expect.stringMatching(/CLIP-L \(32 numbers a token\) and CLIP-G \(48 numbers a token\)\. This base’s text encoder reads 192/) as string });
+  await expect(drop(32, 64)).rejects.toMatchObject({ code: 'base-mismatch', message: expect.stringContaining('This base’s CLIP-G reads 64') as string });
+  expect(await drop(32)).toMatchObject({ notes: ['Its rows for CLIP-G were left out, as this base has no such encoder.'] });
+});
+
+it('puts together what was dropped together', () => {
+  const file = new Blob([]);
+  const names = (...all: string[]) => dropTogether(all.map((name) => ({ file, name }))).map(({ name, config, word }) => [name, config !== undefined, word?.name]);
+  expect(names('a.safetensors', 'learned_embeds.pt', 'adapter_config.json')).toEqual([['a.safetensors', true, 'learned_embeds.pt']]);
+  expect(names('learned_embeds.safetensors', 'pytorch_lora_weights.safetensors')).toEqual([['pytorch_lora_weights.safetensors', false, 'learned_embeds.safetensors']]);
+  expect(names('a.safetensors', 'b.safetensors', 'x.pt')).toEqual([['a.safetensors', false, undefined], ['b.safetensors', false, undefined], ['x.pt', false, undefined]]);
+  expect(names('learned_embeds.pt', '1.png')).toEqual([['learned_embeds.pt', false, undefined], ['1.png', false, undefined]]);
 });
 
 it('says of a model as a pickle what it is, and opens none', async () => {

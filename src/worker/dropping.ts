@@ -8,11 +8,11 @@ import { PART_LABELS, recogniseParts } from '../models/checkpoint';
 import type { Dropped, FoundDrawing } from '../protocol/concepts';
 import type { ParamsOf } from '../protocol/messages';
 import { Fault } from '../protocol/faults';
-import { isAdapterConfig } from '../protocol/adapterConfig';
+import { isAdapterConfig } from '../protocol/dropTogether';
 import { parseMix, type Mix } from '../protocol/mix';
 import { getConcept } from '../storage/conceptStore';
 import type { Cards } from './cards';
-import { learnedWord } from './learnedWord';
+import { learnedWord, type FoundWord } from './learnedWord';
 import type { Opening } from './opening';
 import { SAMPLERS } from '../protocol/pictures';
 import { readPictureFile, type Pictures } from './pictures';
@@ -21,18 +21,18 @@ import type { Shelf } from './shelf';
 /** A safetensors file begins with its header's length (8 bytes) and a brace. */
 const isSafetensors = (bytes: Uint8Array): boolean => bytes.length > 9 && bytes[8] === 0x7b && bytes[7] === 0;
 
-interface Rooms { opening: Pick<Opening, 'db'>; pictures: Pick<Pictures, 'add'>; shelf: Pick<Shelf, 'import'>; cards: Pick<Cards, 'import'> }
+interface Rooms { opening: Pick<Opening, 'db' | 'base'>; pictures: Pick<Pictures, 'add'>; shelf: Pick<Shelf, 'import' | 'importWord'>; cards: Pick<Cards, 'import'> }
 
-export async function recogniseFile({ file, name, pictureId, purpose, config }: ParamsOf<'drop'>, { opening, pictures, shelf, cards }: Rooms): Promise<Dropped> {
+export async function recogniseFile({ file, name, pictureId, purpose, config, word: beside }: ParamsOf<'drop'>, { opening, pictures, shelf, cards }: Rooms): Promise<Dropped> {
   if (isAdapterConfig(name)) throw new Fault('adapter-config', `“${name}” says how strongly a LoRA acts, and is none itself.`, 'Drop it together with its adapter_model.safetensors, one of each.', { subject: pictureId });
   const head = new Uint8Array(await file.slice(0, 64).arrayBuffer());
-  const word = await learnedWord(file, name, pictureId);
-  if (word) throw word;
+  const word = await learnedWord({ file, name }, opening);
+  if (word) return { kind: 'concept', ...(await shelf.importWord(word, name)) };
   if (isSafetensors(head)) {
     if (isCard(await headerOf(file))) return { kind: 'card', card: await cards.import(file, name) };
     const model = await partsIn(file, name);
     if (model !== '') throw new Fault('file-unrecognised', `“${name}” is a model, not a LoRA: it holds ${model}.`, 'Drop it on the Models page.', { subject: pictureId });
-    return { kind: 'concept', ...(await shelf.import(file, name, config)) };
+    return { kind: 'concept', ...(await shelf.import(file, name, config, await wordBeside(beside, opening))) };
   }
   if (/\.safetensors$/i.test(name) && file.size > 0) throw new Fault('file-unrecognised', `“${name}” is not a safetensors file, whatever its name says.`, 'Choose a LoRA in safetensors format.', { subject: pictureId });
   // a pickle, an archive, a page: what it is tells more than that it is no picture
@@ -43,6 +43,13 @@ export async function recogniseFile({ file, name, pictureId, purpose, config }: 
   if (drawn && (purpose === 'restore' || (purpose === 'alone' && found.picture))) return { kind: 'recipe', ...drawn };
   const { animated, ...picture } = await pictures.add(file, name, pictureId);
   return { kind: 'picture', picture, animated, drawn };
+}
+
+/** The word that was dropped with a LoRA. Fault `file-unrecognised` where the file holds none: the LoRA would not be what was meant. */
+async function wordBeside(beside: ParamsOf<'drop'>['word'], opening: Rooms['opening']): Promise<FoundWord | null> {
+  const found = beside ? await learnedWord(beside, opening) : null;
+  if (beside && !found) throw new Fault('file-unrecognised', `“${beside.name}” was dropped with a LoRA and holds no learned word.`, 'Drop the LoRA without it, or with learned_embeds.pt as it was saved.', { subject: beside.name });
+  return found;
 }
 
 /** A file's metadata; none where they can't be read, which whoever reads the file says. */

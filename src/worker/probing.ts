@@ -7,6 +7,7 @@ import type { Host } from '../protocol/host';
 import type { ParamsOf } from '../protocol/messages';
 import { flowing } from '../pipeline/base';
 import { disposeFieldWords, encodeFieldWords } from '../pipeline/sampling/fields';
+import { readingKey, readingOf } from '../pipeline/prompts';
 import { makeProbe, probePoint, type ProbePoint } from '../pipeline/sampling/preview';
 import type { Current } from './current';
 import type { Opening } from './opening';
@@ -55,11 +56,10 @@ export class Probing {
     try {
       await this.turns.run('probing', async (between) => {
         const { prompt, negative, seed, guidance } = params;
-        const { classWord, trigger } = spoken;
         const of = { prompt, negative, seed, guidance, kind, atStep, object };
         const words = await encodeFieldWords(base, [prompt], negative, spoken, between);
         try {
-          const key = JSON.stringify([prompt, negative, seed, guidance, kind, classWord, trigger]);
+          const key = JSON.stringify([prompt, negative, seed, guidance, kind, readingKey(readingOf(spoken))]);
           const probe = await flowing(base, async (flow) => {
             if (this.kept?.key !== key) {
               const point = await probePoint({ base: flow, words, seed, guidance, between, signal });

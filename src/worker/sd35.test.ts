@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '../engine/tf';
 import { blobBytes } from '../formats/checkpointFile';
 import { disposeBase, flowing, loadBase, type BaseOptions } from '../pipeline/base';
+import { wordFor } from '../pipeline/learnedWord';
 import { disposePrompts, encodePrompts } from '../pipeline/prompts';
 import { disposeFieldWords, encodeFieldWords, guidedField, untouched } from '../pipeline/sampling/fields';
 import { sampleAll } from '../pipeline/sampling/sample';
@@ -110,6 +111,36 @@ describe('Stable Diffusion 3.5 Medium’s own layout', () => {
     expect(staying.context).toEqual(plain.context);
     expect(staying.pixels).not.toEqual(plain.pixels);
     expect(streamed.pixels).toEqual(staying.pixels);
+    expect(tf.memory().numTensors).toBe(before);
+  }, 120_000);
+
+  it('reads a learned word by each encoder’s own rows, and by its name in T5', async () => {
+    const before = tf.memory().numTensors;
+    const files = await openModel(db, withT5);
+    const base = await loadBase('narrow', files);
+    const ids = base.tokenizer.encodeBare('dog beach').slice(1, -1);
+    const rowsOf = async (folder: string) => {
+      const source = await files.weights(folder);
+      const rows = await Promise.all(ids.map((id) => source.readRows('text_model.embeddings.token_embedding.weight', id, id + 1)));
+      return { shape: [rows.length, rows[0]!.length], data: Float32Array.from(rows.flatMap((row) => [...row])) };
+    };
+    const found = { clip_l: await rowsOf('text_encoder'), clip_g: await rowsOf('text_encoder_2') };
+    const tables = await base.parts.text.use(async (tower) => tower.tables);
+    expect(tables.map(({ vocabulary }) => vocabulary)).toEqual([49408, 49408]);
+    const { word } = wordFor(tables, found, 'w');
+    const learned = await encodePrompts(base, ['a [V] at night'], { text: 'dog beach', word });
+    const said = await encodePrompts(base, ['a dog beach at night'], '');
+    const otherwise = await encodePrompts(base, ['a [V] at night'], { text: 'cat', word });
+    const values = async ({ context, pooled }: typeof said) => [await context.data(), await pooled.data()];
+    expect(await values(learned)).toEqual(await values(said));
+    // T5 alone reads the name
+    const [mine, other] = [(await values(learned))[0]!, (await values(otherwise))[0]!];
+    const clip = (77 * mine.length) / learned.context.shape[1];
+    expect(mine.slice(0, clip)).toEqual(other.slice(0, clip));
+    expect(mine.slice(clip)).not.toEqual(other.slice(clip));
+    expect(() => wordFor(tables, { ...found, clip_g: null }, 'w')).toThrow('This base’s CLIP-G finds nothing in it.');
+    [learned, said, otherwise].forEach(disposePrompts);
+    disposeBase(base);
     expect(tf.memory().numTensors).toBe(before);
   }, 120_000);
 

@@ -117,6 +117,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
       await shelf.delete(conceptId);
       await mixing.forget(conceptId);
     },
+    exportWord: ({ conceptId }) => shelf.exportWord(conceptId),
     exportConcept: ({ conceptId, options }) => shelf.export(conceptId, options),
     findMask: (params) => objects.findMask(params),
     encodeObject: (params, signal) => inTurn(() => objects.encode(params, signal)),

@@ -1,15 +1,19 @@
 import 'fake-indexeddb/auto';
 import { expect, it } from 'vitest';
 import { loraSites, type Mmdit } from '../models/mmdit';
+import { disposeConcept, restoreConcept } from '../pipeline/concept';
 import { Part } from '../pipeline/parts';
 import type { ConceptSummary } from '../protocol/concepts';
 import { defaultRecipe, type Recipe, type RecipeOf } from '../protocol/recipe';
+import { readLearnedRows } from '../formats/learnedRows';
 import { openSafetensors } from '../formats/safetensors';
 import { writeSafetensors, type PlainTensor } from '../formats/safetensorsWriter';
 import type { StoredTensors } from '../formats/storedTensors';
 import { getConcept, putConcept } from '../storage/conceptStore';
 import { openDatabase, type Database } from '../storage/db';
 import { putModel } from '../storage/modelStore';
+import { useBackend } from '../testing/backend';
+import type { FoundWord } from './learnedWord';
 import { Shelf } from './shelf';
 
 /** Two blocks of width 8, as far as a LoRA asks of them: their names and sizes. */
@@ -26,7 +30,7 @@ const tensors: StoredTensors = { ...Object.fromEntries(loraSites(mmdit).flatMap(
 let count = 0;
 async function opened(recipe: Partial<Recipe>): Promise<{ db: Database; shelf: Shelf }> {
   const db = await openDatabase(`shelf-${count++}`);
-  const opening = { db: async () => db, base: async () => base, all: async () => ({ base, stored: { files: {} } }) };
+  const opening = { baseId: 'embedded', db: async () => db, base: async () => base, all: async () => ({ base, stored: { files: {} } }) };
   const shelf = new Shelf(opening as never, {} as never, {} as never, {} as never);
   await putConcept(db, { conceptId: 'c', name: 'dog', createdAt: '2026-01-01', base: 'embedded', imported: false, recipe: { ...defaultRecipe(), classWord: 'dog', ...recipe }, measures: null, lambda: 1, preview: null, tensors, captions: [] });
   return { db, shelf };
@@ -125,4 +129,33 @@ it('reads a LoRA of PEFT with the configuration beside it, and says how it is re
   const before = (await shelf.list()).length;
   await expect(shelf.import(saved, 'adapter_model.safetensors', beside({ lora_alpha: 6, use_dora: true }))).rejects.toMatchObject({ code: 'adapter-config' });
   expect(await shelf.list()).toHaveLength(before);
+});
+
+it('takes a LoRA with its learned word, gives both back, and writes the word as other tools read it', async () => {
+  await useBackend('wasm');
+  const { db, shelf } = await opened({ studentRows: 'off' });
+  const found: FoundWord = { word: { rows: [values(2, 6), values(2, 4)], tokens: 2, id: 'w' }, token: '<new1>', startedFrom: 'dog', notes: ['So much was left out.'] };
+  const bare = await changed(await exported(shelf), (_, metadata) => { for (const key of Object.keys(metadata)) delete metadata[key]; });
+  const { concept, notes } = await shelf.import(bare, 'dog.safetensors', null, found);
+  expect(concept).toMatchObject({ lora: true, wordTokens: 2, classWord: 'dog', recipe: { trigger: '<new1>' } });
+  expect(notes).toEqual(['[V] is read as the learned word “<new1>”, which started from “dog”.', 'So much was left out.']);
+  const restored = restoreConcept((await getConcept(db, concept.conceptId)).tensors, concept.recipe, 1);
+  expect(restored.word).toMatchObject({ rows: found.word.rows, tokens: 2 });
+  expect(Object.keys(restored.adapters.student!)).toHaveLength(loraSites(mmdit).length);
+  disposeConcept(restored);
+  const made = await shelf.exportWord(concept.conceptId);
+  expect(made.fileName).toBe('dog-word.safetensors');
+  expect(await readLearnedRows(made.file, made.fileName)).toEqual({ clipL: found.word.rows[0], clipG: found.word.rows[1], t5: null, token: '<new1>', startedFrom: 'dog' });
+  const keys = openSafetensors(new Uint8Array(await (await shelf.export(concept.conceptId, { includeCaptions: false, includeRows: true, keys: 'diffusers', author: '', includeThumbnail: false })).file.arrayBuffer())).keys();
+  expect(keys.filter((key) => key.includes('word') || key.includes('clip'))).toEqual([]);
+  await expect(shelf.exportWord('c')).rejects.toMatchObject({ code: 'concept-missing', subject: 'c' });
+});
+
+it('makes a concept of a learned word alone, which changes nothing but what [V] is read as', async () => {
+  const { db, shelf } = await opened({});
+  const { concept, matched, total } = await shelf.importWord({ word: { rows: [values(1, 6)], tokens: 1, id: 'w' }, token: '', startedFrom: '', notes: [] }, 'my_cat.pt');
+  expect(concept).toMatchObject({ name: 'my_cat', lora: false, wordTokens: 1, imported: true });
+  expect([matched, total]).toEqual([0, 0]);
+  const restored = restoreConcept((await getConcept(db, concept.conceptId)).tensors, concept.recipe, 1);
+  expect([restored.adapters, restored.rows, restored.word?.tokens]).toEqual([{ student: {} }, {}, 1]);
 });

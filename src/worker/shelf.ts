@@ -15,7 +15,10 @@ import { cleanName, conceptEntry, deleteConcept, getConcept, listConcepts, putCo
 import type { ConceptRecord } from '../storage/db';
 import { getModel } from '../storage/modelStore';
 import { finishRun } from '../storage/runStore';
+import { storedWord, wordTensors } from '../pipeline/learnedWord';
+import { writeLearnedRows } from '../formats/learnedRows';
 import type { Current } from './current';
+import type { FoundWord } from './learnedWord';
 import type { Drawing } from './drawing';
 import type { Opening } from './opening';
 import { TRANSFORMER_FILE } from '../pipeline/base';
@@ -23,8 +26,8 @@ import type { Running } from './running';
 
 export function summary(entry: ConceptEntry): ConceptSummary {
   const recipe = parseRecipe(entry.recipe);
-  const { conceptId, name, createdAt, sizeBytes, preview, lambda, base, imported, pictured } = entry;
-  return { conceptId, name, createdAt, sizeBytes, preview, lambda, base, imported, pictured, classWord: wordsOf(recipe).classWord, kind: recipe.kind, measures: entry.measures as Measures | null, recipe };
+  const { conceptId, name, createdAt, sizeBytes, preview, lambda, base, imported, pictured, lora, wordTokens } = entry;
+  return { conceptId, name, createdAt, sizeBytes, preview, lambda, base, imported, pictured, lora, wordTokens, classWord: wordsOf(recipe).classWord, kind: recipe.kind, measures: entry.measures as Measures | null, recipe };
 }
 
 /** What another tool's prompt has to say: what the text encoder read at [V], and the class behind it; nothing for a world. */
@@ -46,6 +49,8 @@ function agreeOnRows({ rows, pooledDelta, ...plain }: StoredTensors, recipe: Rec
   return { tensors: plain, recipe: 'studentRows' in own ? { ...own, studentRows: 'off' } : own, note };
 }
 
+const fileStem = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '') || 'concept';
+
 const dataUrl = async (picture: Blob): Promise<string> => `data:${picture.type || 'image/png'};base64,${btoa(Array.from(new Uint8Array(await picture.arrayBuffer()), (byte) => String.fromCharCode(byte)).join(''))}`;
 
 /** "12 layers were left out, as this base has no such layer (transformer_blocks.0.ff.net.0.proj and others)." */
@@ -57,6 +62,13 @@ function leftOutWords(unmatched: readonly LeftOut[]): string[] {
 }
 
 const ALPHA_ASSUMED = 'How strongly it acts stands in the adapter_config.json beside it, which was not dropped: alpha = rank was assumed. Drop both together to have it right.';
+
+type DroppedConcept = Omit<Extract<Dropped, { kind: 'concept' }>, 'kind'>;
+
+/** [V] is read as the word, which other tools call by its token; the class behind [V] is what it started from. */
+const withWord = (recipe: Recipe, { token, startedFrom }: FoundWord): Recipe => ({ ...recipe, ...('trigger' in recipe && { trigger: token, classWord: recipe.classWord || startedFrom }) });
+
+const readsAs = ({ token, startedFrom }: FoundWord): string[] => [`[V] is read as the learned word${token === '' ? '' : ` “${token}”`}${startedFrom === '' ? '' : `, which started from “${startedFrom}”`}.`];
 
 export class Shelf {
   constructor(private readonly opening: Opening, private readonly current: Current, private readonly drawing: Drawing, private readonly running: Running) {}
@@ -125,8 +137,19 @@ export class Shelf {
       tensors: record.tensors, name: record.name, trigger: triggerOf(recipe), recipe, usesRows: rowsOf(recipe) !== 'off', base: { id: await this.baseFor(record.base), sha256: (record.base === this.opening.baseId && stored.files[TRANSFORMER_FILE]?.sha256) || '' },
       lambda: record.lambda, likeness, author: options.author.trim(), thumbnail: options.includeThumbnail && record.preview ? await dataUrl(record.preview) : null, captions: record.captions, options, date: new Date().toISOString(),
     });
-    const fileName = `${record.name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '') || 'concept'}.safetensors`;
+    const fileName = `${fileStem(record.name)}.safetensors`;
     return { file: new Blob([bytes], { type: 'application/octet-stream' }), fileName, tellsAll: rowsOf(recipe) === 'off', likeness };
+  }
+
+  /** The learned word alone, as the text encoders of other tools read it. */
+  async exportWord(conceptId: string): Promise<ResultOf<'exportWord'>> {
+    const record = await getConcept(await this.opening.db(), conceptId);
+    const word = storedWord(record.tensors);
+    if (!word) throw new Fault('concept-missing', `“${record.name}” has no learned word: other tools read its class word.`, 'Export its LoRA.', { subject: conceptId });
+    const [clipL = null, clipG = null] = word.rows;
+    const { trigger, classWord } = wordsOf(parseRecipe(record.recipe));
+    const bytes = writeLearnedRows({ clipL, clipG, t5: null, token: trigger || null, startedFrom: classWord || null });
+    return { file: new Blob([bytes], { type: 'application/octet-stream' }), fileName: `${fileStem(record.name)}-word.safetensors` };
   }
 
   /** What a file says of its base: the model's own name, which other programs know ("sd3.5-medium"); an import's id means nothing elsewhere. */
@@ -135,8 +158,8 @@ export class Shelf {
     return model ? model.name.toLowerCase().replace(/\s+/g, '-') : base;
   }
 
-  /** A LoRA file becomes a concept on the Shelf, with the adapter_config.json that was dropped beside it. What of it could not be taken is said. */
-  async import(file: Blob, fileName: string, config: Blob | null = null): Promise<Omit<Extract<Dropped, { kind: 'concept' }>, 'kind'>> {
+  /** A LoRA file becomes a concept on the Shelf, with the adapter_config.json and the learned word that were dropped beside it. What of it could not be taken is said. */
+  async import(file: Blob, fileName: string, config: Blob | null = null, word: FoundWord | null = null): Promise<DroppedConcept> {
     const { parts } = await this.opening.base();
     const shapes = await parts.transformer.use((mmdit) => {
       const { depth, hidden, pooledWidth } = mmdit.config;
@@ -145,11 +168,21 @@ export class Shelf {
     const read = await readLora(file, shapes, fileName, config);
     const { about, matched, total } = read;
     const told = about?.recipe ? parseRecipe(about.recipe) : null;
-    const { tensors, recipe, note } = agreeOnRows(read.tensors, told);
+    const { tensors, recipe: plain, note } = agreeOnRows(read.tensors, told);
+    const recipe = word ? withWord(plain, word) : plain;
     const entry = await putConcept(await this.opening.db(), {
       conceptId: crypto.randomUUID(), name: cleanName(about?.name || fileName.replace(/\.safetensors$/i, '')), createdAt: new Date().toISOString(), base: this.opening.baseId, imported: true,
-      recipe, measures: null, lambda: about?.lambda ?? 1, preview: null, tensors, captions: [],
+      recipe, measures: null, lambda: about?.lambda ?? 1, preview: null, tensors: { ...tensors, ...(word && wordTensors(word.word)) }, captions: [],
     });
-    return { concept: summary(entry), matched, total, notes: [...(note ? [note] : []), ...(read.alphaAssumed ? [ALPHA_ASSUMED] : []), ...leftOutWords(read.unmatched)] };
+    return { concept: summary(entry), matched, total, notes: [...(word ? [...readsAs(word), ...word.notes] : []), ...(note ? [note] : []), ...(read.alphaAssumed ? [ALPHA_ASSUMED] : []), ...leftOutWords(read.unmatched)] };
+  }
+
+  /** A learned word alone becomes a concept that changes nothing but what [V] is read as. */
+  async importWord(found: FoundWord, fileName: string): Promise<DroppedConcept> {
+    const entry = await putConcept(await this.opening.db(), {
+      conceptId: crypto.randomUUID(), name: cleanName(found.token.replace(/[<>]/g, '') || fileName.replace(/\.[a-z]+$/i, '')), createdAt: new Date().toISOString(), base: this.opening.baseId, imported: true,
+      recipe: withWord({ ...defaultRecipe(), studentRows: 'off' }, found), measures: null, lambda: 1, preview: null, tensors: wordTensors(found.word), captions: [],
+    });
+    return { concept: summary(entry), matched: 0, total: 0, notes: [...readsAs(found), ...found.notes] };
   }
 }

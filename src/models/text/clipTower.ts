@@ -8,6 +8,7 @@ const pass: Between = async () => {};
 /** The encoder becomes the tower's. */
 export function clipTower(clip: ClipText): TextTower {
   return {
+    tables: [{ vocabulary: clip.tokens.vocabulary, width: clip.tokens.width }],
     contextWidth: clip.tokens.width,
     pooledWidth: clip.projection?.outFeatures ?? clip.tokens.width,
     readsT5: false,

@@ -36,6 +36,7 @@ export function sd3Tower({ clip, t5, contextWidth, zeroTokens = 0 }: Sd3Towers):
   const towers = clip.map(({ encoder }) => clipTower(encoder));
   invariant(clip.length > 0 && (!t5 || t5.width === contextWidth), `a T5 of ${t5?.width} numbers a token for a transformer that reads ${contextWidth}`);
   return {
+    tables: towers.flatMap(({ tables }) => tables),
     contextWidth,
     pooledWidth: towers.reduce((sum, { pooledWidth }) => sum + pooledWidth, 0),
     readsT5: t5 !== null,

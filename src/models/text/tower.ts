@@ -27,6 +27,8 @@ export interface TowerEncodeOptions {
 }
 
 export interface TextTower {
+  /** Of each CLIP encoder: how many ids it knows, and the numbers of a token. */
+  tables: readonly { vocabulary: number; width: number }[];
   contextWidth: number;
   pooledWidth: number;
   /** Whether it reads `TextTokens.t5`. */

@@ -10,7 +10,7 @@ import { GUIDANCE } from '../../protocol/limits';
 import type { ObjectMask } from '../../protocol/objectMasks';
 import type { Measures, TwinMeasure } from '../../protocol/runReport';
 import { flowing, type Base, type FlowBase } from '../base';
-import type { LearnedConcept } from '../concept';
+import { spokenOf, type LearnedConcept } from '../concept';
 import { baseField, conceptField, disposeFieldWords, elsewhereField, encodeFieldWords, type FieldWords, type Pacing, type VelocityField } from '../sampling/fields';
 import { cosines, drifts, embedPictures, mean, nearnessTo, ownNearness, resized } from './metrics';
 import { findMask } from '../objects/findMask';
@@ -79,8 +79,9 @@ export async function measure({ base, concept, pictures, masks = [], steps, keep
   const { recipe } = concept;
   const prompts = measurePrompts(recipe);
   const seeds = prompts.map((_, i) => FIRST_SEED + i);
-  const near = await encodeFieldWords(base, prompts, '', recipe, between);
-  const far = await encodeFieldWords(base, UNRELATED, '', recipe, between);
+  const spoken = spokenOf(concept);
+  const near = await encodeFieldWords(base, prompts, '', spoken, between);
+  const far = await encodeFieldWords(base, UNRELATED, '', spoken, between);
   // The customized model on the Base prompts: the same words without the mark.
   const plain: FieldWords = { ...near, complete: near.base };
   // One whose result reads no rows draws without them anyway.

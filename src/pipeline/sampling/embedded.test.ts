@@ -12,6 +12,7 @@ import { disposeBase, loadBase, type Base } from '../base';
 import { buildDataset, disposeDataset } from '../training/dataset';
 import { encodeFieldWords, disposeFieldWords } from './fields';
 import { measurePrompts } from '../measuring/measure';
+import { wordFor } from '../learnedWord';
 import { disposePrompts, encodePrompts, promptRoles } from '../prompts';
 
 interface SampleSet { name: string; kind: 'instance' | 'style'; classWord: string; images: (Captions & { file: string })[] }
@@ -32,6 +33,37 @@ afterAll(() => {
 
 describe('prompts', () => {
   const same = (a: tf.Tensor, b: tf.Tensor) => expect(tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]).toBe(0);
+
+  it('are read with a learned word’s rows at [V], which as the base’s own rows are its own words', async () => {
+    const tables = await base.parts.text.use(async (tower) => tower.tables);
+    const source = await folderFiles('public/base').weights('text_encoder');
+    const idsOf = (text: string) => base.tokenizer.encodeBare(text).slice(1, -1);
+    const wordOf = async (text: string) => {
+      const rows = await Promise.all(idsOf(text).map((id) => source.readRows('text_model.embeddings.token_embedding.weight', id, id + 1)));
+      return { text: 'dog', word: wordFor(tables, { clip_l: { shape: [rows.length, tables[0]!.width], data: Float32Array.from(rows.flatMap((row) => [...row])) }, clip_g: null }, 'w').word };
+    };
+    const [cat, truck] = [await wordOf('cat'), await wordOf('red truck')];
+    const before = tf.memory().numTensors;
+    const words = await encodePrompts(base, ['a [V] dog on a beach', '[V], a [V]', 'a (big [V]:1.4) with a [other]'], truck, { other: cat });
+    expect(tf.memory().numTensors).toBe(before + 2);
+    expect(words.at).toEqual([2, 1, 3]);
+    const spoken = await encodePrompts(base, ['a red truck dog on a beach', 'red truck, a red truck', 'a (big red truck:1.4) with a cat'], '');
+    same(words.context, spoken.context);
+    same(words.pooled, spoken.pooled);
+    expect(words.named).toEqual({ other: [-1, -1, 7] });
+    disposePrompts(words);
+    disposePrompts(spoken);
+    // kept by what is read, not by what it is called
+    const spokenAs = async ({ text, word }: typeof cat) => encodeFieldWords(base, ['a [V] dog'], '', { kind: 'instance', classWord: '', trigger: text, word });
+    const [one, other] = [await spokenAs(cat), await spokenAs(truck)];
+    expect(tf.max(tf.abs(tf.sub(one.complete.context, other.complete.context))).dataSync()[0]).toBeGreaterThan(0.01);
+    same(one.base.context, other.base.context);
+    [one, other].forEach(disposeFieldWords);
+    // it takes its own length, and must end within what the encoder reads
+    const long = (n: number) => `${'a '.repeat(n)}[V]`;
+    expect((await encodePrompts(base, [long(20)], truck)).at).toEqual([21]);
+    await expect(encodePrompts(base, [long(21)], truck)).rejects.toThrow(expect.objectContaining({ code: 'prompt-invalid' }));
+  });
 
   it('are read with the class word at [V], and say where it stands', async () => {
     const words = await encodePrompts(base, ['a [V] dog on a beach', 'a dog on a beach', '[V] dog'], 'dog');

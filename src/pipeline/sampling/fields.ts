@@ -14,13 +14,13 @@ import type { Tensor4D } from '../../engine/tf';
 import { methodOf } from '../../methods';
 import { composeVelocity, isPlain } from '../../methods/gcfg/compose';
 import type { Evaluated, WrittenRole } from '../../methods/method';
-import type { Spoken } from '../../protocol/captions';
 import { Fault } from '../../protocol/faults';
 import { plainComposition, type Composition } from '../../protocol/mix';
 import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, type LearnedConcept } from '../concept';
 import { evaluate, evaluatePasses, sameEvaluation, type Evaluation, type Passes } from '../evaluate';
-import { disposePrompts, encodePrompts, promptRoles, spokenWord } from '../prompts';
+import type { SpokenOf } from '../learnedWord';
+import { disposePrompts, encodePrompts, promptRoles, readingKey, readingOf } from '../prompts';
 import { wantedZeroTokens, withZeroTokens, type ZeroTokens } from '../zeroTokens';
 import { atLevels } from '../seen';
 
@@ -43,9 +43,10 @@ export interface FieldWords {
 }
 
 /** All roles of K prompts, with or without [V]. The caller disposes (disposeFieldWords). */
-export async function encodeFieldWords(base: Base, prompts: readonly string[], negative: string, recipe: Spoken & ZeroTokens, between?: () => Promise<void>): Promise<FieldWords> {
-  const roles = prompts.map((prompt) => promptRoles(prompt, recipe));
-  const read = (texts: readonly string[]) => base.prompts.encoded(texts, [spokenWord(recipe), wantedZeroTokens(recipe)], async () => withZeroTokens(await encodePrompts(base, texts, spokenWord(recipe), {}, between), base.zeroTokens, recipe));
+export async function encodeFieldWords(base: Base, prompts: readonly string[], negative: string, spoken: SpokenOf & ZeroTokens, between?: () => Promise<void>): Promise<FieldWords> {
+  const roles = prompts.map((prompt) => promptRoles(prompt, spoken));
+  const reading = readingOf(spoken);
+  const read = (texts: readonly string[]) => base.prompts.encoded(texts, [readingKey(reading), wantedZeroTokens(spoken)], async () => withZeroTokens(await encodePrompts(base, texts, reading, {}, between), base.zeroTokens, spoken));
   return base.parts.text.lingering(async () => {
     const empty = await read(prompts.map(() => ''));
     return {

@@ -8,9 +8,9 @@ import { Fault } from '../../protocol/faults';
 import { acting, maskCells, scheduleAt, type Mask, type Mix, type SeenObject } from '../../protocol/mix';
 import { mergedPrompt, planMix, type MixConcept, type MixEnd } from '../../protocol/mixPlan';
 import type { Base, EncodedPrompts, FlowBase } from '../base';
-import { resultOf, type LearnedConcept } from '../concept';
+import { resultOf, spokenOf, type LearnedConcept } from '../concept';
 import type { Evaluation } from '../evaluate';
-import { disposePrompts, encodePrompts, spokenWord } from '../prompts';
+import { disposePrompts, encodePrompts, readingKey, readingOf, type Reading } from '../prompts';
 import { seenFromStep, type SeenPicture } from '../seen';
 import { guidedField, untouched, type Guidance, type VelocityField } from './fields';
 
@@ -54,8 +54,8 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
   const { plain, terms } = planMix(mix, wordsOf(concepts));
   const nothing: MixEnd = { words: '', conceptId: null };
   const unnamed: MixEnd = { words: plain, conceptId: null };
-  const spoken = ({ conceptId }: MixEnd) => (conceptId === null ? '' : spokenWord(concepts.get(conceptId)!.concept.recipe));
-  const keyOf = (end: MixEnd) => JSON.stringify([end.words, spoken(end)]);
+  const spoken = ({ conceptId }: MixEnd): Reading => (conceptId === null ? '' : readingOf(spokenOf(concepts.get(conceptId)!.concept)));
+  const keyOf = (end: MixEnd) => JSON.stringify([end.words, readingKey(spoken(end))]);
   const encoded = new Map<string, EncodedPrompts>();
   const masks: Tensor4D[] = [];
   const dispose = () => {
@@ -76,7 +76,7 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
   try {
     for (const end of [nothing, unnamed, ...terms.flatMap(({ positive, negative }) => [positive, negative])]) {
       const read = spoken(end);
-      if (!encoded.has(keyOf(end))) encoded.set(keyOf(end), await base.prompts.encoded([end.words], [read], () => encodePrompts(base, [end.words], read, {}, between)));
+      if (!encoded.has(keyOf(end))) encoded.set(keyOf(end), await base.prompts.encoded([end.words], [readingKey(read)], () => encodePrompts(base, [end.words], read, {}, between)));
     }
     const guidances = terms.map(({ guidance, positive, negative }) => {
       const mask = maskTensor(guidance.mask, height, width);
@@ -109,7 +109,7 @@ export async function mergedField(base: Base, flow: FlowBase, mix: Mix, concepts
   const { prompt, names } = mergedPrompt(mix, wordsOf(concepts));
   const each = Object.entries(names).map(([name, id]) => ({ name, id, ...concepts.get(id)! }));
   const weightOf = (id: string) => mix.guidances.find(({ source, muted }) => !muted && source.kind === 'concept' && source.conceptId === id)?.weight ?? 1;
-  const words = await encodePrompts(base, [prompt], '', Object.fromEntries(each.map(({ name, concept }) => [name, spokenWord(concept.recipe)])));
+  const words = await encodePrompts(base, [prompt], '', Object.fromEntries(each.map(({ name, concept }) => [name, readingOf(spokenOf(concept))])));
   const nothing = await encodePrompts(base, [''], '');
   const adapter = each.flatMap(({ id, concept }) => { const { adapter: found } = resultOf(concept); return found ? [{ adapter: found, weight: weightOf(id) }] : []; });
   const named = Object.fromEntries(each.flatMap(({ name, concept }) => { const { rows } = resultOf(concept); return rows ? [[name, rows]] : []; }));

@@ -30,4 +30,4 @@ export function metrics(steps: number): StepMetrics[] {
 export const measures: Measures = { likeness: 0.58, likenessBase: 0.12, likenessOwn: 0.59, wholeness: 0.94, whole: 7, nearer: 8, driftBase: 0.1, driftUnrelated: 0.09, sameBase: 0.93, sameUnrelated: 0.95, likenessWithoutRows: 0.31, likenessElsewhere: 0.27, prompts: Array.from({ length: 8 }, () => ({ prompt: '', seed: 1, likeness: 0.58, likenessBase: 0.12 })), base: [], unrelated: [] };
 
 export const concept = (n: number, name: string, preview: Blob): ConceptSummary =>
-  ({ conceptId: `c${n}`, name, classWord: 'dog', kind: n === 2 ? 'style' : 'instance', createdAt: '2026-05-04T10:00:00Z', sizeBytes: 1.4e6, preview, measures: n === 1 ? null : measures, recipe: { ...defaultRecipe(), classWord: 'dog' }, lambda: 0.83, base: 'embedded', imported: n === 1, pictured: n !== 1 });
+  ({ conceptId: `c${n}`, name, classWord: 'dog', kind: n === 2 ? 'style' : 'instance', createdAt: '2026-05-04T10:00:00Z', sizeBytes: 1.4e6, preview, measures: n === 1 ? null : measures, recipe: { ...defaultRecipe(), classWord: 'dog' }, lambda: 0.83, base: 'embedded', imported: n === 1, pictured: n !== 1, lora: true, wordTokens: null });

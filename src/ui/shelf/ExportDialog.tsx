@@ -1,4 +1,4 @@
-/** Export: options, whether the file says everything to other tools, its header as it will be written, and saving it. */
+/** Export of a concept's LoRA and of its learned word. Of the LoRA: options, whether the file says everything to other tools, its header as it will be written, and saving it. */
 import { useEffect, useState } from 'react';
 import { Switch } from 'radix-ui';
 import type { ConceptSummary, ExportOptions } from '../../protocol/concepts';
@@ -8,10 +8,35 @@ import { Dialog } from '../parts/Dialog';
 import { FaultNote } from '../parts/FaultNote';
 import { megabytes } from '../format';
 import { saveFile } from '../download';
-import { useStudio } from '../studio';
+import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';
 
 export function ExportDialog({ concept, onClose }: { concept: ConceptSummary; onClose(): void }) {
+  const fault = useStudio((state) => (state.shelfFault?.conceptId === concept.conceptId ? state.shelfFault.fault : null));
+  return (
+    <Dialog open onClose={onClose} title={`Export “${concept.name}”`} testId={ids.exportDialog}>
+      {concept.wordTokens !== null && <WordExport concept={concept} primary={!concept.lora} />}
+      {concept.lora ? <LoraExport concept={concept} onClose={onClose} /> : <><FaultNote fault={fault} /><div className="actions"><button type="button" className="button" onClick={onClose}>Close</button></div></>}
+    </Dialog>
+  );
+}
+
+/** What the text encoders read at [V], in a file that other tools take beside the LoRA. */
+function WordExport({ concept: { conceptId, wordTokens, base }, primary }: { concept: ConceptSummary; primary: boolean }) {
+  const { exportWord } = useActions();
+  const save = async () => {
+    const made = await exportWord(conceptId);
+    if (made) saveFile(made.file, made.fileName);
+  };
+  return (
+    <div className="recipe-field">
+      <div className="row"><span>Learned word, {wordTokens === 1 ? 'one token' : `${wordTokens} tokens`}</span><button type="button" className={primary ? 'button primary' : 'button'} data-testid={ids.exportWord} onClick={() => void save()}>Save the word</button></div>
+      <p className="note">{base === 'embedded' ? 'Only Lamina reads it: it fits the embedded base.' : 'ComfyUI takes it in its folder “embeddings”; in diffusers its rows become a token of each CLIP encoder.'}</p>
+    </div>
+  );
+}
+
+function LoraExport({ concept, onClose }: { concept: ConceptSummary; onClose(): void }) {
   const exportConcept = useStudio((state) => state.exportConcept);
   const fault = useStudio((state) => (state.shelfFault?.conceptId === concept.conceptId ? state.shelfFault.fault : null));
   const [options, setOptions] = useState<ExportOptions>({ includeRows: true, includeCaptions: false, includeThumbnail: concept.preview !== null, keys: 'diffusers', author: '' });
@@ -29,7 +54,7 @@ export function ExportDialog({ concept, onClose }: { concept: ConceptSummary; on
     return () => { current = false; };
   }, [exportConcept, concept.conceptId, options]);
   return (
-    <Dialog open onClose={onClose} title={`Export “${concept.name}”`} testId={ids.exportDialog}>
+    <>
       {concept.kind !== 'world' && <><Option id={ids.exportRows} label="Concept rows" why="Lamina reads them back; other tools leave them out." checked={options.includeRows} onChange={(includeRows) => set({ includeRows })} />
       <Option id={ids.exportCaptions} label="Captions and picture count in the header" why="Off, the file says nothing about your pictures." checked={options.includeCaptions} onChange={(includeCaptions) => set({ includeCaptions })} /></>}
       {concept.preview && <Option id={ids.exportThumbnail} label="Thumbnail in the header" why="The card’s picture, for model lists of other tools." checked={options.includeThumbnail} onChange={(includeThumbnail) => set({ includeThumbnail })} />}
@@ -49,7 +74,7 @@ export function ExportDialog({ concept, onClose }: { concept: ConceptSummary; on
         <button type="button" className="button" onClick={onClose}>Close</button>
         <button type="button" className="button primary" data-testid={ids.exportSave} disabled={made === null} onClick={() => { if (made) saveFile(made.file, made.fileName); }}>Save{made ? ` · ${megabytes(made.file.size)}` : ''}</button>
       </div>
-    </Dialog>
+    </>
   );
 }
 

@@ -18,7 +18,7 @@ export function ShelfScreen() {
     <section className="shelf" data-testid={ids.shelf} aria-label="Shelf">
       <div className="row shelf-head">
         <div><h1>Shelf</h1><p className="note">{concepts.length + cards.length === 0 ? 'Nothing kept yet.' : `${[concepts.length > 0 && plural(concepts.length, 'concept'), cards.length > 0 && plural(cards.length, 'card')].filter(Boolean).join(' and ')} on this device`}</p></div>
-        <input ref={picker} type="file" multiple hidden accept=".safetensors,.json,.png,image/*" data-testid={ids.importInput} aria-label="Files to import"
+        <input ref={picker} type="file" multiple hidden accept=".safetensors,.pt,.bin,.json,.png,image/*" data-testid={ids.importInput} aria-label="Files to import"
           onChange={(event) => { void actions.importFiles([...(event.target.files ?? [])].map((file) => ({ file, name: file.name }))); event.target.value = ''; }} />
         <button type="button" className="button" onClick={() => picker.current?.click()}>Import</button>
       </div>

@@ -228,6 +228,14 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   recipe: async (stage) => { await dropped(stage); await settled(); press('recipe'); },
   'recipe-locked': async (stage) => { await run(stage, { phase: 'learning', stage: 'student', step: 612 }); await settled(); press('recipe'); },
   export: async (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); await settled(); press('concept-export-0'); },
+  'export-word': async (stage) => {
+    const preview = await (await fetch('/concepts/guide-dog/5.png')).blob();
+    stage.client.answers.concepts = () => [{ ...concept(0, 'Guide dog', preview), base: 'sd3.5', wordTokens: 1 }, { ...concept(1, 'new1', preview), preview: null, classWord: '', lora: false, wordTokens: 2 }];
+    ready(stage);
+    stage.studio.getState().setTab('shelf');
+    await settled();
+    press('concept-export-0');
+  },
   shelf: (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); },
   delete: async (stage) => { ready(stage); stage.studio.getState().setTab('shelf'); await settled(); press('concept-delete-0'); },
   'shelf-empty': (stage) => { stage.client.answers.concepts = () => []; ready(stage); stage.studio.getState().setTab('shelf'); },

@@ -127,9 +127,9 @@ describe('drawing', () => {
     send({ state: 'draft', step: 0, steps: 0 });
     expect(shown()).toEqual(['partial', 9]);
     send({});
-    send({ state: 'partial', step: 19 });
+    send({ state: 'partial', step: 15 });
     send({ state: 'draft', step: 0, steps: 0, atStep: 40 });
-    expect(shown()).toEqual(['full', 20]);
+    expect(shown()).toEqual(['full', 16]);
     now().setBalance(0.4);
     send({ state: 'draft-linear', step: 0, steps: 0, balance: 0.4 });
     expect(shown()).toEqual(['draft-linear', 0]);
@@ -143,7 +143,7 @@ describe('drawing', () => {
     client.emit('picture', picture({ kind: 'base' }, { balance: 0 }));
     await now().draw();
     expect(withBase()).toBe(false);
-    for (const change of [{ steps: 10 }, { seed: 7 }, { guidance: 5 }, { sampler: 'dpmpp-2m' as const }, { skipLayers: true }, { negative: 'snow' }]) {
+    for (const change of [{ steps: 10 }, { seed: 7 }, { guidance: 5 }, { sampler: 'euler' as const }, { skipLayers: true }, { negative: 'snow' }]) {
       now().setParams(change);
       await now().draw();
       expect(withBase()).toBe(true);
@@ -188,6 +188,6 @@ describe('before anything is learned', () => {
     const { now } = studioOver(fakeClient());
     now().setParams({ seed: 7, negative: 'blur', steps: 8, guidance: 1, balance: 0.5 });
     now().newConcept();
-    expect(now()).toMatchObject({ prompt: '', seed: 42, negative: '', steps: 20, guidance: 3, balance: 1 });
+    expect(now()).toMatchObject({ prompt: '', seed: 42, negative: '', steps: 16, guidance: 3, balance: 1 });
   });
 });

@@ -5,6 +5,7 @@ import type { PictureEvent } from '../../protocol/pictures';
 import { defaultRecipe } from '../../protocol/recipe';
 import type { StepMetrics } from '../../protocol/run';
 import type { Measures } from '../../protocol/runReport';
+import { defaultParams } from '../../state/params';
 
 export const compute: Compute = { backend: 'wasm', adapter: 'wasm SIMD, 2 threads', software: false, threads: 2, crossOriginIsolated: true, reason: 'This browser offers no graphics adapter, so the processor computes.' };
 
@@ -13,7 +14,7 @@ export const words = ['a', 'an', 'and', 'at', 'background', 'balloon', 'beach', 
 export const load = async (path: string): Promise<ImageBitmap> => createImageBitmap(await (await fetch(path)).blob());
 
 export const picture = (slot: PictureEvent['slot'], bitmap: ImageBitmap, changes: Partial<PictureEvent> = {}): PictureEvent =>
-  ({ slot, revision: 1, bitmap, state: 'full', step: 20, steps: 20, elapsedMs: 1400, prompt: 'a [V] dog in the snow', negative: '', seed: 42, guidance: 3, sampler: 'euler', skipLayers: false, kind: 'instance', balance: 1, atStep: null, ...changes });
+  ({ slot, revision: 1, bitmap, state: 'full', step: defaultParams.steps, steps: defaultParams.steps, elapsedMs: 1400, prompt: 'a [V] dog in the snow', negative: '', seed: 42, guidance: 3, sampler: defaultParams.sampler, skipLayers: false, kind: 'instance', balance: 1, atStep: null, ...changes });
 
 export function metrics(steps: number): StepMetrics[] {
   return Array.from({ length: steps }, (_, n) => {

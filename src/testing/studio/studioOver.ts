@@ -5,10 +5,11 @@ import { Fault } from '../../protocol/faults';
 import type { FakeClient } from './fakeClient';
 import type { Environment } from '../../state/client';
 import { createStudio } from '../../state/studio';
+import { defaultParams } from '../../state/params';
 
 export const bitmap = () => ({ width: 8, height: 8, close: vi.fn() }) as unknown as ImageBitmap & { close: ReturnType<typeof vi.fn> };
 export const picture = (slot: PictureEvent['slot'], changes: Partial<PictureEvent> = {}): PictureEvent =>
-  ({ slot, revision: 1, bitmap: bitmap(), state: 'full', step: 20, steps: 20, elapsedMs: 9, prompt: 'a [V] dog', negative: '', seed: 42, guidance: 3, sampler: 'euler', skipLayers: false, kind: 'instance', balance: 1, atStep: 30, ...changes });
+  ({ slot, revision: 1, bitmap: bitmap(), state: 'full', step: defaultParams.steps, steps: defaultParams.steps, elapsedMs: 9, prompt: 'a [V] dog', negative: '', seed: 42, guidance: 3, sampler: defaultParams.sampler, skipLayers: false, kind: 'instance', balance: 1, atStep: 30, ...changes });
 
 export function studioOver(client: FakeClient, changes: Partial<Environment> = {}) {
   let count = 0;

@@ -43,11 +43,14 @@ const WORDS_AND_TAILS = [
   'on', 'plane', 'planes', 'room', 'thing', 'to', 'top', 'water',
 ];
 
+/** Plurals as the embedded base's first version was taught them: it still reads them, and nobody should be offered them. */
+const OLD_PLURALS = ['bunnys', 'butterflys', 'lorrys', 'octopuss', 'puppys', 'snowmans', 'strawberrys'];
+
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 export function makeTokenizer({ merges, maxLength, padId, added = [] }: TokenizerOptions): Tokenizer {
   const { pieces, endings, start, end } = readVocabulary(merges);
-  const words = [...endings].filter(([word, { partOfMore }]) => WORDS_AND_TAILS.includes(word) || (word.length > 1 && !partOfMore)).map(([word]) => word).sort();
+  const words = [...endings].filter(([word, { partOfMore }]) => WORDS_AND_TAILS.includes(word) || (word.length > 1 && !partOfMore && !OLD_PLURALS.includes(word))).map(([word]) => word).sort();
   const wordSet = new Set(words);
   const lowered = added.map((token) => token.toLowerCase());
   const cut = lowered.length > 0 ? new RegExp(`(${lowered.map(escaped).join('|')})`, 'u') : null;

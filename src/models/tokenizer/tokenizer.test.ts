@@ -51,6 +51,8 @@ describe('the embedded base', () => {
   it('knows its words, and no tails of words', () => {
     const words = tokenizer.words();
     expect(words).toEqual(expect.arrayContaining(['a', 'dog', 'on', 'beach', 'watercolor', 'mushroom', 'room']));
+    expect(words).toEqual(expect.arrayContaining(['strawberries', 'octopuses']));
+    expect(words.filter((word) => /[^aeiou]ys$|uss$|mans$/.test(word))).toEqual([]);
     for (const tail of ['nd', 'eckerboard', 'ture', 's']) expect(words).not.toContain(tail);
     expect(tokenizer.known('A dog, on the 2 beaches')).toBe(false);
     expect(tokenizer.known('A dog, on the beach!')).toBe(true);

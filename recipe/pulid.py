@@ -61,7 +61,7 @@ def train(a, stage):
         rows, k = o.rows(r, batch), r.random(batch)
         looked = o.looked_at(rows, r, a.other_look)
         no_text, nobody = (k < DROP_TEXT + DROP_BOTH), (k > DROP_TEXT) & (k < DROP_TEXT + DROP_BOTH + DROP_WHO)
-        x0, words, sigma = t.latents(o.latents[rows]), t.words(o.ids[rows, r.integers(0, CAPTIONS, batch)], no_text), stratified(batch, t.device)
+        x0, words, sigma = t.latents(o.latents[rows]), t.words(o.ids[rows, r.integers(0, CAPTIONS, batch)], no_text), stratified(batch, t.device, a.shift)
         noise, s = torch.randn_like(x0), sigma[:, None, None, None]
         x = (1 - s) * x0 + s * noise
         v = t.ask(x, words, sigma, t.encode(o.grey[looked], o.who[looked], nobody), t.dit)

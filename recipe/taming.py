@@ -30,10 +30,11 @@ KEEP_SHARE = .05      # of the batch at most, for L_idp: the decoder costs more 
 EMPHASIS = 2.         # latents of the object weigh 1 + this
 
 
-def stratified(n, device):
-    """Logit-normal sigmas [n], one of each n-th part."""
+def stratified(n, device, shift=1.):
+    """Logit-normal sigmas [n], one of each n-th part; shift: moved towards noise as a scheduler's shift moves them."""
     u = (torch.randperm(n) + torch.rand(n)) / n
-    return torch.sigmoid(torch.erfinv((2 * u - 1).clamp(-.9999, .9999)) * math.sqrt(2)).to(device)
+    sigma = torch.sigmoid(torch.erfinv((2 * u - 1).clamp(-.9999, .9999)) * math.sqrt(2)).to(device)
+    return shift * sigma / (1 + (shift - 1) * sigma)
 
 
 class Masters(nn.Module):
@@ -168,7 +169,7 @@ def taming(a):
         g = r.integers(0, o.about['general'], few)
         x0 = t.latents(np.concatenate([o.latents[rows], o.general[g]]))
         words = t.words(np.concatenate([o.ids[rows, which[:n]], o.general_ids[g, which[n:]]]), r.random(batch) < DROP_TEXT)
-        sigma = stratified(batch, t.device)
+        sigma = stratified(batch, t.device, a.shift)
         noise, s = torch.randn_like(x0), sigma[:, None, None, None]
         tokens = t.adapter.encode(hidden_states(o.hidden[looked[:keep]], t.device))
         x = (1 - s) * x0 + s * noise

@@ -14,7 +14,7 @@ import type { SquarePixels } from '../pipeline/maskedCrop';
 import { copyScore } from '../pipeline/measuring/copyScore';
 import { embedPictures, mean, nearnessTo } from '../pipeline/measuring/metrics';
 import { findMask } from '../pipeline/objects/findMask';
-import { guessNouns } from '../pipeline/objects/guessNoun';
+import { guessNouns, prepareNouns } from '../pipeline/objects/guessNoun';
 import { Fault, type FaultData } from '../protocol/faults';
 import type { ParamsOf } from '../protocol/messages';
 import { plainSeeing, type FoundMask, type ObjectFigures, type ObjectInHand, type ReferencePicture, type Seeing, type SightKind, type Square } from '../protocol/objects';
@@ -50,6 +50,12 @@ export class Objects {
   private revision = 0;
 
   constructor(private readonly turns: Turns, private readonly opening: Opening, private readonly current: Current, private readonly pictures: Pictures, private readonly drawing: Drawing) {}
+
+  /** In idle time what the first picture would wait for: the nouns that it may be called by. */
+  async prepare(): Promise<void> {
+    const base = await this.opening.base();
+    if (base.parts.object && base.parts.vision) await this.turns.run('idle', (between) => prepareNouns(base, between));
+  }
 
   async findMask({ pictureId, crop, kind }: ParamsOf<'findMask'>): Promise<FoundMask> {
     const found = findMask(await this.pictures.pixels(pictureId, crop, MASK_SIDE), MASK_SIDE);

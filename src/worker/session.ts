@@ -49,7 +49,11 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
   const shelf = new Shelf(opening, current, drawing, running);
 
   return explained(opening, {
-    open: (params) => opening.open(params),
+    async open(params) {
+      const opened = await opening.open(params);
+      void objects.prepare().catch(() => undefined); // whoever guesses meets the same fault, and says it
+      return opened;
+    },
     async attachDrafts({ port }) {
       await opening.attachDrafts(port);
       await probing.refresh();

@@ -19,11 +19,11 @@ export interface FoundWord {
 }
 
 /** Null for a file of another kind; whoever reads that says what is wrong with it. Faults: those of `readLearnedRows` for a file whose name says that it is a word, and of `wordFor`. */
-export async function learnedWord({ file, name }: NamedFile, { base }: Pick<Opening, 'base'>): Promise<FoundWord | null> {
+export async function learnedWord({ file, name }: NamedFile, opening: Pick<Opening, 'base'>): Promise<FoundWord | null> {
   if (!/\.(pt|bin|safetensors)$/i.test(name) || (file.size > MOST_BYTES && !saysSo(name))) return null;
   const found = await readLearnedRows(file, name).catch((error: unknown) => { if (Fault.is(error) && !saysSo(name)) return null; throw error; });
   if (!found) return null;
-  const { parts } = await base();
+  const { parts } = await opening.base();
   const { word, leftOut } = wordFor(await parts.text.use(({ tables }) => tables), { clip_l: found.clipL, clip_g: found.clipG }, name);
   const short = (text: string | null) => (text ?? '').trim().slice(0, 40);
   return { word, token: short(found.token), startedFrom: short(found.startedFrom), notes: [...leftOut, ...(found.t5 ? ['Its rows for T5 were left out: T5 reads the word’s name.'] : [])] };

@@ -215,8 +215,10 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
     }),
 
     newConcept() {
-      const { run, opened, elsewhere, dataSetLevel } = get();
+      const { run, opened, elsewhere, dataSetLevel, cards, openedPictures } = get();
       const waits = opened !== null || dataSetLevel > 0;
+      // what waits below has an undo of its own, and none that knows of these
+      const added = waits && !opened ? cards.flatMap(({ file, name, captions, state, pictureId }) => (file && state !== 'faulty' && !openedPictures?.includes(pictureId) ? [{ file, name, captions }] : [])) : [];
       // nothing is stored over what waits before it is here again
       if (waits) set({ dataSetRead: false });
       get().clearConcept();
@@ -224,6 +226,7 @@ export const runSlice: Slice<RunSlice> = ({ set, get, env }) => {
       void ask(() => env.client.request('leave', undefined)).then(async () => {
         await get().findUnfinished();
         if (waits) await get().restoreDataSet(opened || dataSetLevel === 0 ? undefined : dataSetLevel);
+        if (added.length > 0) get().notify(`${added.length === 1 ? 'The picture that you had added was' : `${added.length} pictures that you had added were`} put away.`, 'plain', { label: added.length === 1 ? 'Add it here' : 'Add them here', accept: () => { void get().addFiles(added); } });
       });
     },
 

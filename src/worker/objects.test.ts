@@ -166,6 +166,12 @@ it('keeps what was put together before a card, and what was made of the card wit
   tab.now().newConcept();
   await tab.until('what was before the card', ({ cards, dataSetRead }) => dataSetRead && cards.length === 1);
   expect(tab.now().cards[0]!.pictureId).toBe(mine);
+  // what was put away can be had again, beside what is here
+  await tab.until('an offer', ({ notices }) => notices.some(({ offer }) => offer?.label === 'Add them here'));
+  tab.now().notices.find(({ offer }) => offer?.label === 'Add them here')!.offer!.accept();
+  await tab.until('all three', ({ cards }) => cards.length === 3 && cards.every(({ state }) => state === 'ready'));
+  tab.now().undo();
+  expect(tab.now().cards.map(({ pictureId }) => pictureId)).toEqual([mine]);
   await new Promise((resolve) => setTimeout(resolve, 800));
   await tab.close();
   tabs = [];

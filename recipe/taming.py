@@ -65,6 +65,8 @@ class Training:
         self.lora = Masters(self.tuned)
         for t in self.tuned.values():
             t.a.data, t.b.data = t.a.data.float(), t.b.data.float()
+        if a.adapter:
+            A.restore(self.adapter, self.tuned, a.adapter)
         hidden = lambda k: ('.layers.' in k or '.to_' in k) and k.startswith('0.')
         self.opt = Muon([self.adapter, self.lora], hidden, lr=a.lr, adam_lr=.12 * a.lr)
         self.adapter.to(torch.bfloat16), self.lora.to(torch.bfloat16)

@@ -19,7 +19,7 @@ import { concept, load, measures, metrics, picture, words } from './figures';
 interface Stage { client: FakeClient; studio: Studio }
 
 const never = () => new Promise<never>(() => {});
-const ready = ({ client }: Stage) => client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 37.6e6, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: false });
+const ready = ({ client }: Stage) => client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 45.5e6, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: false });
 const press = (id: string) => document.querySelector<HTMLElement>(`[data-testid="${id}"]`)?.click();
 /** One paint, so that what was asked stands on the page. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 100));
@@ -147,7 +147,7 @@ async function modelFound(stage: Stage, survey = models.survey) {
 
 export const scenes: Record<string, (stage: Stage) => unknown> = {
   first: () => undefined,
-  loading: ({ client }) => client.emit('loading', { file: 'transformer', doneBytes: 12.4e6, totalBytes: 37.6e6, source: 'network' }),
+  loading: ({ client }) => client.emit('loading', { file: 'transformer', doneBytes: 12.4e6, totalBytes: 45.5e6, source: 'network' }),
   ready,
   dropped,
   async reading(stage) {

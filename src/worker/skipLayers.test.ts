@@ -50,7 +50,7 @@ it('leaves the published layers out in the published part of the steps, and says
     const { now, close } = await openTab({ platform, memory });
     expect(now().ready).toMatchObject({ base: modelId, skips: true });
     const drawn = async (skipLayers: boolean) => {
-      now().setParams({ prompt: PROMPT, negative: '', steps: STEPS, guidance: GUIDANCE, seed: SEED, skipLayers });
+      now().setParams({ prompt: PROMPT, negative: '', steps: STEPS, sampler: 'euler', guidance: GUIDANCE, seed: SEED, skipLayers });
       await now().draw();
       expect(now().drawFault).toBeNull();
       expect(now().twins.base).toMatchObject({ state: 'full', skipLayers });

@@ -7,7 +7,7 @@
  */
 import * as v from 'valibot';
 import { Fault } from './faults';
-import { NO_STEPS, type PictureEvent } from './pictures';
+import { NO_STEPS, SAMPLERS, type PictureEvent } from './pictures';
 
 const MIX_VERSION = 1;
 export const MAX_GUIDANCES = 16;
@@ -98,6 +98,8 @@ const MixRecord = v.strictObject({
   names: v.record(v.pipe(v.string(), v.maxLength(60)), v.pipe(v.string(), v.maxLength(100))),
   seed: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1)),
   steps: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100)),
+  /** Mixes from before there was a choice have none, and go by Euler. */
+  sampler: v.optional(v.picklist(SAMPLERS)),
   /** G. */
   guidance: v.pipe(v.number(), v.minValue(0), v.maxValue(15)),
   guidances: v.pipe(v.array(MixGuidance), v.maxLength(MAX_GUIDANCES)),
@@ -218,4 +220,4 @@ export const mixPictureKey = ({ seed: _, guidances, ...mix }: Mix): string => ca
 
 /** What a picture of a mix tells of itself. */
 export const mixPicture = (mix: Mix): Pick<PictureEvent, 'prompt' | 'negative' | 'seed' | 'guidance' | 'sampler' | 'skipLayers' | 'kind' | 'balance' | 'atStep' | 'mix'> =>
-  ({ ...NO_STEPS, prompt: mix.prompt, negative: '', seed: mix.seed, guidance: mix.guidance, kind: 'instance', balance: 1, atStep: null, mix: mixPictureKey(mix) });
+  ({ ...NO_STEPS, sampler: mix.sampler ?? 'euler', prompt: mix.prompt, negative: '', seed: mix.seed, guidance: mix.guidance, kind: 'instance', balance: 1, atStep: null, mix: mixPictureKey(mix) });

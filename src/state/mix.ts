@@ -16,6 +16,7 @@ import { mixPresets, type MixPresetName } from './mixPresets';
 import { cardsToMix, drawnMix, silent } from './mixCards';
 import { ofBase } from './models';
 import { faultOf, type Slice } from './slice';
+import { defaultParams } from './params';
 
 const REST_MS = 450;
 const TYPING_MS = 500;
@@ -62,7 +63,7 @@ export interface MixSlice {
   openMix(mix: unknown): void;
 }
 
-export const emptyMix: Mix = { version: 1, prompt: '', names: {}, seed: 42, steps: 20, guidance: 3, guidances: [], composition: plainComposition, start: null };
+export const emptyMix: Mix = { version: 1, prompt: '', names: {}, seed: 42, steps: defaultParams.steps, sampler: defaultParams.sampler, guidance: 3, guidances: [], composition: plainComposition, start: null };
 
 /** Concepts of the Shelf as prompts and presets know them. */
 export const mixConcepts = (concepts: readonly ConceptSummary[]): ReadonlyMap<string, MixConcept> =>

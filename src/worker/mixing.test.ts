@@ -110,7 +110,7 @@ it('without concepts that act it draws the untouched base, and merged LoRAs are 
   const whole = pixelsOf(now().mixPicture!.bitmap);
   expect(pixelsOf(now().mixMerged!.bitmap)).toBe(whole);
   now().setTab('learn');
-  now().setParams({ prompt: 'a dog and a cake in the snow', seed: 7, steps: 4, sampler: 'euler', guidance: now().mix.guidance });
+  now().setParams({ prompt: 'a dog and a cake in the snow', seed: 7, steps: 4, guidance: now().mix.guidance });
   await now().draw();
   const base = await until('the base', ({ twins, drawing }) => !drawing && twins.base?.state === 'full' && twins.base.prompt === 'a dog and a cake in the snow');
   expect(pixelsOf(base.twins.base!.bitmap)).toBe(whole);

@@ -104,7 +104,7 @@ export class Mixing {
     const { host, opening: { platform: { raster } } } = this;
     const { partial, ...pacing } = pace;
     const field = (flow: FlowBase) => (merged ? mergedField(base, flow, mix, concepts) : mixedField(base, flow, mix, concepts, objects));
-    const sampling = { seeds: [seed], steps: mix.steps, guidance: mix.guidance, ...pacing, ...(from && { from }) };
+    const sampling = { seeds: [seed], steps: mix.steps, ...(mix.sampler && { sampler: mix.sampler }), guidance: mix.guidance, ...pacing, ...(from && { from }) };
     const onStep = (step: number) => host.emit('drawing', { step, steps: mix.steps });
     return drawPicture({ host, raster, base, field, sampling, event: { slot, steps: mix.steps, ...mixPicture({ ...mix, seed }) }, partial, ...(partial && { onStep }) });
   }
@@ -161,10 +161,10 @@ export class Mixing {
   }
 
   private async describe({ mix, concepts }: Ready, { width, height }: Shown): Promise<PictureRecipe> {
-    const { prompt, seed, steps, guidance } = mix;
+    const { prompt, seed, steps, sampler = 'euler', guidance } = mix;
     const names = [...concepts].map(([, { words }]) => words.name).join(' + ');
     return {
-      ...(await drawnHere(this.opening)), prompt, negative: '', seed, steps, guidance, balance: 1, width, height,
+      ...(await drawnHere(this.opening)), prompt, negative: '', seed, steps, sampler, guidance, balance: 1, width, height,
       concept: names === '' ? null : { conceptId: '', name: names, lambda: 1 }, recipe: null, mix: { ...mix, start: null },
     };
   }

@@ -2,7 +2,6 @@
  * The same 2 + 2 steps on WebGPU (SwiftShader, the software adapter), on wasm with two threads and with one: every loss agrees at every
  * step, also while the engine is measured for ?hud. One picture and batch 1, because SwiftShader takes some hundred times as long as a GPU.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
@@ -29,9 +28,9 @@ async function learn(query: string, webgpu = false): Promise<Learned> {
     const steps = await watchSteps(stage);
     await visit(stage, recipe, query);
     await baseReady(page, 200_000);
-    const buffer = await readFile(join(root, 'public', 'concepts', 'one-eyed-monster', '1.png'));
-    await at(page, ids.dropInput).setInputFiles({ name: '1.png', mimeType: 'image/png', buffer });
-    await page.waitForSelector('[data-testid=card-0][data-state=ready]');
+    // two: a single picture is first looked at by the object encoder
+    await at(page, ids.dropInput).setInputFiles(['1.png', '2.png'].map((name) => join(root, 'public', 'concepts', 'one-eyed-monster', name)));
+    for (const card of ['card-0', 'card-1']) await page.waitForSelector(`[data-testid=${card}][data-state=ready]`);
     await at(page, ids.learn).click();
     const hud = at(page, ids.hud);
     const shown = new Set<string>();

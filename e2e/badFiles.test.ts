@@ -125,10 +125,11 @@ it('takes a picture dropped beside the zone, another tool’s parameters in it o
   await page.reload();
   await baseReady(page);
   await dropOnPage(page, { name: 'plain.png', mimeType: 'image/png', buffer: picture });
-  await page.waitForSelector('[data-testid=card-0][data-state=ready]');
+  // one picture is looked at by itself; a second one makes a data set of it
+  await at(page, ids.maskBrush).waitFor();
   const said = chunk('tEXt', Buffer.from('parameters\0a dog on a beach\nSteps: 12, Sampler: Euler, CFG scale: 4, Seed: 7', 'latin1'));
   await dropOnPage(page, { name: 'drawn.png', mimeType: 'image/png', buffer: Buffer.concat([picture.subarray(0, 33), said, picture.subarray(33)]) });
-  await page.waitForSelector('[data-testid=card-1][data-state=ready]');
+  for (const card of ['card-0', 'card-1']) await page.waitForSelector(`[data-testid=${card}][data-state=ready]`);
   await page.getByRole('button', { name: 'Use its prompt' }).click();
   expect(await at(page, ids.prompt).inputValue()).toBe('a dog on a beach');
 });

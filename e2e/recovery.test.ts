@@ -5,7 +5,6 @@
  * `npm test` does 4 moments on wasm; `npm run recovery` does 20, on the backend of its choice.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { StepMetrics } from '../src/protocol/run';
@@ -67,9 +66,9 @@ async function learn(): Promise<void> {
   await visitWith(stage, recipe, { steps: 8 }, webgpu ? '?backend=webgpu' : '?backend=wasm&threads=1');
   await page.reload();
   await baseReady(page, PATIENCE_MS);
-  const buffer = await readFile(join(root, 'public', 'concepts', 'one-eyed-monster', '1.png'));
-  await at(page, ids.dropInput).setInputFiles({ name: '1.png', mimeType: 'image/png', buffer });
-  await page.waitForSelector('[data-testid=card-0][data-state=ready]');
+  // two: a single picture is first looked at by the object encoder
+  await at(page, ids.dropInput).setInputFiles(['1.png', '2.png'].map((name) => join(root, 'public', 'concepts', 'one-eyed-monster', name)));
+  for (const card of ['card-0', 'card-1']) await page.waitForSelector(`[data-testid=${card}][data-state=ready]`);
   await at(page, ids.learn).click();
 }
 

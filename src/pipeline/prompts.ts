@@ -24,7 +24,8 @@ export const readingKey = (reading: Reading): string | [string, string] => (type
 
 /** Stands for one token of a learned word until its row takes the place. */
 const FILLER = 'a';
-const escaped = (mark: string) => mark.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+/** Where it stands, each time. */
+const placesIn = (text: string, mark: string): number[] => text.split(mark).slice(0, -1).map((_, n, parts) => parts.slice(0, n + 1).join(mark).length);
 const clipText = (reading: Reading): string => (typeof reading === 'string' ? reading : ` ${Array<string>(reading.word.tokens).fill(FILLER).join(' ')} `);
 const t5Text = (reading: Reading): string => (typeof reading === 'string' ? reading : reading.text);
 
@@ -49,7 +50,7 @@ export async function encodePrompts(base: Pick<Base, 'parts' | 'tokenizer' | 't5
   const [at, others] = [places(CONCEPT_MARK), Object.fromEntries(Object.keys(named).map((name) => [name, places(`[${name}]`)]))];
   const tokens = textTokens(base, prompts.map(spoken), prompts.map(saidAs(t5Text)));
   const words = readings.flatMap(([mark, reading]) => (typeof reading === 'string' ? [] : [{
-    word: reading.word, at: prompts.map((prompt) => [...prompt.matchAll(new RegExp(escaped(mark), 'gu'))].map(({ index }) => positionAt(prompt, index, mark, reading.word.tokens))),
+    word: reading.word, at: prompts.map((prompt) => placesIn(prompt, mark).map((found) => positionAt(prompt, found, mark, reading.word.tokens))),
   }]));
   const encoded = await base.parts.text.use((tower) => {
     if (words.length === 0) return tower.encode(tokens, between);

@@ -7,7 +7,7 @@
  */
 import * as v from 'valibot';
 import { Fault } from './faults';
-import { NO_STEPS, SAMPLERS, type PictureEvent } from './pictures';
+import { SAMPLERS, type PictureEvent } from './pictures';
 
 const MIX_VERSION = 1;
 export const MAX_GUIDANCES = 16;
@@ -220,4 +220,4 @@ export const mixPictureKey = ({ seed: _, guidances, ...mix }: Mix): string => ca
 
 /** What a picture of a mix tells of itself. */
 export const mixPicture = (mix: Mix): Pick<PictureEvent, 'prompt' | 'negative' | 'seed' | 'guidance' | 'sampler' | 'skipLayers' | 'kind' | 'balance' | 'atStep' | 'mix'> =>
-  ({ ...NO_STEPS, sampler: mix.sampler ?? 'euler', prompt: mix.prompt, negative: '', seed: mix.seed, guidance: mix.guidance, kind: 'instance', balance: 1, atStep: null, mix: mixPictureKey(mix) });
+  ({ skipLayers: false, sampler: mix.sampler ?? 'euler', prompt: mix.prompt, negative: '', seed: mix.seed, guidance: mix.guidance, kind: 'instance', balance: 1, atStep: null, mix: mixPictureKey(mix) });

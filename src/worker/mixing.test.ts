@@ -109,6 +109,7 @@ it('without concepts that act it draws the untouched base, and merged LoRAs are 
   await now().drawMix(true);
   const whole = pixelsOf(now().mixPicture!.bitmap);
   expect(pixelsOf(now().mixMerged!.bitmap)).toBe(whole);
+  expect(now().mixPicture).toMatchObject({ steps: now().mix.steps, sampler: 'dpmpp-2m' });
   now().setTab('learn');
   now().setParams({ prompt: 'a dog and a cake in the snow', seed: 7, steps: 4, guidance: now().mix.guidance });
   await now().draw();

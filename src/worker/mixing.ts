@@ -106,7 +106,7 @@ export class Mixing {
     const field = (flow: FlowBase) => (merged ? mergedField(base, flow, mix, concepts) : mixedField(base, flow, mix, concepts, objects));
     const sampling = { seeds: [seed], steps: mix.steps, ...(mix.sampler && { sampler: mix.sampler }), guidance: mix.guidance, ...pacing, ...(from && { from }) };
     const onStep = (step: number) => host.emit('drawing', { step, steps: mix.steps });
-    return drawPicture({ host, raster, base, field, sampling, event: { slot, steps: mix.steps, ...mixPicture({ ...mix, seed }) }, partial, ...(partial && { onStep }) });
+    return drawPicture({ host, raster, base, field, sampling, event: { slot, ...mixPicture({ ...mix, seed }), steps: mix.steps }, partial, ...(partial && { onStep }) });
   }
 
   private async with<T>(given: Mix, kind: Urgency, signal: AbortSignal, work: (ready: Ready, between: () => Promise<void>, signal: AbortSignal) => Promise<T>): Promise<T> {

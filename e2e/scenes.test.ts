@@ -10,7 +10,7 @@ import type { FakeClient } from '../src/testing/studio/fakeClient';
 import { scenes } from '../src/testing/studio/scenes';
 import { fakeRun } from '../src/testing/studio/fakeClient';
 import { ids } from '../src/ui/testIds';
-import { violations } from './axe';
+import { colours, violations } from './axe';
 
 /** What src/testing/studio/main.tsx leaves in the page. */
 declare global { var studio: Studio, client: FakeClient }
@@ -34,7 +34,7 @@ it.each(names)('reads well in both themes, with at most one filled button: %s', 
   expect(await violations(page), 'dark').toEqual([]);
   await page.evaluate(() => globalThis.studio.getState().setTheme('light'));
   await page.waitForTimeout(100);
-  expect(await violations(page), 'light').toEqual([]);
+  expect(await violations(page, colours), 'light').toEqual([]);
   expect(errors).toEqual([]);
   const scope = (await page.locator('[role=dialog]').count()) > 0 ? '[role=dialog] ' : '';
   expect((await page.locator(`${scope}.button.primary:not([disabled]):visible`).allTextContents()).slice(1)).toEqual([]);

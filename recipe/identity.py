@@ -16,7 +16,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import people
 import world as W
@@ -80,13 +80,14 @@ class Encoder(nn.Module):
 
 
 class Judge(nn.Module):
-    """A patch transformer that sees no colour: pixels [B,3,64,64] -> unit vectors [B,128]."""
-    config = dict(_class_name='IdentityJudge', image_size=SIDE, width=WIDTH, patch=8, hidden=160, layers=4)
+    """A transformer over patches, which two convolutions make, that sees no colour: pixels [B,3,64,64] -> unit vectors [B,128]."""
+    config = dict(_class_name='IdentityJudge', image_size=SIDE, width=WIDTH, patch=8, stem=64, hidden=160, layers=4)
 
     def __init__(self):
         super().__init__()
         d = self.config['hidden']
-        self.patch, self.place = nn.Conv2d(1, d, 8, 8), nn.Parameter(torch.randn(1, 64, d) * .1)
+        # learning goes much faster than with one step from pixels to patches
+        self.patch, self.place = nn.Sequential(nn.Conv2d(1, self.config['stem'], 4, 4), nn.GELU(), nn.Conv2d(self.config['stem'], d, 3, 2, 1)), nn.Parameter(torch.randn(1, 64, d) * .1)
         self.layers = nn.ModuleList([nn.TransformerEncoderLayer(d, 4, 4 * d, 0., 'gelu', batch_first=True, norm_first=True) for _ in range(self.config['layers'])])
         self.out = nn.Linear(d, WIDTH)
 
@@ -165,12 +166,20 @@ def softened(x):
     return torch.lerp(x, soft, torch.rand(len(x), 1, 1, 1, device=x.device))
 
 
-def train(a, model, name, loss_of, extra=(), seen_as=lambda x: x):
+def train(a, model, name, loss_of, margin=None, seen_as=lambda x: x):
+    """--resume goes on from what is saved, with a rate that rises and falls anew; the margin's centres then are the means of what the network says of each identity."""
     faces = np.load(a.work / 'faces.npy', mmap_mode='r')
     held = np.array([i for i in people.HELD_OUT_IDENTITIES if faces[i].any()])
     seen = np.array([i for i in range(people.HELD_OUT_IDENTITIES.start) if faces[i, 0, 0].any()])
+    folder = a.work / name
+    if again := a.resume and (folder / 'model.safetensors').exists():
+        model.load_state_dict({k: v.float() for k, v in load_file(folder / 'model.safetensors').items()})
     model.to(a.device)
-    opt = torch.optim.AdamW([*model.parameters(), *extra], 1e-3, weight_decay=.02)
+    if again and margin:
+        with torch.no_grad():
+            for i in seen:
+                margin.centres[i] = model(pixels(faces[i], a.device)).mean(0)
+    opt = torch.optim.AdamW([*model.parameters(), *(margin.parameters() if margin else ())], 1e-3, weight_decay=.02)
     minutes, r, start, step = .2 if a.smoke else a.minutes, np.random.default_rng(0), time.time(), 0
     while (done := (time.time() - start) / (minutes * 60)) < 1:
         step += 1
@@ -180,14 +189,15 @@ def train(a, model, name, loss_of, extra=(), seen_as=lambda x: x):
         rows = np.concatenate([faces[i, r.choice(faces.shape[1], 2, replace=False)] for i in who])
         x, y = pixels(rows, a.device), torch.from_numpy(who.repeat(2)).to(a.device)
         x = x * (1 + .15 * torch.randn(len(x), 1, 1, 1, device=a.device)) + .1 * torch.randn(len(x), 1, 1, 1, device=a.device)
-        loss = loss_of(model(seen_as(x)), y, done)
+        with torch.autocast(a.device, dtype=torch.bfloat16):
+            e = model(seen_as(x))
+        loss = loss_of(e.float(), y, 1. if again else done)
         opt.zero_grad(set_to_none=True)
         loss.backward()
         opt.step()
         if step % 100 == 0:
             print(f'{name} {step} {time.time() - start:.0f}s loss {loss.item():.3f}', flush=True)
     rank, area = measured(model.eval(), faces, held, a.device)
-    folder = a.work / name
     folder.mkdir(exist_ok=True)
     save_file({k: v.detach().cpu().half().contiguous() for k, v in model.state_dict().items()}, folder / 'model.safetensors', metadata={'format': 'pt'})
     (folder / 'config.json').write_text(json.dumps({**model.config, 'held_out': len(held), 'rank_1': rank, 'area': area, 'steps': step}, indent=2))
@@ -197,7 +207,7 @@ def train(a, model, name, loss_of, extra=(), seen_as=lambda x: x):
 def identity(a):
     torch.manual_seed(1)
     margin = Margin(people.HELD_OUT_IDENTITIES.start).to(a.device)
-    train(a, Encoder(), 'identity', lambda e, y, done: margin(e, y, MARGIN * min(1, 3 * done)), margin.parameters())
+    train(a, Encoder(), 'identity', lambda e, y, done: margin(e, y, MARGIN * min(1, 3 * done)), margin)
 
 
 def judge_identity(a):
@@ -208,4 +218,4 @@ def judge_identity(a):
 def identity_loss(a):
     torch.manual_seed(4)
     margin = Margin(people.HELD_OUT_IDENTITIES.start, angular=False).to(a.device)
-    train(a, Scorer(), 'identity-loss', lambda e, y, done: margin(e, y, .2 * min(1, 3 * done)), margin.parameters(), softened)
+    train(a, Scorer(), 'identity-loss', lambda e, y, done: margin(e, y, .2 * min(1, 3 * done)), margin, softened)

@@ -1,17 +1,24 @@
-/** The studio over a made-up worker (src/testing/studio) on a server of its own, in a headless Chromium: for `npm run screens` and its tests. */
-import { realpathSync } from 'node:fs';
+/** The studio over a made-up worker (src/testing/studio), built for itself and served, in a headless Chromium: for `npm run screens` and its tests. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import react from '@vitejs/plugin-react';
 import { chromium } from 'playwright-core';
-import { createServer } from 'vite';
+import { build } from 'vite';
 import { ensureBrowser, flags } from './browser.mjs';
 import { root } from './prepare.mjs';
+import { serve } from './server.mjs';
+
+const page = 'src/testing/studio/index.html';
 
 export class Scenes {
   static async open() {
-    const server = await createServer({ root, logLevel: 'error', server: { port: 0, fs: { allow: [root, realpathSync(join(root, 'node_modules'))] } } });
-    await server.listen();
+    // a built page loads in a few files; from its sources it is more than two hundred, at every scene
+    const folder = await mkdtemp(join(tmpdir(), 'lamina-scenes-'));
+    await build({ root, configFile: false, logLevel: 'error', plugins: [react()], build: { outDir: folder, emptyOutDir: true, copyPublicDir: false, target: 'es2022', minify: false, chunkSizeWarningLimit: 9000, rolldownOptions: { input: join(root, page) } } });
+    const server = await serve([folder, join(root, 'public')]);
     const browser = await chromium.launch({ executablePath: await ensureBrowser(), args: flags });
-    return Object.assign(new Scenes(), { server, browser, address: new URL('src/testing/studio/index.html', server.resolvedUrls.local[0]) });
+    return Object.assign(new Scenes(), { folder, server, browser, address: new URL(page, server.url) });
   }
 
   /**
@@ -39,5 +46,6 @@ export class Scenes {
   async close() {
     await this.browser.close();
     await this.server.close();
+    await rm(this.folder, { recursive: true, force: true });
   }
 }

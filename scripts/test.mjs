@@ -14,28 +14,28 @@ const tool = (...path) => join(root, 'node_modules', ...path);
 
 const whole = (ok) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 });
 
-/** One vitest project; a run that wrote no report, or failed outside its cases, counts as one failure. */
-async function project(name) {
+/** Some of vitest's projects; a run that wrote no report, or failed outside its cases, counts as one failure. */
+async function projects(...names) {
   const folder = await mkdtemp(join(tmpdir(), 'lamina-'));
   const report = join(folder, 'report.json');
-  const ok = await node([tool('vitest', 'vitest.mjs'), 'run', '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]);
+  const ok = await node([tool('vitest', 'vitest.mjs'), 'run', ...names.flatMap((name) => ['--project', name]), '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]);
   const text = await readFile(report, 'utf8').catch(() => null);
   await rm(folder, { recursive: true, force: true });
   if (text === null) return whole(false);
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(text);
-  const names = testResults.flatMap(({ name, status, assertionResults }) => {
+  const failing = testResults.flatMap(({ name, status, assertionResults }) => {
     const cases = assertionResults.filter((test) => test.status === 'failed').map((test) => `${relative(root, name)}: ${test.fullName}`);
     return cases.length === 0 && status === 'failed' ? [`${relative(root, name)}: outside its cases`] : cases;
   });
-  return { passed: numPassedTests, failed: ok ? numFailedTests : Math.max(1, numFailedTests, names.length), skipped: numPendingTests + (numTodoTests ?? 0), names };
+  return { passed: numPassedTests, failed: ok ? numFailedTests : Math.max(1, numFailedTests, failing.length), skipped: numPendingTests + (numTodoTests ?? 0), names: failing };
 }
 
 const parts = {
   types: async () => whole((await Promise.all(['dom', 'worker', 'node'].map((name) => node([tool('typescript', 'bin', 'tsc'), '-p', `tsconfig.${name}.json`])))).every(Boolean)),
   lint: async () => whole(await node([tool('eslint', 'bin', 'eslint.js'), '.'])),
-  unit: () => project('unit'),
-  wgsl: () => project('wgsl'),
-  e2e: () => project('e2e'),
+  unit: () => projects('unit', 'alone'),
+  wgsl: () => projects('wgsl'),
+  e2e: () => projects('e2e'),
 };
 
 const asked = process.argv.slice(2);

@@ -203,16 +203,19 @@ def load(path, dit):
 
 
 def restore(adapter, tuned, path):
-    """The values of a saved adapter into one of the same sizes and its LoRA, so that training goes on from what ships."""
+    """The values of a saved adapter into one of the same sizes and its LoRA, so that training goes on from what ships. One of the other kind has a resampler and an injection to begin
+    with, too: what looks at the identity begins anew then, and a LoRA is left behind."""
     with safe_open(path, 'pt') as f:
-        t = {k: f.get_tensor(k).float() for k in f.keys()}
+        kind, t = f.metadata()['lamina.adapter'], {k: f.get_tensor(k).float() for k in f.keys()}
     pairs = {f'{name}.lora_{n}.weight': getattr(m, n.lower()) for name, m in tuned.items() for n in 'AB'}
     wanted = {**dict(adapter.named_parameters()), **pairs}
-    other = [k for k in wanted if k not in t or t[k].shape != wanted[k].shape] + [k for k in t if k not in wanted]
+    own = (lambda k: False) if kind == adapter.kind else lambda k: k.startswith('resampler.identity.') or '.lora_' in k
+    other = [k for k in wanted if not own(k) and (k not in t or t[k].shape != wanted[k].shape)] + [k for k in t if not own(k) and k not in wanted]
     if other:
         raise SystemExit(f'{path} has other sizes than asked for, at {other[0]}: give the --latents, --width, --depth and --rank that it was trained with.')
     for k, p in wanted.items():
-        p.data.copy_(t[k])
+        if not own(k):
+            p.data.copy_(t[k])
 
 
 def velocity(dit, adapter, switch, x, context, pooled, sigma, tokens=None, **options):

@@ -86,7 +86,6 @@ class Judge(nn.Module):
     def __init__(self):
         super().__init__()
         d = self.config['hidden']
-        # learning goes much faster than with one step from pixels to patches
         self.patch, self.place = nn.Sequential(nn.Conv2d(1, self.config['stem'], 4, 4), nn.GELU(), nn.Conv2d(self.config['stem'], d, 3, 2, 1)), nn.Parameter(torch.randn(1, 64, d) * .1)
         self.layers = nn.ModuleList([nn.TransformerEncoderLayer(d, 4, 4 * d, 0., 'gelu', batch_first=True, norm_first=True) for _ in range(self.config['layers'])])
         self.out = nn.Linear(d, WIDTH)

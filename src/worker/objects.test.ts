@@ -1,6 +1,6 @@
 /** One picture over the real session and draft worker, on a tiny base with an object encoder of random weights. */
 import { IDBFactory } from 'fake-indexeddb';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { readCard, writeCard } from '../formats/cardFile';
 import { likenessRange, plainSeeing } from '../protocol/objects';
 import { maskShare } from '../protocol/objectMasks';
@@ -9,6 +9,7 @@ import { openDatabase } from '../storage/db';
 import { pixelsOf } from '../testing/session/raster';
 import { openTab, sampleFile, type Tab, type TabOptions } from '../testing/session/tab';
 import { tinyStored } from '../testing/session/tinyFiles';
+import { Objects } from './objects';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 });
 
@@ -58,6 +59,14 @@ it('draws one dropped picture by itself: mask, tokens, word, prompt, both twins,
   expect(tab.now().objectFigures!.copied).toBeGreaterThanOrEqual(0);
   await tab.until('other places', ({ places }) => places.length === 4);
   expect(new Set(tab.now().places.map((place) => pixelsOf(place.bitmap))).size).toBe(4);
+});
+
+it('prepares its guesses once the base is there, before anything is dropped', async () => {
+  const prepare = vi.spyOn(Objects.prototype, 'prepare');
+  onTestFinished(() => prepare.mockRestore());
+  await open();
+  expect(prepare).toHaveBeenCalledOnce();
+  await prepare.mock.results[0]!.value;
 });
 
 it('is the base itself at strength 0, bit for bit, in drafts as in pictures; strength moves without a model call', async () => {

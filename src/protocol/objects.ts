@@ -12,6 +12,9 @@ export const likenessRange = { min: 0, max: 1.4, step: 0.05, start: 0.8 } as con
 /** What a picture is looked at as: a thing by the object encoder, somebody by the identity adapter. */
 export type SightKind = 'object' | 'identity';
 
+/** Words for somebody: who is called so can be drawn by the face alone. */
+export const PEOPLE: readonly string[] = ['woman', 'man', 'girl', 'boy'];
+
 /** A square of a crop in shares of its side; it may reach beyond. */
 export interface Square { left: number; top: number; side: number }
 

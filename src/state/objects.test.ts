@@ -7,7 +7,7 @@ import { defaultRecipe } from '../protocol/recipe';
 import { fakeClient, fakeRun, type FakeClient } from '../testing/studio/fakeClient';
 import { bitmap, file, picture, reading, studioOver } from '../testing/studio/studioOver';
 import { followDataSet } from './dataSet';
-import { followObject, isObject, isOnePicture, MOST_REFERENCES, wantedCards } from './objects';
+import { followObject, isCalledSomebody, isObject, isOnePicture, MOST_REFERENCES, wantedCards } from './objects';
 
 const ready = { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: true };
 const middle = { u: 0.5, w: 0.5 };
@@ -41,6 +41,17 @@ async function dropped(...names: string[]) {
   await settled();
   return made;
 }
+
+it.each([
+  ['man', { ...ready, faces: true }, true], ['Girl ', { ...ready, faces: true }, true], ['ghost', { ...ready, faces: true }, false], ['', { ...ready, faces: true }, false], ['man', ready, false], ['man', { ...ready, objects: false, faces: true }, false],
+] as const)('offers the face alone of a thing called “%s” where there are faces (%#)', async (word, opened, offered) => {
+  const { now } = open();
+  client.emit('ready', opened);
+  now().setClassWord(word);
+  expect(isCalledSomebody(now())).toBe(offered);
+  now().setKind('style');
+  expect(isCalledSomebody(now())).toBe(false);
+});
 
 describe('a dropped picture', () => {
   it('is masked, encoded, named and drawn, in this order and once', async () => {

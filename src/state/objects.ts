@@ -4,7 +4,7 @@
  * so that dropping, cropping, brushing, undo and a new worker all take the same way.
  */
 import type { FaultData } from '../protocol/faults';
-import { likenessRange, plainSeeing, type CardSummary, type ObjectFigures, type ObjectInHand, type OpenedCard, type ReferencePicture, type Seeing, type SightKind, type Square } from '../protocol/objects';
+import { likenessRange, PEOPLE, plainSeeing, type CardSummary, type ObjectFigures, type ObjectInHand, type OpenedCard, type ReferencePicture, type Seeing, type SightKind, type Square } from '../protocol/objects';
 import { inverted, maskProblem, painted, sameMask, type ObjectMask, type Place } from '../protocol/objectMasks';
 import type { Crop, MeantPart, PictureEvent } from '../protocol/pictures';
 import { wordsOf } from '../protocol/recipe';
@@ -72,6 +72,9 @@ export function sightOf({ ready, recipe }: Pick<StudioState, 'ready' | 'recipe'>
   if (recipe.kind === 'instance' && ready?.objects) return 'object';
   return recipe.kind === 'person' && ready?.faces ? 'identity' : null;
 }
+
+/** Whether a thing's picture is called by a word for people, where faces can be drawn by: then the face alone says who it is. */
+export const isCalledSomebody = ({ ready, recipe }: Pick<StudioState, 'ready' | 'recipe'>): boolean => sightOf({ ready, recipe }) === 'object' && ready!.faces === true && PEOPLE.includes(wordsOf(recipe).classWord.trim().toLowerCase());
 
 /** Why a picture can't be encoded as it is; null where it can. */
 export const problemOf = ({ fault, heads }: CardMask, sight: SightKind | null): FaultData | null => (sight !== 'identity' ? fault : heads?.chosen ? null : heads?.fault ?? null);

@@ -1,7 +1,7 @@
 /** What goes in, when it is one picture or a face: the picture with its mask, ways to mend that, and what it is called. */
 import { useState } from 'react';
 import { wordsOf } from '../../../protocol/recipe';
-import { problemOf, sightOf } from '../../../state/objects';
+import { isCalledSomebody, problemOf, sightOf } from '../../../state/objects';
 import { DropZone } from '../DropZone';
 import { KindChoice } from '../KindChoice';
 import { PictureGrid } from '../PictureGrid';
@@ -21,6 +21,7 @@ export function OneIn() {
   const open = useStudio((state) => state.card);
   const over = useStudio((state) => state.dataSetLevel > 0);
   const face = useStudio((state) => sightOf(state) === 'identity');
+  const somebody = useStudio(isCalledSomebody);
   const count = useStudio((state) => state.cards.length);
   return (
     <section className="column in" aria-label="What goes in">
@@ -35,7 +36,9 @@ export function OneIn() {
         {face && count > 1 && <PictureGrid locked={false} />}
         <Called />
         <KindChoice />
-        <p className="note one-more">{face ? 'Another picture of the same person tells more of the face. One of somebody else mixes the two.' : 'Add more pictures of it, and learning gets exact.'}</p>
+        {somebody
+          ? <p className="note one-more">Somebody? <button type="button" className="link" data-testid={ids.byFace} onClick={() => actions.setKind('person')}>Draw by the face alone</button>, and clothes and place stay what the words say.</p>
+          : <p className="note one-more">{face ? 'Another picture of the same person tells more of the face. One of somebody else mixes the two.' : 'Add more pictures of it, and learning gets exact.'}</p>}
         {(!face || count <= 1) && <DropZone tile />}
       </div>
     </section>

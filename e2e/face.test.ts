@@ -22,7 +22,7 @@ it('draws by the head that was found, and at strength 0 the base, bit for bit', 
   await visitWith(stage, {}, { steps: 8 });
   await baseReady(page);
   await at(page, ids.dropInput).first().setInputFiles(SOMEBODY);
-  // a word for people is guessed, and the page offers to look at the face alone
+  await at(page, ids.classWord).fill('man');
   await at(page, ids.byFace).click();
   await at(page, ids.headFrame).waitFor();
   const drawn = await bothDrawn(stage.page);

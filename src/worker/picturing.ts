@@ -13,8 +13,8 @@ import type { Opening } from './opening';
 import type { Raster } from './platform';
 import { shownBatch, toShown, type Shown } from './present';
 
-/** Time between pictures shown on the way; each costs a decoding. */
-const PARTIAL_EVERY_MS = 500;
+/** Least time between pictures shown on the way, and how many times as long as the last one took: each costs a decoding, for which the whole picture waits. */
+const PARTIAL_EVERY_MS = 500, PARTIAL_REST = 8;
 
 const APP = 'Lamina 0.1.0';
 
@@ -52,7 +52,7 @@ export interface PictureJob {
  */
 export async function drawPicture({ host, raster, base, field, sampling, event, partial, onStep }: PictureJob): Promise<{ shown: Shown; revision: number }> {
   const started = performance.now();
-  let shownAt = started;
+  let nextPartial = started + PARTIAL_EVERY_MS;
   let before: Tensor4D | null = null;
   let sigmaBefore = 1;
   let last: Tensor4D | null = null;
@@ -77,11 +77,13 @@ export async function drawPicture({ host, raster, base, field, sampling, event, 
     for await (const { step, steps, sigma, latent } of sample({ ...sampling, base: flow, field: held.field })) {
       onStep?.(step);
       if (step === steps) last = tf.clone(latent);
-      else if (partial && before && performance.now() - shownAt > PARTIAL_EVERY_MS) {
+      else if (partial && before && performance.now() > nextPartial) {
+        const begun = performance.now();
         const ahead = expected(before, latent, sigmaBefore, sigma);
         await show(await (autoencoder.stays ? decoded : rough)(ahead), 'partial', step);
         ahead.dispose();
-        shownAt = performance.now();
+        const now = performance.now();
+        nextPartial = now + Math.max(PARTIAL_EVERY_MS, PARTIAL_REST * (now - begun));
       }
       before?.dispose();
       before = tf.clone(latent);

@@ -24,7 +24,10 @@ export interface Cluster { middle: Float64Array<ArrayBufferLike>; /** Mean squar
 const ROUNDS = 8;
 const far = (points: Float32Array, i: number, width: number, to: Float64Array<ArrayBufferLike>): number => {
   let sum = 0;
-  for (let c = 0; c < width; c++) sum += (points[i * width + c]! - to[c]!) ** 2;
+  for (let c = 0; c < width; c++) {
+    const apart = points[i * width + c]! - to[c]!;
+    sum += apart * apart;
+  }
   return sum;
 };
 
@@ -49,10 +52,10 @@ export function clusters(points: Float32Array, width: number, count: number): Cl
     const sums = middles.map(() => ({ middle: new Float64Array(width), spread: 0, members: 0 }));
     for (let i = 0; i < n; i++) {
       let [best, least] = [0, Infinity];
-      middles.forEach((middle, k) => {
-        const distance = far(points, i, width, middle);
+      for (let k = 0; k < middles.length; k++) {
+        const distance = far(points, i, width, middles[k]!);
         if (distance < least) [best, least] = [k, distance];
-      });
+      }
       const own = sums[best]!;
       own.members++;
       own.spread += least;
@@ -66,5 +69,10 @@ export function clusters(points: Float32Array, width: number, count: number): Cl
 
 /** Squared distance of a point from the cluster nearest to it, in units of that one's spread and `floor`. */
 export function distanceTo(all: readonly Cluster[], points: Float32Array, i: number, width: number, floor: number): number {
-  return all.reduce((least, { middle, spread }) => Math.min(least, far(points, i, width, middle) / (spread + floor)), Infinity);
+  let least = Infinity;
+  for (const { middle, spread } of all) {
+    const distance = far(points, i, width, middle) / (spread + floor);
+    if (distance < least) least = distance;
+  }
+  return least;
 }

@@ -6,7 +6,7 @@
  */
 import type { ObjectMask } from '../../protocol/objectMasks';
 import { clusters, distanceTo, toOklab, type Cluster } from './colours';
-import { areaOf, blurred, closed, edgeCells, filled, grown, opened, parts, shrunk, type Grid } from './grid';
+import { above, areaOf, blurred, cellsOf, closed, edgeCells, filled, grown, opened, parts, shrunk, type Grid } from './grid';
 
 /** Width of a point: OKLab and height in the picture. */
 const POINT = 4;
@@ -37,7 +37,7 @@ function pointsOf(pixels: Float32Array, side: number): Float32Array {
   const colours = toOklab(pixels);
   const points = new Float32Array(side * side * POINT);
   for (let i = 0; i < side * side; i++) {
-    points.set(colours.subarray(3 * i, 3 * i + 3), POINT * i);
+    for (let c = 0; c < 3; c++) points[POINT * i + c] = colours[3 * i + c]!;
     points[POINT * i + 3] = (HEIGHT * Math.floor(i / side)) / side;
   }
   return points;
@@ -47,10 +47,9 @@ function pointsOf(pixels: Float32Array, side: number): Float32Array {
 function pick(points: Float32Array, cells: readonly number[]): Float32Array {
   const every = Math.max(1, Math.floor(cells.length / MOST_POINTS));
   const out = new Float32Array(Math.ceil(cells.length / every) * POINT);
-  for (let i = 0; i * every < cells.length; i++) out.set(points.subarray(POINT * cells[i * every]!, POINT * cells[i * every]! + POINT), POINT * i);
+  for (let i = 0; i * every < cells.length; i++) for (let c = 0; c < POINT; c++) out[POINT * i + c] = points[POINT * cells[i * every]! + c]!;
   return out;
 }
-const cellsOf = (grid: Grid, wanted: 0 | 1): number[] => [...grid.keys()].filter((cell) => grid[cell] === wanted);
 
 /** The threshold that parts values into two groups most apart (Otsu), over 64 steps up to `most`. */
 function otsu(values: Float64Array, most: number): number {
@@ -73,7 +72,8 @@ function otsu(values: Float64Array, most: number): number {
 /** Without colours that are commoner in the middle than at the border, at whatever height, and stand at one side of it: there the object reaches the edge. */
 function ofBackground(found: readonly Cluster[], points: Float32Array, side: number, border: readonly number[]): Cluster[] {
   const alike = (at: (c: number) => number, { middle }: Cluster) => (at(0) - middle[0]!) ** 2 + (at(1) - middle[1]!) ** 2 + (at(2) - middle[2]!) ** 2 < ALIKE ** 2;
-  const inner = [...Array(side * side).keys()].filter((i) => Math.hypot((i % side) / side - 0.5, Math.floor(i / side) / side - 0.5) < INNER);
+  const inner: number[] = [];
+  for (let i = 0; i < side * side; i++) if (((i % side) / side - 0.5) ** 2 + (Math.floor(i / side) / side - 0.5) ** 2 < INNER ** 2) inner.push(i);
   const kept = found.filter((cluster) => {
     const has = (i: number) => alike((c) => points[POINT * i + c]!, cluster);
     const own = border.filter(has);
@@ -134,20 +134,21 @@ function nearestOf(object: Grid, side: number, cores: readonly { part: Grid; kee
     }
     front = next;
   }
-  return object.map((cell, i) => cell && owner[i] !== -1 ? 1 : 0);
+  for (let i = 0; i < owner.length; i++) owner[i] = object[i] && owner[i] !== -1 ? 1 : 0;
+  return Uint8Array.from(owner);
 }
 
 /** Along its edge every cell goes to the side whose colours are nearer, its neighbours heard. */
 function refined(object: Grid, points: Float32Array, side: number, outside: readonly Cluster[]): Grid {
   const reach = grown(object, side, Math.round(side / 16));
   const inside = clusters(pick(points, cellsOf(object, 1)), POINT, OBJECT_COLOURS);
-  const likelier = Float64Array.from({ length: side * side }, (_, i) => {
-    if (!reach[i]) return -4;
+  const likelier = new Float64Array(side * side).fill(-4);
+  for (const i of cellsOf(reach, 1)) {
     const ratio = Math.sqrt(distanceTo(outside, points, i, POINT, FLOOR)) - Math.sqrt(distanceTo(inside, points, i, POINT, FLOOR));
-    return Math.max(-4, Math.min(4, ratio)) + (object[i] ? 1.2 : -1.2);
-  });
+    likelier[i] = Math.max(-4, Math.min(4, ratio)) + (object[i] ? 1.2 : -1.2);
+  }
   const heard = blurred(likelier, side, Math.max(1, Math.round(side / 64)));
-  return Uint8Array.from(heard, (value) => Number(value > 0));
+  return above(heard, 0);
 }
 
 /**
@@ -163,10 +164,11 @@ export function findMask(pixels: Float32Array, side: number): ObjectMask | null 
     return Array.from({ length: width }, (_, i) => (y === 0 ? i * side + x : y === side - 1 ? (side - 1 - i) * side + x : x === 0 ? y * side + i : y * side + side - 1 - i));
   }))];
   const background = ofBackground(clusters(pick(points, border), POINT, BORDER_COLOURS).filter(({ share }) => share >= LEAST_BORDER), points, side, border);
-  const distance = Float64Array.from({ length: side * side }, (_, i) => distanceTo(background, points, i, POINT, FLOOR));
+  const distance = new Float64Array(side * side);
+  for (let i = 0; i < distance.length; i++) distance[i] = distanceTo(background, points, i, POINT, FLOOR);
   const threshold = Math.min(CERTAIN, Math.max(DOUBTFUL, otsu(distance.map((value) => Math.min(value, 4 * CERTAIN)), 4 * CERTAIN)));
   const thin = Math.max(1, Math.round(side / 128));
-  const found = mainPart(opened(Uint8Array.from(distance, (value) => Number(value > threshold)), side, thin), side, Math.round(side / 26));
+  const found = mainPart(opened(above(distance, threshold), side, thin), side, Math.round(side / 26));
   if (!found) return null;
   const whole = filled(apart(found, side), side);
   const again = mainPart(opened(refined(whole, points, side, background), side, 2 * thin), side, thin);

@@ -1,4 +1,5 @@
 /** One picture in the store, over a client that is made up: what is asked of the session, when, and what is let go. */
+import { readFile } from 'node:fs/promises';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { blankMask, painted } from '../protocol/objectMasks';
 import type { ParamsOf } from '../protocol/messages';
@@ -51,6 +52,14 @@ it.each([
   expect(isCalledSomebody(now())).toBe(offered);
   now().setKind('style');
   expect(isCalledSomebody(now())).toBe(false);
+});
+
+it.each([[true, 'person'], [undefined, 'instance']] as const)('takes up the sample of somebody (faces: %s) as a %s', async (faces, kind) => {
+  const { now } = studioOver(client, { read: async (path) => new Response(await readFile(`public/${path}`)) });
+  client.emit('ready', { ...ready, ...(faces && { faces }) });
+  await now().loadSample('redbeard');
+  expect(now().inputFault).toBeNull();
+  expect(now().recipe).toMatchObject({ kind, classWord: 'man' });
 });
 
 describe('a dropped picture', () => {

@@ -12,7 +12,7 @@ import { cardsAgain, idsWithin, withMoment, type Moment } from './dataHistory';
 import { startPrompt } from './params';
 import { SHOWN_PICTURES } from '../protocol/limits';
 import { metaOf, wordsOf, type Recipe } from '../protocol/recipe';
-import { readSample } from './samples';
+import { readSample, sampleKind } from './samples';
 import { faultOf, type Slice } from './slice';
 
 export interface Card {
@@ -265,7 +265,7 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
         set({ cards: [], selectedId: null, captioned: null });
         forgetLost();
         set({ conceptName: sample.title, conceptNamed: true, promptWritten: false });
-        get().takeKind(sample.kind);
+        get().takeKind(sampleKind(name, sample.kind, get().ready?.faces ?? false));
         get().setField('classWord', sample.classWord);
         refreshNames();
         await get().addFiles(sample.files);

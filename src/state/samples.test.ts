@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { readSample, sampleSets } from './samples';
+import { readSample, sampleKind, sampleSets } from './samples';
 
 const folder = new URL('../../public/', import.meta.url);
 const read = (path: string) => Promise.resolve(new Response(readFileSync(new URL(path, folder))));
@@ -14,6 +14,11 @@ describe('sample sets', () => {
     const sample = await readSample({ read }, set);
     expect(sample.kind).toBe(kind);
     expect(sample.files).toHaveLength(count);
+  });
+
+  it('takes somebody up as a face where there are faces, and everything else as what it is', () => {
+    expect(sampleSets.map(({ set, kind }) => sampleKind(set, kind, true))).toEqual(['instance', 'instance', 'instance', 'person', 'style']);
+    expect(sampleSets.map(({ set, kind }) => sampleKind(set, kind, false))).toEqual(sampleSets.map(({ kind }) => kind));
   });
 
   it('names the file that is missing', async () => {

@@ -1,21 +1,25 @@
 /** The sample sets that ship with the app (public/concepts): their list, and reading one as files with captions. */
-import type { Captions } from '../protocol/captions';
+import type { Captions, ConceptKind } from '../protocol/captions';
 import { readCaptionsFile } from '../formats/captionsFile';
 import { Fault } from '../protocol/faults';
 import type { Environment } from './client';
 
-export interface SampleSet { set: string; title: string; short: string; kind: 'instance' | 'style'; count: number }
+/** `somebody`: it is taken up as a face, where the base draws by faces. */
+export interface SampleSet { set: string; title: string; short: string; kind: 'instance' | 'style'; somebody?: true; count: number }
 
 /** A test holds this list against the folder. */
 export const sampleSets: readonly SampleSet[] = [
   { set: 'guide-dog', title: 'Guide dog', short: 'Guide dog', kind: 'instance', count: 5 },
   { set: 'birthday-cake', title: 'Birthday cake', short: 'Birthday cake', kind: 'instance', count: 5 },
   { set: 'one-eyed-monster', title: 'One-eyed monster', short: 'Monster', kind: 'instance', count: 5 },
-  { set: 'redbeard', title: 'Redbeard', short: 'Redbeard', kind: 'instance', count: 5 },
+  { set: 'redbeard', title: 'Redbeard', short: 'Redbeard', kind: 'instance', somebody: true, count: 5 },
   { set: 'duotone', title: 'Duotone', short: 'Duotone style', kind: 'style', count: 5 },
 ];
 
 export interface Sample { title: string; kind: 'instance' | 'style'; classWord: string; files: { file: Blob; name: string; captions: Captions }[] }
+
+/** What a sample is taken up as. */
+export const sampleKind = (set: string, kind: Sample['kind'], faces: boolean): ConceptKind => (faces && sampleSets.some((sample) => sample.set === set && sample.somebody) ? 'person' : kind);
 
 export const samplePath = (set: string, file: string) => `concepts/${set}/${file}`;
 

@@ -55,7 +55,7 @@ it.each([
 });
 
 it.each([[true, 'person'], [undefined, 'instance']] as const)('takes up the sample of somebody (faces: %s) as a %s', async (faces, kind) => {
-  const { now } = studioOver(client, { read: async (path) => new Response(await readFile(`public/${path}`)) });
+  const { now } = studioOver(client, { read: async (path) => new Response(new Uint8Array(await readFile(`public/${path}`))) });
   client.emit('ready', { ...ready, ...(faces && { faces }) });
   await now().loadSample('redbeard');
   expect(now().inputFault).toBeNull();

@@ -32,7 +32,7 @@ it('draws a dropped picture by itself, and at strength 0 the base, bit for bit',
   const drawn = await bothDrawn(stage.page);
   expect(drawn.concept).not.toBe(drawn.base);
   expect(await at(page, ids.maskPicture).getAttribute('data-found')).toBe('true');
-  expect(await at(page, ids.balanceValue).textContent()).toBe(likenessRange.start.toFixed(2));
+  expect(await at(page, ids.balanceValue).textContent()).toBe(likenessRange.start.object.toFixed(2));
   expect(await at(page, ids.objectSize).textContent()).toBe('16 tokens · 6 kB');
   expect(await at(page, ids.classWord).inputValue()).not.toBe('');
   await at(page, ids.objectCopied).filter({ hasText: /\d\.\d\d · / }).waitFor();
@@ -48,7 +48,7 @@ it('draws a dropped picture by itself, and at strength 0 the base, bit for bit',
 
 it('mends the mask by brush, and says what is wrong with an empty one', async () => {
   const { page } = stage;
-  await slide(page, likenessRange.start);
+  await slide(page, likenessRange.start.object);
   await bothDrawn(stage.page);
   await at(page, ids.maskInvert).click();
   await at(page, ids.maskInvert).click();

@@ -1,5 +1,5 @@
 /**
- * npm run personalize -- --image FILE [--image FILE …] --class WORD --prompts FILE --out DIR [--strength 0.8] [--seed 42] [--steps 20] [--backend wasm] [--threads N]
+ * npm run personalize -- --image FILE [--image FILE …] --class WORD --prompts FILE --out DIR [--strength 0.8, of a face 1] [--seed 42] [--steps 20] [--backend wasm] [--threads N]
  * npm run identity -- (the same, with) [--look faithful|plain|style] [--start-step 0]
  * Draws the thing of one picture (or of several) by the prompts of a file, a line each, through the built app in headless Chromium and without
  * training. Writes OUT/NN.png and OUT/NN-base.png, sheet.png (the base above, the thing below), the card's file, and personalize.json with
@@ -14,11 +14,11 @@ import { ensureBuild, ensurePackages, giveUp } from './prepare.mjs';
 const { values } = parseArgs({ options: {
   image: { type: 'string', multiple: true, default: [] }, class: { type: 'string' }, prompts: { type: 'string' }, out: { type: 'string' },
   face: { type: 'boolean', default: false }, look: { type: 'string', default: 'plain' }, 'start-step': { type: 'string', default: '0' },
-  strength: { type: 'string', default: '0.8' }, seed: { type: 'string', default: '42' }, steps: { type: 'string', default: '20' }, backend: { type: 'string' }, threads: { type: 'string' },
+  strength: { type: 'string' }, seed: { type: 'string', default: '42' }, steps: { type: 'string', default: '20' }, backend: { type: 'string' }, threads: { type: 'string' },
 } });
 if (values.image.length === 0) giveUp('Say which picture: --image FILE');
 if (!values.prompts) giveUp('Say what to draw: --prompts FILE, a prompt a line, with [V] or the class word for the thing.');
-const strength = Number(values.strength);
+const strength = Number(values.strength ?? (values.face ? 1 : 0.8));
 if (!(strength >= 0 && strength <= 1.4)) giveUp(`--strength takes a number from 0 to 1.4; it is “${values.strength}”.`);
 if (!['faithful', 'plain', 'style'].includes(values.look)) giveUp(`--look is faithful, plain or style; it is “${values.look}”.`);
 const startStep = Number(values['start-step']);

@@ -6,11 +6,11 @@ import type { FaultData } from './faults';
 import type { ObjectMask } from './objectMasks';
 import type { Crop, DrawParams, PictureInfo } from './pictures';
 
-/** Strengths of the picture beside its words: 0 the text alone, 1 as the encoder was trained. */
-export const likenessRange = { min: 0, max: 1.4, step: 0.05, start: 0.8 } as const;
-
 /** What a picture is looked at as: a thing by the object encoder, somebody by the identity adapter. */
 export type SightKind = 'object' | 'identity';
+
+/** Strengths of the picture beside its words: 0 the text alone, 1 as the encoder was trained. A face begins as it was trained, where its four evaluations of a step are two. */
+export const likenessRange = { min: 0, max: 1.4, step: 0.05, start: { object: 0.8, identity: 1 } satisfies Record<SightKind, number> } as const;
 
 /** Words for somebody: who is called so can be drawn by the face alone. */
 export const PEOPLE: readonly string[] = ['woman', 'man', 'girl', 'boy'];

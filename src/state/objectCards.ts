@@ -66,7 +66,7 @@ export const objectCardsSlice: Slice<ObjectCardsSlice> = ({ set, get, env }) => 
         get().takeKind(kind);
         get().setField('classWord', card.classWord);
         get().takeObject(object, pictures, card);
-        set({ tab: 'learn', conceptName: card.name, conceptNamed: true, balance: likenessRange.start });
+        set({ tab: 'learn', conceptName: card.name, conceptNamed: true, balance: likenessRange.start[card.kind] });
         get().setParams({ prompt: startPrompt(kind, card.classWord) || 'a [V]' }, false);
         if (left) {
           get().notify(leftWaits(left));

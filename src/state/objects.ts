@@ -192,7 +192,7 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
     // those of other places are of what was encoded before
     closeAll(get().places);
     set({ object, objectFigures: null, card: null, places: [] });
-    if (first) set({ balance: likenessRange.start });
+    if (first) set({ balance: likenessRange.start[kind] });
     const { classWord } = wordsOf(get().recipe);
     const [guess] = object.guesses;
     if (guess !== undefined && classWord.trim() === '') {

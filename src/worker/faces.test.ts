@@ -34,6 +34,7 @@ it('finds the head, encodes it in one pass and draws it; at strength 0 it is the
   expect(now().ready).toMatchObject({ objects: false, faces: true });
   expect(isOnePicture(now())).toBe(true);
   expect(now().object).toMatchObject({ kind: 'identity', references: 1, tokens: 3 });
+  expect(now().balance).toBe(1);
   const { heads } = now().masks[firstId()]!;
   expect(heads).toMatchObject({ all: [heads!.chosen], fault: null });
   expect(shown()).not.toBe(pixelsOf(now().twins.base!.bitmap));

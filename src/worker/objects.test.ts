@@ -52,7 +52,7 @@ it('draws one dropped picture by itself: mask, tokens, word, prompt, both twins,
   expect(guessed).not.toBeNull();
   expect(recipe).toMatchObject({ classWord: guessed });
   expect(prompt).toBe(`a [V] ${guessed} in the snow`);
-  expect(balance).toBe(likenessRange.start);
+  expect(balance).toBe(likenessRange.start.object);
   expect(pixelsOf(twins.concept!.bitmap)).not.toBe(pixelsOf(twins.base!.bitmap));
   await tab.until('judged', ({ objectFigures }) => objectFigures?.revision === twins.concept!.revision);
   expect(tab.now().objectFigures!.likeness).toBeLessThanOrEqual(1);

@@ -1,6 +1,7 @@
 /** How strongly the picture acts, live on cached velocities: the balance slider of an object. 0 is the base itself. */
 import type { KeyboardEvent } from 'react';
 import { likenessRange } from '../../../protocol/objects';
+import { sightOf } from '../../../state/objects';
 import { useActions, useStudio } from '../../studio';
 import { ids } from '../../testIds';
 
@@ -13,7 +14,7 @@ function stepOf({ key, shiftKey }: KeyboardEvent): number {
 
 export function LikenessCard() {
   const actions = useActions();
-  const strength = useStudio((state) => (state.object ? state.balance : likenessRange.start));
+  const strength = useStudio((state) => (state.object ? state.balance : likenessRange.start[sightOf(state) ?? 'object']));
   const alive = useStudio((state) => state.object !== null);
   const { min, max } = likenessRange;
   const set = (value: number) => actions.setBalance(Math.min(max, Math.max(min, value)));

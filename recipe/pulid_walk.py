@@ -12,18 +12,25 @@ class Watch:
     """Notes the picture's queries and the text's keys, [B,heads,·,d] each, of every block of a transformer while it is asked to."""
 
     def __init__(self, dit):
-        self.seen = None
-        for block in dit.transformer_blocks:
+        self.seen, self.blocks = None, dit.transformer_blocks
+        for block in self.blocks:
             block.attn.norm_q.register_forward_hook(lambda m, i, out: self.seen is not None and self.seen.append([out]) or None)
             block.attn.norm_added_k.register_forward_hook(lambda m, i, out: self.seen is not None and self.seen[-1].append(out) or None)
 
     def during(self, run):
         """-> (what run() gives, [[q, k] of each block])."""
         self.seen = []
+        self.turn(True)
         try:
             return run(), self.seen
         finally:
             self.seen = None
+            self.turn(False)
+
+    def turn(self, on):
+        """joint.cpp makes queries and keys at once, where nothing can be noted."""
+        for block in self.blocks:
+            block.attn.watched = on
 
 
 def response(k, q):
@@ -38,6 +45,7 @@ def distance(a, b, reduction):
 
 def alignment(mine, base, reduction='mse'):
     """What the walks with and without identity saw, [[q, k] of each block] -> dict(sem, layout), means over the blocks; gradient in the queries with identity alone."""
+    assert len(mine) == len(base) > 0, 'the walks were not watched'
     sem = layout = 0.
     for (q_id, _), (q, k) in zip(mine, base):
         q_id, q, k = q_id.float(), q.detach().float(), k.detach().float()

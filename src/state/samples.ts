@@ -12,7 +12,8 @@ export const sampleSets: readonly SampleSet[] = [
   { set: 'guide-dog', title: 'Guide dog', short: 'Guide dog', kind: 'instance', count: 5 },
   { set: 'birthday-cake', title: 'Birthday cake', short: 'Birthday cake', kind: 'instance', count: 5 },
   { set: 'one-eyed-monster', title: 'One-eyed monster', short: 'Monster', kind: 'instance', count: 5 },
-  { set: 'redbeard', title: 'Redbeard', short: 'Redbeard', kind: 'instance', somebody: true, count: 5 },
+  { set: 'redbeard', title: 'Redbeard', short: 'Redbeard', kind: 'instance', count: 5 },
+  { set: 'blue-curls', title: 'Blue curls', short: 'Blue curls', kind: 'instance', somebody: true, count: 3 },
   { set: 'duotone', title: 'Duotone', short: 'Duotone style', kind: 'style', count: 5 },
 ];
 

@@ -34,6 +34,13 @@ def head_crop(image, square, r=None):
     return np.asarray(image.resize((SIDE, SIDE), Image.BILINEAR, box=(max(0, left), max(0, top), min(W.SIZE, left + k), min(W.SIZE, top + k))))
 
 
+def head_box(square):
+    """Pixels of the head (left, top, right, bottom) within a bust's square (x, y, side)."""
+    x, y, side = square
+    left, top, k = x + HEAD[0] * side, y + HEAD[1] * side, HEAD[2] * side
+    return [int(round(v)) for v in (max(0, left), max(0, top), min(W.SIZE, left + k), min(W.SIZE, top + k))]
+
+
 def render(job):
     path, ids, looks = job
     out, world = np.lib.format.open_memmap(path, mode='r+'), W.World(backgrounds_each=12)
@@ -158,9 +165,10 @@ def train(a, model, name, loss_of, margin=None, seen_as=lambda x: x):
     faces = np.load(a.work / 'faces.npy', mmap_mode='r')
     held = np.array([i for i in people.HELD_OUT_IDENTITIES if faces[i].any()])
     seen = np.array([i for i in range(people.HELD_OUT_IDENTITIES.start) if faces[i, 0, 0].any()])
-    folder = a.work / name
+    folder, made = a.work / name, 0
     if again := a.resume and (folder / 'model.safetensors').exists():
         model.load_state_dict({k: v.float() for k, v in load_file(folder / 'model.safetensors').items()})
+        made = json.loads((folder / 'config.json').read_text())['steps']
     model.to(a.device)
     if again and margin:
         with torch.no_grad():
@@ -187,7 +195,7 @@ def train(a, model, name, loss_of, margin=None, seen_as=lambda x: x):
     rank, area = measured(model.eval(), faces, held, a.device)
     folder.mkdir(exist_ok=True)
     save_file({k: v.detach().cpu().half().contiguous() for k, v in model.state_dict().items()}, folder / 'model.safetensors', metadata={'format': 'pt'})
-    (folder / 'config.json').write_text(json.dumps({**model.config, 'held_out': len(held), 'rank_1': rank, 'area': area, 'steps': step}, indent=2))
+    (folder / 'config.json').write_text(json.dumps({**model.config, 'held_out': len(held), 'rank_1': rank, 'area': area, 'steps': made + step}, indent=2))
     print(f'{name}: {step} steps; on {len(held)} identities never seen: rank 1 {rank:.3f}, area under the curve {area:.4f}')
 
 

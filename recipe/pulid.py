@@ -27,21 +27,9 @@ from pairs import CAPTIONS, Speaker
 from pulid_parts import Portraits, Pulid
 from pulid_walk import aligned_walks, walk
 from taming import stratified
-from world import SIZE
 
 DROP_TEXT, DROP_WHO, DROP_BOTH = .05, .05, .05
 TERMS = {1: ('flow',), 2: ('flow', 'identity'), 3: ('flow', 'identity', 'sem', 'layout')}
-
-
-def weighted(errors, squares, share):
-    """Squared errors [B,h,w] and where people stand [B,4] -> their mean, `share` of it taken within the heads alone: the rest of a picture says little of who it is."""
-    if share == 0:
-        return errors.mean()
-    cells, k = torch.arange(GRID, device=errors.device), SIZE // GRID
-    heads = torch.tensor([[side * I.HEAD[2], x + side * I.HEAD[0], y + side * I.HEAD[1]] for x, y, side in (P.head_square(s[:3], s[3]) for s in squares.tolist())], device=errors.device)
-    within = lambda at: ((cells + 1) * k > heads[:, at, None]) & (cells * k < (heads[:, at] + heads[:, 0])[:, None])
-    mask = (within(2)[:, :, None] & within(1)[:, None]).float()
-    return (1 - share) * errors.mean() + share * ((errors * mask).sum((1, 2)) / mask.sum((1, 2)).clamp(min=1)).mean()
 
 
 def name_of(stage, a):
@@ -77,7 +65,7 @@ def train(a, stage):
         noise, s = torch.randn_like(x0), sigma[:, None, None, None]
         x = (1 - s) * x0 + s * noise
         v = t.ask(x, words, sigma, t.encode(o.grey[looked], o.who[looked], nobody), t.dit)
-        out = dict(flow=weighted((v - (noise - x0)).pow(2).mean(1), o.squares[rows], a.head_share))
+        out = dict(flow=((v - (noise - x0)).pow(2) * o.weights(rows, a.head_share).to(t.device)).mean())
         if a.ablation == 'naive':
             at = np.flatnonzero(~nobody)[:few]
             out['identity'] = t.identity_loss((x - s * v)[at], [P.head_square(o.squares[i, :3], o.squares[i, 3]) for i in rows[at]], o.heads[looked[at]]).mean()
@@ -120,8 +108,9 @@ def train(a, stage):
         s, x0, words = sigma[:, None, None, None], t.latents(o.latents[rows]), t.words(o.ids[rows, 0])
         noise = torch.randn(n, LATENT, GRID, GRID, generator=g).to(t.device)
         looked = o.looked_at(rows, np.random.default_rng(0), 1.)
+        weights = o.weights(rows, a.head_share).to(t.device)
         off = lambda at: None if at is None else t.encode(o.grey[at], o.who[at])
-        out = {k: float(weighted((t.ask((1 - s) * x0 + s * noise, words, sigma, off(at), t.dit) - (noise - x0)).pow(2).mean(1), o.squares[rows], a.head_share)) for k, at in (('base', None), ('tokens', looked), ('wrong', np.roll(looked, looks)))}
+        out = {k: float(((t.ask((1 - s) * x0 + s * noise, words, sigma, off(at), t.dit) - (noise - x0)).pow(2) * weights).mean()) for k, at in (('base', None), ('tokens', looked), ('wrong', np.roll(looked, looks)))}
         firsts = np.arange(0, o.about['held'], looks)[:4 if a.smoke else 24]
         tokens, fixed = t.encode(o.grey[firsts], o.who[firsts]), random.Random(5)
         first_noise = torch.randn(len(firsts), LATENT, GRID, GRID, generator=g).to(t.device)

@@ -55,15 +55,8 @@ def places(row):
     return [portraits.head_square((x, W.SIZE - side, side), row[2]) for x in thirds[1]]
 
 
-def box(square):
-    """Pixels of the head (left, top, right, bottom) within a bust's square."""
-    x, y, side = square
-    left, top, k = x + I.HEAD[0] * side, y + I.HEAD[1] * side, I.HEAD[2] * side
-    return [int(round(v)) for v in (max(0, left), max(0, top), min(W.SIZE, left + k), min(W.SIZE, top + k))]
-
-
 def cut(images, square):
-    a, b, c, d = box(square)
+    a, b, c, d = I.head_box(square)
     return F.interpolate(images[:, :, b:d, a:c], size=I.SIDE, mode='bilinear', antialias=True)
 
 
@@ -152,7 +145,7 @@ def measured(bench, judge, images, without):
         alike.append(((found * reference).sum(-1).max(0).values, (found * looks).sum(-1).max(0).values))
         outside = torch.ones(W.SIZE, W.SIZE, device=images.device)
         for square in places(row):
-            a, b, c, d = box(square)
+            a, b, c, d = I.head_box(square)
             outside[b:d, a:c] = 0
         changed.append((((images_of[:, j] - without_of[:, j]).abs().mean(1) / 2 * outside).sum((1, 2)) / outside.sum()))
     view = lambda x: torch.cat([A.see(base.vision, p, [1])[1] for p in x.split(64)])

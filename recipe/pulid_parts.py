@@ -45,6 +45,15 @@ class Portraits:
         out = np.where(r.random(len(rows)) < other, anew, rows)
         return np.where(self.squares[out, 3] > 0, rows - rows % looks, out)
 
+    def weights(self, rows, share):
+        """[B,1,16,16], 1 on average: `share` of a loss is taken within the heads alone, for the rest of a picture says little of who it is."""
+        out, k = np.full((len(rows), 1, GRID, GRID), 1 - share, np.float32), SIZE // GRID
+        for w, square in zip(out[:, 0], self.squares[rows]):
+            left, top, right, bottom = (v // k for v in I.head_box(P.head_square(square[:3].tolist(), square[3])))
+            head = w[top:bottom + 1, left:right + 1]
+            head += share * w.size / head.size
+        return torch.from_numpy(out)
+
     def word(self, row):
         return people.identity(self.about['people'][row // self.about['looks']]).word
 
@@ -87,10 +96,9 @@ class Pulid(Training):
     def faces(self, latents, squares):
         """Latents -> pixels of the heads [B,3,64,64] of people who stand in those squares (x, y, side), with gradient."""
         pixels, out = self.pixels(latents), []
-        for im, (x, y, side) in zip(pixels, squares):
-            left, top, k = x + I.HEAD[0] * side, y + I.HEAD[1] * side, I.HEAD[2] * side
-            box = [int(round(v)) for v in (max(0, left), max(0, top), min(SIZE, left + k), min(SIZE, top + k))]
-            out.append(F.interpolate(im[None, :, box[1]:box[3], box[0]:box[2]], size=I.SIDE, mode='bilinear', antialias=True))
+        for im, square in zip(pixels, squares):
+            left, top, right, bottom = I.head_box(square)
+            out.append(F.interpolate(im[None, :, top:bottom, left:right], size=I.SIDE, mode='bilinear', antialias=True))
         return torch.cat(out)
 
     def identity_loss(self, latents, squares, heads):

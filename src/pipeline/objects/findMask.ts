@@ -6,7 +6,7 @@
  */
 import type { ObjectMask } from '../../protocol/objectMasks';
 import { clusters, distanceTo, toOklab, type Cluster } from './colours';
-import { above, areaOf, blurred, cellsOf, closed, edgeCells, filled, grown, opened, parts, shrunk, type Grid } from './grid';
+import { above, areaOf, blurred, cellsOf, closed, eachCell, edgeCells, filled, grown, opened, parts, shrunk, type Grid } from './grid';
 
 /** Width of a point: OKLab and height in the picture. */
 const POINT = 4;
@@ -134,8 +134,7 @@ function nearestOf(object: Grid, side: number, cores: readonly { part: Grid; kee
     }
     front = next;
   }
-  for (let i = 0; i < owner.length; i++) owner[i] = object[i] && owner[i] !== -1 ? 1 : 0;
-  return Uint8Array.from(owner);
+  return eachCell(object.length, (i) => (object[i] && owner[i] !== -1 ? 1 : 0));
 }
 
 /** Along its edge every cell goes to the side whose colours are nearer, its neighbours heard. */

@@ -28,7 +28,7 @@ export function blurred(values: ArrayLike<number>, side: number, radius: number)
 }
 
 /** Plain loops: they are several times as fast as `map` and `from` with a function, and a picture waits for them. */
-function eachCell(count: number, value: (cell: number) => number): Grid {
+export function eachCell(count: number, value: (cell: number) => number): Grid {
   const out = new Uint8Array(count);
   for (let cell = 0; cell < count; cell++) out[cell] = value(cell);
   return out;

@@ -11,12 +11,25 @@ import { int8Rows } from './packHalves';
 /** Rows of the file in work at once: their columns lie side by side in the result, so that writes fill cache lines. */
 const ROWS = 16;
 
-export function packRows(bytes: Uint8Array, dtype: string, outFeatures: number, inFeatures: number, packing: Packing): PackedValues {
+/** Memory for one result after the other. Fresh memory for each costs more time than packing into it. */
+export type Scratch = (words: number) => Uint32Array<ArrayBuffer>;
+
+/** Gives zeroed words, the same ones at each call. */
+export function makeScratch(): Scratch {
+  let kept = new Uint32Array(0);
+  return (words) => {
+    if (kept.length < words) return (kept = new Uint32Array(words));
+    return kept.subarray(0, words).fill(0);
+  };
+}
+
+/** With `scratch` the result is good until it is used again. */
+export function packRows(bytes: Uint8Array, dtype: string, outFeatures: number, inFeatures: number, packing: Packing, scratch: Scratch = (words) => new Uint32Array(words)): PackedValues {
   const rowBytes = inFeatures * (valueBytes[dtype] ?? NaN);
   invariant(bytes.byteLength === outFeatures * rowBytes, `${bytes.byteLength} bytes of ${dtype} for [${outFeatures},${inFeatures}]`);
   const { precision } = packing;
   const { stride, group, words: wordCount, scales: scaleCount } = packedSizes(inFeatures, outFeatures, packing);
-  const words = new Uint32Array(wordCount);
+  const words = scratch(wordCount);
   const scales = new Uint32Array(scaleCount);
   const put = precision === 'int8' || precision === 'int4' ? quantizer(words, scales, stride, group, inFeatures, precision, packing.symmetric ?? true) : plain(words, stride, inFeatures, precision);
   // most of a large import is this case

@@ -1,15 +1,17 @@
 /**
  * What is stored, all of it: one IndexedDB database, its schema and migrations. Nothing here leaves the device.
- * Chunks are at most 8 MiB, keyed [sha256 of the file, n]; a file's manifest is written last, so a file without one is incomplete.
- * Imported models have chunks of their own, keyed [<model>/<folder>, n]; until a network is whole, each tensor that has landed has a record.
+ * Chunks are at most 8 MiB, of imported models 16, keyed [sha256 of the file, n]; a file's manifest is written last, so a file without one is incomplete.
+ * Imported models have chunks of their own, keyed [<model>/<folder>, n]; until a network is whole, each group of tensors that has landed has a record.
  */
-import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
+import { openDB, type DBSchema, type IDBPDatabase, type IDBPObjectStore, type StoreNames } from 'idb';
 import type { Packing } from '../formats/packing';
 import { Fault } from '../protocol/faults';
 
 const DB_NAME = 'lamina';
-export const DB_VERSION = 4;
+export const DB_VERSION = 5;
 export const CHUNK_BYTES = 8 * 1024 * 1024;
+/** Of imported models. Each value costs a browser's processes some milliseconds, whatever its size, so that larger ones are written faster. */
+export const MODEL_CHUNK_BYTES = 16 * 1024 * 1024;
 
 export interface ChunkEntry { n: number; offset: number; sizeBytes: number; sha256: string }
 export interface FileManifest {
@@ -37,8 +39,10 @@ export interface ModelRecord {
   texts: Record<string, string>;
 }
 export interface ModelPartRecord { folder: string; sourceBytes: number; storedBytes: number; tensors: number }
-/** A tensor that has been written, while its network is incomplete; the manifest takes its place. */
-export interface LandedTensor { name: string; dtype: string; shape: number[]; packing?: Packing; sourceBytes: number; chunks: Omit<ChunkEntry, 'offset'>[] }
+/** A tensor of a group: its bytes follow those of the one before it. `sourceBytes`: what was read of a file for it. */
+export interface LandedTensor { name: string; dtype: string; shape: number[]; packing?: Packing; sizeBytes: number; sourceBytes: number }
+/** Tensors that have been written together, while their network is incomplete; the manifest takes the place of such records. */
+export interface LandedGroup { tensors: LandedTensor[]; chunks: Omit<ChunkEntry, 'offset'>[] }
 /** A base model: which stored file stands at which path of its folder. */
 export interface BaseRecord { id: string; files: Record<string, { sha256: string; sizeBytes: number }>; storedAt: string }
 
@@ -121,7 +125,7 @@ export interface LaminaSchema extends DBSchema {
   chunks: { key: [string, number]; value: ArrayBuffer };
   bases: { key: string; value: BaseRecord };
   models: { key: string; value: ModelRecord };
-  landed: { key: [string, number]; value: LandedTensor };
+  landed: { key: [string, number]; value: LandedGroup };
   runs: { key: string; value: RunRecord; indexes: { updatedAt: string } };
   checkpoints: { key: [string, number]; value: CheckpointRecord };
   metrics: { key: [string, number]; value: MetricsRecord };
@@ -132,11 +136,19 @@ export interface LaminaSchema extends DBSchema {
 }
 export type Database = IDBPDatabase<LaminaSchema>;
 
+/** Until version 4 each tensor that had landed had a record of its own: it becomes a group of one. */
+async function groupLanded(store: IDBPObjectStore<LaminaSchema, ArrayLike<StoreNames<LaminaSchema>>, 'landed', 'versionchange'>): Promise<void> {
+  for (let cursor = await store.openCursor(); cursor; cursor = await cursor.continue()) {
+    const { chunks, ...tensor } = cursor.value as unknown as Omit<LandedTensor, 'sizeBytes'> & Pick<LandedGroup, 'chunks'>;
+    await cursor.update({ tensors: [{ ...tensor, sizeBytes: chunks.reduce((total, { sizeBytes }) => total + sizeBytes, 0) }], chunks });
+  }
+}
+
 /** Opens (and migrates) the database. Throws Fault `storage-refused` (blocked by the browser) or `storage-newer` (written by a later app). */
 export async function openDatabase(name = DB_NAME): Promise<Database> {
   try {
     return await openDB<LaminaSchema>(name, DB_VERSION, {
-      upgrade(db, oldVersion) {
+      async upgrade(db, oldVersion, _to, transaction) {
         if (oldVersion < 1) {
           db.createObjectStore('manifests', { keyPath: 'sha256' });
           db.createObjectStore('chunks');
@@ -153,6 +165,7 @@ export async function openDatabase(name = DB_NAME): Promise<Database> {
           db.createObjectStore('landed');
         }
         if (oldVersion < 4) db.createObjectStore('cards', { keyPath: 'cardId' });
+        if (oldVersion >= 3 && oldVersion < 5) await groupLanded(transaction.objectStore('landed'));
       },
     });
   } catch (cause) {

@@ -1,83 +1,139 @@
 /**
- * Imported models: written tensor by tensor, so that an import which was broken off goes on behind the last tensor that landed;
+ * Imported models: written in small groups of tensors, so that an import which was broken off goes on behind the last group that landed;
  * read as a base's folder; checked again, and deleted. What the tensors are is not known here.
  */
 import { invariant } from '../engine/invariant';
-import type { Packing } from '../formats/packing';
 import { Fault } from '../protocol/faults';
 import { chunksOf, getChunk, putChunk, sha256 } from './chunks';
-import { CHUNK_BYTES, type ChunkEntry, type Database, type FileManifest, type LandedTensor, type ModelRecord, type StoredTensor } from './db';
+import { MODEL_CHUNK_BYTES, type ChunkEntry, type Database, type FileManifest, type LandedGroup, type LandedTensor, type ModelRecord, type StoredTensor } from './db';
 import { withRoom } from './quota';
 import { storedFile } from './storedFile';
 import type { StoredBase } from './weightStore';
 
-/** Chunks a tensor may have: the n of its first one is its own index times this. 4096 chunks are 32 GiB. */
-const CHUNKS_A_TENSOR = 4096;
+/** Chunks a group of tensors may have: the n of its first one is the index of its first tensor times this. 4096 chunks are 64 GiB. */
+const CHUNKS_A_GROUP = 4096;
 
 export const partFile = (modelId: string, folder: string) => `${modelId}/${folder}`;
 
-/** A tensor as it is to be written. The bytes come in pieces, in order, each at most CHUNK_BYTES long and the writer's own from then on. */
-export interface TensorToWrite { index: number; name: string; dtype: string; shape: number[]; packing?: Packing; sourceBytes: number; pieces: AsyncIterable<Uint8Array<ArrayBuffer>> | Iterable<Uint8Array<ArrayBuffer>> }
-
-/** Chunks of a large tensor that are being written at once. */
-const WRITES_AHEAD = 4;
-
-/**
- * Writes tensors of a part in one transaction, but for the first chunks of large ones, which go ahead of it: when this resolves they will
- * never have to be written again, and before that none of them is there. They are hashed at once, and written once `before` is over. Bytes of each. Faults: `storage-full`.
- */
-export async function landTensors(db: Database, file: string, tensors: readonly TensorToWrite[], before: Promise<unknown> = Promise.resolve()): Promise<number[]> {
-  const writings: Promise<void>[] = [];
-  const ready: { index: number; landed: LandedTensor; last: Uint8Array<ArrayBuffer> | null }[] = [];
-  for (const { index, pieces, ...tensor } of tensors) {
-    const chunks: LandedTensor['chunks'] = [];
-    let last: Uint8Array<ArrayBuffer> | null = null;
-    for await (const piece of pieces) {
-      invariant(piece.byteLength <= CHUNK_BYTES && chunks.length < CHUNKS_A_TENSOR, 'a piece is too long');
-      if (last) {
-        const writing = putChunk(db, file, chunks.at(-1)!.n, exact(last), `“${file}”`);
-        writing.catch(() => undefined); // told where it is awaited
-        writings.push(writing);
-      }
-      if (writings.length >= WRITES_AHEAD) await writings.shift();
-      chunks.push({ n: index * CHUNKS_A_TENSOR + chunks.length, sizeBytes: piece.byteLength, sha256: await sha256(piece) });
-      last = piece;
-    }
-    ready.push({ index, landed: { ...tensor, chunks }, last });
-  }
-  await Promise.all([...writings, before]);
-  await withRoom(`“${file}”`, async () => {
-    const transaction = db.transaction(['chunks', 'landed'], 'readwrite', { durability: 'relaxed' });
-    const [chunkStore, landedStore] = [transaction.objectStore('chunks'), transaction.objectStore('landed')];
-    await Promise.all([...ready.flatMap(({ index, landed, last }) => [last && chunkStore.put(exact(last), [file, landed.chunks.at(-1)!.n]), landedStore.put(landed, [file, index])]), transaction.done]);
-  });
-  return ready.map(({ landed }) => landed.chunks.reduce((total, { sizeBytes }) => total + sizeBytes, 0));
+export interface TensorToWrite extends LandedTensor {
+  /** Its own in the part: the number of its first chunk, if it is the first of its group, comes of it. */
+  index: number;
+  /** Its bytes, in order, in pieces of any size, each good until the next one is asked for. */
+  pieces: AsyncIterable<Uint8Array<ArrayBuffer>> | Iterable<Uint8Array<ArrayBuffer>>;
 }
 
-const exact = (bytes: Uint8Array<ArrayBuffer>): ArrayBuffer => (bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer);
+/** Full chunks of a large tensor that are being written at once. */
+const WRITES_AHEAD = 2;
 
-/** Indices of the tensors of a part that have landed, and their bytes here and in their files. */
-export async function landedOf(db: Database, file: string): Promise<{ indices: Set<number>; storedBytes: number; sourceBytes: number }> {
-  const [keys, landed] = [await db.getAllKeys('landed', chunksOf(file)), await db.getAll('landed', chunksOf(file))];
-  return {
-    indices: new Set(keys.map(([, index]) => index)),
-    storedBytes: landed.reduce((total, { chunks }) => total + chunks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0), 0),
-    sourceBytes: landed.reduce((total, { sourceBytes }) => total + sourceBytes, 0),
+/**
+ * Writes tensors of a part. One is written as soon as it is there where nothing else is being written; meanwhile the ones after it gather, up to a chunk, and are written
+ * together: so little is lost when the tab is closed, and a slow database gets few large values. While one group is being written the next is handed over.
+ * A group is at most a chunk, or a single tensor; before it has landed none of it is there, and then it never has to be written again. Faults: `storage-full`.
+ */
+export function partWriter(db: Database, file: string, onLanded: (tensors: readonly LandedTensor[]) => void) {
+  const gathered = new Uint8Array(MODEL_CHUNK_BYTES);
+  let [bytes, writing, first] = [0, 0, 0];
+  let tensors: LandedTensor[] = [];
+  let chunks: LandedGroup['chunks'] = [];
+  let ahead: Promise<void>[] = [];
+  let landing: Promise<void> = Promise.resolve();
+  /** The one before `landing`. */
+  let previous: Promise<void> = landing;
+
+  /** What is gathered becomes the group's next chunk. */
+  const cut = () => {
+    const chunk = gathered.slice(0, bytes).buffer;
+    bytes = 0;
+    const n = first * CHUNKS_A_GROUP + chunks.length;
+    invariant(chunks.length < CHUNKS_A_GROUP, 'a group has too many chunks');
+    const entry = { n, sizeBytes: chunk.byteLength, sha256: '' };
+    chunks.push(entry);
+    return { chunk, n, hashing: sha256(chunk).then((hash) => { entry.sha256 = hash; }) };
   };
+
+  async function land(): Promise<void> {
+    if (tensors.length === 0) return;
+    await previous;
+    previous = landing;
+    const { chunk, n, hashing } = cut();
+    const [group, index, before] = [{ tensors, chunks }, first, ahead];
+    [tensors, chunks, ahead] = [[], [], []];
+    writing++;
+    landing = (async () => {
+      await Promise.all([hashing, ...before]);
+      await withRoom(`“${file}”`, async () => {
+        const transaction = db.transaction(['chunks', 'landed'], 'readwrite', { durability: 'relaxed' });
+        await Promise.all([transaction.objectStore('chunks').put(chunk, [file, n]), transaction.objectStore('landed').put(group, [file, index]), transaction.done]);
+      });
+      onLanded(group.tensors);
+    })().finally(() => { writing--; });
+    landing.catch(() => undefined); // told where it is awaited
+  }
+
+  /** A full chunk of a tensor that goes on. */
+  async function cutAhead(): Promise<void> {
+    const { chunk, n, hashing } = cut();
+    const put = hashing.then(() => putChunk(db, file, n, chunk, `“${file}”`));
+    put.catch(() => undefined); // told where it is awaited
+    ahead.push(put);
+    if (ahead.length >= WRITES_AHEAD) await ahead[ahead.length - WRITES_AHEAD];
+  }
+
+  return {
+    /** Resolves when the tensor's bytes are not needed any more and there is room for another one. Faults: those of writing earlier ones, and of its pieces. */
+    async add({ index, pieces, ...tensor }: TensorToWrite): Promise<void> {
+      if (bytes > 0 && bytes + tensor.sizeBytes > MODEL_CHUNK_BYTES) await land();
+      if (tensors.length === 0) first = index;
+      let written = 0;
+      const before = bytes;
+      try {
+        for await (const piece of pieces) {
+          for (let at = 0; at < piece.byteLength;) {
+            if (bytes === MODEL_CHUNK_BYTES) await cutAhead(); // never the last chunk, which goes with the record
+            const part = piece.subarray(at, at + MODEL_CHUNK_BYTES - bytes);
+            gathered.set(part, bytes);
+            bytes += part.byteLength;
+            at += part.byteLength;
+          }
+          written += piece.byteLength;
+        }
+        invariant(written === tensor.sizeBytes, `${written} bytes of “${tensor.name}”, not ${tensor.sizeBytes}`);
+      } catch (error) {
+        bytes = before;
+        throw error;
+      }
+      tensors.push(tensor);
+      if (writing === 0 || bytes === MODEL_CHUNK_BYTES || chunks.length > 0) await land();
+    },
+    /** Writes what has gathered, but for a tensor that is not whole. */
+    async end(): Promise<void> {
+      await land();
+      await Promise.all([previous, landing]);
+    },
+  };
+}
+
+/** Names of the tensors of a part that have landed, and their bytes here and in their files. */
+export async function landedOf(db: Database, file: string): Promise<{ names: Set<string>; storedBytes: number; sourceBytes: number }> {
+  const tensors = (await db.getAll('landed', chunksOf(file))).flatMap((group) => group.tensors);
+  const total = (key: 'sizeBytes' | 'sourceBytes') => tensors.reduce((sum, tensor) => sum + tensor[key], 0);
+  return { names: new Set(tensors.map(({ name }) => name)), storedBytes: total('sizeBytes'), sourceBytes: total('sourceBytes') };
 }
 
 /** Every tensor of the part is there: its manifest takes the records' place. */
 export async function completePart(db: Database, file: string): Promise<FileManifest> {
   const chunks: ChunkEntry[] = [];
   const tensors: Record<string, StoredTensor> = {};
-  let offset = 0;
-  for (const { name, dtype, shape, packing, chunks: own } of await db.getAll('landed', chunksOf(file))) {
-    const begin = offset;
-    for (const chunk of own) {
+  let [offset, begin] = [0, 0];
+  for (const group of await db.getAll('landed', chunksOf(file))) {
+    for (const { name, dtype, shape, packing, sizeBytes } of group.tensors) {
+      tensors[name] = { dtype, shape, begin, end: begin + sizeBytes, ...(packing && { packing }) };
+      begin += sizeBytes;
+    }
+    for (const chunk of group.chunks) {
       chunks.push({ ...chunk, offset });
       offset += chunk.sizeBytes;
     }
-    tensors[name] = { dtype, shape, begin, end: offset, ...(packing && { packing }) };
   }
   const manifest: FileManifest = { sha256: file, sizeBytes: offset, chunks, tensors };
   await withRoom(`“${file}”`, async () => {
@@ -112,29 +168,37 @@ export async function damagedTensors(db: Database, { modelId, parts }: ModelReco
       damaged[folder] = [folder];
       continue;
     }
-    const broken = new Set<number>();
+    const broken: ChunkEntry[] = [];
     for (const chunk of manifest.chunks) {
       signal?.throwIfAborted();
-      if (!(await getChunk(db, file, chunk))) broken.add(chunk.offset);
+      if (!(await getChunk(db, file, chunk))) broken.push(chunk);
       onBytes(chunk.sizeBytes);
     }
-    const names = Object.entries(manifest.tensors!).filter(([, { begin, end }]) => [...broken].some((at) => at >= begin && at < end)).map(([name]) => name);
+    const names = Object.entries(manifest.tensors!).filter(([, { begin, end }]) => broken.some(({ offset, sizeBytes }) => begin < offset + sizeBytes && end > offset)).map(([name]) => name);
     if (names.length > 0) damaged[folder] = names;
   }
   return damaged;
 }
 
-/** Makes a part incomplete again, without the tensors of these names: importing the same files writes just those. */
+/** Makes a part incomplete again, without the groups that hold tensors of these names: importing the same files writes just those. */
 export async function reopenPart(db: Database, file: string, without: readonly string[]): Promise<void> {
   const manifest = await db.get('manifests', file);
   if (!manifest) return;
+  const groups = new Map<number, LandedGroup & { begin: number; end: number }>();
+  for (const { offset, ...chunk } of manifest.chunks) {
+    const index = Math.floor(chunk.n / CHUNKS_A_GROUP);
+    const group = groups.get(index) ?? { tensors: [], chunks: [], begin: offset, end: offset };
+    group.chunks.push(chunk);
+    group.end += chunk.sizeBytes;
+    groups.set(index, group);
+  }
+  for (const [name, { begin, end, ...tensor }] of Object.entries(manifest.tensors!)) {
+    const group = [...groups.values()].find((one) => begin >= one.begin && begin < one.end);
+    group?.tensors.push({ name, ...tensor, sizeBytes: end - begin, sourceBytes: 0 });
+  }
   const transaction = db.transaction(['manifests', 'landed'], 'readwrite');
   const landed = transaction.objectStore('landed');
-  for (const [name, { begin, end, dtype, shape, packing }] of Object.entries(manifest.tensors!)) {
-    const chunks = manifest.chunks.filter(({ offset }) => offset >= begin && offset < end).map(({ n, sizeBytes, sha256: hash }) => ({ n, sizeBytes, sha256: hash }));
-    if (chunks.length === 0 || without.includes(name)) continue;
-    void landed.put({ name, dtype, shape, ...(packing && { packing }), sourceBytes: 0, chunks }, [file, Math.floor(chunks[0]!.n / CHUNKS_A_TENSOR)]);
-  }
+  for (const [index, { tensors, chunks }] of groups) if (!tensors.some(({ name }) => without.includes(name))) void landed.put({ tensors, chunks }, [file, index]);
   await Promise.all([transaction.objectStore('manifests').delete(file), transaction.done]);
 }
 

@@ -238,7 +238,7 @@ describe('damage', () => {
     expect(reads.most).toBe(1);
   });
 
-  it('keeps the last two chunks and no more', async () => {
+  it('keeps the last few chunks and no more', async () => {
     await ensure(server());
     const { proxy, reads } = counted();
     const source = await (await ensureBase(proxy, 'embedded', 'base', { fetch: server().fetch })).weights('transformer');

@@ -1,9 +1,9 @@
 /**
  * A checkpoint's way into the database: which networks the files hold, what each tensor becomes, then tensor by tensor: read,
- * packed, hashed, written. At any time one group of tensors is being written, one tensor packed and a few read; what has landed is never done again.
+ * packed, hashed, written. At any time one group of tensors is being written, one tensor packed and the next ones read; what has landed is never done again.
  */
 import { packedSizes, type Packing } from '../formats/packing';
-import { packRows } from '../formats/packRows';
+import { makeScratch, packRows, type Scratch } from '../formats/packRows';
 import { openCheckpoint, type ByteSource, type OpenedCheckpoint } from '../formats/checkpointFile';
 import { readJson } from '../formats/json';
 import { rowRange } from '../formats/safetensors';
@@ -12,9 +12,10 @@ import { CARRIED_KEY, CARRIED_PATHS, NEEDED, PART_LABELS, otherModel, planPart, 
 import { Fault } from '../protocol/faults';
 import type { ImportProgress, KeptPrecision } from '../protocol/models';
 import { sha256 } from '../storage/chunks';
-import { CHUNK_BYTES, type Database, type ModelPartRecord, type ModelRecord } from '../storage/db';
-import { completePart, getModel, landedOf, landTensors, partFile, putModel, type TensorToWrite } from '../storage/modelStore';
+import { type Database, type ModelPartRecord, type ModelRecord } from '../storage/db';
+import { completePart, getModel, landedOf, partFile, partWriter, putModel } from '../storage/modelStore';
 import * as v from 'valibot';
+import { readingOn, type Wanted } from './readingOn';
 
 /** int4 needs a scale for few inputs at a time; int8 does with one for each output. */
 export const packingOf = (precision: KeptPrecision): Packing => (precision === 'int4' ? { precision, group: 64, symmetric: false } : { precision });
@@ -112,35 +113,20 @@ function rangesOf({ part, swapHalves, rows }: PlannedTensor, entry: { shape: num
   return swapHalves ? [[middle, end], [begin, middle]] : [[begin, end]];
 }
 
-/** In pieces of at most a chunk. */
-async function* readPieces({ source }: OpenedCheckpoint, ranges: readonly [number, number][], signal?: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  for (const [begin, end] of ranges) {
-    for (let at = begin; at < end; at += CHUNK_BYTES) yield (await source.read(at, Math.min(end, at + CHUNK_BYTES), signal)) as Uint8Array<ArrayBuffer>;
-  }
-}
-
-async function readWhole(file: OpenedCheckpoint, ranges: readonly [number, number][], signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-  if (ranges.length === 1) return (await file.source.read(...ranges[0]!, signal)) as Uint8Array<ArrayBuffer>;
-  const out = new Uint8Array(ranges.reduce((total, [begin, end]) => total + end - begin, 0));
+/** What `use` makes of all the bytes of a tensor; of a copy where they come in several pieces. */
+async function inOne<T>(pieces: AsyncIterable<Uint8Array<ArrayBuffer>>, sizeBytes: number, use: (bytes: Uint8Array) => T): Promise<T> {
+  let all: Uint8Array | null = null;
   let at = 0;
-  for (const range of ranges) {
-    const bytes = await file.source.read(...range, signal);
-    out.set(bytes, at);
-    at += bytes.byteLength;
+  for await (const piece of pieces) {
+    if (piece.byteLength === sizeBytes) return use(piece);
+    all ??= new Uint8Array(sizeBytes);
+    all.set(piece, at);
+    at += piece.byteLength;
   }
-  return out;
-}
-
-function* cut(...parts: readonly Uint8Array<ArrayBuffer>[]): Generator<Uint8Array<ArrayBuffer>> {
-  for (const part of parts) for (let at = 0; at < part.byteLength; at += CHUNK_BYTES) yield part.slice(at, at + CHUNK_BYTES);
+  return use(all ?? new Uint8Array(sizeBytes));
 }
 
 const asBytes = (words: Uint32Array<ArrayBuffer>) => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
-
-/** Small tensors are written together with the next large one: each transaction costs milliseconds. This much is lost when the tab is closed. */
-const GROUP_BYTES = 4 * 2 ** 20;
-/** Tensors up to this size are read while the one before them is written. */
-const READ_AHEAD_BYTES = 48 * 2 ** 20;
 
 export interface ImportOptions {
   name: string;
@@ -163,6 +149,7 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
   const record: ModelRecord = { modelId, name, createdAt: before?.createdAt ?? new Date().toISOString(), precision, from: { names: [...surveyed.files.keys()], address }, parts, texts: { ...texts, ...keptSide(before) }, installed: false };
   await putModel(db, record);
   const meter = makeMeter(modelId, parts.reduce((total, part) => total + part.sourceBytes, 0), onProgress);
+  const scratch = makeScratch();
   for (const { part, tensors } of surveyed.parts) {
     const file = partFile(modelId, part.part);
     if (await db.getKey('manifests', file)) {
@@ -173,31 +160,20 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
     meter.begin(part.part, tensors.length, landed);
     const place = ({ from, part: third }: PlannedTensor) => surveyed.files.get(from.path)!.header.tensors[from.key]!.begin + (third?.index ?? 0);
     // in the files' own order, so that reading goes forward
-    const left = tensors.map((tensor, index) => ({ tensor, index })).filter(({ index }) => !landed.indices.has(index)).sort((a, b) => (a.tensor.from.path === b.tensor.from.path ? place(a.tensor) - place(b.tensor) : a.tensor.from.path < b.tensor.from.path ? -1 : 1));
-    const readings = aheadOf(left, ({ tensor }) => startReading(surveyed.files.get(tensor.from.path)!, tensor, precision, signal));
-    let landing: Promise<void> = Promise.resolve();
-    let group: TensorToWrite[] = [];
-    let hashing: Promise<unknown> = Promise.resolve();
-    /** While one group is being written the next is hashed, and the tensors after it are read and packed. */
-    const land = async () => {
-      await hashing;
-      hashing = landing;
-      const mine = group;
-      group = [];
-      landing = landTensors(db, file, mine, landing).then((stored) => mine.forEach(({ sourceBytes }, i) => meter.landed(sourceBytes, stored[i]!)));
-      landing.catch(() => undefined); // told where it is awaited
-    };
+    const left = tensors.map((tensor, index) => ({ tensor, index })).filter(({ tensor }) => !landed.names.has(tensor.name)).sort((a, b) => (a.tensor.from.path === b.tensor.from.path ? place(a.tensor) - place(b.tensor) : a.tensor.from.path < b.tensor.from.path ? -1 : 1));
+    const reading = readingOn(left.map(({ tensor }) => rangesIn(surveyed.files, tensor)), signal);
+    const writer = partWriter(db, file, (written) => written.forEach(({ sourceBytes, sizeBytes }) => meter.landed(sourceBytes, sizeBytes)));
     try {
-      for (const { tensor, index } of left) {
+      for (const [n, { tensor, index }] of left.entries()) {
         signal?.throwIfAborted();
-        const pieces = await (await readings.next()).pieces();
-        group.push({ index, name: tensor.name, dtype: tensor.layer ? 'PACKED' : tensor.from.dtype, shape: tensor.shape, ...(tensor.layer && { packing: packingOf(precision) }), sourceBytes: bytesRead(tensor), pieces });
-        if (group.reduce((total, { sourceBytes }) => total + sourceBytes, 0) >= GROUP_BYTES) await land();
+        const sourceBytes = bytesRead(tensor);
+        const kept = { index, name: tensor.name, shape: tensor.shape, sourceBytes, sizeBytes: storedBytes(tensor, precision) };
+        if (tensor.layer) await writer.add({ ...kept, dtype: 'PACKED', packing: packingOf(precision), pieces: await inOne(reading.take(n), sourceBytes, (bytes) => packed(tensor, bytes, precision, scratch)) });
+        else await writer.add({ ...kept, dtype: tensor.from.dtype, pieces: reading.take(n) });
         await between?.();
       }
-      await land();
     } finally {
-      await landing;
+      await writer.end();
     }
     await completePart(db, file);
   }
@@ -213,58 +189,20 @@ const keptSide = (before: ModelRecord | undefined): Record<string, string> => {
   return text === undefined ? {} : { [path]: text };
 };
 
-/** Asking for bytes takes milliseconds, whatever their number: so many reads are under way at once, or so many bytes. */
-const READS_AHEAD = 8;
-const READ_BYTES_AHEAD = 64 * 2 ** 20;
-
-interface Reading { bytes: number; read: Promise<unknown>; pieces(): Promise<AsyncIterable<Uint8Array<ArrayBuffer>> | Iterable<Uint8Array<ArrayBuffer>>> }
-
-/** The readings of a list in its order, several begun ahead of the one that is asked for. */
-function aheadOf<T>(list: readonly T[], begin: (item: T) => Reading): { next(): Promise<Reading> } {
-  const under: Reading[] = [];
-  let [begun, bytes] = [0, 0];
-  const fill = () => {
-    while (begun < list.length && (under.length === 0 || (under.length < READS_AHEAD && bytes < READ_BYTES_AHEAD))) {
-      const reading = begin(list[begun++]!);
-      bytes += reading.bytes;
-      under.push(reading);
-    }
-  };
-  return {
-    async next() {
-      fill();
-      const reading = under.shift()!;
-      await reading.read;
-      bytes -= reading.bytes;
-      fill(); // goes on while this one is packed
-      return reading;
-    },
-  };
+/** Where the bytes of a planned tensor stand. */
+function rangesIn(files: Surveyed['files'], tensor: PlannedTensor): Wanted {
+  const { source, header } = files.get(tensor.from.path)!;
+  return { source, ranges: rangesOf(tensor, header.tensors[tensor.from.key]!) };
 }
 
-/** Begins to read a tensor that is packed or small; a large one is read as it is written. */
-function startReading(file: OpenedCheckpoint, tensor: PlannedTensor, precision: KeptPrecision, signal?: AbortSignal): Reading {
-  const entry = file.header.tensors[tensor.from.key]!;
-  const ranges = rangesOf(tensor, entry);
-  const bytes = ranges.reduce((total, [begin, end]) => total + end - begin, 0);
-  if (!tensor.layer && bytes > READ_AHEAD_BYTES) return { bytes: 0, read: Promise.resolve(), pieces: async () => readPieces(file, ranges, signal) };
-  const reading = readWhole(file, ranges, signal);
-  reading.catch(() => undefined); // told when it is asked for
-  return {
-    bytes,
-    read: reading,
-    async pieces() {
-      const whole = await reading;
-      if (!tensor.layer) return cut(whole);
-      const [out = 0, inputs = 0] = tensor.shape;
-      const { words, scales } = packRows(whole, entry.dtype, out, inputs, packingOf(precision));
-      return cut(asBytes(words), asBytes(scales));
-    },
-  };
+/** Words and scales, in memory of `scratch`: good until the next call. */
+function packed({ shape: [out = 0, inputs = 0], from }: PlannedTensor, bytes: Uint8Array, precision: KeptPrecision, scratch: Scratch): Uint8Array<ArrayBuffer>[] {
+  const { words, scales } = packRows(bytes, from.dtype, out, inputs, packingOf(precision), scratch);
+  return [asBytes(words), asBytes(scales)];
 }
 
 /** Between two reports of progress. */
-const TELL_MS = 100;
+const TELL_MS = 400;
 /** Time over which the rate is told. */
 const RATE_MS = 4000;
 
@@ -289,8 +227,8 @@ function makeMeter(modelId: string, sourceBytes: number, onProgress?: (progress:
       storedHere += stored;
       tell();
     },
-    begin(which: string, tensors: number, landed: { indices: Set<number>; storedBytes: number; sourceBytes: number }) {
-      [folder, done, total] = [which, landed.indices.size, tensors];
+    begin(which: string, tensors: number, landed: { names: Set<string>; storedBytes: number; sourceBytes: number }) {
+      [folder, done, total] = [which, landed.names.size, tensors];
       readBytes += landed.sourceBytes;
       storedHere += landed.storedBytes;
       tell();

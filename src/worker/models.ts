@@ -61,7 +61,7 @@ export class Models {
     const parts = await Promise.all(record.parts.map(async ({ folder, sourceBytes, storedBytes: bytes }): Promise<ModelPart> => {
       const whole = (await db.getKey('manifests', partFile(modelId, folder))) !== undefined;
       const landed = whole ? null : await landedOf(db, partFile(modelId, folder));
-      return { folder, label: label(folder), detail: '', sourceBytes, storedBytes: landed ? landed.storedBytes : bytes, precision: folder.startsWith('vae') ? null : precision, state: whole ? 'stored' : this.importing === modelId || landed!.indices.size > 0 ? 'importing' : 'waiting' };
+      return { folder, label: label(folder), detail: '', sourceBytes, storedBytes: landed ? landed.storedBytes : bytes, precision: folder.startsWith('vae') ? null : precision, state: whole ? 'stored' : this.importing === modelId || landed!.names.size > 0 ? 'importing' : 'waiting' };
     }));
     const transformer = transformerOf(record);
     return { modelId, name, kind: 'imported', installed, pictureSide: transformer.sample_size * DOWNSCALE, precision, parts, sourceBytes: sum(record.parts.map((part) => part.sourceBytes)), storedBytes: sum(parts.map((part) => part.storedBytes)), share: sum(parts.map((part) => part.storedBytes)) / Math.max(1, sum(record.parts.map((part) => part.storedBytes))), createdAt, from: from.names.join(', '), address: from.address };

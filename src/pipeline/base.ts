@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import type { Tensor2D, Tensor3D } from '../engine/tf';
 import { disposeClipVision, loadClipVision, type ClipVision } from '../models/clip';
 import { count, readConfig } from '../models/config';
+import { disposeHeadFinder, loadHeadFinder, type HeadFinder } from '../models/headFinder';
 import { disposeIdentityEncoder, loadIdentityEncoder, type IdentityEncoder } from '../models/identityEncoder';
 import { disposeMmdit, loadMmdit, type Adapter, type Mmdit } from '../models/mmdit';
 import { loadLora } from '../models/objectEncoder/weights';
@@ -50,6 +51,8 @@ export interface BaseParts {
   identity: Part<PictureAdapter> | null;
   /** Tells faces apart. Null: this base cannot. */
   face: Part<IdentityEncoder> | null;
+  /** Sees where heads are, through the image tower. Null: this base cannot. */
+  heads: Part<HeadFinder> | null;
   /** A LoRA of the transformer that draws in few steps, without guidance. Null: this base has none. */
   student: Part<Adapter> | null;
 }
@@ -124,13 +127,14 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
     object: await adapterPart('object'),
     identity: await adapterPart('identity'),
     face: (await files.has('identity_encoder')) ? part('identity_encoder', loadIdentityEncoder, disposeIdentityEncoder) : null,
+    heads: (await files.has('head_finder')) && (await files.has('image_encoder')) ? part('head_finder', loadHeadFinder, disposeHeadFinder) : null,
     student: (await files.has('student')) ? new Part(async () => loadLora(await files.weights('student')), disposeAdapter, partsStay) : null,
   };
   try {
-    const { object, identity, face, student, ...needed } = parts;
+    const { object, identity, face, heads, student, ...needed } = parts;
     if (partsStay) for (const each of Object.values(needed) as (Part<unknown> | null)[]) await each?.use(() => undefined);
     // one that cannot be read says so to whoever asks for it; everything else works without
-    if (partsStay) for (const each of [object, identity, face, student] as (Part<unknown> | null)[]) await each?.use(() => undefined).catch(() => undefined);
+    if (partsStay) for (const each of [object, identity, face, heads, student] as (Part<unknown> | null)[]) await each?.use(() => undefined).catch(() => undefined);
     const downscale = await parts.autoencoder.use((autoencoder) => autoencoder.downscale);
     const [empty, zeroTokens] = await parts.text.use(async (tower) => [await tower.encode(textTokens({ tokenizer, t5Tokenizer }, [''])), tower.zeroTokens] as const);
     return {

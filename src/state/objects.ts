@@ -169,7 +169,7 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
   const findMasks = async (wanted: readonly { pictureId: string; crop: Crop }[], kind: SightKind) => {
     for (const { pictureId, crop } of wanted) {
       const { mask, fault, heads: all } = await env.client.request('findMask', { pictureId, crop, kind });
-      const heads: CardHeads | null = kind === 'identity' ? { all, chosen: all.length === 1 ? all[0]! : null, fault } : null;
+      const heads: CardHeads | null = kind === 'identity' ? { all, chosen: fault ? null : (all[0] ?? null), fault } : null;
       // it may have been brushed, or gone, meanwhile
       const standing = get().masks[pictureId];
       if (!standing || !sameCrop(standing.crop, crop) || standing.found) putMask(pictureId, { crop, mask, found: true, fault: kind === 'object' ? fault : maskProblem(mask, pictureId), heads });

@@ -52,6 +52,36 @@ it('finds the head, encodes it in one pass and draws it; at strength 0 it is the
   expect(shown()).toBe(pixelsOf(now().twins.base!.bitmap));
 });
 
+it('asks the base’s own head finder where there is one: its head is taken, and without one nobody is drawn before a head is chosen', async () => {
+  tab = await openTab({ platform: { ensureBase: (_db, id) => tinyStored(id, { faces: true, heads: 'one' }) } });
+  tab.now().setKind('person');
+  tab.now().setParams({ steps: 8 }, false);
+  await tab.now().addFiles([await sampleFile('one-eyed-monster/1.png')]);
+  await drawn();
+  const seen = tab.now().masks[firstId()]!.heads!;
+  expect(seen).toMatchObject({ fault: null, all: [{ side: 0.75 }], chosen: { side: 0.75 } });
+  const { revision } = tab.now().twins.concept!;
+  await tab.until('judged', ({ objectFigures }) => objectFigures?.revision === revision);
+  expect(tab.now().objectFigures!.likeness).not.toBeNull();
+  await tab.close();
+
+  globalThis.indexedDB = new IDBFactory();
+  tab = await openTab({ platform: { ensureBase: (_db, id) => tinyStored(id, { faces: true, heads: 'none' }) } });
+  tab.now().setKind('person');
+  tab.now().setParams({ steps: 8 }, false);
+  await tab.now().addFiles([await sampleFile('one-eyed-monster/1.png')]);
+  await tab.until('looked for', ({ masks, objectWork }) => Object.keys(masks).length === 1 && objectWork === null);
+  const { heads } = tab.now().masks[firstId()]!;
+  expect(heads).toMatchObject({ chosen: null, fault: { code: 'face-unseen' } });
+  expect(heads!.all).toHaveLength(1); // what stands out by its mask is offered
+  expect(tab.now().object).toBeNull();
+  tab.now().chooseHead(firstId(), heads!.all[0]!);
+  await drawn();
+  const { revision: second } = tab.now().twins.concept!;
+  await tab.until('judged', ({ objectFigures }) => objectFigures?.revision === second);
+  expect(tab.now().objectFigures!.likeness).toBeNull(); // no head in what was drawn either
+});
+
 it('I2: sees nothing before the start step, and has two ways between face and style', async () => {
   await dropped();
   const { now, until } = tab;

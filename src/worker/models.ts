@@ -21,7 +21,9 @@ const SPARE_BYTES = 200e6;
 /** Networks below this are kept as they came: packing them would save little. */
 const SMALL_MODEL_BYTES = 200e6;
 
-const label = (folder: string): string => PART_LABELS[folder as keyof typeof PART_LABELS] ?? folder;
+/** Of the embedded base alone. */
+const OWN_LABELS: Readonly<Record<string, string>> = { object_adapter: 'Object encoder', identity_adapter: 'Face encoder', identity_encoder: 'Face recognition', head_finder: 'Head finder' };
+const label = (folder: string): string => PART_LABELS[folder as keyof typeof PART_LABELS] ?? OWN_LABELS[folder] ?? folder;
 const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);
 const byPrecision = <T>(of: (precision: KeptPrecision) => T) => Object.fromEntries(KEPT_PRECISIONS.map((precision) => [precision, of(precision)])) as Record<KeptPrecision, T>;
 
@@ -48,7 +50,7 @@ export class Models {
     const bytes = new Map<string, number>();
     for (const [path, { sizeBytes }] of Object.entries(record?.files ?? {})) {
       const [folder = ''] = path.split('/');
-      if (folder in PART_LABELS) bytes.set(folder, (bytes.get(folder) ?? 0) + sizeBytes);
+      if (label(folder) !== folder) bytes.set(folder, (bytes.get(folder) ?? 0) + sizeBytes);
     }
     const parts = [...bytes].map(([folder, own]): ModelPart => ({ folder, label: label(folder), detail: '', sourceBytes: own, storedBytes: own, precision: null, state: 'stored' }));
     const whole = sum(Object.values(record?.files ?? {}).map(({ sizeBytes }) => sizeBytes));

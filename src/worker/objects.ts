@@ -7,7 +7,8 @@ import type { Tensor2D, Tensor3D, Tensor4D } from '../engine/tf';
 import { toHalf } from '../formats/float16';
 import { tokenBytes, type CardTokens } from '../formats/cardFile';
 import type { Base } from '../pipeline/base';
-import { everybody, headMask } from '../pipeline/faces/head';
+import { findHeads } from '../pipeline/faces/findHeads';
+import { bustAround, everybody, headMask, laidInto } from '../pipeline/faces/head';
 import { headVector } from '../pipeline/faces/headVector';
 import { imageTokens, nobodysTokens } from '../pipeline/imagePrompt';
 import type { SquarePixels } from '../pipeline/maskedCrop';
@@ -17,6 +18,7 @@ import { findMask } from '../pipeline/objects/findMask';
 import { guessNouns, prepareNouns } from '../pipeline/objects/guessNoun';
 import { Fault, type FaultData } from '../protocol/faults';
 import type { ParamsOf } from '../protocol/messages';
+import type { Crop } from '../protocol/pictures';
 import { plainSeeing, type FoundMask, type ObjectFigures, type ObjectInHand, type ReferencePicture, type Seeing, type SightKind, type Square } from '../protocol/objects';
 import { blankMask, maskProblem, MASK_SIDE, type ObjectMask } from '../protocol/objectMasks';
 import type { CardRecord } from '../storage/db';
@@ -39,6 +41,8 @@ function facePart({ parts }: Pick<Base, 'parts'>): NonNullable<Base['parts']['fa
 
 const headsOf = (pictures: readonly ReferencePicture[]): Square[] => pictures.flatMap(({ head }) => (head ? [head] : []));
 
+const several = (count: number, subject: string): FaultData => ({ code: 'face-several', message: `${count} stand out in this picture, and one is to be drawn.`, remedy: 'Choose a head, or frame one yourself.', subject });
+
 /** What is kept of the object in hand beside its tokens on the device. */
 export interface InHand { info: ObjectInHand; tokens: CardTokens; /** Its pictures [side·side·3]; none where only a card was given. */ pixels: Float32Array[]; side: number; /** Of a face, in each picture. */ heads: readonly Square[] }
 
@@ -58,21 +62,38 @@ export class Objects {
   }
 
   async findMask({ pictureId, crop, kind }: ParamsOf<'findMask'>): Promise<FoundMask> {
-    const found = findMask(await this.pictures.pixels(pictureId, crop, MASK_SIDE), MASK_SIDE);
-    if (kind === 'identity') return this.findHeads(pictureId, found ?? blankMask());
+    if (kind === 'identity') return this.findHeads(pictureId, crop);
+    const found = await this.maskOf(pictureId, crop);
     if (found) return { pictureId, mask: found, fault: maskProblem(found, pictureId), heads: [] };
     return { pictureId, heads: [], mask: blankMask(), fault: { code: 'object-unseen', message: 'Nothing in this picture stands out from its background.', remedy: 'Brush over the object, or use a picture in which it does.', subject: pictureId } };
   }
 
-  /** By the mask alone: where the base's own people have their head. */
-  private async findHeads(pictureId: string, mask: ObjectMask): Promise<FoundMask> {
+  private maskOf = async (pictureId: string, crop: Crop): Promise<ObjectMask | null> => findMask(await this.pictures.pixels(pictureId, crop, MASK_SIDE), MASK_SIDE);
+
+  /** Seen by the image tower where the base has a head finder; else, and where it sees none, by the mask alone: where the base's own people have their head. */
+  private async findHeads(pictureId: string, crop: Crop): Promise<FoundMask> {
     const base = await this.opening.base();
     const place = await facePart(base).use(({ head }) => head);
-    const all = everybody(mask, place);
-    const fault: FaultData | null = all.length === 1 ? null : all.length === 0
-      ? { code: 'face-unseen', message: 'Nobody stands out in this picture.', remedy: 'Frame the head yourself, or use a picture of one person, upright, before a plain background.', subject: pictureId }
-      : { code: 'face-several', message: `${all.length} stand out in this picture, and one is to be drawn.`, remedy: 'Choose a head, or frame one yourself.', subject: pictureId };
-    return { pictureId, mask, fault, heads: all.map(({ head }) => head) };
+    const [read] = (await this.read(base, [{ pictureId, crop }])).pixels;
+    const { width: side } = base.pictureSize();
+    const seen = await this.turns.run('probing', (between) => findHeads(base, { side, values: read! }, between));
+    if (seen && seen.length > 0) return { pictureId, heads: seen, mask: await this.masksAround(pictureId, crop, seen.map((head) => bustAround(head, place))), fault: seen.length === 1 ? null : several(seen.length, pictureId) };
+    const mask = (await this.maskOf(pictureId, crop)) ?? blankMask();
+    const heads = everybody(mask, place).map(({ head }) => head);
+    const fault: FaultData | null = seen ? { code: 'face-unseen', message: 'No head is recognised in this picture.', remedy: heads.length > 0 ? 'If somebody is there, choose what is marked or frame the head yourself.' : 'If somebody is there, frame the head yourself.', subject: pictureId }
+      : heads.length === 0 ? { code: 'face-unseen', message: 'Nobody stands out in this picture.', remedy: 'Frame the head yourself, or use a picture of one person, upright, before a plain background.', subject: pictureId }
+        : heads.length === 1 ? null : several(heads.length, pictureId);
+    return { pictureId, mask, fault, heads };
+  }
+
+  /** Masks of those who stand in these squares of a picture, as one. Each is found in its square, where nothing else stands out as much. */
+  private async masksAround(pictureId: string, crop: Crop, busts: readonly Square[]): Promise<ObjectMask> {
+    const whole = blankMask();
+    for (const bust of busts) {
+      const part = await this.maskOf(pictureId, { x: crop.x + bust.left * crop.size, y: crop.y + bust.top * crop.size, size: bust.side * crop.size });
+      if (part) laidInto(whole, part, bust);
+    }
+    return whole;
   }
 
   async encode({ kind, pictures, seeing }: ParamsOf<'encodeObject'>, signal: AbortSignal): Promise<ObjectInHand> {
@@ -179,11 +200,12 @@ export class Objects {
     return kind === 'identity' ? this.turns.run('probing', (between) => nobodysTokens(base, between)) : null;
   }
 
-  /** Mean cosine of the head in a drawn picture to those given; null where nobody stands out in it. */
+  /** Mean cosine of the head in a drawn picture to those given; null where no head is seen in it. */
   private async faceLikeness(base: Base, { pixels, side, heads }: InHand, drawn: SquarePixels): Promise<number | null> {
-    const mask = findMask(drawn.values, drawn.side);
     return this.turns.run('measuring', (between) => facePart(base).use(async (encoder) => {
-      const head = mask && everybody(mask, encoder.head)[0]?.head;
+      const seen = await findHeads(base, drawn, between);
+      const mask = seen ? null : findMask(drawn.values, drawn.side);
+      const head = seen?.[0] ?? (mask && everybody(mask, encoder.head)[0]?.head);
       if (!head) return null;
       const vectors: Tensor2D[] = [];
       try {
@@ -200,7 +222,7 @@ export class Objects {
   }
 
   /** Crops at the size that the base draws. */
-  private async read(base: Base, pictures: readonly ReferencePicture[]): Promise<{ side: number; pixels: Float32Array[] }> {
+  private async read(base: Base, pictures: readonly Pick<ReferencePicture, 'pictureId' | 'crop'>[]): Promise<{ side: number; pixels: Float32Array[] }> {
     const { width: side } = base.pictureSize();
     return { side, pixels: await Promise.all(pictures.map(({ pictureId, crop }) => this.pictures.pixels(pictureId, crop, side))) };
   }

@@ -52,7 +52,7 @@ describe('heads of a mask', () => {
   });
 });
 
-it('takes of a mask what belongs to the head in a frame, and all of the frame where nothing does', () => {
+it('takes of a mask what belongs to the head in a frame, and an oval where that is too little for a head', () => {
   const side = 20;
   const cells = new Uint8Array(side * side);
   for (let y = 4; y < 16; y++) for (let x = 2; x < 10; x++) cells[y * side + x] = 1;
@@ -62,6 +62,13 @@ it('takes of a mask what belongs to the head in a frame, and all of the frame wh
   const { cells: found } = headMask({ side, cells }, head);
   const at = (x: number, y: number) => found[y * side + x];
   expect([at(5, 5), at(11, 5), at(5, 15), at(1, 5)]).toEqual([1, 0, 0, 0]);
-  const empty = headMask({ side, cells: new Uint8Array(side * side) }, head);
-  expect(Array.from(empty.cells).reduce((a, b) => a + b, 0)).toBe(100);
+  const speck = Uint8Array.from(cells, (cell, i) => (cell === 1 && i % side < 4 && i < 8 * side ? 1 : 0));
+  for (const little of [new Uint8Array(side * side), speck]) {
+    const oval = headMask({ side, cells: little }, head);
+    const sum = Array.from(oval.cells).reduce((a, b) => a + b, 0);
+    expect(sum).toBeGreaterThan(60);
+    expect(sum).toBeLessThan(90);
+    const inOval = (x: number, y: number) => oval.cells[y * side + x];
+    expect([inOval(7, 9), inOval(2, 4), inOval(11, 4), inOval(13, 9), inOval(7, 13), inOval(7, 14)]).toEqual([1, 0, 0, 0, 1, 0]);
+  }
 });

@@ -13,6 +13,7 @@ import type { Between } from '../../models/steps';
 import { Fault } from '../../protocol/faults';
 import type { Base } from '../base';
 import { imageTokens, type PictureReference } from '../imagePrompt';
+import { findHeads } from '../faces/findHeads';
 import { everybody, headIn, headMask, oneOf, type Somebody } from '../faces/head';
 import { headVector } from '../faces/headVector';
 import { maskedCrop } from '../maskedCrop';
@@ -50,6 +51,14 @@ async function vectorOf(base: Base, face: { encoder: IdentityEncoder; head: Some
   });
 }
 
+const ofHead = (mask: PictureReference['mask'], head: Somebody['head']): Somebody => ({ head, mask: headMask(mask, head) });
+
+/** Those whose heads the base sees; null where it sees none, or cannot. */
+async function seenIn(base: Base, { pixels, mask }: PictureReference, between: Between): Promise<Somebody[] | null> {
+  const heads = await findHeads(base, pixels, between);
+  return heads && heads.length > 0 ? heads.map((head) => ofHead(mask, head)) : null;
+}
+
 /** Faults `base-mismatch` where the base has neither adapter, or a decoder without a gradient; `face-unseen`, `face-several`. */
 export async function leaseSight(base: Base, items: readonly DatasetItem[], between: Between = async () => {}): Promise<LeasedSight> {
   invariant(items.length > 0, 'nobody to look at');
@@ -72,7 +81,7 @@ export async function leaseSight(base: Base, items: readonly DatasetItem[], betw
     for (const [i, item] of items.entries()) {
       const given = await referenceOf(base, item);
       // of a face the head alone is looked at, of a thing all of it
-      const one: Somebody | null = face && (item.head ? { head: item.head, mask: headMask(given.mask, item.head) } : oneOf(everybody(given.mask, face.head), null, `Picture ${i + 1}`));
+      const one: Somebody | null = face && (item.head ? ofHead(given.mask, item.head) : oneOf((await seenIn(base, given, between)) ?? everybody(given.mask, face.head), null, `Picture ${i + 1}`));
       const vector = await vectorOf(base, face && one && { encoder: face, head: one.head }, given, between);
       vectors.push(vector);
       tokens.push(await imageTokens(base, kind, [{ ...given, ...(one && { mask: one.mask, identity: vector }) }], between));

@@ -57,6 +57,7 @@ const files: Record<string, unknown> = {
   'vae/latent_rgb.json': { latentToRgb: Array.from({ length: LATENT + 1 }, (_, n) => [0.1 * n, 0.05, -0.1 * n]) },
   'transformer/config.json': { sample_size: TINY_SIDE / 4, patch_size: 2, in_channels: LATENT, pos_embed_max_size: 8 },
   'identity_encoder/config.json': { image_size: 64, width: 12, head: [0.16, 0.05, 0.68] },
+  'head_finder/config.json': { layers: [1] },
   'scheduler/scheduler_config.json': { shift: 1 },
 };
 
@@ -72,14 +73,22 @@ function source(shapes: Shapes, seed: number): WeightSource {
   return { keys: () => names, has: (key) => key in shapes, shape: (key) => shapes[key]!, read, readRows: async (key, from, to) => (await read(key)).slice(from * rowsOf(key), to * rowsOf(key)) };
 }
 
-/** What the session reads its base from, in place of the database. `objects`: with an object encoder of random weights, all of them away from zero; `faces`: with an identity adapter, its encoder and a few-step student likewise. */
-export async function tinyStored(id: string, { objects = false, faces = false }: { objects?: boolean; faces?: boolean } = {}): Promise<StoredBase> {
+/** A head finder that says the same of every patch. */
+const finderSource = (logit: number): WeightSource => {
+  const [width = 0] = folders.image_encoder!['vision_model.embeddings.class_embedding']!;
+  const tensors: Record<string, { shape: number[]; value: number }> = { 'hidden.weight': { shape: [1, width], value: 0 }, 'hidden.bias': { shape: [1], value: 0 }, 'out.weight': { shape: [1, 1], value: 0 }, 'out.bias': { shape: [1], value: logit } };
+  const read = async (key: string) => new Float32Array(tensors[key]!.shape.reduce((a, b) => a * b, 1)).fill(tensors[key]!.value);
+  return { keys: () => Object.keys(tensors), has: (key) => key in tensors, shape: (key) => tensors[key]!.shape, read, readRows: read };
+};
+
+/** What the session reads its base from, in place of the database. `objects`: with an object encoder of random weights, all of them away from zero; `faces`: with an identity adapter, its encoder and a few-step student likewise; `heads`: with a head finder that sees one in every picture, or in none. */
+export async function tinyStored(id: string, { objects = false, faces = false, heads }: { objects?: boolean; faces?: boolean; heads?: 'one' | 'none' } = {}): Promise<StoredBase> {
   const merges = await readFile('public/base/tokenizer/merges.txt', 'utf8');
   return {
     id, files: objects ? { 'object_adapter/model.safetensors': { sha256: 'tiny', sizeBytes: 1 } } : {}, sizeBytes: 1,
     text: async (path) => (path === 'tokenizer/merges.txt' ? merges : JSON.stringify(files[path])),
     json: async (path) => files[path],
-    has: async (folder) => folder === 'transformer' || folder in folders || (objects && folder === 'object_adapter') || (faces && ['identity_adapter', 'identity_encoder', 'student'].includes(folder)),
-    weights: async (folder) => (folder === 'transformer' ? tinySource() : folder === 'object_adapter' ? adapterSource() : folder === 'identity_adapter' ? adapterSource({ kind: 'identity', identity: POOLED + 12 }) : folder === 'student' ? source({ 'transformer.transformer_blocks.1.attn.to_q.lora_A.weight': [2, 16], 'transformer.transformer_blocks.1.attn.to_q.lora_B.weight': [16, 2] }, 31) : folder === 'identity_encoder' ? await safetensorsFile('fixtures/identity/encoder.safetensors') : source(folders[folder]!, Object.keys(folders).indexOf(folder) + 20)) as never,
+    has: async (folder) => folder === 'transformer' || folder in folders || (objects && folder === 'object_adapter') || (faces && ['identity_adapter', 'identity_encoder', 'student'].includes(folder)) || (heads !== undefined && folder === 'head_finder'),
+    weights: async (folder) => (folder === 'transformer' ? tinySource() : folder === 'head_finder' ? finderSource(heads === 'one' ? 0.6 : -1) : folder === 'object_adapter' ? adapterSource() : folder === 'identity_adapter' ? adapterSource({ kind: 'identity', identity: POOLED + 12 }) : folder === 'student' ? source({ 'transformer.transformer_blocks.1.attn.to_q.lora_A.weight': [2, 16], 'transformer.transformer_blocks.1.attn.to_q.lora_B.weight': [16, 2] }, 31) : folder === 'identity_encoder' ? await safetensorsFile('fixtures/identity/encoder.safetensors') : source(folders[folder]!, Object.keys(folders).indexOf(folder) + 20)) as never,
   };
 }

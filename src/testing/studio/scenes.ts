@@ -43,9 +43,9 @@ async function run(stage: Stage, changes: Partial<RunInfo>) {
   client.emit('changed', { runId: 'run-1', step: 600, likeness: 0.51, drift: 0.08 });
 }
 
-/** Heads where a session would have found them; several ask which is meant. */
-const faceAnswers = (heads: Square[]): FakeClient['answers'] => ({
-  findMask: ({ pictureId }) => ({ pictureId, mask: painted(blankMask(), { u: 0.5, w: 0.6 }, { u: 0.5, w: 0.6 }, 0.3, false), heads, fault: heads.length === 1 ? null : { code: 'face-several', message: `${heads.length} stand out in this picture, and one is to be drawn.`, remedy: 'Choose a head, or frame one yourself.', subject: pictureId } }),
+/** Heads where a session would have found them; several ask which is meant, an unsure one whether it is a head. */
+const faceAnswers = (heads: Square[], sure = true): FakeClient['answers'] => ({
+  findMask: ({ pictureId }) => ({ pictureId, mask: painted(blankMask(), { u: 0.5, w: 0.6 }, { u: 0.5, w: 0.6 }, 0.3, false), heads, fault: !sure ? { code: 'face-unseen', message: 'No head is recognised in this picture.', remedy: 'If somebody is there, choose what is marked or frame the head yourself.', subject: pictureId } : heads.length === 1 ? null : { code: 'face-several', message: `${heads.length} stand out in this picture, and one is to be drawn.`, remedy: 'Choose a head, or frame one yourself.', subject: pictureId } }),
 });
 
 /** One picture, dropped on a base with an object encoder; `answers` says what the session made of it. */
@@ -168,6 +168,7 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   'one-picture': (stage) => onePicture(stage),
   async 'one-picture-learn'(stage) { await onePicture(stage); stage.studio.getState().learnProperly(true); },
   'one-face': (stage) => onePicture(stage, faceAnswers([{ left: 0.3, top: 0.2, side: 0.4 }]), true),
+  'one-face-unseen': (stage) => onePicture(stage, faceAnswers([{ left: 0.3, top: 0.2, side: 0.4 }], false), true),
   'one-face-several': (stage) => onePicture(stage, faceAnswers([{ left: 0.05, top: 0.2, side: 0.35 }, { left: 0.55, top: 0.25, side: 0.35 }]), true),
   'one-picture-fault': (stage) => onePicture(stage, { findMask: ({ pictureId }) => ({ pictureId, mask: blankMask(), heads: [], fault: { code: 'object-unseen', message: 'Nothing in this picture stands out from its background.', remedy: 'Brush over the object.', subject: pictureId } }) }),
   async 'one-picture-brush'(stage) {

@@ -20,8 +20,15 @@ interface Props {
 }
 
 const HEIGHT = 100;
+const FONT = "'Inter Variable', sans-serif";
+/** Between the last point and a line's name, in CSS px. */
+const NAME_GAP = 6;
 /** Room to the right of the last point for the names, in CSS px. */
-const NAMES = 58;
+function roomFor(lines: readonly Line[]): number {
+  const ruler = document.createElement('canvas').getContext('2d')!;
+  ruler.font = `11px ${FONT}`;
+  return Math.ceil(Math.max(...lines.map(({ label }) => ruler.measureText(label).width))) + 2 * NAME_GAP;
+}
 
 /** Least distance of two names, in CSS px. */
 const NAME_HEIGHT = 13;
@@ -40,7 +47,7 @@ function drawNames(chart: uPlot, lines: readonly Line[], colour: (token: string)
   const { ctx } = chart;
   const ratio = devicePixelRatio;
   ctx.save();
-  ctx.font = `${11 * ratio}px 'Inter Variable', sans-serif`;
+  ctx.font = `${11 * ratio}px ${FONT}`;
   ctx.textBaseline = 'middle';
   ctx.textAlign = 'left';
   const named = lines.flatMap((line, n) => {
@@ -51,7 +58,7 @@ function drawNames(chart: uPlot, lines: readonly Line[], colour: (token: string)
   const heights = apart(named.map(({ y }) => y), chart.bbox.top + chart.bbox.height - 6 * ratio, NAME_HEIGHT * ratio);
   named.forEach(({ line, x }, n) => {
     ctx.fillStyle = colour(line.token);
-    ctx.fillText(line.label, x + 6 * ratio, heights[n]!);
+    ctx.fillText(line.label, x + NAME_GAP * ratio, heights[n]!);
   });
   ctx.restore();
 }
@@ -73,11 +80,11 @@ export function Chart({ columns, lines, points, range, scale, label, testId, the
     const style = getComputedStyle(target);
     const colour = (token: string) => style.getPropertyValue(token).trim();
     const made = new uPlot({
-      width: target.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 } }, padding: [8, points ? 10 : NAMES, 0, 0],
+      width: target.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 } }, padding: [8, points ? 10 : roomFor(lines), 0, 0],
       scales: { x: { time: false, range: () => [from, to] }, y: { range: (_chart, low, high) => scale(low ?? 0, high ?? 1) } },
       axes: [
-        { size: 20, font: "11px 'Inter Variable', sans-serif", stroke: colour('--faint'), grid: { show: false }, ticks: { show: false }, splits: () => [from, (from + to) / 2, to], values: (_chart, splits) => splits.map((value) => (points ? `σ ${value}` : String(Math.round(value)))) },
-        { size: 34, gap: 4, font: "11px 'Inter Variable', sans-serif", stroke: colour('--faint'), grid: { stroke: colour('--line'), width: 1, dash: [2, 3] }, ticks: { show: false }, space: 34, values: (_chart, splits) => splits.map((value) => Number(value.toPrecision(2)).toString()) },
+        { size: 20, font: `11px ${FONT}`, stroke: colour('--faint'), grid: { show: false }, ticks: { show: false }, splits: () => [from, (from + to) / 2, to], values: (_chart, splits) => splits.map((value) => (points ? `σ ${value}` : String(Math.round(value)))) },
+        { size: 34, gap: 4, font: `11px ${FONT}`, stroke: colour('--faint'), grid: { stroke: colour('--line'), width: 1, dash: [2, 3] }, ticks: { show: false }, space: 34, values: (_chart, splits) => splits.map((value) => Number(value.toPrecision(2)).toString()) },
       ],
       series: [{}, ...lines.map((line): uPlot.Series => ({
         label: line.label, stroke: colour(line.token), width: 1.5, dash: line.dashed ? [4, 3] : [], spanGaps: true,

@@ -1,4 +1,4 @@
-/** Heads in a picture of somebody: the one that is drawn by is framed; where several stand out, each can be chosen. */
+/** Heads in a picture of somebody: the one that is drawn by is framed; where several stand out, or it is not sure that one is a head, each can be chosen. */
 import { useState } from 'react';
 import type { Square } from '../../../protocol/objects';
 import { sameHead } from '../../../state/objects';
@@ -21,7 +21,7 @@ export function Heads({ card }: { card: Card }) {
   return (
     <>
       {chosen && <div className="head-frame" style={placed(chosen)} data-testid={ids.headFrame} aria-hidden />}
-      {all.length > 1 && all.map((head, n) => !sameHead(head, chosen) && (
+      {(all.length > 1 || !chosen) && all.map((head, n) => !sameHead(head, chosen) && (
         <button key={n} type="button" className="head-choice" data-testid={`head-${n}`} style={placed(head)} aria-label={`Head ${n + 1} of ${all.length}`} onClick={() => actions.chooseHead(card.pictureId, head)}><span className="badge">{n + 1}</span></button>
       ))}
     </>

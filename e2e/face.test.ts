@@ -40,9 +40,14 @@ it('draws by the head that was found, and at strength 0 the base, bit for bit', 
 it('draws a file of prompts by command, and keeps the card', async () => {
   const drawn: boolean[] = [];
   const { card } = await personalize({
-    images: [PICTURE], face: { look: 'style', startStep: 2 }, classWord: 'ghost', prompts: ['a [V] ghost on a beach'], strength: 1.2, seed: 7, steps: 8, query: '?backend=wasm&threads=1',
+    images: [SOMEBODY], face: { look: 'style', startStep: 2 }, classWord: 'man', prompts: ['a [V] man on a beach'], strength: 1.2, seed: 7, steps: 8, query: '?backend=wasm&threads=1',
     prepare: serveFaces, onPicture: async (n, { concept, base }) => { drawn[n] = !concept.equals(base); },
   });
   expect(drawn).toEqual([true]);
-  expect(readCard(card.bytes, card.name)).toMatchObject({ kind: 'identity', classWord: 'ghost', tokens: { count: 16, width: 192 } });
+  expect(readCard(card.bytes, card.name)).toMatchObject({ kind: 'identity', classWord: 'man', tokens: { count: 16, width: 192 } });
+});
+
+it('says by command that nobody is in a picture of a thing', async () => {
+  await expect(personalize({ images: [PICTURE], face: { look: 'plain', startStep: 0 }, classWord: 'ghost', prompts: ['a [V] ghost on a beach'], strength: 1, seed: 7, steps: 8, query: '?backend=wasm&threads=1', prepare: serveFaces }))
+    .rejects.toThrow('No head is recognised in this picture. If somebody is there, choose what is marked or frame the head yourself.');
 });

@@ -48,6 +48,6 @@ it('draws a file of prompts by command, and keeps the card', async () => {
 });
 
 it('says by command that nobody is in a picture of a thing', async () => {
-  await expect(personalize({ images: [PICTURE], face: { look: 'plain', startStep: 0 }, classWord: 'ghost', prompts: ['a [V] ghost on a beach'], strength: 1, seed: 7, steps: 8, query: '?backend=wasm&threads=1', prepare: serveFaces }))
+  await expect(personalize({ images: [PICTURE], face: { look: 'plain', startStep: 0 }, classWord: 'ghost', prompts: ['a [V] ghost on a beach'], strength: 1, seed: 7, steps: 8, query: '?backend=wasm&threads=1', prepare: serveFaces, onPicture: () => Promise.resolve() }))
     .rejects.toThrow('No head is recognised in this picture. If somebody is there, choose what is marked or frame the head yourself.');
 });

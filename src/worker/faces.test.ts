@@ -60,6 +60,7 @@ it('asks the base’s own head finder where there is one: its head is taken, and
   await drawn();
   const seen = tab.now().masks[firstId()]!.heads!;
   expect(seen).toMatchObject({ fault: null, all: [{ side: 0.75 }], chosen: { side: 0.75 } });
+  expect(tab.now().masks[firstId()]!.mask.cells.some((cell) => cell === 1)).toBe(true); // looked for around the head
   const { revision } = tab.now().twins.concept!;
   await tab.until('judged', ({ objectFigures }) => objectFigures?.revision === revision);
   expect(tab.now().objectFigures!.likeness).not.toBeNull();

@@ -9,10 +9,12 @@ function file(sizeBytes: number, readBytes: number, read?: (begin: number) => Pr
   const asked: [number, number][] = [];
   return {
     path: 'a', sizeBytes, readBytes, asked,
-    async read(begin, end) {
+    async read(begin, end, _signal, spare) {
       asked.push([begin, end]);
       await read?.(begin);
-      return Uint8Array.from({ length: end - begin }, (_, i) => tell(begin + i));
+      const bytes = spare && spare.byteLength >= end - begin ? new Uint8Array(spare, 0, end - begin) : new Uint8Array(end - begin);
+      for (let i = 0; i < bytes.length; i++) bytes[i] = tell(begin + i); // over what was in it
+      return bytes;
     },
   };
 }
@@ -40,10 +42,10 @@ describe('readingOn', () => {
 
   it('reads neighbours at once and nothing that lies far between them', async () => {
     const source = file(10 * MiB, MiB);
-    const wanted: Wanted[] = [...Array.from({ length: 8 }, (_, i): Wanted => ({ source, ranges: [[i * 1000, i * 1000 + 900]] })), { source, ranges: [[5 * MiB, 5 * MiB + 10]] }];
+    const wanted: Wanted[] = [...Array.from({ length: 8 }, (_, i): Wanted => ({ source, ranges: [[i * 1000, i * 1000 + 900]] })), { source, ranges: [[100_000, 100_010]] }, { source, ranges: [[5 * MiB, 5 * MiB + 10]] }];
     const reading = readingOn(wanted);
     for (const n of wanted.keys()) await taken(reading, n);
-    expect(source.asked).toEqual([[0, 7900], [5 * MiB, 5 * MiB + 10]]);
+    expect(source.asked).toEqual([[0, 7900], [100_000, 100_010], [5 * MiB, 5 * MiB + 10]]);
   });
 
   it('reads ahead, and no further than it should', async () => {
@@ -55,6 +57,20 @@ describe('readingOn', () => {
     expect(source.asked).toHaveLength(4);
     await taken(reading, 1);
     expect(source.asked).toHaveLength(5);
+  });
+
+  it('uses memory again only when all of it was taken', async () => {
+    const source = file(400 * MiB, 16 * MiB);
+    const holds = new Map<ArrayBufferLike, number>();
+    let again = 0;
+    source.read = async (begin, _end, _signal, spare) => {
+      if (holds.has(spare!)) again++;
+      holds.set(spare!, begin);
+      return new Uint8Array(spare!, 0, 8);
+    };
+    const reading = readingOn(Array.from({ length: 40 }, (_, i): Wanted => ({ source, ranges: [[i * 8 * MiB, (i + 1) * 8 * MiB]] })));
+    for (let n = 0; n < 40; n++) for await (const { buffer } of reading.take(n)) expect(holds.get(buffer), String(n)).toBe(16 * MiB * Math.floor(n / 2));
+    expect(again).toBeGreaterThan(10);
   });
 
   it('tells a fault to who takes what could not be read, and to nobody before', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PixelMask } from '../maskedCrop';
-import { headMask, everybody, headOf, maskParts, oneOf, onlyIn } from './head';
+import { bustAround, everybody, headIn, headMask, headOf, laidInto, maskParts, oneOf, onlyIn } from './head';
 
 const PLACE = [0.16, 0.05, 0.68] as const;
 /** Rectangles of 1 on a grid of 100: left, top, right, bottom. */
@@ -50,6 +50,17 @@ describe('heads of a mask', () => {
     expect(() => oneOf(both, 7, 'a')).toThrow(/stand out/);
     expect(oneOf(both.slice(0, 1), null, 'a')).toBe(both[0]);
   });
+});
+
+it('a bust stands around its head, as much of it as lies in the picture; what is found in it is laid where it stands', () => {
+  const high = { left: 0.2, top: 0.3, side: 0.5 };
+  const around = bustAround(headIn(high, PLACE), PLACE);
+  for (const key of ['left', 'top', 'side'] as const) expect(around[key]).toBeCloseTo(high[key], 9);
+  const bust = { left: 0.25, top: 0.5, side: 0.5 };
+  expect(bustAround({ left: 0.7, top: 0, side: 0.3 }, PLACE)).toMatchObject({ left: 1 - 0.3 / 0.68, top: 0, side: 0.3 / 0.68 });
+  const whole = { side: 8, cells: new Uint8Array(64) };
+  laidInto(whole, { side: 4, cells: [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.9] }, bust);
+  expect([...whole.cells].flatMap((cell, i) => (cell === 1 ? [[i % 8, Math.floor(i / 8)]] : []))).toEqual([[3, 5], [5, 7]]);
 });
 
 it('takes of a mask what belongs to the head in a frame, and an oval where that is too little for a head', () => {

@@ -9,7 +9,7 @@ import { CHECKPOINT_MS, checkpointStep } from './runs';
 import { at, baseReady, ids, loadSample, openStage, stepsDone, untilPhase, visit, type Stage } from './studio';
 import { closePrivate, untilStep, watchSteps } from './watch';
 
-const recipe = { stage1Steps: 12, stage2Steps: 8, batchSize: 2, previewEvery: 1000, seed: 7 };
+const recipe = { stage1Steps: 12, stage2Steps: 8, batchSize: 1, previewEvery: 1000, seed: 7 };
 const total = recipe.stage1Steps + recipe.stage2Steps;
 
 let stage: Stage;

@@ -11,6 +11,8 @@ export interface ByteSource {
   sizeBytes: number;
   /** As much is best read at once. */
   readBytes: number;
+  /** Whether it puts bytes into a spare buffer. */
+  takesSpare: boolean;
   /** Bytes [begin, end). A spare buffer may be taken to put them into; it can't be used any more then. Faults: `network`, `file-truncated`. */
   read(begin: number, end: number, signal?: AbortSignal, spare?: ArrayBuffer): Promise<Uint8Array>;
 }
@@ -24,6 +26,7 @@ export const blobBytes = (blob: Blob, path: string): ByteSource => ({
   path,
   sizeBytes: blob.size,
   readBytes: BLOB_READ_BYTES,
+  takesSpare: true,
   read: async (begin, end, _signal, spare) => {
     try {
       const part = blob.slice(begin, end);
@@ -97,6 +100,7 @@ export async function rangedBytes(address: string, { fetch, token, signal: outer
     path,
     sizeBytes: total,
     readBytes: RANGE_READ_BYTES,
+    takesSpare: false,
     read: async (begin, end, signal) => {
       if (end <= begin) return new Uint8Array(0);
       const { bytes } = await patient(begin, end, signal);

@@ -196,9 +196,12 @@ export async function reopenPart(db: Database, file: string, without: readonly s
     const group = [...groups.values()].find((one) => begin >= one.begin && begin < one.end);
     group?.tensors.push({ name, ...tensor, sizeBytes: end - begin, sourceBytes: 0 });
   }
-  const transaction = db.transaction(['manifests', 'landed'], 'readwrite');
-  const landed = transaction.objectStore('landed');
-  for (const [index, { tensors, chunks }] of groups) if (!tensors.some(({ name }) => without.includes(name))) void landed.put({ tensors, chunks }, [file, index]);
+  const transaction = db.transaction(['manifests', 'landed', 'chunks'], 'readwrite');
+  const [landed, stored] = [transaction.objectStore('landed'), transaction.objectStore('chunks')];
+  for (const [index, { tensors, chunks }] of groups) {
+    if (tensors.some(({ name }) => without.includes(name))) for (const { n } of chunks) void stored.delete([file, n]); // they may be written in other groups
+    else void landed.put({ tensors, chunks }, [file, index]);
+  }
   await Promise.all([transaction.objectStore('manifests').delete(file), transaction.done]);
 }
 

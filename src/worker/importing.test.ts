@@ -175,6 +175,7 @@ describe('an imported model', () => {
     const total = surveyed.parts.find(({ part }) => part.part === 'transformer')!.tensors.length;
     expect(beside.length).toBeLessThan(total);
     expect([written[0], written.at(-1)]).toEqual([total - beside.length, total]);
+    expect((await db.getAllKeys('chunks')).length).toBe((await db.getAll('manifests')).reduce((sum, manifest) => sum + manifest.chunks.length, 0)); // none is left over
     expect(await damagedTensors(db, record, () => {})).toEqual({});
 
     await deleteModel(db, record.modelId);

@@ -8,7 +8,7 @@ const MiB = 2 ** 20;
 function file(sizeBytes: number, readBytes: number, read?: (begin: number) => Promise<void>): ByteSource & { asked: [number, number][] } {
   const asked: [number, number][] = [];
   return {
-    path: 'a', sizeBytes, readBytes, asked,
+    path: 'a', sizeBytes, readBytes, takesSpare: true, asked,
     async read(begin, end, _signal, spare) {
       asked.push([begin, end]);
       await read?.(begin);

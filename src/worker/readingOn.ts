@@ -13,6 +13,7 @@ interface Window extends Cut { bytes: Promise<Uint8Array> | null; left: number }
 
 /** Bytes between two ranges that are read rather than asked around. */
 const GAP_BYTES = 64 * 2 ** 10;
+/** Buffers that are kept for the next readings. */
 const SPARES = 2;
 /** Read, or being read, and not yet taken. */
 const AHEAD_BYTES = 64 * 2 ** 20;
@@ -45,8 +46,9 @@ export function readingOn(wanted: readonly Wanted[], signal?: AbortSignal): { ta
   const begin = (window: Window) => {
     const size = window.end - window.begin;
     ahead += size;
-    const spare = spares.pop() ?? new ArrayBuffer(Math.max(size, window.source.readBytes));
-    window.bytes = window.source.read(window.begin, window.end, signal, spare);
+    const { source } = window;
+    const spare = source.takesSpare ? spares.pop() ?? new ArrayBuffer(source.readBytes) : undefined;
+    window.bytes = source.read(window.begin, window.end, signal, spare);
     window.bytes.catch(() => undefined); // told to who takes it
   };
   /** Begins reading up to this window, and on behind it as far as there is room. */
@@ -70,7 +72,7 @@ export function readingOn(wanted: readonly Wanted[], signal?: AbortSignal): { ta
           if (--window.left === 0) {
             window.bytes = null;
             ahead -= window.end - window.begin;
-            if (spares.length < SPARES) spares.push(bytes.buffer);
+            if (window.source.takesSpare && spares.length < SPARES) spares.push(bytes.buffer);
           }
         }
       }

@@ -1,32 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { blobBytes, rangedBytes, readingAhead, type ByteSource } from './checkpointFile';
+import { rangedBytes } from './checkpointFile';
 
 const bytes = Uint8Array.from({ length: 3 * 2 ** 20 }, (_, i) => (i * 7) % 251);
-
-describe('reading ahead', () => {
-  it('gives small reads that follow each other out of one, and everything as it is in the file', async () => {
-    const asked: [number, number][] = [];
-    const plain = blobBytes(new Blob([bytes]), 'a');
-    const counting: ByteSource = { ...plain, read: (begin, end) => { asked.push([begin, end]); return plain.read(begin, end); } };
-    const source = readingAhead(counting);
-    for (const [begin, end] of [[10, 20], [20, 70], [1000, 2000], [500_000, 500_100]] as const) expect(await source.read(begin, end)).toEqual(bytes.slice(begin, end));
-    expect(asked).toEqual([[10, 10 + 2 ** 20]]);
-    const last = bytes.length - 5;
-    for (const [begin, end] of [[5, 9], [last, bytes.length], [0, 2 ** 21]] as const) expect(await source.read(begin, end)).toEqual(bytes.slice(begin, end));
-    expect(asked.slice(1)).toEqual([[5, 5 + 2 ** 20], [last, bytes.length], [0, 2 ** 21]]);
-    const mine = await source.read(last, bytes.length);
-    mine.fill(0);
-    expect(await source.read(last, bytes.length)).toEqual(bytes.slice(last));
-  });
-
-  it('asks again after a failure', async () => {
-    let fails = 1;
-    const plain = blobBytes(new Blob([bytes]), 'a');
-    const source = readingAhead({ ...plain, read: (begin, end) => (fails-- > 0 ? Promise.reject(new Error('gone')) : plain.read(begin, end)) });
-    await expect(source.read(0, 4)).rejects.toThrow('gone');
-    expect(await source.read(0, 4)).toEqual(bytes.slice(0, 4));
-  });
-});
 
 describe('a file at an address', () => {
   const address = 'https://models.example/some/model.safetensors?download=true';

@@ -11,10 +11,8 @@ export interface ByteSource {
   sizeBytes: number;
   /** As much is best read at once. */
   readBytes: number;
-  /** Whether it puts bytes into a spare buffer. */
-  takesSpare: boolean;
-  /** Bytes [begin, end). A spare buffer may be taken to put them into; it can't be used any more then. Faults: `network`, `file-truncated`. */
-  read(begin: number, end: number, signal?: AbortSignal, spare?: ArrayBuffer): Promise<Uint8Array>;
+  /** Bytes [begin, end). Faults: `network`, `file-truncated`. */
+  read(begin: number, end: number, signal?: AbortSignal): Promise<Uint8Array>;
 }
 
 /** Each read costs a browser's processes some milliseconds, whatever its size. */
@@ -26,35 +24,13 @@ export const blobBytes = (blob: Blob, path: string): ByteSource => ({
   path,
   sizeBytes: blob.size,
   readBytes: BLOB_READ_BYTES,
-  takesSpare: true,
-  read: async (begin, end, _signal, spare) => {
-    try {
-      const part = blob.slice(begin, end);
-      return spare && spare.byteLength >= end - begin ? await streamedInto(spare, part) : new Uint8Array(await part.arrayBuffer());
-    } catch (cause) {
+  read: async (begin, end) => {
+    const bytes = await blob.slice(begin, end).arrayBuffer().catch((cause: unknown) => {
       throw new Fault('file-truncated', `“${path}” can no longer be read.`, 'It was moved or changed: choose it again.', { subject: path, cause });
-    }
+    });
+    return new Uint8Array(bytes);
   },
 });
-
-/** Fresh memory costs more than what is read into it: into memory that is there already a browser reads about twice as fast. */
-async function streamedInto(buffer: ArrayBuffer, part: Blob): Promise<Uint8Array> {
-  let reader: ReadableStreamBYOBReader;
-  try {
-    reader = part.stream().getReader({ mode: 'byob' });
-  } catch {
-    return new Uint8Array(await part.arrayBuffer()); // a browser whose files are no byte streams
-  }
-  let [own, filled] = [buffer, 0];
-  while (filled < part.size) {
-    const { value, done } = await reader.read(new Uint8Array(own, filled, part.size - filled));
-    if (done || !value) throw new RangeError('the file ends too early');
-    own = value.buffer;
-    filled += value.byteLength;
-  }
-  await reader.cancel();
-  return new Uint8Array(own, 0, filled);
-}
 
 export interface RangeOptions {
   fetch: typeof fetch;
@@ -100,35 +76,11 @@ export async function rangedBytes(address: string, { fetch, token, signal: outer
     path,
     sizeBytes: total,
     readBytes: RANGE_READ_BYTES,
-    takesSpare: false,
     read: async (begin, end, signal) => {
       if (end <= begin) return new Uint8Array(0);
       const { bytes } = await patient(begin, end, signal);
       if (bytes.byteLength !== end - begin) throw new Fault('file-truncated', `The server of “${path}” sent ${bytes.byteLength} bytes where ${end - begin} were asked for.`, 'Try again.', { subject: path });
       return bytes;
-    },
-  };
-}
-
-/** Of small reads: what is read at once, because most of such a read's time is the asking. */
-const AHEAD_BYTES = 2 ** 20;
-const SMALL_BYTES = 2 ** 16;
-
-/** Gives small reads out of a larger one, as long as they follow each other in the file. What it gives is the caller's own. */
-export function readingAhead(source: ByteSource): ByteSource {
-  let held: { begin: number; bytes: Promise<Uint8Array> } | null = null;
-  return {
-    ...source,
-    async read(begin, end, signal) {
-      if (end - begin > SMALL_BYTES) return source.read(begin, end, signal);
-      if (!held || begin < held.begin || end > Math.min(held.begin + AHEAD_BYTES, source.sizeBytes)) held = { begin, bytes: source.read(begin, Math.min(begin + AHEAD_BYTES, source.sizeBytes), signal) };
-      const { begin: from, bytes } = held;
-      try {
-        return (await bytes).slice(begin - from, end - from);
-      } catch (error) {
-        held = null;
-        throw error;
-      }
     },
   };
 }
@@ -158,5 +110,5 @@ export async function openCheckpoint(source: ByteSource): Promise<OpenedCheckpoi
   const other = notSafetensors(first, source);
   if (other) throw other;
   const head = await source.read(0, headBytes(first.subarray(0, 8), source.sizeBytes, source.path));
-  return { source: readingAhead(source), header: parseHeader(head, source.sizeBytes, source.path) };
+  return { source, header: parseHeader(head, source.sizeBytes, source.path) };
 }

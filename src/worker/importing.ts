@@ -12,7 +12,7 @@ import { CARRIED_KEY, CARRIED_PATHS, NEEDED, PART_LABELS, otherModel, planPart, 
 import { Fault } from '../protocol/faults';
 import type { ImportProgress, KeptPrecision } from '../protocol/models';
 import { sha256 } from '../storage/chunks';
-import { type Database, type ModelPartRecord, type ModelRecord } from '../storage/db';
+import type { Database, ModelPartRecord, ModelRecord } from '../storage/db';
 import { completePart, getModel, landedOf, partFile, partWriter, putModel } from '../storage/modelStore';
 import * as v from 'valibot';
 import { readingOn, type Wanted } from './readingOn';

@@ -13,8 +13,6 @@ interface Window extends Cut { bytes: Promise<Uint8Array> | null; left: number }
 
 /** Bytes between two ranges that are read rather than asked around. */
 const GAP_BYTES = 64 * 2 ** 10;
-/** Buffers that are kept for the next readings. */
-const SPARES = 2;
 /** Read, or being read, and not yet taken. */
 const AHEAD_BYTES = 64 * 2 ** 20;
 
@@ -22,10 +20,7 @@ const AHEAD_BYTES = 64 * 2 ** 20;
 const cutsOf = (source: ByteSource, [begin, end]: readonly [number, number]): Cut[] =>
   Array.from({ length: Math.ceil((end - begin) / source.readBytes) }, (_, i) => ({ source, begin: begin + i * source.readBytes, end: Math.min(end, begin + (i + 1) * source.readBytes) }));
 
-/**
- * `take(n)` gives the bytes of the n-th item in pieces, each good until the next one is asked for; each item is taken once, best in the list's order. Memory is used again.
- * Faults: those of reading.
- */
+/** `take(n)` gives the bytes of the n-th item in pieces, which may share a buffer; each item is taken once, best in the list's order. Faults: those of reading. */
 export function readingOn(wanted: readonly Wanted[], signal?: AbortSignal): { take(n: number): AsyncGenerator<Uint8Array<ArrayBuffer>> } {
   const cuts = wanted.map(({ source, ranges }) => ranges.flatMap((range) => cutsOf(source, range)));
   const order = [...new Set(wanted.map(({ source }) => source))];
@@ -42,13 +37,9 @@ export function readingOn(wanted: readonly Wanted[], signal?: AbortSignal): { ta
     windowOf.set(cut, window);
   }
   let [next, ahead] = [0, 0];
-  const spares: ArrayBuffer[] = [];
   const begin = (window: Window) => {
-    const size = window.end - window.begin;
-    ahead += size;
-    const { source } = window;
-    const spare = source.takesSpare ? spares.pop() ?? new ArrayBuffer(source.readBytes) : undefined;
-    window.bytes = source.read(window.begin, window.end, signal, spare);
+    ahead += window.end - window.begin;
+    window.bytes = window.source.read(window.begin, window.end, signal);
     window.bytes.catch(() => undefined); // told to who takes it
   };
   /** Begins reading up to this window, and on behind it as far as there is room. */
@@ -66,15 +57,11 @@ export function readingOn(wanted: readonly Wanted[], signal?: AbortSignal): { ta
         reach(window);
         invariant(window.bytes, 'bytes are taken twice');
         const bytes = (await window.bytes) as Uint8Array<ArrayBuffer>;
-        try {
-          yield bytes.subarray(cut.begin - window.begin, cut.end - window.begin);
-        } finally {
-          if (--window.left === 0) {
-            window.bytes = null;
-            ahead -= window.end - window.begin;
-            if (window.source.takesSpare && spares.length < SPARES) spares.push(bytes.buffer);
-          }
+        if (--window.left === 0) {
+          window.bytes = null;
+          ahead -= window.end - window.begin;
         }
+        yield bytes.subarray(cut.begin - window.begin, cut.end - window.begin);
       }
     },
   };

@@ -7,8 +7,8 @@ import type { Tensor2D, Tensor3D, Tensor4D } from '../engine/tf';
 import { toHalf } from '../formats/float16';
 import { tokenBytes, type CardTokens } from '../formats/cardFile';
 import type { Base } from '../pipeline/base';
-import { findHeads } from '../pipeline/faces/findHeads';
-import { bustAround, everybody, headMask, laidInto } from '../pipeline/faces/head';
+import { headsIn } from '../pipeline/faces/findHeads';
+import { bustAround, headMask, laidInto } from '../pipeline/faces/head';
 import { headVector } from '../pipeline/faces/headVector';
 import { imageTokens, nobodysTokens } from '../pipeline/imagePrompt';
 import type { SquarePixels } from '../pipeline/maskedCrop';
@@ -41,8 +41,6 @@ function facePart({ parts }: Pick<Base, 'parts'>): NonNullable<Base['parts']['fa
 
 const headsOf = (pictures: readonly ReferencePicture[]): Square[] => pictures.flatMap(({ head }) => (head ? [head] : []));
 
-const several = (count: number, subject: string): FaultData => ({ code: 'face-several', message: `${count} stand out in this picture, and one is to be drawn.`, remedy: 'Choose a head, or frame one yourself.', subject });
-
 /** What is kept of the object in hand beside its tokens on the device. */
 export interface InHand { info: ObjectInHand; tokens: CardTokens; /** Its pictures [side·side·3]; none where only a card was given. */ pixels: Float32Array[]; side: number; /** Of a face, in each picture. */ heads: readonly Square[] }
 
@@ -70,19 +68,17 @@ export class Objects {
 
   private maskOf = async (pictureId: string, crop: Crop): Promise<ObjectMask | null> => findMask(await this.pictures.pixels(pictureId, crop, MASK_SIDE), MASK_SIDE);
 
-  /** Seen by the image tower where the base has a head finder; else, and where it sees none, by the mask alone: where the base's own people have their head. */
   private async findHeads(pictureId: string, crop: Crop): Promise<FoundMask> {
     const base = await this.opening.base();
     const place = await facePart(base).use(({ head }) => head);
-    const [read] = (await this.read(base, [{ pictureId, crop }])).pixels;
-    const { width: side } = base.pictureSize();
-    const seen = await this.turns.run('probing', (between) => findHeads(base, { side, values: read! }, between));
-    if (seen && seen.length > 0) return { pictureId, heads: seen, mask: await this.masksAround(pictureId, crop, seen.map((head) => bustAround(head, place))), fault: seen.length === 1 ? null : several(seen.length, pictureId) };
-    const mask = (await this.maskOf(pictureId, crop)) ?? blankMask();
-    const heads = everybody(mask, place).map(({ head }) => head);
-    const fault: FaultData | null = seen ? { code: 'face-unseen', message: 'No head is recognised in this picture.', remedy: heads.length > 0 ? 'If somebody is there, choose what is marked or frame the head yourself.' : 'If somebody is there, frame the head yourself.', subject: pictureId }
+    const { side, pixels: [values] } = await this.read(base, [{ pictureId, crop }]);
+    const whole: (ObjectMask | null)[] = [];
+    const { heads, sure } = await this.turns.run('probing', (between) => headsIn(base, place, { side, values: values! }, async () => { whole.push(await this.maskOf(pictureId, crop)); return whole[0]!; }, between));
+    const mask = whole[0] ?? (await this.masksAround(pictureId, crop, heads.map((head) => bustAround(head, place))));
+    const fault: FaultData | null = !sure ? { code: 'face-unseen', message: 'No head is recognised in this picture.', remedy: heads.length > 0 ? 'If somebody is there, choose what is marked or frame the head yourself.' : 'If somebody is there, frame the head yourself.', subject: pictureId }
       : heads.length === 0 ? { code: 'face-unseen', message: 'Nobody stands out in this picture.', remedy: 'Frame the head yourself, or use a picture of one person, upright, before a plain background.', subject: pictureId }
-        : heads.length === 1 ? null : several(heads.length, pictureId);
+        : heads.length === 1 ? null
+          : { code: 'face-several', message: `${heads.length} stand out in this picture, and one is to be drawn.`, remedy: 'Choose a head, or frame one yourself.', subject: pictureId };
     return { pictureId, mask, fault, heads };
   }
 
@@ -203,10 +199,8 @@ export class Objects {
   /** Mean cosine of the head in a drawn picture to those given; null where no head is seen in it. */
   private async faceLikeness(base: Base, { pixels, side, heads }: InHand, drawn: SquarePixels): Promise<number | null> {
     return this.turns.run('measuring', (between) => facePart(base).use(async (encoder) => {
-      const seen = await findHeads(base, drawn, between);
-      const mask = seen ? null : findMask(drawn.values, drawn.side);
-      const head = seen?.[0] ?? (mask && everybody(mask, encoder.head)[0]?.head);
-      if (!head) return null;
+      const { heads: [head], sure } = await headsIn(base, encoder.head, drawn, () => findMask(drawn.values, drawn.side), between);
+      if (!head || !sure) return null;
       const vectors: Tensor2D[] = [];
       try {
         vectors.push(await headVector(encoder, drawn, head, between));

@@ -9,8 +9,9 @@ import type { Between } from '../../models/steps';
 import { Fault } from '../../protocol/faults';
 import type { Square } from '../../protocol/objects';
 import type { Base } from '../base';
-import type { SquarePixels } from '../maskedCrop';
+import type { PixelMask, SquarePixels } from '../maskedCrop';
 import { cropped } from '../training/look';
+import { everybody, type HeadPlace } from './head';
 
 /** Squares that are tried: how far apart, and their least and greatest side, in shares of the picture. */
 const STEP = 1 / 32;
@@ -62,4 +63,15 @@ export async function findHeads({ parts }: Pick<Base, 'parts'>, { side, values }
     const found = await logits.data<'float32'>().finally(() => logits.dispose());
     return headsOf(found, Math.sqrt(found.length));
   }));
+}
+
+/** Heads in a picture, the surest first. `sure`: not of a picture in which the base sees none, and the heads are those of what stands out by the mask alone. */
+export interface Heads { heads: Square[]; sure: boolean }
+
+/** By the tower; by the mask, which is asked for only then, where the base cannot see heads or sees none. Fault: that of findHeads. */
+export async function headsIn(base: Pick<Base, 'parts'>, place: HeadPlace, pixels: SquarePixels, maskOf: () => Promise<PixelMask | null> | PixelMask | null, between?: Between): Promise<Heads> {
+  const seen = await findHeads(base, pixels, between);
+  if (seen && seen.length > 0) return { heads: seen, sure: true };
+  const mask = await maskOf();
+  return { heads: mask ? everybody(mask, place).map(({ head }) => head) : [], sure: seen === null };
 }

@@ -111,7 +111,7 @@ function ovalIn(side: number, { left, top, side: length }: Square): PixelMask {
 }
 
 /** The one who is meant. Faults `face-unseen` and `face-several` (subject: the picture). */
-export function oneOf(all: readonly Somebody[], chosen: number | null, subject: string): Somebody {
+export function oneOf<T>(all: readonly T[], chosen: number | null, subject: string): T {
   if (all.length === 0) throw new Fault('face-unseen', 'Nobody stands out in this picture.', 'Crop it closer to the person, or use another one.', { subject });
   if (chosen !== null && all[chosen]) return all[chosen];
   if (all.length > 1) throw new Fault('face-several', `${all.length} stand out in this picture, and one is to be learned.`, 'Say which, or crop the picture to that one.', { subject });

@@ -5,6 +5,7 @@ import { invariant } from '../../engine/invariant';
 import { REFERENCE_CHANCES, referenceFor } from '../../methods/taming/references';
 import type { PictureAdapter } from '../../models/objectEncoder';
 import type { Between } from '../../models/steps';
+import { MASK_SIDE } from '../../protocol/objectMasks';
 import type { Base } from '../base';
 import { imageTokens, type PictureReference } from '../imagePrompt';
 import type { PixelMask } from '../maskedCrop';
@@ -24,7 +25,8 @@ export interface SeenReferences {
 /** Copies of a single picture: none of them is the target. */
 const COPIES = 4;
 
-const EVERYWHERE: PixelMask = { side: 1, cells: [1] };
+/** As fine as others, so that a head can be cut out of it. */
+const EVERYWHERE: PixelMask = { side: MASK_SIDE, cells: new Uint8Array(MASK_SIDE ** 2).fill(1) };
 
 /** Chances of a draw that does not depend on any other. */
 export const referenceChances = (seed: number, step: number, draw: number): number[] => [...uniform(REFERENCE_CHANCES * (draw + 1), { seed, purpose: 'rowFit', step }).subarray(REFERENCE_CHANCES * draw)];

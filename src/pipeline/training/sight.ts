@@ -13,8 +13,9 @@ import type { Between } from '../../models/steps';
 import { Fault } from '../../protocol/faults';
 import type { Base } from '../base';
 import { imageTokens, type PictureReference } from '../imagePrompt';
-import { findHeads } from '../faces/findHeads';
-import { everybody, headIn, headMask, oneOf, type Somebody } from '../faces/head';
+import { headsIn } from '../faces/findHeads';
+import { headIn, headMask, oneOf } from '../faces/head';
+import type { Square } from '../../protocol/objects';
 import { headVector } from '../faces/headVector';
 import { maskedCrop } from '../maskedCrop';
 import type { Part } from '../parts';
@@ -40,7 +41,7 @@ export function expectSight(base: Pick<Base, 'parts'>): void {
 }
 
 /** Of each picture, one row [1,w]: the head of a face, or the tower's view of the masked crop. */
-async function vectorOf(base: Base, face: { encoder: IdentityEncoder; head: Somebody['head'] } | null, { pixels, mask }: PictureReference, between: Between): Promise<Tensor2D> {
+async function vectorOf(base: Base, face: { encoder: IdentityEncoder; head: Square } | null, { pixels, mask }: PictureReference, between: Between): Promise<Tensor2D> {
   if (face) {
     return headVector(face.encoder, pixels, face.head, between);
   }
@@ -49,14 +50,6 @@ async function vectorOf(base: Base, face: { encoder: IdentityEncoder; head: Some
     const crop = tf.tensor4d(maskedCrop(pixels, mask, { size }), [1, size, size, 3]);
     return encodeImageAsync(tower, crop, between).finally(() => crop.dispose());
   });
-}
-
-const ofHead = (mask: PictureReference['mask'], head: Somebody['head']): Somebody => ({ head, mask: headMask(mask, head) });
-
-/** Those whose heads the base sees; null where it sees none, or cannot. */
-async function seenIn(base: Base, { pixels, mask }: PictureReference, between: Between): Promise<Somebody[] | null> {
-  const heads = await findHeads(base, pixels, between);
-  return heads && heads.length > 0 ? heads.map((head) => ofHead(mask, head)) : null;
 }
 
 /** Faults `base-mismatch` where the base has neither adapter, or a decoder without a gradient; `face-unseen`, `face-several`. */
@@ -81,10 +74,10 @@ export async function leaseSight(base: Base, items: readonly DatasetItem[], betw
     for (const [i, item] of items.entries()) {
       const given = await referenceOf(base, item);
       // of a face the head alone is looked at, of a thing all of it
-      const one: Somebody | null = face && (item.head ? ofHead(given.mask, item.head) : oneOf((await seenIn(base, given, between)) ?? everybody(given.mask, face.head), null, `Picture ${i + 1}`));
-      const vector = await vectorOf(base, face && one && { encoder: face, head: one.head }, given, between);
+      const head = face && (item.head ?? oneOf((await headsIn(base, face.head, given.pixels, () => given.mask, between)).heads, null, `Picture ${i + 1}`));
+      const vector = await vectorOf(base, face && head && { encoder: face, head }, given, between);
       vectors.push(vector);
-      tokens.push(await imageTokens(base, kind, [{ ...given, ...(one && { mask: one.mask, identity: vector }) }], between));
+      tokens.push(await imageTokens(base, kind, [{ ...given, ...(head && { mask: headMask(given.mask, head), identity: vector }) }], between));
     }
     const look = face ? identityLook(face, async (drawn: Tensor4D) => Array.from({ length: drawn.shape[0] }, () => headIn(HUGE, face.head))) : towerLook(vision);
     return { sight: { adapter, autoencoder, look, student }, references: { tokens: tf.tidy(() => tf.concat3d(tokens, 0)), vectors: tf.tidy(() => tf.concat2d(vectors, 0)) }, release };

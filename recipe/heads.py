@@ -23,7 +23,7 @@ from portraits import head_square
 
 LAYERS = [2, 3, 4]        # of the tower, from 1
 WIDTH = 16
-SOFT = 1 / 3              # of the pictures, through the autoencoder
+EVERY = 3                 # of the pictures one goes through the autoencoder
 STEP = 4                  # pixels between the squares that are tried
 LEAST, MOST = 20, 96      # sides of heads, in pixels
 LEAST_SUM = 2.            # of a head's patches
@@ -92,16 +92,39 @@ def found(logits, tried, cover):
 
 
 @torch.no_grad()
-def states(pictures, soft, vision, ae):
+def states(pictures, vision, ae):
     out = []
     for i in range(0, len(pictures), 64):
         x = torch.from_numpy(np.stack(pictures[i:i + 64])).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-        through = torch.tensor([j % round(1 / SOFT) == 0 and soft for j in range(i, i + len(x))])
-        if through.any():
-            x[through] = ae.decode(ae.encode(x[through])).clamp(-1, 1)
+        through = torch.tensor([j % EVERY == 0 for j in range(i, i + len(x))])
+        x[through] = ae.decode(ae.encode(x[through])).clamp(-1, 1)
         hidden = vision(x, output_hidden_states=True).hidden_states
         out.append(torch.cat([hidden[k][:, 1:] for k in LAYERS], 2).half())
     return torch.cat(out)
+
+
+def measured(z, boxes, cell):
+    """Logits [n,patches] of scenes and their true heads -> how many are found, and how far off."""
+    tried = squares(W.SIZE)
+    cover = covered(tried, W.SIZE // cell, cell)
+    off, sizes, missed, wrong, nobody, alone = [], [], 0, 0, 0, 0
+    for logits, wanted in zip(z, boxes):
+        got = found(logits, tried, cover)
+        left = list(wanted)
+        for x0, y0, side in (b.tolist() for b in got):
+            near = [(((x0 + side / 2 - u - k / 2) ** 2 + (y0 + side / 2 - v - k / 2) ** 2) ** .5 / k, (u, v, k)) for u, v, k in left]
+            distance, box = min(near, default=(9, None))
+            if distance > .6:
+                wrong += 1
+                continue
+            left.remove(box)
+            off.append(distance)
+            sizes.append(abs(np.log(side / box[2])))
+        missed += len(left)
+        nobody += not wanted
+        alone += not wanted and not got
+    return dict(scenes=len(boxes), heads=sum(map(len, boxes)), missed=missed, wrong=wrong, empty=nobody, empty_seen_so=alone,
+               off=[round(float(v), 3) for v in np.quantile(off, [.5, .75, .9])] if off else None, size=[round(float(v), 3) for v in np.quantile(sizes, [.5, .75, .9])] if off else None)
 
 
 def heads(a):
@@ -115,7 +138,7 @@ def heads(a):
     with Pool(a.threads) as pool:
         drawn = [x for part in pool.imap(work_on, [(f'heads {i}', min(job, count - i), known, each) for i in range(0, count, job)] + [(f'held {i}', min(job, held - i), unknown, each) for i in range(0, held, job)]) for x in part]
     pictures, boxes = zip(*drawn)
-    x = states(pictures, True, vision, ae)
+    x = states(pictures, vision, ae)
     grid = round(x.shape[1] ** .5)
     cell = W.SIZE // grid
     y = torch.stack([covered(torch.tensor(b), grid, cell).amax(0) if b else torch.zeros(grid * grid) for b in boxes])
@@ -133,27 +156,7 @@ def heads(a):
     with torch.no_grad():  # the tower's own states from here on
         net.hidden.weight /= spread
         net.hidden.bias -= net.hidden.weight @ mean
-        z = net(x[count:].float())
-    tried = squares(W.SIZE)
-    cover = covered(tried, grid, cell)
-    off, sizes, missed, wrong, nobody, alone = [], [], 0, 0, 0, 0
-    for logits, wanted in zip(z, boxes[count:]):
-        got = found(logits, tried, cover)
-        left = list(wanted)
-        for x0, y0, side in (b.tolist() for b in got):
-            near = [(((x0 + side / 2 - u - k / 2) ** 2 + (y0 + side / 2 - v - k / 2) ** 2) ** .5 / k, (u, v, k)) for u, v, k in left]
-            distance, box = min(near, default=(9, None))
-            if distance > .6:
-                wrong += 1
-                continue
-            left.remove(box)
-            off.append(distance)
-            sizes.append(abs(np.log(side / box[2])))
-        missed += len(left)
-        nobody += not wanted
-        alone += not wanted and not got
-    say = dict(scenes=held, heads=sum(map(len, boxes[count:])), missed=missed, wrong=wrong, empty=nobody, empty_seen_so=alone,
-               off=[round(float(v), 3) for v in np.quantile(off, [.5, .75, .9])] if off else None, size=[round(float(v), 3) for v in np.quantile(sizes, [.5, .75, .9])] if off else None)
+        say = measured(net(x[count:].float()), boxes[count:], cell)
     print('loss', round(loss.item(), 4), say)
     folder = a.work / 'base/head_finder'
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { StepMetrics } from '../src/protocol/run';
 import { exportFirst, readTensors } from './files';
 import { CHECKPOINT_MS, checkpointStep } from './runs';
-import { at, baseReady, ids, loadSample, openStage, stepsDone, untilPhase, visit, type Stage } from './studio';
-import { closePrivate, untilStep, watchSteps } from './watch';
+import { at, baseReady, ids, loadSample, openStage, stepsDone, untilPhase, type Stage } from './studio';
+import { closePrivate, untilStep, visitWith, watchSteps } from './watch';
 
 const recipe = { stage1Steps: 12, stage2Steps: 8, batchSize: 1, previewEvery: 1000, seed: 7 };
 const total = recipe.stage1Steps + recipe.stage2Steps;
@@ -22,8 +22,9 @@ afterAll(() => closePrivate(stage));
 
 async function learn(): Promise<void> {
   const { page } = stage;
-  await visit(stage, recipe);
-  await page.reload();
+  // away first: another fragment alone would not begin the page anew
+  await page.goto('about:blank');
+  await visitWith(stage, recipe, { steps: 8 });
   await baseReady(page);
   await loadSample(page, 'birthday-cake');
   await at(page, ids.learn).click();

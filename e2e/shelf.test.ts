@@ -99,8 +99,8 @@ it('draws the same picture after deleting and importing', async () => {
 
 it('restores concept, prompt, seed and balance of a picture dropped on the page', async () => {
   const { page } = stage;
+  await page.goto('about:blank');
   await visitWith(stage, {}, { prompt: 'a dog', seed: 3 });
-  await page.reload();
   await baseReady(page);
   await at(page, ids.tabShelf).click();
   await dropOnPage(page, picture);

@@ -1,8 +1,8 @@
 /** Two tabs of one browser: the second shows the first one's run, takes it over, and the first takes it back; after Stop it goes on. */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { at, baseReady, ids, loadSample, openStage, phaseOf, stepsDone, untilPhase, visit, type Stage } from './studio';
-import { closePrivate, untilStep } from './watch';
+import { at, baseReady, ids, loadSample, openStage, phaseOf, stepsDone, untilPhase, type Stage } from './studio';
+import { closePrivate, untilStep, visitWith } from './watch';
 
 const recipe = { stage1Steps: 10, stage2Steps: 400, batchSize: 1, flip: false, previewEvery: 1000, seed: 7 };
 
@@ -24,7 +24,7 @@ const takeOver = async (page: Page) => {
 
 it('shows the run of the other tab, and either tab can take it', async () => {
   const first = stage.page;
-  await visit(stage, recipe);
+  await visitWith(stage, recipe, { steps: 8 });
   await baseReady(first);
   await loadSample(first, 'birthday-cake');
   await at(first, ids.learn).click();

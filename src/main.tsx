@@ -8,7 +8,7 @@ import type { BackendName } from './protocol/compute';
 import { followDataSet } from './state/dataSet';
 import { EMBEDDED } from './protocol/models';
 import { followObject } from './state/objects';
-import { BASE_KEY, weightBytes } from './state/models';
+import { BASE_KEY, weightRoom } from './state/models';
 import { isOpen } from './state/run';
 import { createStudio } from './state/studio';
 import { askPersistence } from './storage/quota';
@@ -27,7 +27,7 @@ const client = openClient({
   threads: Number.isInteger(threads) && threads > 0 ? threads : null,
   baseUrl: new URL('base/', document.baseURI).href,
   base: pageMemory()?.getItem(BASE_KEY) ?? EMBEDDED,
-  weightBytes: weightBytes(pageMemory()),
+  room: weightRoom(pageMemory()),
   session: () => new Worker(new URL('./worker/entry.ts', import.meta.url), { type: 'module', name: 'session' }),
   drafts: () => new Worker(new URL('./worker/draftEntry.ts', import.meta.url), { type: 'module', name: 'drafts' }),
 });

@@ -84,6 +84,37 @@ describe('a model that streams its blocks', () => {
     disposeMmdit(model);
   });
 
+  it('gives blocks up when its room becomes less, also while it computes, and takes no more when it is said to be wide', async () => {
+    const [source, given] = [stored(), input()];
+    const model = await loadMmdit(source, undefined, { streamBytes: 1e9 });
+    const wanted = numbers(await velocityAsync(whole, given, null, null, pass));
+    expect(numbers(await velocityAsync(model, given, null, null, pass))).toEqual(wanted);
+    expect(blocksAt(model)).toEqual([0, 1, 2]);
+    model.residency!.limit!(2e9);
+    expect(blocksAt(model)).toEqual([0, 1, 2]);
+    model.residency!.limit!(2 * Math.max(...blockBytes(whole)));
+    expect(blocksAt(model)).toEqual([1, 2]);
+    const counts: number[] = [];
+    const reads = source.reads.length;
+    const narrowing = async () => {
+      counts.push(blocksAt(model).length);
+      model.residency!.limit!(0);
+    };
+    expect(numbers(await velocityAsync(model, given, null, null, narrowing))).toEqual(wanted);
+    expect(blocksAt(model)).toHaveLength(1);
+    expect(source.reads.length).toBeGreaterThan(reads);
+    model.residency!.limit!(1e9);
+    counts.splice(0);
+    expect(numbers(await velocityAsync(model, given, null, null, async () => void counts.push(blocksAt(model).length)))).toEqual(wanted);
+    expect(Math.max(...counts)).toBe(1);
+    disposeMmdit(model);
+    const another = await loadMmdit(stored(), undefined, { streamBytes: 1e9 });
+    (await velocityAsync(another, given, null, null, pass)).dispose();
+    another.residency!.limit!(0);
+    expect(blocksAt(another)).toEqual([2]);
+    disposeMmdit(another);
+  });
+
   it('serves two passes at once through a single place', async () => {
     const model = await loadMmdit(stored(), undefined, { streamBytes: 0 });
     const given = input();

@@ -49,12 +49,13 @@ export function planStream(blockBytes: readonly number[], roomBytes: number): St
 interface Place { fetching: Promise<void> | null; there: boolean; held: boolean }
 
 /** blocks: the linear layers of each, in the order of a pass. */
-export function streamedBlocks(blocks: readonly (readonly FrozenLinear[])[], fetchers: Fetchers, roomBytes: number): Residency & { plan: StreamPlan; /** Blocks fetched so far. */ fetched(): number } {
-  const plan = planStream(blocks.map(bytesOf), roomBytes);
+export function streamedBlocks(blocks: readonly (readonly FrozenLinear[])[], fetchers: Fetchers, roomBytes: number): Residency {
+  const sizes = blocks.map(bytesOf);
+  let plan = planStream(sizes, roomBytes);
   const states: Place[] = blocks.map(() => ({ fetching: null, there: false, held: false }));
   /** Blocks that pass through, the one left longest ago first. */
   let passing: number[] = [];
-  let [last, direction, fetched] = [-1, 1, 0];
+  let [last, direction] = [-1, 1];
   let ended = false;
   /** Who waits for a place. */
   let waiting: (() => void)[] = [];
@@ -72,16 +73,30 @@ export function streamedBlocks(blocks: readonly (readonly FrozenLinear[])[], fet
 
   /** Whether there is a place for one more block; gives up the one that was left longest ago for it. */
   function makePlace(index: number): boolean {
-    if (index < plan.staying) return true;
-    if (passing.length < plan.places) return true;
-    const oldest = passing.find((other) => states[other]!.there && !states[other]!.held);
-    if (oldest === undefined) return false;
-    withdraw(oldest);
+    return index < plan.staying || passLess(plan.places - 1);
+  }
+
+  /** Gives up blocks that pass through, the one left longest ago first, until there are at most so many; false where others are at work. */
+  function passLess(most: number): boolean {
+    while (passing.length > most) {
+      const oldest = passing.find((other) => states[other]!.there && !states[other]!.held);
+      if (oldest === undefined) return false;
+      withdraw(oldest);
+    }
     return true;
   }
 
+  /** What stayed by the wider plan passes through from now on. */
+  function limit(bytes: number): void {
+    const narrower = planStream(sizes, bytes);
+    if (narrower.mostBytes >= plan.mostBytes) return;
+    const staying = states.flatMap(({ there, fetching }, index) => (index >= narrower.staying && index < plan.staying && (there || fetching) ? [index] : []));
+    passing = [...staying, ...passing];
+    plan = narrower;
+    passLess(plan.places);
+  }
+
   async function fetch(index: number): Promise<void> {
-    fetched++;
     const layers = blocks[index]!;
     const placed: FrozenLinear[] = [];
     try {
@@ -147,5 +162,5 @@ export function streamedBlocks(blocks: readonly (readonly FrozenLinear[])[], fet
       wake();
     },
   });
-  return { ...counted, plan, fetched: () => fetched, dispose: () => { ended = true; } };
+  return { ...counted, limit, dispose: () => { ended = true; } };
 }

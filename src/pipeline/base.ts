@@ -19,6 +19,7 @@ import { loadAutoencoder, type Autoencoder } from '../models/vae';
 import { packedLayer } from '../models/weights';
 import type { BaseFiles } from '../models/weightSource';
 import { Fault } from '../protocol/faults';
+import type { FlowTask } from '../protocol/fit';
 import { Part, type Lease } from './parts';
 import { LATENT_RGB, readLatentToRgb, type LatentToRgb } from './sampling/latentToRgb';
 import { PromptCache } from './promptCache';
@@ -71,6 +72,8 @@ export interface Base extends Sizes {
   depth: number;
   /** How many zero tokens its text tower gives in place of T5's. */
   zeroTokens: number;
+  /** Room for the transformer's blocks beside a task, in bytes; null: as much as they need. */
+  room: ((task: FlowTask) => number) | null;
   /** Rough colours of a latent, for pictures that are not worth the decoder. */
   latentToRgb: LatentToRgb;
   /** The empty prompt, one row. */
@@ -81,6 +84,7 @@ export interface Base extends Sizes {
 export const ADAPTER_FOLDERS: Record<AdapterKind, string> = { object: 'object_adapter', identity: 'identity_adapter' };
 
 export const TRANSFORMER_FILE = 'transformer/diffusion_pytorch_model.safetensors';
+export const AUTOENCODER_FILE = 'vae/diffusion_pytorch_model.safetensors';
 
 /** Fault `base-mismatch` where both files say what they are and the adapter was trained on another transformer: its sizes may fit all the same. */
 function madeFor(adapter: PictureAdapter, { files }: BaseFiles): PictureAdapter {
@@ -97,12 +101,14 @@ const schedulerConfig = v.object({ shift: v.pipe(v.number(), v.finite()) });
 export interface BaseOptions {
   /** Whether the networks stay in memory. Without, each is loaded for its phase and freed after it. */
   partsStay?: boolean;
-  /** Room for the transformer's blocks, where they are stored packed: what does not fit is fetched as it is needed. */
+  /** Room for the blocks of transformer and T5, where they are stored packed: what does not fit is fetched as it is needed. */
   streamBytes?: number;
+  /** Of the transformer's, what is left of it beside a task with pictures of this side. */
+  beside?: (task: FlowTask, side: number) => number;
 }
 
 /** Opens the networks that stay one after another, so that no two files are in memory as raw bytes at once. Faults: those of the files, and `base-mismatch` for a config that is not as expected. */
-export async function loadBase(id: string, files: BaseFiles, { partsStay = true, streamBytes }: BaseOptions = {}): Promise<Base> {
+export async function loadBase(id: string, files: BaseFiles, { partsStay = true, streamBytes, beside }: BaseOptions = {}): Promise<Base> {
   const read = <T extends v.GenericSchema>(path: string, schema: T) => files.json(path).then((config) => readConfig(config, schema, path));
   const part = <T>(folder: string, load: (source: Awaited<ReturnType<BaseFiles['weights']>>, config: unknown) => Promise<T>, free: (part: T) => void) =>
     new Part(async () => load(await files.weights(folder), await files.json(`${folder}/config.json`)), free, partsStay);
@@ -137,9 +143,10 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
     if (partsStay) for (const each of [object, identity, face, heads, student] as (Part<unknown> | null)[]) await each?.use(() => undefined).catch(() => undefined);
     const downscale = await parts.autoencoder.use((autoencoder) => autoencoder.downscale);
     const [empty, zeroTokens] = await parts.text.use(async (tower) => [await tower.encode(textTokens({ tokenizer, t5Tokenizer }, [''])), tower.zeroTokens] as const);
+    const sizes = makeSizes({ own: { height: side * downscale, width: side * downscale }, downscale, channels, patch, mostPatches });
     return {
-      id, parts, tokenizer, t5Tokenizer, prompts: new PromptCache(), shift, depth, zeroTokens, latentToRgb,
-      ...makeSizes({ own: { height: side * downscale, width: side * downscale }, downscale, channels, patch, mostPatches }),
+      id, parts, tokenizer, t5Tokenizer, prompts: new PromptCache(), shift, depth, zeroTokens, latentToRgb, ...sizes,
+      room: beside ? (task) => beside(task, sizes.pictureSize().width) : null,
       null: { context: empty.context, pooled: empty.pooled, at: [-1] },
     };
   } catch (error) {
@@ -148,9 +155,10 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
   }
 }
 
-/** The base with its transformer in place, until the lease is given back. */
-export async function leaseFlow({ parts, shift, latentShape }: Pick<Base, 'parts' | 'shift' | 'latentShape'>): Promise<Lease<FlowBase>> {
+/** The base with its transformer in place, until the lease is given back; its blocks take the room that the task leaves them. */
+export async function leaseFlow({ parts, shift, latentShape, room }: Pick<Base, 'parts' | 'shift' | 'latentShape' | 'room'>, task: FlowTask = 'draw'): Promise<Lease<FlowBase>> {
   const { part: mmdit, release } = await parts.transformer.lease();
+  if (room) mmdit.residency?.limit?.(room(task));
   return { part: { mmdit, shift, latentShape }, release };
 }
 

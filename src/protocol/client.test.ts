@@ -31,7 +31,7 @@ function workers(handlers: Partial<Handlers>) {
     terminate: () => port.close(),
   });
   const client = openClient({
-    backend: 'cpu', threads: null, baseUrl: 'base/', base: 'embedded', weightBytes: null,
+    backend: 'cpu', threads: null, baseUrl: 'base/', base: 'embedded', room: 'all',
     session() {
       const { port1, port2 } = channel();
       sessions.push({ host: serve(port2 as never, () => ({ open: async () => ({ compute }), ...handlers }) as Handlers) });

@@ -7,6 +7,7 @@ import { isAliveMessage, watchWorker } from './alive';
 import { Asking } from './asking';
 import { openDraftLane } from './draftLane';
 import { Fault, rehydrateFault, serializeFault, type FaultCode } from './faults';
+import type { WeightRoom } from './fit';
 import { Holding } from './holding';
 import type { BackendName, Compute } from './compute';
 import type { EventName, Events, FromWorker, ParamsOf, RequestName, ResultOf } from './messages';
@@ -21,8 +22,8 @@ export interface ClientOptions {
   baseUrl: string;
   /** `embedded`, or an imported model's id. */
   base: string;
-  /** Room for a large model's weights on the device; null: as much as they need. */
-  weightBytes: number | null;
+  /** Room for a large model's weights on the device. */
+  room: WeightRoom;
   /** Makes the two workers; a new one replaces a dead one. */
   session(): WorkerLike;
   drafts(): WorkerLike;
@@ -51,6 +52,8 @@ export function openClient(options: ClientOptions): Client {
   let compute: Compute | null = null;
   /** Why WebGPU is no longer tried; empty while it may be. */
   let avoid = '';
+  /** Of the room for weights; less each time that the device's memory was not enough. */
+  let roomShare = 1;
   let generation = 0;
   let opened = { resolve: (_: { compute: Compute }) => {}, reject: (_: unknown) => {} };
 
@@ -91,8 +94,8 @@ export function openClient(options: ClientOptions): Client {
       died(`The worker stopped${text ? `: ${text}` : ''}.`);
     });
     stopWatching = watchWorker(started, (why) => died(why === 'ended' ? 'The browser ended the worker.' : 'The worker did not answer for a minute.'));
-    const { backend, threads, baseUrl, base, weightBytes } = options;
-    const found = await ask('open', { backend, threads, baseUrl, base, weightBytes, port: lane.connect(), before: compute, avoid });
+    const { backend, threads, baseUrl, base, room } = options;
+    const found = await ask('open', { backend, threads, baseUrl, base, room: { weights: room, share: roomShare }, port: lane.connect(), before: compute, avoid });
     // once left, WebGPU is not taken up again by this page: every change costs the last digits
     if (compute?.backend === 'webgpu' && found.compute.backend !== 'webgpu') avoid = found.compute.reason;
     compute = found.compute;
@@ -108,6 +111,7 @@ export function openClient(options: ClientOptions): Client {
   function restart(why: Fault): void {
     generation++;
     endWorker();
+    if (why.code === 'out-of-memory') roomShare /= 2;
     const moving = isMoving(holding.run);
     const verdict = restarts.judge({ atMs: performance.now(), device: isLoss(why.code), moving, backend: compute?.backend ?? null });
     asking.orphan((asked) => { if (!holding.begins(asked)) asked.reject(why); });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { planStream } from '../models/streaming';
-import { ADAPTER_MEMORIES, fitOf, suggestedPrecision, USABLE_SHARE, type MemoryPlan } from './fit';
+import { ADAPTER_MEMORIES, fitOf, roomBeside, suggestedPrecision, USABLE_SHARE, type MemoryPlan } from './fit';
 import { sd35Plan } from './sd35Plan';
 
 const plan: MemoryPlan = {
@@ -32,6 +32,19 @@ describe('what fits', () => {
       }
       expect(fitOf(sd35Plan, { task, rank }, size, (workBytes + endsBytes + 0.2e9) / USABLE_SHARE, 'f16')!.verdict).toBe('does not fit');
     }
+  });
+
+  it('leaves the weights the room in which as many blocks are streamed as it says', () => {
+    const ranks = { draw: 0, learn: 32 } as const;
+    for (const task of ['draw', 'learn'] as const) for (const size of [512, 768, 1024]) for (const gb of ADAPTER_MEMORIES) for (const precision of ['f16', 'int8', 'int4'] as const) {
+      const { verdict, streamed } = fitOf(sd35Plan, { task, rank: ranks[task] }, size, gb * 1e9, precision)!;
+      if (verdict === 'does not fit') continue;
+      const { blockBytes } = sd35Plan.weights[precision];
+      expect(blockBytes.length - planStream(blockBytes, roomBeside(sd35Plan, task, size, gb * 1e9)).staying, `${task} ${size} ${gb} GB ${precision}`).toBe(streamed);
+    }
+    expect(roomBeside(sd35Plan, 'draw', 640, 8e9)).toBe(roomBeside(sd35Plan, 'draw', 768, 8e9));
+    expect(roomBeside(sd35Plan, 'draw', 1536, 8e9)).toBe(roomBeside(sd35Plan, 'draw', 1024, 8e9));
+    expect(roomBeside(sd35Plan, 'learn', 1024, 2e9)).toBe(0);
   });
 
   it('is not said of what was not planned', () => {

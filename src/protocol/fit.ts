@@ -57,6 +57,24 @@ export function fitOf(plan: MemoryPlan, { task, rank }: PlannedTask, size: numbe
   return { ...fit, instead: fit.verdict === 'does not fit' ? (fewer ?? null) : null };
 }
 
+/** Room for a large model's weights on the device: what an adapter of so many bytes leaves beside the work, so many bytes, or as much as they need. */
+export type WeightRoom = { adapterBytes: number } | { bytes: number } | 'all';
+
+/** What the transformer is wanted for. */
+export type FlowTask = PlannedTask['task'];
+
+/**
+ * Bytes that an adapter leaves for a transformer's blocks beside a task with pictures of this side, whatever the rank: what `fitOf` says is streamed
+ * is fetched then, and nothing else. Pictures larger than any that was planned count as the largest, smaller ones as the next larger.
+ */
+export function roomBeside({ weights, rows }: MemoryPlan, task: FlowTask, side: number, adapterBytes: number): number {
+  const planned = rows.filter((row) => row.task === task);
+  const sizes = planned.map(({ size }) => size).sort((a, b) => a - b);
+  const size = sizes.find((each) => each >= side) ?? sizes.at(-1);
+  const workBytes = Math.max(...planned.filter((row) => row.size === size).map((row) => row.workBytes));
+  return Math.max(0, adapterBytes * USABLE_SHARE - workBytes - Math.max(...Object.values(weights).map(({ endsBytes }) => endsBytes)));
+}
+
 /** What a precision is suggested for: learning a LoRA of the paper's rank at the size that SD3.5 was made for. */
 const SUGGESTED_FOR = { task: 'learn', rank: 4 } as const;
 const SUGGESTED_SIZE = 1024;

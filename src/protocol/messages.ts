@@ -9,6 +9,7 @@ import type { NamedFile } from './dropTogether';
 import type { DataSet, DataSetLevel, FoundDataSet } from './dataSet';
 import type { MixOverlap } from './drafts';
 import type { FaultData } from './faults';
+import type { WeightRoom } from './fit';
 import type { Mix } from './mix';
 import type { ImportProgress, KeptPrecision, ModelAddress, ModelFile, ModelSummary, ModelSurvey } from './models';
 import type { CardSummary, FoundMask, ObjectFigures, ObjectInHand, OpenedCard, PlacesParams, ReferencePicture, Seeing, SightKind } from './objects';
@@ -19,7 +20,7 @@ import type { Measures } from './runReport';
 
 export interface Requests {
   /** Chooses the backend and begins loading the base; resolves before the weights are in. Progress comes as `loading` events, then `ready`. */
-  open: { params: { backend: BackendName | 'auto'; threads: number | null; baseUrl: string; /** Which base: `embedded`, or an imported model's id. */ base: string; /** Room for a large model's weights on the device; null: as much as they need. */ weightBytes: number | null; port: MessagePort; /** What the worker before this one computed on. */ before: Compute | null; /** Why WebGPU is not to be tried again, in words; empty where it may be. */ avoid: string }; result: { compute: Compute } };
+  open: { params: { backend: BackendName | 'auto'; threads: number | null; baseUrl: string; /** Which base: `embedded`, or an imported model's id. */ base: string; /** Room for a large model's weights on the device, and which share of it is left after the device ran out of memory. */ room: { weights: WeightRoom; share: number }; port: MessagePort; /** What the worker before this one computed on. */ before: Compute | null; /** Why WebGPU is not to be tried again, in words; empty where it may be. */ avoid: string }; result: { compute: Compute } };
   /** The other end of this port is a new draft worker, which has nothing yet. */
   attachDrafts: { params: { port: MessagePort }; result: void };
   /** Decodes a file the user gave; a picture that carries parameters, or a LoRA, is recognised. Faults name what is wrong with it. */

@@ -50,7 +50,7 @@ function studio(answers: Partial<Record<RequestName, Answer>> = {}) {
   const drafts: FakeWorker[] = [];
   const all = { open: { compute: gpu }, continueRun: ({ runId }: { runId: string }) => run({ runId, step: 5 }), ...answers };
   const make = (list: FakeWorker[]) => () => { const worker = new FakeWorker(all); list.push(worker); return worker; };
-  const client = openClient({ backend: 'auto', threads: null, baseUrl: 'base/', base: 'embedded', weightBytes: null, session: make(sessions), drafts: make(drafts) });
+  const client = openClient({ backend: 'auto', threads: null, baseUrl: 'base/', base: 'embedded', room: 'all', session: make(sessions), drafts: make(drafts) });
   clients.push(client);
   const heard: string[] = [];
   client.on('fault', ({ message }) => heard.push(`fault: ${message}`));
@@ -257,6 +257,19 @@ describe('a device that is lost', () => {
     await lose(now(), code);
     expect(opening(now())).toMatchObject({ before: gpu, avoid: '' });
     expect(heard).toEqual(['restarting: Gone.', 'restarted: r']);
+  });
+
+  it('leaves half of the room for weights each time that its memory was not enough', async () => {
+    const { open, now } = studio();
+    await open();
+    const room = () => (now().asked[0]!.params as { room: unknown }).room;
+    expect(room()).toEqual({ weights: 'all', share: 1 });
+    for (const [code, share] of [['out-of-memory', 0.5], ['device-lost', 0.5], ['out-of-memory', 0.25]] as const) {
+      vi.advanceTimersByTime(120_000);
+      now().event('run', run({ phase: 'learning', step: 100 / share }));
+      await lose(now(), code);
+      expect(room()).toEqual({ weights: 'all', share });
+    }
   });
 
   it('has what failed with it asked again', async () => {

@@ -1,6 +1,6 @@
 /** The models on this device: the list, what dropped files would become, importing, checking, deleting, and which one is in use. */
 import type { FaultData } from '../protocol/faults';
-import { ADAPTER_MEMORIES, isPlanned, suggestedPrecision, type AdapterMemory } from '../protocol/fit';
+import { ADAPTER_MEMORIES, isPlanned, suggestedPrecision, type AdapterMemory, type WeightRoom } from '../protocol/fit';
 import type { Events, ResultOf } from '../protocol/messages';
 import { EMBEDDED, EMBEDDED_NAME, KEPT_PRECISIONS, type ImportProgress, type KeptPrecision, type ModelFile, type ModelSummary, type ModelSurvey } from '../protocol/models';
 import { sd35Plan } from '../protocol/sd35Plan';
@@ -48,9 +48,9 @@ export interface ModelsSlice {
   /** Side of the pictures that an imported model draws and learns from; reloads the page where it is in use. */
   setPictureSide(modelId: string, side: number): Promise<void>;
   /** How much of the device's memory a large model's weights may take: what does not fit is fetched from storage while it computes. */
-  weightRoom: WeightRoom;
+  roomChoice: RoomChoice;
   /** Holds from the next time the model is opened; reloads the page where it is in use. */
-  setWeightRoom(room: WeightRoom): void;
+  setRoomChoice(room: RoomChoice): void;
   /** Of the graphics adapter, in GB, as the user says: a browser does not tell. */
   adapterMemory: AdapterMemory;
   /** What is suggested for files that are there follows, until the user has chosen. */
@@ -61,9 +61,9 @@ export interface ModelsSlice {
 
 export const BASE_KEY = 'lamina.base';
 const ROOM_KEY = 'lamina.weightRoom';
-/** In GB; null: as much as the weights need. */
-export type WeightRoom = 1 | 2 | 3 | 4 | null;
-export const WEIGHT_ROOMS: readonly WeightRoom[] = [1, 2, 3, 4, null];
+/** What the adapter leaves beside the work; so many GB; or as much as the weights need. */
+export type RoomChoice = 'fits' | 1 | 2 | 3 | 4 | 'all';
+export const ROOM_CHOICES: readonly RoomChoice[] = ['fits', 1, 2, 3, 4, 'all'];
 
 const MEMORY_KEY = 'lamina.adapterMemory';
 const memoryIn = (memory: Pick<Storage, 'getItem'> | null): AdapterMemory => ADAPTER_MEMORIES.find((each) => String(each) === memory?.getItem(MEMORY_KEY)) ?? 8;
@@ -86,11 +86,11 @@ export const usesEmbedded = ({ usedBase }: Pick<ModelsSlice, 'usedBase'>): boole
 /** A concept acts on the base it was learned on. */
 export const ofBase = <C extends { base: string }>(concepts: readonly C[], { usedBase }: Pick<ModelsSlice, 'usedBase'>): C[] => concepts.filter(({ base }) => base === usedBase.id);
 
-const roomIn = (memory: Pick<Storage, 'getItem'> | null): WeightRoom => WEIGHT_ROOMS.find((room) => String(room) === memory?.getItem(ROOM_KEY)) ?? null;
+const roomIn = (memory: Pick<Storage, 'getItem'> | null): RoomChoice => ROOM_CHOICES.find((room) => String(room) === memory?.getItem(ROOM_KEY)) ?? 'fits';
 /** Room for the weights of a large model on the device, as it was chosen. */
-export const weightBytes = (memory: Pick<Storage, 'getItem'> | null): number | null => {
+export const weightRoom = (memory: Pick<Storage, 'getItem'> | null): WeightRoom => {
   const room = roomIn(memory);
-  return room && room * 1e9;
+  return room === 'all' ? room : room === 'fits' ? { adapterBytes: memoryIn(memory) * 1e9 } : { bytes: room * 1e9 };
 };
 const BASE_NAME_KEY = 'lamina.base.name';
 
@@ -144,7 +144,7 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
   const look = (files: readonly ModelFile[], addresses: readonly string[]) => work('surveying', null, (signal) => ask(files, addresses, signal));
 
   return {
-    models: [], shownModel: null, modelFiles: [], modelAddresses: [], survey: null, importPrecision: 'int8', weightRoom: roomIn(env.memory), adapterMemory: memoryIn(env.memory), modelWork: null, importProgress: null, checking: null, modelChecked: null, modelFault: null,
+    models: [], shownModel: null, modelFiles: [], modelAddresses: [], survey: null, importPrecision: 'int8', roomChoice: roomIn(env.memory), adapterMemory: memoryIn(env.memory), modelWork: null, importProgress: null, checking: null, modelChecked: null, modelFault: null,
     usedBase: { id: env.memory?.getItem(BASE_KEY) ?? EMBEDDED, name: env.memory?.getItem(BASE_NAME_KEY) ?? EMBEDDED_NAME },
 
     async refreshModels() {
@@ -190,11 +190,11 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
       set({ adapterMemory, ...(follows && { importPrecision: suggestionFor(survey, adapterMemory) }) });
     },
 
-    setWeightRoom(weightRoom) {
-      if (weightRoom === get().weightRoom) return;
+    setRoomChoice(roomChoice) {
+      if (roomChoice === get().roomChoice) return;
       if (isMoving(get().run)) return get().notify('Stop learning first: it goes on from there another time.');
-      env.memory?.setItem(ROOM_KEY, String(weightRoom));
-      set({ weightRoom });
+      env.memory?.setItem(ROOM_KEY, String(roomChoice));
+      set({ roomChoice });
       if (get().ready && get().ready!.base !== EMBEDDED) env.reload();
     },
 

@@ -15,16 +15,16 @@ import type { Host } from '../protocol/host';
 import type { Compute } from '../protocol/compute';
 import type { DecoderParts, SessionToDrafts } from '../protocol/drafts';
 import type { ParamsOf } from '../protocol/messages';
+import type { WeightRoom } from '../protocol/fit';
 import { EMBEDDED, EMBEDDED_NAME } from '../protocol/models';
 import { openDatabase, type Database } from '../storage/db';
 import { getModel, openModel } from '../storage/modelStore';
 import type { StoredBase } from '../storage/weightStore';
 import type { Platform } from './platform';
+import { roomForWeights } from './weightRoom';
 
 /** Networks of a base up to this size stay in memory; of larger ones each is loaded for its phase. */
 const STAYING_BYTES = 400e6;
-/** Without a GPU a large model's weights lie in this worker's own memory. */
-const WASM_ROOM_BYTES = 1e9;
 /** A reading that fails because its device is gone may be known this long before the loss itself. */
 const LOSS_MS = 1000;
 /** Counts up when kernels change in the last bit; part of what a bit-identical resume needs. */
@@ -40,7 +40,7 @@ export class Opening {
   private database: Promise<Database> | null = null;
   private drafts: MessagePort | null = null;
   private baseUrl = '';
-  private weightBytes: number | null = null;
+  private room: { weights: WeightRoom; share: number } = { weights: 'all', share: 1 };
   /** The base that is open, or being opened. */
   baseId = EMBEDDED;
   private loss: Fault | null = null;
@@ -49,11 +49,11 @@ export class Opening {
   constructor(private readonly host: Host, readonly platform: Platform) {}
 
   /** Faults: `backend-unavailable`, `storage-refused`, `storage-newer`. Those of loading the base come as `fault` events. */
-  async open({ backend, threads, baseUrl, base, weightBytes, port, before, avoid }: ParamsOf<'open'>): Promise<{ compute: Compute }> {
+  async open({ backend, threads, baseUrl, base, room, port, before, avoid }: ParamsOf<'open'>): Promise<{ compute: Compute }> {
     this.drafts = port;
     this.baseUrl = baseUrl;
     this.baseId = base;
-    this.weightBytes = weightBytes;
+    this.room = room;
     this.database = openDatabase();
     const [db, compute] = await Promise.all([
       this.database,
@@ -164,8 +164,7 @@ export class Opening {
 
   private async loadFrom(stored: StoredBase, name: string): Promise<Opened> {
     const large = stored.sizeBytes > STAYING_BYTES;
-    const room = this.weightBytes ?? (this.compute?.backend === 'webgpu' ? null : WASM_ROOM_BYTES);
-    const base = await loadBase(this.baseId, stored, { partsStay: !large, ...(large && room !== null && { streamBytes: room }) });
+    const base = await loadBase(this.baseId, stored, { partsStay: !large, ...(large && roomForWeights(this.room, this.compute!.backend, stored.sizeBytes)) });
     this.send({ kind: 'decoder', decoder: await decoderParts({ stored, base }) });
     this.host.emit('ready', { base: this.baseId, name, sizeBytes: stored.sizeBytes, imageSize: base.pictureSize().width, sees: base.parts.vision !== null, skips: skipsLayers(base.depth), withoutT5: base.zeroTokens > 0, objects: base.parts.object !== null, persons: sightParts(base) !== null && base.parts.vision !== null, faces: base.parts.identity !== null && base.parts.face !== null });
     return { base, stored };
@@ -181,7 +180,7 @@ function endOfMemory(error: unknown): Fault | null {
 }
 
 /** What the draft worker needs: the linear map to colours, and of a tiny autoencoder the decoder's tensors as stored and its config. A large decoder would take seconds for each draft, and memory twice. */
-async function decoderParts({ stored, base }: Opened): Promise<DecoderParts> {
+export async function decoderParts({ stored, base }: { stored: StoredBase; base: Pick<Base, 'latentToRgb'> }): Promise<DecoderParts> {
   const folder = (await stored.has('vae_preview')) ? 'vae_preview' : 'vae';
   const config = await stored.json(`${folder}/config.json`);
   const tensors: DecoderParts['tensors'] = {};

@@ -48,6 +48,8 @@ export interface Mmdit {
 export interface Residency {
   enter(index: number): Promise<void> | void;
   leave(index: number): void;
+  /** Room for the weights from now on, in bytes, where it is less than before. */
+  limit?(bytes: number): void;
   /** The model is being disposed of: what is still on its way must not arrive. */
   dispose?(): void;
 }

@@ -76,7 +76,7 @@ export async function openTab({ locks, platform: changes, fragment = '', memory 
     return seen.get(event);
   };
 
-  const client = openClient({ backend: 'wasm', threads: 1, baseUrl: 'http://localhost/base/', base: memory?.get(BASE_KEY) ?? 'embedded', weightBytes: null, session: () => worker((wire) => void serve(wire, (host) => makeSession(host, platform)), (end) => { crash = end; }), drafts: () => worker((wire) => serveDrafts(wire, platform)) });
+  const client = openClient({ backend: 'wasm', threads: 1, baseUrl: 'http://localhost/base/', base: memory?.get(BASE_KEY) ?? 'embedded', room: 'all', session: () => worker((wire) => void serve(wire, (host) => makeSession(host, platform)), (end) => { crash = end; }), drafts: () => worker((wire) => serveDrafts(wire, platform)) });
   client.on('picture', (picture) => pictures.push(picture));
   const request: typeof client.request = (name, params, options) => {
     asked.push({ name, params });

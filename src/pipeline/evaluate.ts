@@ -131,7 +131,7 @@ export interface Passes {
 export async function evaluatePasses(base: FlowBase, x: Tensor4D, sigma: readonly number[], evaluations: readonly Evaluation[], between: Between): Promise<Passes> {
   const passes: Evaluation[][] = [];
   const at = evaluations.map((each) => atLevels(each, sigma)).map((evaluation) => {
-    let pass = passes.findIndex(([member]) => sameAdapters(member!.adapter, evaluation.adapter) && skipped(member!) === skipped(evaluation) && alikeSeen(seenOf(member!), seenOf(evaluation)));
+    let pass = passes.findIndex(([member]) => member!.words.context.shape[1] === evaluation.words.context.shape[1] && sameAdapters(member!.adapter, evaluation.adapter) && skipped(member!) === skipped(evaluation) && alikeSeen(seenOf(member!), seenOf(evaluation)));
     if (pass < 0) pass = passes.push([]) - 1;
     const members = passes[pass]!;
     const known = members.findIndex((member) => sameEvaluation(member, evaluation));

@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import * as tf from '../engine/tf';
-import { disposeBase, loadBase, type Base } from '../pipeline/base';
+import { disposeBase, flowing, leaseFlow, loadBase, type Base } from '../pipeline/base';
 import type { Part } from '../pipeline/parts';
 import { plainSeeing } from '../protocol/objects';
 import { Fault } from '../protocol/faults';
@@ -10,7 +10,9 @@ import { defaultRecipe } from '../protocol/recipe';
 import { useBackend } from '../testing/backend';
 import { nodeRaster } from '../testing/session/raster';
 import { tinyStored } from '../testing/session/tinyFiles';
+import { newGuidance, plainComposition } from '../protocol/mix';
 import { Current } from './current';
+import { Mixing } from './mixing';
 import { Drawing } from './drawing';
 import type { Opening } from './opening';
 import { Turns } from './turns';
@@ -35,16 +37,16 @@ it('gives the object and its encoder back where a prompt cannot be read, or the 
   expect(tf.memory().numTensors - before).toBe(2);
 });
 
-/** How many hold each of two parts now, and the most that held both. */
+/** How many hold each of these parts now, and the most that held the transformer and another. */
 function watched(base: Base): { both: number } {
   const seen = { both: 0 };
-  const held = { transformer: 0, autoencoder: 0 };
-  for (const name of ['transformer', 'autoencoder'] as const) {
+  const held = { transformer: 0, autoencoder: 0, text: 0 };
+  for (const name of ['transformer', 'autoencoder', 'text'] as const) {
     const part = base.parts[name] as unknown as Part<unknown>;
     const lease = part.lease.bind(part);
     part.lease = async () => {
       held[name]++;
-      seen.both = Math.max(seen.both, Math.min(held.transformer, held.autoencoder));
+      seen.both = Math.max(seen.both, Math.min(held.transformer, Math.max(held.autoencoder, held.text)));
       const { part: given, release } = await lease();
       return { part: given, release: () => { held[name]--; release(); } };
     };
@@ -73,5 +75,45 @@ it.each([[false, 0], [true, 1]] as const)('(networks stay: %s) draws twins with 
   const of = (kind: string) => pictures.filter(({ slot }) => slot.kind === kind).map(({ state, bitmap }) => `${state} ${bitmap.width}`);
   const way = partsStay ? 'partial 16' : 'partial 4';
   for (const kind of ['concept', 'base']) expect(of(kind)).toEqual([way, 'full 16']);
+  disposeBase(base);
+});
+
+it('reads the words of a mix, by guidance and merged, before the transformer comes', async () => {
+  await useBackend('wasm');
+  const base = await loadBase('tiny', await tinyStored('tiny'), { partsStay: false });
+  const full: string[] = [];
+  const host = { emit: (event: string, data: unknown) => { if (event === 'picture' && (data as PictureEvent).state === 'full') full.push((data as PictureEvent).slot.kind); } } as unknown as Host;
+  const opening = { base: async () => base, all: async () => ({ stored: { files: {} } }), platform: { raster: nodeRaster }, baseId: 'tiny' } as unknown as Opening;
+  const seen = watched(base);
+  const mixing = new Mixing(host, new Turns(), opening, {} as never);
+  const before = tf.memory().numTensors;
+  for (const merged of [false, true]) {
+    // read anew, not remembered
+    base.prompts.dispose();
+    const mix = { version: 1 as const, prompt: 'a dog on a beach', names: {}, seed: 1, steps: 4, guidance: 3, guidances: [newGuidance('g', { kind: 'text', words: 'a dog' })], composition: plainComposition, start: null };
+    await mixing.draw({ mix: { ...mix, steps: 8 }, merged }, new AbortController().signal);
+  }
+  base.prompts.dispose();
+  expect(full).toEqual(['mix', 'mix']);
+  expect(seen.both).toBe(0);
+  expect(tf.memory().numTensors).toBe(before);
+  disposeBase(base);
+});
+
+it('leaves the transformer’s blocks the room that drawing or learning leaves them', async () => {
+  await useBackend('wasm');
+  const base = await loadBase('tiny', await tinyStored('tiny'), { partsStay: false, beside: (task, side) => (task === 'learn' ? 10 : 20) * side });
+  const limits: number[] = [];
+  const { transformer } = base.parts;
+  const lease = transformer.lease.bind(transformer);
+  transformer.lease = async () => {
+    const given = await lease();
+    given.part.residency = { enter() {}, leave() {}, limit: (bytes) => limits.push(bytes) };
+    return given;
+  };
+  const { width } = base.pictureSize();
+  await flowing(base, async () => undefined);
+  (await leaseFlow(base, 'learn')).release();
+  expect(limits).toEqual([20 * width, 10 * width]);
   disposeBase(base);
 });

@@ -151,7 +151,7 @@ export class Drawing {
     const { prompt, negative, seed, guidance, steps, sampler, skipLayers, balance } = params;
     const { host, opening: { platform: { raster } } } = this;
     const event = { slot, steps, sampler, skipLayers, prompt, negative, seed, guidance, kind: reads, balance: slot.kind === 'base' ? 0 : balance, atStep };
-    const drawn = await drawPicture({ host, raster, base, field: (flow) => ({ field: field(flow), dispose() {} }), sampling: { seeds: [seed], steps, sampler, guidance, between, signal }, event, partial, ...(onStep && { onStep }) });
+    const drawn = await drawPicture({ host, raster, base, field, sampling: { seeds: [seed], steps, sampler, guidance, between, signal }, event, partial, ...(onStep && { onStep }) });
     if (slot.kind === 'base' || slot.kind === 'concept') this.last[slot.kind] = { ...drawn, recipe: await this.describe(params, slot.kind, drawn.shown) };
   }
 

@@ -4,7 +4,7 @@
  */
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
-import { flowing, type Base, type FlowBase } from '../pipeline/base';
+import { flowing, type Base } from '../pipeline/base';
 import { disposeConcept, restoreConcept } from '../pipeline/concept';
 import { mergedField, mixedField, mixTerms, type MixConcepts, type MixObjects } from '../pipeline/sampling/mixField';
 import { makeMixProbe } from '../pipeline/sampling/mixDraft';
@@ -103,10 +103,10 @@ export class Mixing {
   private async picture({ base, mix, concepts, objects, from }: Ready, slot: PictureSlot, seed: number, merged: boolean, pace: { between: () => Promise<void>; signal: AbortSignal; partial: boolean }): Promise<{ shown: Shown; revision: number }> {
     const { host, opening: { platform: { raster } } } = this;
     const { partial, ...pacing } = pace;
-    const field = (flow: FlowBase) => (merged ? mergedField(base, flow, mix, concepts) : mixedField(base, flow, mix, concepts, objects));
     const sampling = { seeds: [seed], steps: mix.steps, ...(mix.sampler && { sampler: mix.sampler }), guidance: mix.guidance, ...pacing, ...(from && { from }) };
     const onStep = (step: number) => host.emit('drawing', { step, steps: mix.steps });
-    return drawPicture({ host, raster, base, field, sampling, event: { slot, ...mixPicture({ ...mix, seed }), steps: mix.steps }, partial, ...(partial && { onStep }) });
+    const held = await (merged ? mergedField(base, mix, concepts) : mixedField(base, mix, concepts, objects));
+    return drawPicture({ host, raster, base, field: held.field, sampling, event: { slot, ...mixPicture({ ...mix, seed }), steps: mix.steps }, partial, ...(partial && { onStep }) }).finally(held.dispose);
   }
 
   private async with<T>(given: Mix, kind: Urgency, signal: AbortSignal, work: (ready: Ready, between: () => Promise<void>, signal: AbortSignal) => Promise<T>): Promise<T> {

@@ -2,7 +2,7 @@
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
 import { flowing, TRANSFORMER_FILE, type Base, type FlowBase } from '../pipeline/base';
-import type { HeldField } from '../pipeline/sampling/mixField';
+import type { VelocityField } from '../pipeline/sampling/fields';
 import { linearColours } from '../pipeline/sampling/preview';
 import { sample, type SampleOptions } from '../pipeline/sampling/sample';
 import { RANDOM_VERSION } from '../pipeline/random';
@@ -35,8 +35,8 @@ export interface PictureJob {
   host: Host;
   raster: Raster;
   base: Base;
-  /** What is sampled; disposed of when that is done. */
-  field(flow: FlowBase): Promise<HeldField> | HeldField;
+  /** What is sampled. Its words were read before: text encoders and transformer may not fit together. */
+  field(flow: FlowBase): VelocityField;
   /** Seed and pace; one row. */
   sampling: Omit<SampleOptions, 'base' | 'field'>;
   /** What the page is told of it. */
@@ -73,8 +73,8 @@ export async function drawPicture({ host, raster, base, field, sampling, event, 
     host.emit('picture', { ...event, revision: mine, bitmap, state, step, elapsedMs: performance.now() - started });
     return { shown, revision: mine };
   };
-  const walk = async (flow: FlowBase, held: HeldField) => {
-    for await (const { step, steps, sigma, latent } of sample({ ...sampling, base: flow, field: held.field })) {
+  const walk = async (flow: FlowBase) => {
+    for await (const { step, steps, sigma, latent } of sample({ ...sampling, base: flow, field: field(flow) })) {
       onStep?.(step);
       if (step === steps) last = tf.clone(latent);
       else if (partial && before && performance.now() > nextPartial) {
@@ -91,10 +91,7 @@ export async function drawPicture({ host, raster, base, field, sampling, event, 
     }
   };
   try {
-    await flowing(base, async (flow) => {
-      const held = await field(flow);
-      await walk(flow, held).finally(() => held.dispose());
-    });
+    await flowing(base, walk);
     return await show(await decoded(last!), 'full', sampling.steps);
   } finally {
     tf.dispose([before, last].filter((each) => each !== null));

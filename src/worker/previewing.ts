@@ -28,7 +28,20 @@ export const previewPrompts = (prompt: string, recipe: Recipe): [string, string]
 /** What all previews of a run are drawn from, but for the prompt. */
 export const previewKey = (seed: number, { kind }: Recipe) => ({ negative: '', seed, guidance: GUIDANCE, steps: STEPS, sampler: 'euler', skipLayers: false, kind }) as const satisfies Partial<PictureKey>;
 
-export interface PreviewedRun { runId: string; prompt: string; seed: number; recipe: Recipe; pictures: Tensor4D; keep(preview: PreviewRecord): Promise<void> }
+/** A run's prompts as its previews read them: that of the base's twin, and those of the customized model. */
+export interface PreviewWords { original: FieldWords; custom: FieldWords }
+
+/** To be read before the run takes the transformer: large text encoders have no room beside it. The caller disposes. */
+export const readPreviewWords = (base: Base, prompt: string, recipe: Recipe, between: () => Promise<void>): Promise<PreviewWords> =>
+  base.parts.text.lingering(async () => {
+    const original = await encodeFieldWords(base, [prompt], '', recipe, between);
+    const custom = await encodeFieldWords(base, previewPrompts(prompt, recipe), '', recipe, between).catch((error: unknown) => { disposeFieldWords(original); throw error; });
+    return { original, custom };
+  });
+export const disposePreviewWords = ({ original, custom }: PreviewWords): void => [original, custom].forEach(disposeFieldWords);
+
+/** Words and pictures stay the run's. */
+export interface PreviewedRun { runId: string; prompt: string; words: PreviewWords; seed: number; recipe: Recipe; pictures: Tensor4D; keep(preview: PreviewRecord): Promise<void> }
 
 export class Previewing {
   private original: { pixels: Tensor4D; shown: Shown } | null = null;
@@ -44,7 +57,7 @@ export class Previewing {
     const started = performance.now();
     try {
       this.original ??= await this.drawOriginal(between);
-      const custom = await this.draw([...this.prompts], (flow, words) => conceptField(flow, words, concept), between);
+      const custom = await this.draw(this.run.words.custom, (flow, words) => conceptField(flow, words, concept), between);
       const [complete, onBase] = tf.split(custom, 2, 0) as [Tensor4D, Tensor4D];
       const [shown, shownBase] = await shownBatch(custom);
       const elapsedMs = performance.now() - started;
@@ -86,21 +99,15 @@ export class Previewing {
   }
 
   private async drawOriginal(between: () => Promise<void>): Promise<{ pixels: Tensor4D; shown: Shown }> {
-    const pixels = await this.draw([this.run.prompt], (flow, words) => baseField(flow, words), between);
+    const pixels = await this.draw(this.run.words.original, baseField, between);
     const [shown] = await shownBatch(pixels);
     return { pixels, shown: shown! };
   }
 
-  private async draw(prompts: string[], field: (flow: FlowBase, words: FieldWords) => VelocityField, between: () => Promise<void>): Promise<Tensor4D> {
-    const words = await encodeFieldWords(this.base, prompts, '', this.run.recipe, between);
-    try {
-      const latent = await flowing(this.base, (flow) => sampleAll({ base: flow, field: field(flow, words), seeds: prompts.map(() => this.run.seed), steps: STEPS, guidance: GUIDANCE, between }));
-      const pixels = await this.base.parts.autoencoder.use((autoencoder) => autoencoder.decode(latent, between));
-      latent.dispose();
-      return pixels;
-    } finally {
-      disposeFieldWords(words);
-    }
+  private async draw(words: FieldWords, field: (flow: FlowBase, words: FieldWords) => VelocityField, between: () => Promise<void>): Promise<Tensor4D> {
+    const seeds = words.base.at.map(() => this.run.seed);
+    const latent = await flowing(this.base, (flow) => sampleAll({ base: flow, field: field(flow, words), seeds, steps: STEPS, guidance: GUIDANCE, between }));
+    return this.base.parts.autoencoder.use((autoencoder) => autoencoder.decode(latent, between)).finally(() => latent.dispose());
   }
 
   private async show(slot: PictureSlot, shown: Shown, prompt: 0 | 1, atStep: number | null, elapsedMs: number): Promise<void> {

@@ -7,11 +7,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '../engine/tf';
 import { blobBytes } from '../formats/checkpointFile';
 import { disposeBase, flowing, loadBase, type BaseOptions } from '../pipeline/base';
+import type { LearnedConcept } from '../pipeline/concept';
+import type { Evaluation } from '../pipeline/evaluate';
 import { wordFor } from '../pipeline/learnedWord';
 import { disposePrompts, encodePrompts } from '../pipeline/prompts';
 import { disposeFieldWords, encodeFieldWords, guidedField, untouched } from '../pipeline/sampling/fields';
+import { mergedField, mixedField, mixTerms, type MixConcepts } from '../pipeline/sampling/mixField';
 import { sampleAll } from '../pipeline/sampling/sample';
 import { T5_TOKENS } from '../pipeline/textTower';
+import { newGuidance, plainComposition, type Mix } from '../protocol/mix';
 import { defaultRecipe } from '../protocol/recipe';
 import { openDatabase, type Database } from '../storage/db';
 import { openModel } from '../storage/modelStore';
@@ -140,6 +144,37 @@ describe('Stable Diffusion 3.5 Medium’s own layout', () => {
     expect(mine.slice(clip)).not.toEqual(other.slice(clip));
     expect(() => wordFor(tables, { ...found, clip_g: null }, 'w')).toThrow('This base’s CLIP-G finds nothing in it.');
     [learned, said, otherwise].forEach(disposePrompts);
+    disposeBase(base);
+    expect(tf.memory().numTensors).toBe(before);
+  }, 120_000);
+
+  it('mixes each concept with the zero tokens that it was learned with, and everything with those that all agree on', async () => {
+    const before = tf.memory().numTensors;
+    const base = await loadBase('narrow', await openModel(db, modelId));
+    const learned = (zeroTokens: string): LearnedConcept => ({ recipe: { ...defaultRecipe(), classWord: 'dog', zeroTokens: zeroTokens as 'none' }, adapters: {}, rows: {}, result: { adapter: null, rows: null }, lambda: 1, learned: true });
+    const concepts = (counts: Record<string, string>): MixConcepts => new Map(Object.entries(counts).map(([id, count]) => [id, { concept: learned(count), words: { conceptId: id, name: id, kind: 'instance', classWord: 'dog' } }]));
+    const mix = (ids: readonly string[]): Mix => ({
+      version: 1, prompt: 'a dog on a beach', names: {}, seed: 1, steps: 8, guidance: 3, composition: plainComposition, start: null,
+      guidances: [newGuidance('text', { kind: 'text', words: null }), ...ids.map((id) => newGuidance(id, { kind: 'concept', conceptId: id, words: null }))],
+    });
+    const lengths = async (counts: Record<string, string>) => {
+      const terms = await mixTerms(base, mix(Object.keys(counts)), concepts(counts));
+      const length = ({ words }: Evaluation) => words.context.shape[1];
+      const found = [length(terms.origin), ...terms.guidances.flatMap(({ positive, negative }) => [length(positive), length(negative)])];
+      terms.dispose();
+      return found;
+    };
+    expect(await lengths({ a: '256' })).toEqual([333, 333, 333, 333, 333]);
+    expect(await lengths({ a: '77', b: '77' })).toEqual([154, 154, 154, 154, 154, 154, 154]);
+    expect(await lengths({ a: '256', b: 'none' })).toEqual([154, 154, 154, 333, 333, 77, 77]);
+    const merged = await mergedField(base, mix(['a']), concepts({ a: 'none' }));
+    merged.dispose();
+    // texts of several lengths are evaluated in passes of their own
+    const drawn = await mixedField(base, mix(['a', 'b']), concepts({ a: '256', b: 'none' }));
+    const latent = await flowing(base, (flow) => sampleAll({ base: { ...flow, latentShape: () => base.latentShape(SIZE) }, field: drawn.field(flow), seeds: [1], steps: 1, guidance: 3 }));
+    expect((await latent.data()).every(Number.isFinite)).toBe(true);
+    latent.dispose();
+    drawn.dispose();
     disposeBase(base);
     expect(tf.memory().numTensors).toBe(before);
   }, 120_000);

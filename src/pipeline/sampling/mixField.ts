@@ -12,6 +12,7 @@ import { resultOf, spokenOf, type LearnedConcept } from '../concept';
 import type { Evaluation } from '../evaluate';
 import { disposePrompts, encodePrompts, readingKey, readingOf, type Reading } from '../prompts';
 import { seenFromStep, type SeenPicture } from '../seen';
+import { wantedZeroTokens, withZeroTokens, type ZeroTokens } from '../zeroTokens';
 import { guidedField, untouched, type Guidance, type VelocityField } from './fields';
 
 /** Tokens [1,N,width] of cards by id, with the adapter in place that reads them. They stay the caller's. */
@@ -49,13 +50,27 @@ function seenObject({ cardId, strength, zeroTokens, ortho, startStep }: SeenObje
   return { ...found, weight: strength, zeroTokens, ortho, from: seenFromStep(startStep, steps, shift) };
 }
 
-/** What a mix evaluates at every step, each text encoded once. Faults of planMix and encodePrompts; `concept-missing` for an object. */
+/** How many zero tokens stand for a T5 where no single concept decides: as many as all concepts were learned with, where they agree. */
+function commonZeroTokens(concepts: MixConcepts): ZeroTokens {
+  const recipes: ZeroTokens[] = [...concepts.values()].map(({ concept }) => concept.recipe);
+  return new Set(recipes.map(wantedZeroTokens)).size === 1 ? recipes[0]! : {};
+}
+
+/**
+ * What a mix evaluates at every step, each text encoded once; both ends of a concept's difference with as many zero tokens as it was
+ * learned with. Faults of planMix and encodePrompts; `concept-missing` for an object.
+ */
 export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, between?: () => Promise<void>, objects: MixObjects = new Map()): Promise<MixTerms> {
   const { plain, terms } = planMix(mix, wordsOf(concepts));
   const nothing: MixEnd = { words: '', conceptId: null };
   const unnamed: MixEnd = { words: plain, conceptId: null };
   const spoken = ({ conceptId }: MixEnd): Reading => (conceptId === null ? '' : readingOf(spokenOf(concepts.get(conceptId)!.concept)));
-  const keyOf = (end: MixEnd) => JSON.stringify([end.words, readingKey(spoken(end))]);
+  const common = commonZeroTokens(concepts);
+  const zerosOf = ({ positive, negative }: { positive: MixEnd; negative: MixEnd }): ZeroTokens => {
+    const told = positive.conceptId ?? negative.conceptId;
+    return told === null ? common : concepts.get(told)!.concept.recipe;
+  };
+  const keyOf = (end: MixEnd, zeros: ZeroTokens) => JSON.stringify([end.words, readingKey(spoken(end)), wantedZeroTokens(zeros)]);
   const encoded = new Map<string, EncodedPrompts>();
   const masks: Tensor4D[] = [];
   const dispose = () => {
@@ -66,23 +81,27 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
   // by whole tokens, as pictures are learned in
   const token = (base.cell * height) / base.pictureSize().height;
   const step = (part: number, side: number) => Math.round((part * side) / token) * token;
-  const evaluated = (end: MixEnd): Evaluation => {
-    const words = encoded.get(keyOf(end))!;
+  const evaluated = (end: MixEnd, zeros = common): Evaluation => {
+    const words = encoded.get(keyOf(end, zeros))!;
     const plain = end.conceptId === null ? untouched(words) : { words, ...resultOf(concepts.get(end.conceptId)!.concept) };
     const picture = end.object && seenObject(end.object, objects, mix, base.shift);
     const seen: Evaluation = picture ? { ...plain, seen: picture } : plain;
     return end.middle ? { ...seen, moved: { down: step(end.middle.down - 0.5, height), across: step(end.middle.across - 0.5, width) } } : seen;
   };
   try {
-    for (const end of [nothing, unnamed, ...terms.flatMap(({ positive, negative }) => [positive, negative])]) {
+    const ends = terms.flatMap((term) => [term.positive, term.negative].map((end) => ({ end, zeros: zerosOf(term) })));
+    for (const { end, zeros } of [{ end: nothing, zeros: common }, { end: unnamed, zeros: common }, ...ends]) {
       const read = spoken(end);
-      if (!encoded.has(keyOf(end))) encoded.set(keyOf(end), await base.prompts.encoded([end.words], [readingKey(read)], () => encodePrompts(base, [end.words], read, {}, between)));
+      const key = keyOf(end, zeros);
+      if (!encoded.has(key)) encoded.set(key, await base.prompts.encoded([end.words], [readingKey(read), wantedZeroTokens(zeros)], async () => withZeroTokens(await encodePrompts(base, [end.words], read, {}, between), base.zeroTokens, zeros)));
     }
-    const guidances = terms.map(({ guidance, positive, negative }) => {
+    const guidances = terms.map((term) => {
+      const { guidance, positive, negative } = term;
+      const zeros = zerosOf(term);
       const mask = maskTensor(guidance.mask, height, width);
       if (mask) masks.push(mask);
       const weight = (sigma: number) => guidance.weight * scheduleAt(guidance.schedule, sigma);
-      return { id: guidance.id, positive: evaluated(positive), negative: evaluated(negative), weight, joint: guidance.source.kind === 'concept', ...(mask && { mask }) };
+      return { id: guidance.id, positive: evaluated(positive, zeros), negative: evaluated(negative, zeros), weight, joint: guidance.source.kind === 'concept', ...(mask && { mask }) };
     });
     return { origin: evaluated(nothing), plain: evaluated(unnamed), guidances, dispose };
   } catch (error) {
@@ -91,31 +110,32 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
   }
 }
 
-/** A field of one row with what it holds. G is the sampler's scale. */
-export interface HeldField { field: VelocityField; dispose(): void }
+/** A field of one row once there is a transformer, with the words that it holds: they are read before that comes. G is the sampler's scale. */
+export interface HeldField { field(flow: FlowBase): VelocityField; dispose(): void }
 
 /** The guidances that act, composed as the mix says. */
-export async function mixedField(base: Base, flow: FlowBase, mix: Mix, concepts: MixConcepts, objects?: MixObjects): Promise<HeldField> {
+export async function mixedField(base: Base, mix: Mix, concepts: MixConcepts, objects?: MixObjects): Promise<HeldField> {
   const { origin, guidances, dispose } = await mixTerms(base, mix, concepts, undefined, objects);
   const on = new Set(acting(mix.guidances).map(({ id }) => id));
-  return { field: guidedField(flow, origin, guidances.filter(({ id }) => on.has(id)), mix.composition), dispose };
+  return { field: (flow) => guidedField(flow, origin, guidances.filter(({ id }) => on.has(id)), mix.composition), dispose };
 }
 
 /**
  * The same concepts as merged LoRAs, as other tools mix them: one model with the sum of all adapters, one prompt that calls all
  * concepts, guidance around the untouched null. Masks, schedules and texts of their own have no counterpart there.
  */
-export async function mergedField(base: Base, flow: FlowBase, mix: Mix, concepts: MixConcepts): Promise<HeldField> {
+export async function mergedField(base: Base, mix: Mix, concepts: MixConcepts): Promise<HeldField> {
   const { prompt, names } = mergedPrompt(mix, wordsOf(concepts));
   const each = Object.entries(names).map(([name, id]) => ({ name, id, ...concepts.get(id)! }));
   const weightOf = (id: string) => mix.guidances.find(({ source, muted }) => !muted && source.kind === 'concept' && source.conceptId === id)?.weight ?? 1;
-  const words = await encodePrompts(base, [prompt], '', Object.fromEntries(each.map(({ name, concept }) => [name, readingOf(spokenOf(concept))])));
-  const nothing = await encodePrompts(base, [''], '');
+  const zeros = commonZeroTokens(concepts);
+  const words = withZeroTokens(await encodePrompts(base, [prompt], '', Object.fromEntries(each.map(({ name, concept }) => [name, readingOf(spokenOf(concept))]))), base.zeroTokens, zeros);
+  const nothing = withZeroTokens(await encodePrompts(base, [''], ''), base.zeroTokens, zeros);
   const adapter = each.flatMap(({ id, concept }) => { const { adapter: found } = resultOf(concept); return found ? [{ adapter: found, weight: weightOf(id) }] : []; });
   const named = Object.fromEntries(each.flatMap(({ name, concept }) => { const { rows } = resultOf(concept); return rows ? [[name, rows]] : []; }));
   const merged: Evaluation = { words, adapter: adapter.length > 0 ? adapter : null, rows: null, named };
   return {
-    field: guidedField(flow, untouched(nothing), [{ positive: merged, negative: untouched(nothing), weight: 1 }]),
+    field: (flow) => guidedField(flow, untouched(nothing), [{ positive: merged, negative: untouched(nothing), weight: 1 }]),
     dispose: () => { disposePrompts(words); disposePrompts(nothing); },
   };
 }

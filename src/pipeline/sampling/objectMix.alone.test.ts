@@ -42,8 +42,8 @@ const object = (cardId: string, weight: number, change: Partial<SeenObject> = {}
 };
 const mix = (guidances: Mix['guidances'], change: Partial<Mix> = {}): Mix => ({ version: 1, prompt: 'a dog', names: {}, seed: 1, steps: 4, guidance: 3, guidances, composition: plainComposition, start: null, ...change });
 const value = (given: Mix, sigma = SIGMA) => flowing(base, async (flow) => {
-  const { field, dispose } = await mixedField(base, flow, given, new Map(), objects);
-  const v = await field.evaluate(x, sigma, given.guidance);
+  const { field, dispose } = await mixedField(base, given, new Map(), objects);
+  const v = await field(flow).evaluate(x, sigma, given.guidance);
   dispose();
   const values = v.dataSync();
   v.dispose();
@@ -68,8 +68,8 @@ describe('an object in a mix', () => {
 
   it('T7: muted, of strength 0 or before its step it leaves the base’s own twin, bit for bit', async () => {
     const drawn = (given: Mix) => flowing(base, async (flow) => {
-      const { field, dispose } = await mixedField(base, flow, given, new Map(), objects);
-      const latent = await sampleAll({ base: flow, field, seeds: [given.seed], steps: given.steps, guidance: given.guidance });
+      const { field, dispose } = await mixedField(base, given, new Map(), objects);
+      const latent = await sampleAll({ base: flow, field: field(flow), seeds: [given.seed], steps: given.steps, guidance: given.guidance });
       dispose();
       return latent.dataSync();
     });

@@ -8,7 +8,7 @@ import type { Packing } from '../formats/packing';
 import { Fault } from '../protocol/faults';
 
 const DB_NAME = 'lamina';
-export const DB_VERSION = 5;
+export const DB_VERSION = 6;
 export const CHUNK_BYTES = 8 * 1024 * 1024;
 /** Of imported models. Each value costs a browser's processes some milliseconds, whatever its size, so that larger ones are written faster. */
 export const MODEL_CHUNK_BYTES = 16 * 1024 * 1024;
@@ -78,6 +78,15 @@ export interface CheckpointRecord {
   state: unknown;
   writtenAt: string;
 }
+/** What the autoencoder made of a run's picture n, with its mirrored and moved copies: [k,h,w,C]. */
+export interface LatentsRecord {
+  runId: string;
+  n: number;
+  /** Says all that the numbers depend on: pixels, copies, autoencoder, engine. */
+  content: string;
+  shape: number[];
+  data: Float32Array;
+}
 export interface MetricsRecord { runId: string; fromStep: number; rows: unknown[] }
 /** The twins of one step of a run as PNG, and their figures; step 0 is the untouched base's picture. */
 export interface PreviewRecord { runId: string; step: number; elapsedMs: number; concept: Blob; customBase: Blob | null; likeness: number | null; drift: number | null }
@@ -128,6 +137,7 @@ export interface LaminaSchema extends DBSchema {
   landed: { key: [string, number]; value: LandedGroup };
   runs: { key: string; value: RunRecord; indexes: { updatedAt: string } };
   checkpoints: { key: [string, number]; value: CheckpointRecord };
+  latents: { key: [string, number]; value: LatentsRecord; indexes: { content: string } };
   metrics: { key: [string, number]; value: MetricsRecord };
   previews: { key: [string, number]; value: PreviewRecord };
   concepts: { key: string; value: ConceptRecord };
@@ -165,6 +175,7 @@ export async function openDatabase(name = DB_NAME): Promise<Database> {
           db.createObjectStore('landed');
         }
         if (oldVersion < 4) db.createObjectStore('cards', { keyPath: 'cardId' });
+        if (oldVersion < 6) db.createObjectStore('latents', { keyPath: ['runId', 'n'] }).createIndex('content', 'content');
         if (oldVersion >= 3 && oldVersion < 5) await groupLanded(transaction.objectStore('landed'));
       },
     });

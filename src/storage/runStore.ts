@@ -1,5 +1,5 @@
 /**
- * Runs on the device: the run itself (recipe, pictures), its checkpoints and its metrics.
+ * Runs on the device: the run itself (recipe, pictures), its checkpoints, its metrics and what its pictures were encoded to.
  * Checkpoints alternate between two slots, each written in one strict transaction: if the tab dies while writing, the other slot
  * stands. Who may write is not decided here but by holdRun (locks.ts).
  */
@@ -64,20 +64,22 @@ function rememberNewest(db: Database, runId: string, slot: 0 | 1 | undefined): v
 
 /** Removes a run and all that belongs to it, at once. */
 export async function deleteRun(db: Database, runId: string): Promise<void> {
-  const transaction = db.transaction(['runs', 'checkpoints', 'metrics', 'previews'], 'readwrite');
+  const transaction = db.transaction(['runs', 'checkpoints', 'latents', 'metrics', 'previews'], 'readwrite');
   await Promise.all([
     transaction.objectStore('runs').delete(runId),
     transaction.objectStore('checkpoints').delete(runParts(runId)),
+    transaction.objectStore('latents').delete(runParts(runId)),
     transaction.objectStore('metrics').delete(runParts(runId)),
     transaction.objectStore('previews').delete(runParts(runId)),
     transaction.done,
   ]);
 }
 
-/** Removes the oldest finished runs beyond `keep`. Unfinished ones are never touched. */
+/** Removes the oldest finished runs beyond `keep`, and the latents of all but the newest. Unfinished ones are never touched. */
 export async function removeOldRuns(db: Database, keep = KEPT_FINISHED): Promise<void> {
   const finished = (await db.getAllFromIndex('runs', 'updatedAt')).filter((run) => run.finished);
   for (const { runId } of finished.slice(0, Math.max(0, finished.length - keep))) await deleteRun(db, runId);
+  for (const { runId } of finished.slice(0, -1)) await db.delete('latents', runParts(runId));
 }
 
 /** A slot can be damaged by a dying disk or an older app; one that is not whole does not count. */

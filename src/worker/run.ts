@@ -7,7 +7,7 @@ import type { Tensor4D } from '../engine/tf';
 import { methodOf } from '../methods';
 import { leaseFlow, type Base, type FlowBase } from '../pipeline/base';
 import type { Lease } from '../pipeline/parts';
-import { buildDataset, disposeDataset, type Dataset } from '../pipeline/training/dataset';
+import { buildDataset, disposeDataset, type Dataset, type KeepLatents } from '../pipeline/training/dataset';
 import { leaseSight, type LeasedSight } from '../pipeline/training/sight';
 import { createTrainer, type Trainer, type TrainerStep } from '../pipeline/training/train';
 import { needsSight } from '../pipeline/training/trajectoryStep';
@@ -17,6 +17,7 @@ import { parseRecipe, stagesOfRecipe, type Recipe } from '../protocol/recipe';
 import type { LearnedPicture, RunRecord } from '../storage/db';
 import type { RunHold } from '../storage/locks';
 import { cropPixels } from './pictures';
+import { disposePreviewWords, readPreviewWords, type PreviewWords } from './previewing';
 import type { Raster } from './platform';
 
 /** Steps whose median pace the remaining time is reckoned from. */
@@ -49,6 +50,7 @@ export interface Run {
   dataset: Dataset;
   /** [n,S,S,3], n at most MOST_SEEN. */
   pictures: Tensor4D;
+  words: PreviewWords;
   phase: RunPhase;
   /** Everything it was computed on, joined by arrows; a run that has changed is never again called identical. */
   engine: string;
@@ -59,27 +61,30 @@ export interface Run {
   unsaved: StepMetrics[];
 }
 
-export async function beginRun(options: { base: Base; raster: Raster; record: RunRecord; hold: RunHold; state?: unknown; engine: string; notIdentical: string; between: () => Promise<void>; onEncoded: (done: number, total: number) => void }): Promise<Run> {
-  const { base, raster, record, hold, state, engine, notIdentical, between, onEncoded } = options;
+export async function beginRun(options: { base: Base; raster: Raster; record: RunRecord; hold: RunHold; state?: unknown; engine: string; notIdentical: string; between: () => Promise<void>; onEncoded: (done: number, total: number) => void; keep: KeepLatents }): Promise<Run> {
+  const { base, raster, record, hold, state, engine, notIdentical, between, onEncoded, keep } = options;
   const recipe = parseRecipe(record.recipe);
   const { width: side } = base.pictureSize();
   const seen = await readSeen(raster, seenOf(record), side);
   const items = record.pictures.map((picture, i) => ({ pixels: seen[i] ?? (() => cropPixels(raster, picture, picture.crop, side)), captions: picture.captions, mask: picture.mask, head: picture.head }));
-  const dataset = await buildDataset(base, items, recipe, methodOf(recipe), onEncoded, between);
+  const dataset = await buildDataset(base, items, recipe, methodOf(recipe), onEncoded, between, keep);
   const pictures = stacked(seen, side);
+  let words: PreviewWords | null = null;
   let flow: Lease<FlowBase> | null = null;
   let sight: LeasedSight | null = null;
   try {
+    words = await readPreviewWords(base, record.prompt, recipe, between);
     if (needsSight(methodOf(recipe))) {
       sight = await leaseSight(base, items, between);
       dataset.references = sight.references;
     }
-    flow = await leaseFlow(base);
+    flow = await leaseFlow(base, 'learn');
     const trainer = await createTrainer({ base: flow.part, method: methodOf(recipe), recipe, dataset, sight: sight?.sight ?? null, state, between });
-    return { record, recipe, hold, trainer, flow, sight, dataset, pictures, phase: trainer.step >= trainer.totalSteps ? 'finished' : 'learning', engine, notIdentical, pace: {}, unsaved: [] };
+    return { record, recipe, hold, trainer, flow, sight, dataset, pictures, words, phase: trainer.step >= trainer.totalSteps ? 'finished' : 'learning', engine, notIdentical, pace: {}, unsaved: [] };
   } catch (error) {
     flow?.release();
     sight?.release();
+    if (words) disposePreviewWords(words);
     disposeDataset(dataset);
     pictures.dispose();
     throw error;
@@ -119,6 +124,7 @@ export function disposeRun(run: Run): void {
   run.sight?.release();
   disposeDataset(run.dataset);
   run.pictures.dispose();
+  disposePreviewWords(run.words);
   run.hold.release();
 }
 

@@ -3,6 +3,7 @@
  * own, so that draws and probes are served in between. Checkpoints go to storage every few seconds of work; what the page
  * shows of a run (previews, probe, figures) never touches its random numbers.
  */
+import { AUTOENCODER_FILE } from '../pipeline/base';
 import { expectSight } from '../pipeline/training/sight';
 import { Fault, serializeFault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
@@ -19,6 +20,7 @@ import { holdRun } from '../storage/locks';
 import { addMetrics, deleteRun, dropMetricsAfter, getRun, newestUnfinished, putPreview, putRun, readCheckpoints, removeOldRuns, writeCheckpoint } from '../storage/runStore';
 import type { Current } from './current';
 import type { Drawing } from './drawing';
+import { keptLatents } from './keptLatents';
 import type { Opening } from './opening';
 import type { Pictures } from './pictures';
 import { Previewing } from './previewing';
@@ -169,7 +171,7 @@ export class Running {
       await dropMetricsAfter(db, record.runId, run.trainer.step);
       this.run = run;
       const keep = async (preview: PreviewRecord) => { if (!hold.lost.aborted && !this.opening.lost) await putPreview(db, preview); };
-      const previewing = new Previewing(this.host, this.opening.platform.raster, base, { runId: record.runId, prompt: record.prompt, seed: record.seed, recipe: run.recipe, pictures: run.pictures, keep });
+      const previewing = new Previewing(this.host, this.opening.platform.raster, base, { runId: record.runId, prompt: record.prompt, words: run.words, seed: record.seed, recipe: run.recipe, pictures: run.pictures, keep });
       this.previewing = previewing;
       this.current.set({
         name: record.name, recipe: run.recipe, conceptId, runId: record.runId, captions: record.pictures.flatMap(({ captions }) => (captions ? [captions.complete] : [])), pictures: seenOf(record), measures: (record.measures ?? null) as Measures | null,
@@ -193,14 +195,16 @@ export class Running {
 
   /** The newest checkpoint that can be used; none is a run at its beginning. */
   private async restore(record: RunRecord, hold: Run['hold']): Promise<Run> {
-    const base = await this.opening.base();
-    const checkpoints = await readCheckpoints(await this.opening.db(), record.runId);
+    const { base, stored } = await this.opening.all();
+    const db = await this.opening.db();
+    const checkpoints = await readCheckpoints(db, record.runId);
     const now = this.opening.engine;
     const begin = (state: unknown, before: string) => beginRun({
       base, raster: this.opening.platform.raster, record, hold, state, between: this.turns.between('training'),
       engine: before.split(CHANGE).at(-1) === now ? before : before + CHANGE + now,
       notIdentical: before === now ? '' : `It was computed on ${before} and goes on on ${now}: the last digits may differ from an uninterrupted run.`,
       onEncoded: (done, total) => this.host.emit('encoding', { done, total }),
+      keep: keptLatents(db, record.runId, [this.opening.baseId, stored.files[AUTOENCODER_FILE]?.sha256 ?? '', now]),
     });
     for (const { state, engine } of checkpoints) {
       try {

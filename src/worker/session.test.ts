@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { IDBFactory } from 'fake-indexeddb';
 import type { ParamsOf } from '../protocol/messages';
+import { openDatabase } from '../storage/db';
 import { tabLocks } from '../testing/session/locks';
 import { pixelsOf } from '../testing/session/raster';
 import { giveDog, openTab, type Tab, type TabOptions } from '../testing/session/tab';
@@ -32,6 +33,9 @@ it('learns, draws, keeps, measures, and opens what was kept', async () => {
   await until('drawn', ({ drawing, twins }) => !drawing && twins.concept?.state === 'full');
   expect(now().metrics.map(({ step }) => step)).toEqual(Array.from({ length: 40 }, (_, n) => n + 1));
   expect(now().strip.map(({ step }) => step)).toEqual([20, 40]);
+  const db = await openDatabase();
+  expect(await db.count('latents')).toBe(2);
+  db.close();
   await until('idle pictures', ({ anchors }) => anchors.length >= 4);
   await now().keep();
   await now().measure();

@@ -54,6 +54,11 @@ export interface Dataset {
   references?: References;
 }
 
+/** Latents of one picture in all its variants, in their order [k,h,w,C]. */
+export interface PictureLatents { shape: readonly number[]; data: Float32Array }
+/** Takes what was kept of picture n, or encodes and keeps it. */
+export type KeepLatents = (n: number, pixels: Float32Array, variants: readonly Variant[], encode: () => Promise<PictureLatents>) => Promise<PictureLatents>;
+
 /** How a picture is changed before it is encoded: mirrored, then moved right and down by whole cells, the tokens' own grid. */
 export interface Variant { mirrored: boolean; right: number; down: number }
 
@@ -77,8 +82,8 @@ export function varied(picture: Tensor4D, { mirrored, right, down }: Variant, ce
 /** A timer, not a frame: frames stop in a hidden tab. */
 const turnOfOthers: Between = () => new Promise((resolve) => setTimeout(resolve, 0));
 
-/** Encodes pictures one by one. Faults: `too-few-pictures`, `caption-invalid` (subject: the picture's number, from 1). */
-export async function buildDataset(base: Base, items: readonly DatasetItem[], recipe: Recipe, { captions: roles }: Pick<Method, 'captions'> = methodOf(recipe), onProgress: (done: number, total: number) => void = () => {}, between?: Between): Promise<Dataset> {
+/** Encodes pictures one by one, or has `keep` say what they are. Faults: `too-few-pictures`, `caption-invalid` (subject: the picture's number, from 1). */
+export async function buildDataset(base: Base, items: readonly DatasetItem[], recipe: Recipe, { captions: roles }: Pick<Method, 'captions'> = methodOf(recipe), onProgress: (done: number, total: number) => void = () => {}, between?: Between, keep: KeepLatents = (_n, _pixels, _variants, encode) => encode()): Promise<Dataset> {
   if (items.length === 0) throw new Fault('too-few-pictures', 'There is no picture to learn from.', 'Drop at least one picture.');
   if (roles.some((role) => role !== 'null' && role !== 'prior')) items.forEach(({ captions }, i) => {
     const problem = captions ? captionProblem(captions) : 'It has no captions.';
@@ -88,21 +93,36 @@ export async function buildDataset(base: Base, items: readonly DatasetItem[], re
   if (fitted && !base.parts.object) throw new Fault('recipe-invalid', 'The recipe begins from the picture, and this model has no encoder for objects.', 'Set “Begin from the picture” to 0.', { subject: 'rowFitSteps' });
   const { height, width } = base.pictureSize();
   const variants = pictureVariants(recipe);
-  const encoded: Tensor4D[][] = variants.map(() => []);
-  await base.parts.autoencoder.use(async (autoencoder) => {
-    for (const [i, { pixels: given }] of items.entries()) {
-      const pixels = typeof given === 'function' ? await given() : given;
-      const picture = pixels instanceof Float32Array ? tf.tensor4d(pixels, [1, height, width, 3]) : tf.reshape<tf.Rank.R4>(pixels, [1, height, width, 3]);
-      for (const [n, variant] of variants.entries()) {
+  const encode = (pixels: Float32Array): Promise<PictureLatents> => base.parts.autoencoder.use(async (autoencoder) => {
+    const made: Tensor4D[] = [];
+    const picture = tf.tensor4d(pixels, [1, height, width, 3]);
+    try {
+      for (const variant of variants) {
         const seen = tf.tidy(() => varied(picture, variant, base.cell));
-        encoded[n]!.push(await autoencoder.encode(seen, between));
-        tf.dispose(seen === picture ? [] : seen);
+        made.push(await autoencoder.encode(seen, between).finally(() => tf.dispose(seen === picture ? [] : seen)));
       }
-      picture.dispose();
-      onProgress(i + 1, items.length);
-      await (between ?? turnOfOthers)();
+      const all = tf.concat4d(made, 0);
+      return { shape: all.shape, data: await all.data<'float32'>().finally(() => all.dispose()) };
+    } finally {
+      tf.dispose([picture, ...made]);
     }
   });
+  const encoded: Tensor4D[][] = variants.map(() => []);
+  try {
+    await base.parts.autoencoder.lingering(async () => {
+      for (const [i, { pixels: given }] of items.entries()) {
+        const read = typeof given === 'function' ? await given() : given;
+        const pixels = read instanceof Float32Array ? read : await read.data<'float32'>();
+        const { shape, data } = await keep(i, pixels, variants, () => encode(pixels));
+        tf.tidy(() => tf.split<Tensor4D>(tf.tensor4d(data, shape as Tensor4D['shape']), variants.length, 0).forEach((latent, n) => encoded[n]!.push(tf.keep(latent))));
+        onProgress(i + 1, items.length);
+        await (between ?? turnOfOthers)();
+      }
+    });
+  } catch (error) {
+    tf.dispose(encoded);
+    throw error;
+  }
   const latents = tf.concat4d(encoded.flat(), 0);
   tf.dispose(encoded);
   const read = (caption: (captions: Captions) => string) => encodePrompts(base, items.map(({ captions }) => caption(captions!)), spokenWord(recipe), {}, between);

@@ -2,7 +2,7 @@
  * npm run import-bench -- FILE… [--precision f16|int8|int4] [--resume] [--use] [--json FILE]
  * Imports the files through the Models page of the built app in headless Chromium, and says how fast that was against reading them
  * raw in the same browser and against what its IndexedDB takes, how large the JavaScript heaps grew, and what lies in IndexedDB after.
- * --resume closes the tab in the middle, comes back, drops the files again and says how many tensors had to be read a second time.
+ * --resume closes the tab in the middle, comes back, drops the files again and says how many tensors were there before and after.
  * --use then takes the model into use and waits until it is loaded.
  */
 import { statSync } from 'node:fs';

@@ -21,13 +21,27 @@ describe('a change of the class word', () => {
     expect(changeCaptions(early, thing(''), { to: thing('dog') })).toEqual(beach);
     expect(changeCaptions(deriveCaptions('a [V] dog on a beach', 'instance', ''), thing(''), { to: thing('dog') })).toEqual(beach);
   });
+
+  it.each(['$& cat', '$$'])('takes the word as it is typed: %s', (word) => {
+    const said = { complete: `a [V] ${word} on a beach`, base: `a ${word} on a beach`, target: `[V] ${word}` };
+    expect(changeCaptions(beach, thing('dog'), { to: thing(word) })).toEqual(said);
+    expect(changeCaptions({ ...beach, base: 'a beach with a dog' }, thing('dog'), { to: thing(word) }).base).toBe(`a beach with a ${word}`);
+    expect(changeCaptions(deriveCaptions('a [V] on a beach', 'instance', ''), thing(''), { to: thing(word) })).toEqual(said);
+  });
 });
 
 describe('a change of kind', () => {
-  it('turns a thing’s captions into a style’s, and back', () => {
-    const asStyle = changeCaptions(beach, thing('dog'), { to: style });
-    expect(asStyle).toEqual({ complete: 'a dog on a beach, [V]', base: 'a dog on a beach', target: '[V]' });
-    expect(changeCaptions(asStyle, style, { to: thing('dog') })).toEqual(beach);
+  it.each(['instance', 'person'] as const)('turns captions of one into a style’s, and back (%s)', (kind) => {
+    const words = { kind, classWord: 'woman' };
+    const one = deriveCaptions('a [V] woman on a beach', kind, 'woman');
+    const asStyle = changeCaptions(one, words, { to: style });
+    expect(asStyle).toEqual({ complete: 'a woman on a beach, [V]', base: 'a woman on a beach', target: '[V]' });
+    expect(changeCaptions(asStyle, style, { to: words })).toEqual(one);
+  });
+
+  it('from a thing to a person takes another word into captions written by hand', () => {
+    const written = { complete: 'a [V] girl on a beach', base: 'a beach with a girl', target: '[V] girl' };
+    expect(changeCaptions(written, thing('girl'), { to: { kind: 'person', classWord: 'woman' } })).toEqual({ complete: 'a [V] woman on a beach', base: 'a beach with a woman', target: '[V] woman' });
   });
 
   it('keeps a thing’s captions whole where its word isn’t in the picture’s', () => {

@@ -56,13 +56,13 @@ export const wordPattern = (word: string) => new RegExp(`(?<![\\p{L}\\p{N}])${wo
 function completeFor(complete: string, base: string, from: ConceptWords, to: ConceptWords): string {
   const [before, after] = [from.classWord.trim(), to.classWord.trim()];
   if (complete === prefillCaptions(from.kind, before).complete) return prefillCaptions(to.kind, after).complete;
-  if (from.kind === 'instance' && to.kind === 'style') return `${base}, ${CONCEPT_MARK}`;
-  if (from.kind === 'style' && to.kind === 'instance') {
+  if (needsClassWord(from.kind) && to.kind === 'style') return `${base}, ${CONCEPT_MARK}`;
+  if (from.kind === 'style' && needsClassWord(to.kind)) {
     const found = after === '' ? null : wordPattern(after).exec(base);
     return found ? `${base.slice(0, found.index)}${CONCEPT_MARK} ${base.slice(found.index)}` : tidy(`a ${CONCEPT_MARK} ${after}, ${base}`);
   }
   if (to.kind === 'style' || complete.includes(`${CONCEPT_MARK} ${after}`)) return complete;
-  return before === '' ? complete.replace(CONCEPT_MARK, `${CONCEPT_MARK} ${after}`) : complete.replace(new RegExp(`\\[V\\] ${wordPattern(before).source}`, 'u'), `${CONCEPT_MARK} ${after}`);
+  return complete.replace(before === '' ? CONCEPT_MARK : new RegExp(`\\[V\\] ${wordPattern(before).source}`, 'u'), () => `${CONCEPT_MARK} ${after}`);
 }
 
 /**
@@ -78,7 +78,7 @@ export function changeCaptions(captions: Captions, words: ConceptWords, change: 
   }
   const { to } = change;
   const [before, after] = [words.classWord.trim(), to.classWord.trim()];
-  const said = (text: string) => (words.kind === to.kind && before !== '' && after !== '' ? text.replace(wordPattern(before), after) : text);
+  const said = (text: string) => (needsClassWord(words.kind) && needsClassWord(to.kind) && before !== '' && after !== '' ? text.replace(wordPattern(before), () => after) : text);
   const complete = completeFor(captions.complete, captions.base, words, to);
   const next = deriveCaptions(complete, to.kind, after);
   return { complete, base: captions.base === derived.base ? next.base : said(captions.base), target: captions.target === derived.target ? next.target : said(captions.target) };

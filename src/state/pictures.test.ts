@@ -1,5 +1,6 @@
 import type { vi } from 'vitest';
 import { describe, expect, it } from 'vitest';
+import type { Dropped } from '../protocol/concepts';
 import { fakeClient } from '../testing/studio/fakeClient';
 import { file, reading, studioOver } from '../testing/studio/studioOver';
 
@@ -37,6 +38,26 @@ describe('pictures', () => {
     offer!.offer!.accept();
     expect(now()).toMatchObject({ prompt: 'a dog on a beach', seed: 7 });
     expect(client.asked.filter(({ name }) => name === 'drop')).toMatchObject([{ params: { purpose: 'among' } }, { params: { purpose: 'among' } }]);
+  });
+
+  it('takes of what a picture says the nearest that is possible, and says so', async () => {
+    const client = fakeClient();
+    reading(client);
+    const { now } = studioOver(client);
+    const params = { prompt: 'a dog', seed: -3, steps: 50, guidance: 15, balance: 7 };
+    const became = { prompt: 'a dog', seed: 0, steps: 28, guidance: 12, balance: 2 };
+    const said = 'Seed: 0 to 4294967295, whole. -3 became 0. Steps: 8 to 28, whole. 50 became 28. Guidance: 1 to 12. 15 became 12. Balance: 0 to 2. 7 became 2.';
+    const { drop } = client.answers;
+    client.answers.drop = async (asked) => ({ ...(await drop!(asked) as Extract<Dropped, { kind: 'picture' }>), drawn: { params, conceptId: null, mix: null, note: '' } });
+    await now().addFiles([file('a.png')]);
+    now().notices.at(-1)!.offer!.accept();
+    expect(now()).toMatchObject(became);
+    expect(now().notices.at(-1)!.text).toBe(said);
+    now().setParams({ prompt: '', seed: 1, steps: 16, guidance: 3, balance: 1 });
+    client.answers.drop = () => ({ kind: 'recipe', params, conceptId: null, mix: null, note: 'The parameters of a.png are set.' });
+    await now().importFiles([file('a.png')]);
+    expect(now()).toMatchObject(became);
+    expect(now().notices.at(-1)!.text).toBe(`The parameters of a.png are set. ${said}`);
   });
 
   it.each(['addFiles', 'importFiles'] as const)('hands a LoRA and its adapter_config.json over as one (%s)', async (way) => {
@@ -82,10 +103,11 @@ describe('pictures', () => {
   const captions = (complete: string, base: string, target: string) => ({ complete, base, target });
   const sample = (name: string): { file: Blob; name: string; captions: ReturnType<typeof captions> } => ({ ...file(name), captions: captions('a [V] dog on a beach', 'a dog on a beach', '[V] dog') });
 
-  it('carries the class word into all captions of a sample, letter by letter', async () => {
+  it.each(['instance', 'person'] as const)('carries the class word into all captions of a sample, letter by letter (%s)', async (kind) => {
     const client = fakeClient();
     reading(client);
     const { now } = studioOver(client);
+    now().setKind(kind);
     now().setClassWord('dog');
     await now().addFiles([sample('a.png'), sample('b.png')]);
     const id = now().cards[1]!.pictureId;
@@ -96,7 +118,7 @@ describe('pictures', () => {
     expect(now().cards[0]!.captions.complete).toBe('a [V] alpaca on a beach');
     now().setKind('style');
     expect(now().cards[0]!.captions).toEqual(captions('a dog on a beach, [V]', 'a dog on a beach', '[V]'));
-    now().setKind('instance');
+    now().setKind(kind);
     typed(now, 'p', 'pu', 'puppy');
     expect(now().cards[0]!.captions).toEqual(captions('a [V] puppy on a beach', 'a puppy on a beach', '[V] puppy'));
   });

@@ -4,12 +4,12 @@
  */
 import { dropTogether, type NamedFile } from '../protocol/dropTogether';
 import { captionProblem, changeCaptions, needsClassWord, prefillCaptions, type Captions, type ConceptKind, type ConceptWords } from '../protocol/captions';
-import type { DropPurpose } from '../protocol/concepts';
+import type { DropPurpose, FoundDrawing } from '../protocol/concepts';
 import type { FaultData } from '../protocol/faults';
 import type { Crop, FitCheck, PictureInfo } from '../protocol/pictures';
 import { closeAll, replaceBitmap } from './bitmaps';
-import { cardsAgain, idsWithin, withMoment, type Moment } from './dataHistory';
-import { startPrompt } from './params';
+import { cardsAgain, idsWithin, masksAgain, withMoment, type Moment } from './dataHistory';
+import { possibleParams, startPrompt } from './params';
 import { SHOWN_PICTURES } from '../protocol/limits';
 import { metaOf, wordsOf, type Recipe } from '../protocol/recipe';
 import { readSample, sampleKind } from './samples';
@@ -56,6 +56,8 @@ export interface PicturesSlice {
   startOver(): void;
   /** For good: nothing of it can be undone. `readAgain`: what the session has read anew meanwhile and is not to forget. */
   clearPictures(readAgain?: readonly string[]): void;
+  /** Keeps what there is before a change for undo; `of` as a moment has it. Call it before anything is changed. */
+  note(label: string, of: string | null): void;
   /** Takes the last change back, while nothing is being learned or open. */
   undo(): void;
   /** Name and prompt that follow from kind and class word, as far as the user has not written them. */
@@ -91,10 +93,9 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
   };
   /** What the captions were last made for. */
   const captionedFor = (): ConceptWords => get().captioned ?? conceptWords();
-  /** Notes what there is before a change; call it before anything is changed. */
-  const note = (label: string, of: string) => {
-    const { history, cards, selectedId, conceptName, conceptNamed } = get();
-    set({ history: withMoment(history, { label, of, cards, selectedId, words: conceptWords(), captioned: captionedFor(), conceptName, conceptNamed }) });
+  const note: PicturesSlice['note'] = (label, of) => {
+    const { history, cards, masks, selectedId, conceptName, conceptNamed } = get();
+    set({ history: withMoment(history, { label, of, cards, masks, selectedId, words: conceptWords(), captioned: captionedFor(), conceptName, conceptNamed }) });
     forgetLost();
   };
   /** Frees the parked cards that nothing can bring back. */
@@ -120,7 +121,7 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
   /** Captions after kind or class word changed; typing goes on from what there was before its first letter. */
   const recaption = (words: ConceptWords) => {
     const { kind, classWord } = words;
-    if (kind === 'instance' && classWord.trim() === '') return;
+    if (needsClassWord(kind) && classWord.trim() === '') return;
     const { cards: before, captioned } = get().history.at(-1)!;
     const captionsOf = new Map(before.map((card) => [card.pictureId, card.captions]));
     set({ captioned: words, cards: get().cards.map((card) => ({ ...card, captions: changeCaptions(captionsOf.get(card.pictureId) ?? card.captions, captioned, { to: words }) })) });
@@ -133,13 +134,19 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
     if (!promptWritten) get().setParams({ prompt: startPrompt(kind, classWord) }, false);
   };
 
+  const takeParams = (found: FoundDrawing['params']) => {
+    const { params, said } = possibleParams(found);
+    get().setParams(params);
+    if (said !== '') get().notify(said);
+  };
+
   const readFile = async (pictureId: string, { file, name, config, word }: NewFile, purpose: DropPurpose) => {
     try {
       const dropped = await env.client.request('drop', { file, name, pictureId, purpose, ...(config && { config }), ...(word && { word }) });
       if (dropped.kind === 'picture') {
         const { drawn, animated } = dropped;
         if (animated) get().notify(`“${name}” is animated: its first frame is used.`);
-        if (drawn) get().notify(`“${name}” says how it was drawn.`, 'plain', drawn.mix ? { label: 'Open its mix', accept: () => { get().openMix(drawn.mix); } } : { label: 'Use its prompt', accept: () => { get().setParams(drawn.params); } });
+        if (drawn) get().notify(`“${name}” says how it was drawn.`, 'plain', drawn.mix ? { label: 'Open its mix', accept: () => { get().openMix(drawn.mix); } } : { label: 'Use its prompt', accept: () => { takeParams(drawn.params); } });
         const at = get().cards.findIndex((card) => card.pictureId === pictureId);
         if (at < 0 || at >= SHOWN_PICTURES) dropped.picture.bitmap.close();
         if (at < 0) return;
@@ -182,7 +189,7 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
         set({ inputFault: { code: 'too-many-pictures', message: `${left === 1 ? 'One picture was' : `${left} pictures were`} left out: a ${get().recipe.kind === 'world' ? 'world' : 'concept'} takes up to ${most}.`, remedy: 'Remove some pictures first.' } });
       }
       const { kind, classWord } = get().recipe.kind === 'world' ? captionedFor() : conceptWords();
-      if (taken.length > 0) note(taken.length === 1 ? `Add ${taken[0]!.name}` : `Add ${taken.length} pictures`, get().loadingSample === null ? `add ${get().history.length}` : 'sample');
+      if (taken.length > 0) note(taken.length === 1 ? `Add ${taken[0]!.name}` : `Add ${taken.length} pictures`, get().loadingSample === null ? null : 'sample');
       const added = taken.map((file): Card => ({
         pictureId: env.newId(), name: file.name, file: file.file, state: 'reading', info: null, crop: null, captions: file.captions ?? prefillCaptions(kind, classWord),
         fit: null, fitState: 'none', fault: null,
@@ -286,6 +293,7 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
     },
 
     suggestPrompt: refreshNames,
+    note,
 
     showCards(pictures) {
       const before = get().cards;
@@ -308,15 +316,17 @@ export const picturesSlice: Slice<PicturesSlice> = ({ set, get, env }) => {
       if (!moment || run || opened) return;
       const present = new Map([...parked, ...cards.map((card) => [card.pictureId, card] as const)]);
       const again = cardsAgain(moment, present);
+      const masks = masksAgain(moment, get().masks);
       park(cards);
       for (const { pictureId } of again) parked.delete(pictureId);
       const { selectedId, captioned, conceptName, conceptNamed, words } = moment;
-      set({ history: history.slice(0, -1), cards: again, selectedId, captioned, conceptName, conceptNamed, inputFault: null });
+      set({ history: history.slice(0, -1), cards: again, masks, selectedId, captioned, conceptName, conceptNamed, inputFault: null });
       get().takeKind(words.kind);
       get().setField('classWord', words.classWord);
       refreshNames();
       forgetLost();
       for (const card of again) if (card.crop !== present.get(card.pictureId)?.crop) void get().checkFit(card.pictureId);
+      void get().refreshObject();
     },
   };
 };

@@ -29,7 +29,7 @@ export async function recogniseFile({ file, name, pictureId, purpose, config, wo
   const word = await learnedWord({ file, name }, opening);
   if (word) return { kind: 'concept', ...(await shelf.importWord(word, name)) };
   if (isSafetensors(head)) {
-    if (isCard(await headerOf(file))) return { kind: 'card', card: await cards.import(file, name) };
+    if (isCard(await readHeader(file))) return { kind: 'card', card: await cards.import(file, name) };
     const model = await partsIn(file, name);
     if (model !== '') throw new Fault('file-unrecognised', `“${name}” is a model, not a LoRA: it holds ${model}.`, 'Drop it on the Models page.', { subject: pictureId });
     return { kind: 'concept', ...(await shelf.import(file, name, config, await wordBeside(beside, opening))) };
@@ -51,9 +51,6 @@ async function wordBeside(beside: ParamsOf<'drop'>['word'], opening: Rooms['open
   if (beside && !found) throw new Fault('file-unrecognised', `“${beside.name}” was dropped with a LoRA and holds no learned word.`, 'Drop the LoRA without it, or with learned_embeds.pt as it was saved.', { subject: beside.name });
   return found;
 }
-
-/** A file's metadata; none where they can't be read, which whoever reads the file says. */
-const headerOf = (file: Blob): Promise<Record<string, string>> => readHeader(file).catch((error: unknown) => { if (error instanceof SyntaxError) return {}; throw error; });
 
 /** The networks of a model in a file, in words; empty where there are none, or where the header cannot be read. */
 async function partsIn(file: Blob, name: string): Promise<string> {

@@ -245,6 +245,66 @@ it('keeps a brushed mask with the data set only while it is of the crop', async 
   expect(kept()).not.toHaveProperty('mask');
 });
 
+describe('undo', () => {
+  const at = (u: number) => ({ u, w: 0.1 });
+
+  it('takes back a stroke of the brush at once, a mask that was inverted and one that was found again, newest first', async () => {
+    const { now, timers } = await dropped();
+    const { pictureId } = now().cards[0]!;
+    const mask = () => now().masks[pictureId];
+    const before = [mask()];
+    const stroke = (u: number) => {
+      now().brushMask(pictureId, null, at(u), false);
+      for (let n = 0; n < 3; n++) now().brushMask(pictureId, at(u), at(u + 0.05), false);
+    };
+    for (const change of [() => stroke(0.2), () => stroke(0.7), () => now().invertMask(pictureId), () => now().invertMask(pictureId), () => now().findMaskAgain(pictureId)]) {
+      change();
+      before.push(mask());
+    }
+    await settled();
+    expect(mask()).toMatchObject({ found: true });
+    while (timers.length > 0) timers.pop()!();
+    await settled();
+    before.pop();
+    for (const then of before.reverse()) {
+      now().undo();
+      expect(mask()).toBe(then);
+      await settled();
+      expect((client.asked.filter(({ name }) => name === 'encodeObject').at(-1)!.params as ParamsOf<'encodeObject'>).pictures[0]!.mask).toEqual(then!.mask);
+    }
+    expect(asked('encodeObject')).toHaveLength(6);
+  });
+
+  it('of a caption keeps the mask that was found since', async () => {
+    let find = () => {};
+    client.answers.findMask = ({ pictureId }) => new Promise((resolve) => { find = () => resolve({ pictureId, mask, fault: null, heads: [] }); });
+    const { now } = await dropped();
+    const { pictureId } = now().cards[0]!;
+    now().setCaption(pictureId, 'base', 'a ghost at night');
+    find();
+    await settled();
+    now().undo();
+    expect(now().masks[pictureId]).toMatchObject({ found: true });
+  });
+
+  it('takes back whose head is meant', async () => {
+    const heads = [{ left: 0.1, top: 0.1, side: 0.3 }, { left: 0.6, top: 0.1, side: 0.3 }];
+    client.answers.findMask = ({ pictureId }) => ({ pictureId, mask, heads, fault: { code: 'face-several', message: 'Two stand out.', remedy: 'Choose a head.', subject: pictureId } });
+    const { now } = open();
+    client.emit('ready', { ...ready, persons: true, faces: true });
+    now().setKind('person');
+    await now().addFiles([file('a.png')]);
+    await settled();
+    const { pictureId } = now().cards[0]!;
+    const chosen = () => now().masks[pictureId]!.heads!.chosen;
+    for (const head of heads) now().chooseHead(pictureId, head);
+    now().undo();
+    expect(chosen()).toEqual(heads[0]);
+    now().undo();
+    expect(chosen()).toBeNull();
+  });
+});
+
 describe('a data set that was put together before a card is opened', () => {
   const info = (pictureId: string) => ({ pictureId, name: `${pictureId}.png`, width: 16, height: 8, crop: { x: 4, y: 0, size: 8 }, bitmap: bitmap() });
   const opened = (ids: readonly string[]) => () => ({

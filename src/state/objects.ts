@@ -43,7 +43,8 @@ export interface ObjectsSlice {
   /** The same object elsewhere, by prompt. */
   places: readonly PictureEvent[];
   refreshObject(): Promise<void>;
-  brushMask(pictureId: string, from: Place, to: Place, erase: boolean): void;
+  /** `from` null: a stroke begins, which undo takes back as a whole. */
+  brushMask(pictureId: string, from: Place | null, to: Place, erase: boolean): void;
   invertMask(pictureId: string): void;
   /** The mask as it is found, whatever was brushed. */
   findMaskAgain(pictureId: string): void;
@@ -277,14 +278,20 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
 
     brushMask(pictureId, from, to, erase) {
       const standing = get().masks[pictureId];
-      if (standing) brushed(pictureId, painted(standing.mask, from, to, BRUSH, erase));
+      if (!standing) return;
+      if (from === null) get().note('Brush the mask', null);
+      brushed(pictureId, painted(standing.mask, from ?? to, to, BRUSH, erase));
     },
     invertMask(pictureId) {
       const standing = get().masks[pictureId];
-      if (standing) brushed(pictureId, inverted(standing.mask));
+      if (!standing) return;
+      get().note('Invert the mask', null);
+      brushed(pictureId, inverted(standing.mask));
     },
     findMaskAgain(pictureId) {
-      const { [pictureId]: _, ...others } = get().masks;
+      const { [pictureId]: standing, ...others } = get().masks;
+      if (!standing) return;
+      get().note('Find the mask again', null);
       set({ masks: others });
       void get().refreshObject();
     },
@@ -292,6 +299,7 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
     chooseHead(pictureId, chosen) {
       const standing = get().masks[pictureId];
       if (!standing) return;
+      get().note('Choose the head', null);
       putMask(pictureId, { ...standing, heads: { all: standing.heads?.all ?? [], fault: standing.heads?.fault ?? null, chosen } });
       void get().refreshObject();
     },

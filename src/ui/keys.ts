@@ -12,7 +12,7 @@ export const keyList: readonly { keys: string; does: string }[] = [
   { keys: 'Shift ← →', does: 'Move the balance by 0.01' },
   { keys: 'Page ↑ ↓', does: 'Move the balance by 0.25' },
   { keys: 'Home End', does: 'Balance 0 and 2' },
-  { keys: 'Ctrl Z', does: 'Undo the last change to pictures and captions' },
+  { keys: 'Ctrl Z', does: 'Undo the last change to pictures, masks and captions' },
   { keys: '?', does: 'This list' },
 ];
 

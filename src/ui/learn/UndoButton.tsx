@@ -1,4 +1,4 @@
-/** Takes back the last change to pictures and captions; its title says which. Ctrl+Z does the same outside of fields. */
+/** Takes back the last change to pictures, masks and captions; its title says which. Ctrl+Z does the same outside of fields. */
 import { Undo2 } from 'lucide-react';
 import { useActions, useStudio } from '../studio';
 import { ids } from '../testIds';

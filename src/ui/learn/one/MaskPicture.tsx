@@ -33,7 +33,7 @@ export function MaskPicture({ card, tool }: { card: Card; tool: 'none' | 'paint'
     const { left, top, width, height } = event.currentTarget.getBoundingClientRect();
     const place = { u: (event.clientX - left) / width, w: (event.clientY - top) / height };
     if (event.type === 'pointerdown') event.currentTarget.setPointerCapture(event.pointerId);
-    const from = event.type === 'pointerdown' ? place : (last.current ?? place);
+    const from = event.type === 'pointerdown' ? null : last.current;
     last.current = place;
     setTouched(true);
     actions.brushMask(card.pictureId, from, place, tool === 'erase' || event.shiftKey || (event.buttons & 2) !== 0);

@@ -40,17 +40,89 @@ it.each(names)('reads well in both themes, with at most one filled button: %s', 
   expect((await page.locator(`${scope}.button.primary:not([disabled]):visible`).allTextContents()).slice(1)).toEqual([]);
 });
 
-it.each(['ready', 'dropped', 'faults', 'learning', 'paused', 'measured', 'measuring', 'recipe', 'export', 'shelf', 'one-picture', 'one-picture-brush', 'one-picture-learn', 'shelf-cards', 'models-found', 'models-checked', 'models-unfinished'])('has targets of 44 px on touch: %s', async (scene) => {
+/** What can be pressed on the phone's page and is less than 44 px wide or high. */
+const smallTargets = () => phone.evaluate(() => [...document.querySelectorAll<HTMLElement>('button, summary, input:not([type=file]), textarea, select, a, [role=menuitem], [role=menuitemcheckbox]')].flatMap((element) => {
+  // a switch reaches as far as its ::after
+  if (!element.checkVisibility() || element.closest('[data-readonly], .visually-hidden') || element.hasAttribute('readonly') || (element as HTMLButtonElement).disabled) return [];
+  const after = getComputedStyle(element, '::after');
+  const [dx, dy] = after.content === 'none' ? [0, 0] : [-2 * Number.parseFloat(after.left), -2 * Number.parseFloat(after.top)];
+  const { width, height } = element.getBoundingClientRect();
+  return width + dx >= 44 && height + dy >= 44 ? [] : [`${element.dataset.testid ?? element.textContent} ${Math.round(width)} × ${Math.round(height)}`];
+}));
+
+it.each(['ready', 'dropped', 'unnamed', 'faults', 'learning', 'paused', 'stopped', 'finished', 'measured', 'measuring', 'concept', 'world', 'world-learning', 'recipe', 'export', 'shelf', 'one-picture', 'one-picture-brush', 'one-picture-learn', 'mix', 'mix-cards', 'mix-empty', 'mix-painting', 'shelf-cards', 'models-found', 'models-checked', 'models-unfinished'])('has targets of 44 px on touch: %s', async (scene) => {
   await stage.play(phone, scene);
-  const small = await phone.evaluate(() => [...document.querySelectorAll<HTMLElement>('button, summary, input:not([type=file]), textarea, select, a')].flatMap((element) => {
-    // a switch reaches as far as its ::after
-    if (!element.checkVisibility() || element.closest('[data-readonly], .visually-hidden') || element.hasAttribute('readonly') || (element as HTMLButtonElement).disabled) return [];
-    const after = getComputedStyle(element, '::after');
-    const [dx, dy] = after.content === 'none' ? [0, 0] : [-2 * Number.parseFloat(after.left), -2 * Number.parseFloat(after.top)];
-    const { width, height } = element.getBoundingClientRect();
-    return width + dx >= 44 && height + dy >= 44 ? [] : [`${element.dataset.testid ?? element.textContent} ${Math.round(width)} × ${Math.round(height)}`];
-  }));
-  expect(small).toEqual([]);
+  expect(await smallTargets()).toEqual([]);
+});
+
+it.each(['mix-mask-1', 'mix-curve-1', ids.mixAdd])('has targets of 44 px on touch in the menu of %s', async (id) => {
+  await stage.play(phone, 'mix');
+  await phone.getByTestId(id).tap();
+  await phone.getByRole('menu').waitFor();
+  expect(await smallTargets()).toEqual([]);
+});
+
+describe('on a phone', () => {
+  const bar = (id: string) => phone.locator('.phone-bar').getByTestId(id);
+  const asked = (name: string) => phone.evaluate((wanted) => globalThis.client.asked.filter((each) => each.name === wanted).map(({ params }) => params), name);
+
+  it.each([['stopped', ids.goOn, {}], ['finished', ids.learnMore, { more: 100 }]] as const)('a run that is %s goes on or is kept at the lower edge', async (scene, id, more) => {
+    await stage.play(phone, scene);
+    expect(await phone.getByTestId(id).count()).toBe(1);
+    expect(await bar(ids.keep).isEnabled()).toBe(true);
+    await bar(id).tap();
+    expect(await asked('continueRun')).toEqual([{ runId: 'run-1', takeOver: false, ...more }]);
+  });
+
+  it('one picture is learned properly from the lower edge, and Learn is there then', async () => {
+    await stage.play(phone, 'one-picture');
+    expect(await phone.getByTestId(ids.learnProperly).count()).toBe(1);
+    await bar(ids.learnProperly).tap();
+    await bar(ids.learn).waitFor();
+  });
+
+  it.each(['stopped', 'finished', 'one-picture', 'dropped', 'learning', 'faulty-learn'])('the bar covers nothing at the end of the page: %s', async (scene) => {
+    await stage.play(phone, scene);
+    const [last, top] = await phone.evaluate(() => {
+      scrollTo(0, document.body.scrollHeight);
+      const bottoms = [...document.querySelectorAll('.learn > :not(.phone-bar) :is(button, p, input, h2)')].map((each) => each.getBoundingClientRect().bottom);
+      return [Math.max(...bottoms), document.querySelector('.phone-bar')!.getBoundingClientRect().top];
+    });
+    expect(last).toBeLessThanOrEqual(top!);
+  });
+});
+
+it('takes a stroke of the brush back as one', async () => {
+  await stage.play(page, 'one-picture-brush');
+  const picture = page.getByTestId(ids.maskPicture);
+  const box = (await picture.boundingBox())!;
+  const along = async (from: number) => {
+    await page.mouse.move(box.x + from * box.width, box.y + 0.1 * box.height);
+    await page.mouse.down();
+    await page.mouse.move(box.x + (from + 0.2) * box.width, box.y + 0.15 * box.height, { steps: 8 });
+    await page.mouse.up();
+  };
+  const found = () => picture.getAttribute('data-found');
+  await along(0.1);
+  await along(0.6);
+  expect(await found()).toBe('false');
+  await page.getByTestId(ids.undo).click();
+  expect(await found()).toBe('false');
+  await page.getByTestId(ids.undo).click();
+  expect(await found()).toBe('true');
+});
+
+it('says what is missing where nothing can be drawn yet', async () => {
+  await stage.play(page, 'unnamed');
+  expect(await page.getByTestId(ids.draw).isDisabled()).toBe(true);
+  expect(await page.getByTestId(ids.twinBase).textContent()).toContain('Give the class word, and the base draws.');
+  await page.getByTestId(ids.classWord).fill('dog');
+  expect(await page.getByTestId(ids.twinBase).textContent()).toContain('Draw to see what the base makes of the prompt.');
+});
+
+it('names the unit of the balance once', async () => {
+  await stage.play(page, 'concept');
+  expect((await page.locator('.learn').innerText()).match(/λ\*/g)).toHaveLength(1);
 });
 
 /** Where everything of this page stands that a user looks at or aims for. */
@@ -70,6 +142,16 @@ describe('nothing moves', () => {
     expect(await after(() => globalThis.studio.setState({ drawFault: { code: 'prompt-invalid', message: 'The prompt has 94 tokens; this base reads 77.', remedy: 'Shorten it.' } }))).toEqual(before);
     expect(await after(() => globalThis.client.emit('restarting', { message: 'The browser ended the worker.' }))).toEqual(before);
     expect(await after(() => globalThis.studio.setState({ drawing: true }))).toMatchObject({ ...before });
+  });
+
+  it.each([[1440, 900], [1024, 768], [1024, 1500], [390, 844]])('of the way to begin when Learn fails, at %i × %i', async (width, height) => {
+    const of = width < 760 ? phone : page;
+    await of.setViewportSize({ width, height });
+    await stage.play(of, 'dropped');
+    const before = await places(of, [...out, ids.learn]);
+    await of.evaluate(() => globalThis.studio.setState({ runFault: { code: 'storage-full', message: 'The run takes 41 MB of storage, and the browser allows this page 12 MB more.', remedy: 'Free disk space, or delete a concept from the Shelf.' } }));
+    expect(await places(of, [...out, ids.learn])).toEqual(before);
+    await page.setViewportSize(desk);
   });
 
   it('when learning goes on, pauses, resumes and ends', async () => {

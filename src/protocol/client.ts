@@ -12,7 +12,7 @@ import { Holding } from './holding';
 import type { BackendName, Compute } from './compute';
 import type { EventName, Events, FromWorker, ParamsOf, RequestName, ResultOf } from './messages';
 import type { Mix } from './mix';
-import type { RunInfo } from './run';
+import { isMoving, type RunInfo } from './run';
 import { Restarts } from './restarts';
 import type { WorkerLike } from './wire';
 
@@ -41,7 +41,6 @@ export interface Client {
 /** Faults after which the worker is of no more use. */
 const isDeath = (code: FaultCode) => isLoss(code) || code === 'worker-crashed';
 const isLoss = (code: FaultCode) => code === 'device-lost' || code === 'out-of-memory';
-const isMoving = (run: RunInfo | null) => run !== null && (run.phase === 'encoding' || run.phase === 'learning');
 
 export function openClient(options: ClientOptions): Client {
   const listeners = new Map<EventName, Set<(data: never) => void>>();

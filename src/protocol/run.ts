@@ -24,6 +24,9 @@ export interface RunInfo {
   startedAt: string;
 }
 
+/** Whether steps are being made right now, or their pictures encoded. */
+export const isMoving = (run: RunInfo | null): boolean => run !== null && (run.phase === 'encoding' || run.phase === 'learning');
+
 /** One optimizer step, for the charts. */
 export interface StepMetrics {
   runId: string;

@@ -3,7 +3,8 @@ import type { FaultCode, FaultData } from '../protocol/faults';
 import type { Compute, StorageReport } from '../protocol/compute';
 import type { Events } from '../protocol/messages';
 import { rememberedPace, type Pace } from './pace';
-import { isMoving, isOpen } from './run';
+import { isMoving } from '../protocol/run';
+import { isOpen } from './run';
 import { faultOf, type Slice } from './slice';
 
 export interface Notice { id: number; text: string; tone: 'plain' | 'bad'; /** What the notice offers to do. */ offer: NoticeOffer | null }

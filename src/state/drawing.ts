@@ -9,7 +9,7 @@ import { closeAll, replaceBitmap } from './bitmaps';
 import { anchorBalances, balanceRange, defaultParams, type DrawingParams } from './params';
 import { FIRST_LIVE_STEP } from '../protocol/limits';
 import { isObject, wantedCards } from './objects';
-import { isMoving } from './run';
+import { isMoving } from '../protocol/run';
 import { faultOf, type Slice, type StudioState } from './slice';
 import { askedKey, differences, sameBalance, skippingLayers, takesPlace } from './twins';
 

@@ -8,14 +8,13 @@ import { Fault } from '../protocol/faults';
 import { parseMix, type Mix } from '../protocol/mix';
 import { SAMPLERS } from '../protocol/pictures';
 import { defaultRecipe, metaOf, parseRecipe, valueOf, type Recipe, type RecipeKey } from '../protocol/recipe';
-import { balanceRange, defaultParams, guidanceRange, seedRange, stepsRange, type DrawingParams } from './params';
+import { defaultParams, numberRanges, type DrawingParams } from './params';
 
 const RECIPE_PREFIX = 'r.';
 const METHOD = `${RECIPE_PREFIX}method`;
 const MIX_KEY = 'mix';
 const drawingKeys = ['prompt', 'negative', 'seed', 'steps', 'sampler', 'skipLayers', 'guidance', 'balance'] as const;
 const choices = { sampler: SAMPLERS as readonly string[], skipLayers: ['true', 'false'] as readonly string[] };
-const ranges = { seed: seedRange, steps: stepsRange, guidance: guidanceRange, balance: balanceRange } as const;
 
 /** `mix`: the mix where the Mix page is open; a picture it starts from stays on this device and is left out. */
 export function encodeFragment(recipe: Recipe, params: DrawingParams, mix: Mix | null = null): string {
@@ -63,8 +62,8 @@ export function decodeFragment(fragment: string): { recipe: Recipe | null; param
       const allowed = choices[key as keyof typeof choices];
       if (!allowed.includes(text)) throw new Fault('prompt-invalid', `The link’s ${key} is “${text}”; it must be one of ${allowed.join(', ')}.`, 'Use the defaults.', { subject: key });
       params[key] = key === 'skipLayers' ? text === 'true' : text;
-    } else if (key in ranges) {
-      const { min, max, label } = ranges[key as keyof typeof ranges];
+    } else if (key in numberRanges) {
+      const { min, max, label } = numberRanges[key as keyof typeof numberRanges];
       const value = text.trim() === '' ? Number.NaN : Number(text);
       if (!(value >= min && value <= max)) {
         throw new Fault('prompt-invalid', `The link’s ${label} is “${text}”; it must be a number between ${min} and ${max}.`, 'Use the defaults.', { subject: key });

@@ -1,7 +1,7 @@
 /** One training run as the page sees it: where it stands, its figures, and the ways to hold, end or take it up again. */
 import { Fault, serializeFault, type FaultData } from '../protocol/faults';
 import type { Events, ResultOf } from '../protocol/messages';
-import type { RunInfo, StepMetrics } from '../protocol/run';
+import { isMoving, type RunInfo, type StepMetrics } from '../protocol/run';
 import { metaOf, stageIdAfter, totalSteps, wordsOf } from '../protocol/recipe';
 import { closeAll } from './bitmaps';
 import { meantIn } from './objects';
@@ -48,9 +48,6 @@ export interface RunSlice {
 /** Time between two looks at a run of another tab; it stores what it has every five seconds. */
 const LOOK_MS = 5000;
 
-const movingPhases = new Set(['encoding', 'learning']);
-/** Whether steps are being made right now. */
-export const isMoving = (run: RunInfo | null): boolean => run !== null && movingPhases.has(run.phase);
 /** Whether the run may still go on: moving or paused. */
 export const isOpen = (run: RunInfo | null): boolean => isMoving(run) || run?.phase === 'paused';
 

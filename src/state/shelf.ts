@@ -4,7 +4,7 @@ import type { FaultData } from '../protocol/faults';
 import type { ConceptSummary, Dropped, ExportOptions } from '../protocol/concepts';
 import type { ResultOf } from '../protocol/messages';
 import type { RunInfo } from '../protocol/run';
-import { startPrompt } from './params';
+import { possibleParams, startPrompt } from './params';
 import { isOpen } from './run';
 import { faultOf, type Slice } from './slice';
 
@@ -134,9 +134,10 @@ export const shelfSlice: Slice<ShelfSlice> = ({ set, get, env }) => {
         return;
       }
       if (dropped.conceptId) await get().openConcept(dropped.conceptId);
-      get().setParams(dropped.params);
+      const { params, said } = possibleParams(dropped.params);
+      get().setParams(params);
       set({ tab: 'learn' });
-      get().notify(dropped.note || `The parameters of ${name} are set.`);
+      get().notify([dropped.note || `The parameters of ${name} are set.`, said].join(' ').trim());
     },
   };
 };

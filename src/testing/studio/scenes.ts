@@ -155,6 +155,15 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
     ready(stage);
     await Promise.race([stage.studio.getState().loadSample('guide-dog'), settled()]);
   },
+  async unnamed(stage) {
+    ready(stage);
+    await stage.studio.getState().addFiles(await Promise.all([1, 2].map(async (n) => ({ file: await (await fetch(`/concepts/guide-dog/${n}.png`)).blob(), name: `${n}.png` }))));
+  },
+  async 'faulty-learn'(stage) {
+    await dropped(stage);
+    stage.client.answers.learn = () => { throw new Fault('storage-full', 'The run takes 41 MB of storage, and the browser allows this page 12 MB more.', 'Free disk space, or delete a concept from the Shelf.'); };
+    await stage.studio.getState().learn();
+  },
   async faults(stage) {
     const { client, studio } = stage;
     client.answers.fitCheck = async ({ pictureId }) => ({ pictureId, bitmap: await load('/concepts/guide-dog/1.png'), psnr: 17.1, outside: true });

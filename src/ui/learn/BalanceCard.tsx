@@ -49,7 +49,7 @@ export function BalanceCard({ example, live }: { example: RecordedExample | null
         <label htmlFor="balance-input"><b>Balance</b> <span className="muted">{alive ? 'how strongly the concept acts' : 'comes alive with the first picture'}</span></label>
         <p className="balance-figures">
           <output className="balance-value" data-testid={ids.balanceValue} htmlFor="balance-input">{balance.toFixed(2)}</output>
-          {unit && shownLambda !== null && <span className="muted" title={`Balance 1 is the strength ${unit.label} that the pictures themselves ask for.`}> × {unit.label} of <span data-testid={ids.lambda}>{shownLambda.toFixed(2)}</span></span>}
+          {unit && shownLambda !== null && <span className="muted" title={`Balance 1 is the strength ${unit.label} that the pictures themselves ask for, its median over the steps.`}> × {unit.label} of <span data-testid={ids.lambda}>{shownLambda.toFixed(2)}</span></span>}
         </p>
       </div>
       <input id="balance-input" type="range" className="balance" data-testid={ids.balance} min={balanceRange.min} max={balanceRange.max} step={FINE} value={balance} disabled={!alive}

@@ -16,7 +16,7 @@ export function GoOn({ run }: { run: RunInfo }) {
   if (run.phase === 'stopped') return <div className="buttons run-buttons"><button type="button" className="button" data-testid={ids.goOn} disabled={busy} onClick={() => void actions.goOn()}>Continue</button></div>;
   return (
     <>
-      <div className="buttons run-buttons">
+      <div className="buttons run-buttons go-on">
         <button type="button" className="button" data-testid={ids.learnMore} disabled={busy} title="Goes on from here with a longer recipe" onClick={() => void actions.goOn(more)}>Learn {more} more steps</button>
         <label className="visually-hidden" htmlFor="more-steps">How many more steps</label>
         <NumberInput id="more-steps" testId={ids.moreSteps} value={more} range={moreRange} onChange={setMore} onSay={setSaid} />

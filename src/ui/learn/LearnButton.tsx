@@ -1,4 +1,4 @@
-/** The way to begin: what stands in the way, what lies outside the base's world, and about how long it takes on this device. */
+/** The way to begin: what stands in the way, what lies outside the base's world, and about how long it takes on this device. What may be long stands above the button, which stays where it is. */
 import { TriangleAlert } from 'lucide-react';
 import { learnSeconds } from '../../state/pace';
 import { picturesProblem } from '../../state/pictures';
@@ -21,10 +21,11 @@ export function LearnButton() {
   return (
     <>
       <OutsideWarning />
+      <FaultNote fault={fault} />
       <button type="button" className={`button wide ${primary}`} data-testid={ids.learn} disabled={problem !== null || busy} aria-describedby="learn-problem" onClick={() => void actions.learn()}>
         {busy ? 'Starting' : 'Learn'}{!busy && seconds !== null && <span className="about">about {roughly(seconds)} on this device</span>}
       </button>
-      {fault ? <FaultNote fault={fault} /> : <p className="note one-line" id="learn-problem">{problem ?? 'Nothing leaves this device.'}</p>}
+      <p className="note one-line" id="learn-problem">{problem ?? 'Nothing leaves this device.'}</p>
     </>
   );
 }

@@ -13,5 +13,5 @@ export function LearnScreen() {
   const narrow = useNarrow();
   const one = useStudio(isOnePicture);
   const columns = one ? [<OneIn key="one-in" />, <OutColumn key="out" />, <OneHappening key="one-happening" />] : [<InColumn key="in" />, <OutColumn key="out" />, <HappeningColumn key="happening" />];
-  return <div className="learn">{narrow ? [columns[1], columns[0], columns[2], ...(one ? [] : [<PhoneBar key="bar" />])] : columns}</div>;
+  return <div className="learn">{narrow ? [columns[1], columns[0], columns[2], <PhoneBar key="bar" />] : columns}</div>;
 }

@@ -3,20 +3,15 @@
  * that is possible stands there, and `onSay` gets the sentence that says so.
  */
 import { useEffect, useState } from 'react';
+import { isWithin, nearestTo, type NumberRange } from '../../state/params';
 
-interface Range { label: string; min: number; max: number; step: number }
-interface Props { id: string; testId: string; value: number; range: Range; onChange(value: number): void; onSay(text: string): void }
+interface Props { id: string; testId: string; value: number; range: NumberRange; onChange(value: number): void; onSay(text: string): void }
 
-const inRange = (typed: string, { min, max, step }: Range): boolean => typed.trim() !== '' && Number(typed) >= min && Number(typed) <= max && (step !== 1 || Number.isInteger(Number(typed)));
+const inRange = (typed: string, range: NumberRange): boolean => typed.trim() !== '' && isWithin(Number(typed), range);
 
 /** The nearest possible value to what was typed, and why; null where nothing of a number was typed. */
-export function nearestNumber(typed: string, range: Range): { value: number; said: string } | null {
-  const { label, min, max, step } = range;
-  const number = Number(typed);
-  if (typed.trim() === '' || Number.isNaN(number)) return null;
-  const value = Math.min(max, Math.max(min, step === 1 ? Math.round(number) : number));
-  return { value, said: `${label.charAt(0).toUpperCase()}${label.slice(1)}: ${min} to ${max}${step === 1 ? ', whole' : ''}. ${typed.trim()} became ${value}.` };
-}
+export const nearestNumber = (typed: string, range: NumberRange): { value: number; said: string } | null =>
+  (typed.trim() === '' || Number.isNaN(Number(typed)) ? null : nearestTo(Number(typed), range, typed.trim()));
 
 export function NumberInput({ id, testId, value, range, onChange, onSay }: Props) {
   const [text, setText] = useState(String(value));

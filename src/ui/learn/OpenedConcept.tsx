@@ -1,6 +1,5 @@
 /** A concept from the Shelf: what it is and what it was made of. */
 import type { ConceptSummary } from '../../protocol/concepts';
-import { metaOf } from '../../protocol/recipe';
 import { useModelName } from '../models/useModelName';
 import { day, kindText, megabytes } from '../format';
 
@@ -14,7 +13,6 @@ export function OpenedConcept({ concept }: { concept: ConceptSummary }) {
         <dt>{concept.imported ? 'Imported' : 'Learned'}</dt><dd>{day(concept.createdAt)}</dd>
         <dt>Fits</dt><dd>{concept.base === 'embedded' ? 'the embedded base only' : `${base} only`}</dd>
         <dt>Size</dt><dd>{megabytes(concept.sizeBytes)}</dd>
-        {metaOf(concept.recipe).unit !== null && <><dt>λ*, median at the end</dt><dd>{concept.lambda.toFixed(2)}</dd></>}
       </dl>
     </>
   );

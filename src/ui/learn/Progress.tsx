@@ -1,8 +1,8 @@
 /** Both stages: how far, how long, and the ways to hold, go on step by step, or stop. What was pressed is said at once, also while a step is still being made. */
 import { StepForward } from 'lucide-react';
 import { stagesOfRecipe } from '../../protocol/recipe';
-import type { RunInfo, RunPhase } from '../../protocol/run';
-import { isMoving, isOpen } from '../../state/run';
+import { isMoving, type RunInfo, type RunPhase } from '../../protocol/run';
+import { isOpen } from '../../state/run';
 import { duration } from '../format';
 import { useNarrow } from '../narrow';
 import { FaultNote } from '../parts/FaultNote';
@@ -41,7 +41,7 @@ export function Progress({ run }: { run: RunInfo }) {
       <span className="visually-hidden" data-testid={ids.stepText}>{run.step} / {run.totalSteps}</span>
       {!narrow && <RunButtons run={run} />}
       {run.notIdentical !== '' && <p className="warning">{run.notIdentical}</p>}
-      <FaultNote fault={fault} />
+      {!narrow && <FaultNote fault={fault} />}
     </div>
   );
 }

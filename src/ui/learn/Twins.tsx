@@ -1,10 +1,12 @@
 /** The same prompt and seed twice: the untouched base, and with the concept at the present balance. B lays one over the other. */
+import { needsClassWord } from '../../protocol/captions';
 import type { PictureEvent } from '../../protocol/pictures';
+import { wordsOf } from '../../protocol/recipe';
 import { isLive } from '../../state/drawing';
 import { secondsUntil } from '../../state/pace';
 import { isObject, isOnePicture, sightOf } from '../../state/objects';
 import { FIRST_LIVE_STEP } from '../../protocol/limits';
-import { isMoving } from '../../state/run';
+import { isMoving } from '../../protocol/run';
 import { differences } from '../../state/twins';
 import type { StudioState } from '../../state/slice';
 import { elapsed, inSentence, roughly } from '../format';
@@ -23,6 +25,15 @@ export function badgeText(picture: PictureEvent, learned: number | null = null):
   const size = picture.bitmap.width > 0 ? `${picture.bitmap.width} px · ` : '';
   if (picture.state === 'full') return `${size}${picture.steps} steps · ${elapsed(picture.elapsedMs)}${older}`;
   return picture.state === 'partial' ? `${size}${picture.step} of ${picture.steps} steps` : `${size}draft`;
+}
+
+/** What stands in the base's frame before it has drawn. */
+function baseNote(state: StudioState): string {
+  const { ready, prompt, cards, recipe, objectWork } = state;
+  if (!ready) return 'The base is on its way.';
+  if (prompt.trim() !== '') return 'Draw to see what the base makes of the prompt.';
+  if (objectWork !== null) return 'The base draws along with the first picture.';
+  return cards.length > 0 && needsClassWord(recipe.kind) && wordsOf(recipe).classWord.trim() === '' ? 'Give the class word, and the base draws.' : 'Write a prompt to see what the base makes of it.';
 }
 
 /** What stands in the concept's frame before there is a picture of it. */
@@ -52,14 +63,14 @@ export function Twins() {
   const name = useStudio(conceptTwinName);
   const seed = useStudio((state) => state.seed);
   const pinned = useStudio((state) => state.pinnedStep);
-  const ready = useStudio((state) => state.ready !== null);
+  const baseSaid = useStudio(baseNote);
   const note = useStudio(conceptNote);
   const trained = useStudio((state) => !isObject(state));
   const blinked = useBlink();
   const shown = blinked ? base : concept;
   return (
     <div className="twins">
-      <Twin side="base" name="Base" note="untouched model" picture={base} empty={ready ? 'Draw to see what the base makes of the prompt.' : 'The base is on its way.'} />
+      <Twin side="base" name="Base" note="untouched model" picture={base} empty={baseSaid} />
       <Twin side={blinked ? 'base' : 'concept'} holder="concept" name={blinked ? 'Base' : name}
         note={blinked ? 'blinking: press B' : pinned === null ? `same seed · ${seed}${trained ? '' : ' · no training'}` : `at step ${pinned}`} picture={shown} empty={note} against={base} />
     </div>

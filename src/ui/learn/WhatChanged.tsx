@@ -1,6 +1,6 @@
 /** Likeness and drift: live from the preview twins, exact from Measure, which also gives the verdict. Only measured figures stand here. */
 import { runReport } from '../../state/report';
-import { isMoving } from '../../state/run';
+import { isMoving } from '../../protocol/run';
 import type { StudioState } from '../../state/slice';
 import { duration } from '../format';
 import { saveFile } from '../download';

@@ -2,6 +2,7 @@
 import { sightOf } from '../../../state/objects';
 import { learnSeconds } from '../../../state/pace';
 import { megabytes, plural, roughly } from '../../format';
+import { useNarrow } from '../../narrow';
 import { useActions, useStudio } from '../../studio';
 import { ids } from '../../testIds';
 import { usePrimary } from '../primary';
@@ -51,14 +52,20 @@ function Figures({ face }: { face: boolean }) {
 }
 
 function WantItExact({ face }: { face: boolean }) {
-  const actions = useActions();
   const seconds = useStudio(learnSeconds);
-  const primary = usePrimary('learn-properly');
+  const narrow = useNarrow();
   return (
     <div className="offer">
       <h3>{face ? 'Want nothing else to change?' : 'Want it exact?'}</h3>
       <p className="muted">{face ? 'Learning aligns what the face brings along with what is drawn without it' : 'With 3 to 10 pictures Lamina learns it'}{seconds === null ? '' : ` in about ${roughly(seconds)}`} on this device.</p>
-      <button type="button" className={`button wide ${primary}`} data-testid={ids.learnProperly} onClick={() => actions.learnProperly(true)}>Learn it properly</button>
+      {!narrow && <ProperlyButton />}
     </div>
   );
+}
+
+/** On a phone it stands at the lower edge. */
+export function ProperlyButton() {
+  const actions = useActions();
+  const primary = usePrimary('learn-properly');
+  return <button type="button" className={`button wide ${primary}`} data-testid={ids.learnProperly} onClick={() => actions.learnProperly(true)}>Learn it properly</button>;
 }

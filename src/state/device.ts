@@ -2,8 +2,8 @@
 import type { FaultCode, FaultData } from '../protocol/faults';
 import type { Compute, StorageReport } from '../protocol/compute';
 import type { Events } from '../protocol/messages';
-import { rememberedPace, type Pace } from './pace';
 import { isMoving } from '../protocol/run';
+import { rememberedPace, type Pace } from './pace';
 import { isOpen } from './run';
 import { faultOf, type Slice } from './slice';
 

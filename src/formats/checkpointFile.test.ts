@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { rangedBytes } from './checkpointFile';
 
 const bytes = Uint8Array.from({ length: 3 * 2 ** 20 }, (_, i) => (i * 7) % 251);
@@ -35,6 +35,46 @@ describe('a file at an address', () => {
     expect((await rangedBytes(address, twice.options)).sizeBytes).toBe(bytes.length);
     expect(twice.asked).toHaveLength(3);
     await expect(rangedBytes(address, server(broken, broken, broken).options)).rejects.toThrow(expect.objectContaining({ code: 'network', message: expect.stringContaining('does not answer') as string }));
+  });
+
+  it.each([429, 500, 503])('is asked for again where the server has too much to do or is in trouble (%i), and given up after a while', async (status) => {
+    const busy = () => new Response('', { status });
+    const twice = server(busy, busy);
+    const source = await rangedBytes(address, twice.options);
+    expect(twice.asked).toHaveLength(3);
+    expect(await source.read(3, 5)).toEqual(bytes.slice(3, 5));
+    const always = server(busy, busy, busy, busy);
+    await expect(rangedBytes(address, always.options)).rejects.toMatchObject({ code: 'network', message: expect.stringContaining(`answered ${status}`) as string, remedy: expect.stringContaining('later') as string });
+    expect(always.asked).toHaveLength(3);
+  });
+
+  it('waits as long as the server asks for, unless that is long, and no longer than until it is stopped', async () => {
+    vi.useFakeTimers();
+    try {
+      const after = (wish: string) => () => new Response('', { status: 429, headers: { 'Retry-After': wish } });
+      vi.setSystemTime(1_800_000_000_000);
+      for (const wish of [() => '7', () => new Date(Date.now() + 7000).toUTCString()]) {
+        const { asked, options } = server(after(wish()));
+        const opened = rangedBytes(address, options);
+        await vi.advanceTimersByTimeAsync(5000);
+        expect(asked).toHaveLength(1);
+        await vi.advanceTimersByTimeAsync(2000);
+        expect((await opened).sizeBytes).toBe(bytes.length);
+      }
+      const long = server(after('3600'));
+      await expect(rangedBytes(address, long.options)).rejects.toThrow('429');
+      expect(long.asked).toHaveLength(1);
+      const stop = new AbortController();
+      const { asked, options } = server(() => new Response(bytes.slice(0, 8), { status: 206, headers: { 'Content-Range': `bytes 0-7/${bytes.length}` } }), after('30'));
+      const source = await rangedBytes(address, options);
+      const reading = source.read(0, 9, stop.signal).catch((error: unknown) => error);
+      await vi.advanceTimersByTimeAsync(1000);
+      stop.abort();
+      expect(await reading).toMatchObject({ name: 'AbortError' });
+      expect(asked).toHaveLength(2);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it.each([

@@ -37,18 +37,48 @@ export interface RangeOptions {
   /** For files behind an account. It is sent to that address alone and never stored. */
   token?: string;
   signal?: AbortSignal;
-  /** Waits between attempts, in ms; as many attempts as there are waits, and one. */
+  /** Waits between attempts, in ms, unless the server asks for longer ones; as many attempts as there are waits, and one. */
   waits?: readonly number[];
 }
 
 const WAITS = [1000, 4000, 15_000];
+/** The longest that a server may ask to wait; for longer the user is told instead. */
+const MOST_WAIT_MS = 60_000;
+
+/** A server that has too much to do, or is in trouble, may answer the next time. */
+const isPassing = (status: number): boolean => status === 429 || status >= 500;
+
+/** Its wish for how long to wait, in ms: seconds or a date; 0 without one. */
+function wishedWait(headers: Headers): number {
+  const wish = headers.get('Retry-After') ?? '';
+  const ms = /^\d+$/.test(wish) ? 1000 * Number(wish) : Date.parse(wish) - Date.now();
+  return ms > 0 ? ms : 0;
+}
+
+/** An answer that another attempt may do without. */
+class PassingAnswer extends Error {
+  constructor(readonly fault: Fault, readonly waitMs: number) {
+    super(fault.message);
+  }
+}
+
+/** Ends early when the signal aborts. */
+const pause = (ms: number, signal?: AbortSignal) => new Promise<void>((resolve) => {
+  const timer = setTimeout(resolve, ms);
+  signal?.addEventListener('abort', () => { clearTimeout(timer); resolve(); }, { once: true });
+});
+
+/** What a file at an address is called: the last piece of its path. */
+export const nameAt = (address: string): string => decodeURIComponent(new URL(address).pathname.split('/').at(-1)!) || address;
 
 /** A file at an address whose server gives ranges. Faults: `network`, saying what the server answered. */
 export async function rangedBytes(address: string, { fetch, token, signal: outer, waits = WAITS }: RangeOptions): Promise<ByteSource> {
-  const path = decodeURIComponent(new URL(address).pathname.split('/').at(-1)!) || address;
-  const refused = (status: number) => new Fault('network', `“${path}” could not be fetched: the server answered ${status}.`, status === 401 || status === 403 ? 'The file wants an account: accept its licence there and enter a token that may read it.' : 'Check the address.', { subject: path });
+  const path = nameAt(address);
+  const refused = (status: number) => new Fault('network', `“${path}” could not be fetched: the server answered ${status}.`, status === 401 || status === 403 ? 'The file wants an account: accept its licence there and enter a token that may read it.' : isPassing(status) ? 'Try again later; an import goes on where it stopped.' : 'Check the address.', { subject: path });
   const ask = async (begin: number, end: number, signal?: AbortSignal) => {
-    const response = await fetch(address, { cache: 'no-store', credentials: 'omit', headers: { Range: `bytes=${begin}-${end - 1}`, ...(token ? { Authorization: `Bearer ${token}` } : {}) }, ...(signal ?? outer ? { signal: (signal ?? outer)! } : {}) });
+    const response = await fetch(address, { cache: 'no-store', credentials: 'omit', headers: { Range: `bytes=${begin}-${end - 1}`, ...(token ? { Authorization: `Bearer ${token}` } : {}) }, ...(signal && { signal }) });
+    if (!response.ok) await response.body?.cancel();
+    if (isPassing(response.status)) throw new PassingAnswer(refused(response.status), wishedWait(response.headers));
     if (!response.ok) throw refused(response.status);
     const total = /\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '')?.[1];
     if (response.status !== 206 || total === undefined) {
@@ -57,17 +87,19 @@ export async function rangedBytes(address: string, { fetch, token, signal: outer
     }
     return { bytes: new Uint8Array(await response.arrayBuffer()), total: Number(total) };
   };
-  /** A broken connection is tried again; an answer is not. */
-  const patient = async (begin: number, end: number, signal?: AbortSignal) => {
+  /** A broken connection and a passing trouble of the server are tried again, other answers are not. */
+  const patient = async (begin: number, end: number, signal = outer) => {
     for (let attempt = 0; ; attempt++) {
       try {
         return await ask(begin, end, signal);
       } catch (cause) {
-        (signal ?? outer)?.throwIfAborted();
+        signal?.throwIfAborted();
         if (Fault.is(cause)) throw cause;
-        const wait = waits[attempt];
-        if (wait === undefined) throw new Fault('network', `“${path}” could not be fetched: the server does not answer.`, 'Check the connection; the import goes on where it stopped.', { subject: path, cause });
-        await new Promise((resolve) => setTimeout(resolve, wait));
+        const answer = cause instanceof PassingAnswer ? cause : null;
+        const wait = Math.max(waits[attempt] ?? Infinity, answer?.waitMs ?? 0);
+        if (wait > MOST_WAIT_MS) throw answer?.fault ?? new Fault('network', `“${path}” could not be fetched: the server does not answer.`, 'Check the connection; the import goes on where it stopped.', { subject: path, cause });
+        await pause(wait, signal);
+        signal?.throwIfAborted();
       }
     }
   };

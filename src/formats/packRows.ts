@@ -23,8 +23,8 @@ export function makeScratch(): Scratch {
   };
 }
 
-/** With `scratch` the result is good until it is used again. */
-export function packRows(bytes: Uint8Array, dtype: string, outFeatures: number, inFeatures: number, packing: Packing, scratch: Scratch = (words) => new Uint32Array(words)): PackedValues {
+/** With `scratch` the result is good until it is used again. factor: every value is multiplied by it. */
+export function packRows(bytes: Uint8Array, dtype: string, outFeatures: number, inFeatures: number, packing: Packing, scratch: Scratch = (words) => new Uint32Array(words), factor = 1): PackedValues {
   const rowBytes = inFeatures * (valueBytes[dtype] ?? NaN);
   invariant(bytes.byteLength === outFeatures * rowBytes, `${bytes.byteLength} bytes of ${dtype} for [${outFeatures},${inFeatures}]`);
   const { precision } = packing;
@@ -33,12 +33,14 @@ export function packRows(bytes: Uint8Array, dtype: string, outFeatures: number, 
   const scales = new Uint32Array(scaleCount);
   const put = precision === 'int8' || precision === 'int4' ? quantizer(words, scales, stride, group, inFeatures, precision, packing.symmetric ?? true) : plain(words, stride, inFeatures, precision);
   // most of a large import is this case
-  const fast = precision === 'int8' && group === inFeatures && (dtype === 'F16' || dtype === 'BF16') ? int8Rows(halvesOf(bytes), dtype, ROWS, inFeatures, stride, words, scales) : null;
-  if (precision === 'f16' && dtype === 'F16') copyHalves(halvesOf(bytes), words, outFeatures, inFeatures, stride);
+  const fast = factor === 1 && precision === 'int8' && group === inFeatures && (dtype === 'F16' || dtype === 'BF16') ? int8Rows(halvesOf(bytes), dtype, ROWS, inFeatures, stride, words, scales) : null;
+  if (factor === 1 && precision === 'f16' && dtype === 'F16') copyHalves(halvesOf(bytes), words, outFeatures, inFeatures, stride);
   else for (let from = 0; from < outFeatures; from += ROWS) {
     const rows = Math.min(ROWS, outFeatures - from);
     if (fast && rows === ROWS && fast(from)) continue;
-    put(toFloat32(bytes.subarray(from * rowBytes, (from + rows) * rowBytes), dtype), from, rows);
+    const values = toFloat32(bytes.subarray(from * rowBytes, (from + rows) * rowBytes), dtype);
+    if (factor !== 1) for (let at = 0; at < values.length; at++) values[at]! *= factor;
+    put(values, from, rows);
   }
   return { precision, inFeatures, outFeatures, stride, group, words, scales };
 }

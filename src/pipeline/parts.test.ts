@@ -5,9 +5,9 @@ import { defaultRecipe } from '../protocol/recipe';
 import { expectNoLeak, useBackend } from '../testing/backend';
 import { tinyStored } from '../testing/session/tinyFiles';
 import { disposeBase, flowing, leaseFlow, loadBase } from './base';
-import { embedPictures } from './measuring/metrics';
+import { embedPictures } from './measuring/nearness';
 import { Part } from './parts';
-import { baseField, disposeFieldWords, encodeFieldWords } from './sampling/fields';
+import { baseField, disposeFieldWords, encodeFieldWords } from './sampling/velocityFields';
 import { sampleAll } from './sampling/sample';
 import { buildDataset, disposeDataset } from './training/dataset';
 

@@ -14,7 +14,7 @@ import { noise } from '../testing/kernels/suite';
 import { tinyBase, tinySource, tinyWords } from '../testing/tiny';
 import type { EncodedPrompts, FlowBase } from './base';
 import { evaluate, evaluatePasses, sameEvaluation, type Evaluation } from './evaluate';
-import { untouched } from './sampling/fields';
+import { untouched } from './sampling/velocityFields';
 import { atLevels, type SeenPicture } from './seen';
 
 vi.mock('../models/mmdit', async (original) => (await import('../testing/passes')).counted(await original<typeof Mmdit>()));

@@ -57,8 +57,8 @@ export interface Requests {
   /** Full sampler into slots `concept` (and `base`); an earlier draw is aborted. Resolves when the picture is full; fault `aborted` otherwise. */
   draw: { params: DrawParams; result: { elapsedMs: number } };
   cancelDraw: { params: void; result: void };
-  /** Idle work: full pictures at the given balances into `anchor` slots, until the next draw, probe or learn. */
-  anchors: { params: DrawParams & { balances: number[] }; result: void };
+  /** Idle work: full pictures at the given balances into `tick` slots, until the next draw, probe or learn. */
+  ticks: { params: DrawParams & { balances: number[] }; result: void };
   /** The full picture of this revision as PNG bytes with its parameters in text chunks, while it is its slot's newest. */
   pictureFile: { params: { slot: 'base' | 'concept' | 'mix'; revision: number }; result: Blob };
   /** What the drafts of a mix show: recomputes its probe, and says how the guidances overlap where there are no masks. Latest wins; fault `aborted` for those it overtakes. */

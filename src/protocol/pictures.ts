@@ -33,14 +33,14 @@ export interface TrainingPicture extends MeantPart { pictureId: string; crop: Cr
 export const SAMPLERS = ['euler', 'dpmpp-2m'] as const;
 export type Sampler = (typeof SAMPLERS)[number];
 
-/** Where a picture belongs. `strip` pictures carry their training step, `anchor` pictures their balance. */
+/** Where a picture belongs. `strip` pictures carry their training step, `tick` pictures their balance. */
 export type PictureSlot =
   | { kind: 'base' }
   /** The untouched base's twin of a run's strip. */
   | { kind: 'original'; runId: string }
   | { kind: 'concept' }
   | { kind: 'strip'; runId: string; step: number; side: 'concept' | 'customBase' }
-  | { kind: 'anchor'; balance: number }
+  | { kind: 'tick'; balance: number }
   /** The Mix page's picture; `merged`: the same concepts as merged LoRAs. */
   | { kind: 'mix'; merged: boolean }
   /** The same mix from other noise. */

@@ -79,7 +79,7 @@ describe('drawing', () => {
 
   it('passes through full pictures of idle time without drawing again', async () => {
     const { client, now, timers } = await live();
-    client.emit('picture', picture({ kind: 'anchor', balance: 0.5 }));
+    client.emit('picture', picture({ kind: 'tick', balance: 0.5 }));
     now().setBalance(0.5);
     timers[0]!();
     expect(client.asked.some(({ name }) => name === 'draw')).toBe(false);
@@ -87,19 +87,19 @@ describe('drawing', () => {
 
   it('drops idle pictures when what they show has changed, and refuses those that come later', async () => {
     const { client, now } = await live();
-    const anchor = picture({ kind: 'anchor', balance: 0.5 });
-    client.emit('picture', anchor);
+    const tick = picture({ kind: 'tick', balance: 0.5 });
+    client.emit('picture', tick);
     now().setParams({ seed: 43 });
-    expect(now().anchors).toHaveLength(0);
-    expect(anchor.bitmap.close).toHaveBeenCalledOnce();
-    const late = picture({ kind: 'anchor', balance: 1.5 });
+    expect(now().ticks).toHaveLength(0);
+    expect(tick.bitmap.close).toHaveBeenCalledOnce();
+    const late = picture({ kind: 'tick', balance: 1.5 });
     client.emit('picture', late);
-    expect(now().anchors).toHaveLength(0);
+    expect(now().ticks).toHaveLength(0);
     expect(late.bitmap.close).toHaveBeenCalledOnce();
-    client.emit('picture', picture({ kind: 'anchor', balance: 1.5 }, { seed: 43 }));
-    expect(now().anchors).toHaveLength(1);
+    client.emit('picture', picture({ kind: 'tick', balance: 1.5 }, { seed: 43 }));
+    expect(now().ticks).toHaveLength(1);
     client.emit('run', fakeRun({ step: 31 }));
-    expect(now().anchors).toHaveLength(0);
+    expect(now().ticks).toHaveLength(0);
   });
 
   it('stops a drawing whose prompt has changed, and refuses its pictures', async () => {

@@ -6,7 +6,7 @@ import type { FaultData } from '../protocol/faults';
 import type { Events } from '../protocol/messages';
 import type { PictureEvent } from '../protocol/pictures';
 import { closeAll, replaceBitmap } from './bitmaps';
-import { anchorBalances, balanceRange, defaultParams, type DrawingParams } from './params';
+import { tickBalances, balanceRange, defaultParams, type DrawingParams } from './params';
 import { FIRST_LIVE_STEP } from '../protocol/limits';
 import { isObject, wantedCards } from './objects';
 import { isMoving } from '../protocol/run';
@@ -30,7 +30,7 @@ export interface DrawingSlice extends DrawingParams {
   stripSide: 'concept' | 'customBase';
   /** Step of the strip that the twins show instead of the present. */
   pinnedStep: number | null;
-  anchors: readonly PictureEvent[];
+  ticks: readonly PictureEvent[];
   drawing: boolean;
   sampling: Events['drawing'] | null;
   drawFault: FaultData | null;
@@ -57,8 +57,8 @@ export interface DrawingSlice extends DrawingParams {
 export const isLive = ({ opened, run, object }: Pick<StudioState, 'opened' | 'run' | 'object'>): boolean => opened !== null || isObject({ opened, run, object }) || (run !== null && run.step >= Math.min(FIRST_LIVE_STEP, run.totalSteps));
 
 /** The full picture of idle time at this balance, if there is one. */
-export function anchorAt(anchors: readonly PictureEvent[], balance: number): PictureEvent | null {
-  return anchors.find((anchor) => anchor.slot.kind === 'anchor' && sameBalance(anchor.slot.balance, balance)) ?? null;
+export function tickAt(ticks: readonly PictureEvent[], balance: number): PictureEvent | null {
+  return ticks.find((tick) => tick.slot.kind === 'tick' && sameBalance(tick.slot.balance, balance)) ?? null;
 }
 
 export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
@@ -82,12 +82,12 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
     base: placeTwin('base'),
     concept: placeTwin('concept'),
     original: (picture) => set({ original: replaceBitmap(get().original, picture) }),
-    anchor(picture) {
+    tick(picture) {
       if (!isAsked(picture) || picture.atStep !== (get().run?.step ?? null)) return void picture.bitmap.close();
-      const balance = picture.slot.kind === 'anchor' ? picture.slot.balance : picture.balance;
-      const old = anchorAt(get().anchors, balance);
+      const balance = picture.slot.kind === 'tick' ? picture.slot.balance : picture.balance;
+      const old = tickAt(get().ticks, balance);
       replaceBitmap(old, picture);
-      set({ anchors: [...get().anchors.filter((anchor) => anchor !== old), picture] });
+      set({ ticks: [...get().ticks.filter((tick) => tick !== old), picture] });
     },
     strip(picture) {
       if (picture.slot.kind !== 'strip') return;
@@ -106,15 +106,15 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
     if (!drawing && !full) env.client.balance(balance);
   });
   // full pictures of idle time are of a concept that stands still
-  env.client.on('run', (run) => { if (isMoving(run) && get().anchors.length > 0) dropAnchors(); });
+  env.client.on('run', (run) => { if (isMoving(run) && get().ticks.length > 0) dropTicks(); });
 
   const params = (): DrawingParams => {
     const { prompt, negative, seed, steps, sampler, guidance, balance } = get();
     return { prompt, negative, seed, steps, sampler, skipLayers: skippingLayers(get()), guidance, balance };
   };
-  const dropAnchors = () => {
-    closeAll(get().anchors);
-    set({ anchors: [] });
+  const dropTicks = () => {
+    closeAll(get().ticks);
+    set({ ticks: [] });
   };
   const reprobe = () => {
     outdated = false;
@@ -127,15 +127,15 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
     stopTyping();
     stopTyping = env.later(TYPING_MS, reprobe);
   };
-  const drawAnchors = () => {
+  const drawTicks = () => {
     if (isMoving(get().run) || !isLive(get())) return;
-    const missing = anchorBalances.filter((balance) => !anchorAt(get().anchors, balance));
+    const missing = tickBalances.filter((balance) => !tickAt(get().ticks, balance));
     if (missing.length === 0) return;
-    env.client.request('anchors', { ...params(), kind: askedKey(get()).kind, withBase: false, balances: missing }).catch((error: unknown) => set({ drawFault: faultOf(error) }));
+    env.client.request('ticks', { ...params(), kind: askedKey(get()).kind, withBase: false, balances: missing }).catch((error: unknown) => set({ drawFault: faultOf(error) }));
   };
 
   return {
-    ...defaultParams, promptWritten: false, twins: { base: null, concept: null }, original: null, strip: [], stripSide: 'concept', pinnedStep: null, anchors: [],
+    ...defaultParams, promptWritten: false, twins: { base: null, concept: null }, original: null, strip: [], stripSide: 'concept', pinnedStep: null, ticks: [],
     drawing: false, sampling: null, drawFault: null,
 
     setParams(next, written = true) {
@@ -146,7 +146,7 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
       // what is being drawn would come too late; what the resting slider was about to draw would begin in the middle of a word
       stopRest();
       if (get().drawing) get().cancelDraw();
-      dropAnchors();
+      dropTicks();
       reprobeLater();
     },
 
@@ -159,7 +159,7 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
       env.client.balance(balance);
       stopRest();
       stopRest = env.later(REST_MS, () => {
-        if (anchorAt(get().anchors, balance) === null) void get().draw();
+        if (tickAt(get().ticks, balance) === null) void get().draw();
       });
     },
 
@@ -181,7 +181,7 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
       if (get().drawFault !== null) return;
       outdated = false;
       if (isObject(get())) get().drawPlaces();
-      else drawAnchors();
+      else drawTicks();
     },
 
     drawFirst() {
@@ -224,13 +224,13 @@ export const drawingSlice: Slice<DrawingSlice> = ({ set, get, env }) => {
 
     clearTwins() {
       stopRest();
-      const { twins, original, strip, anchors } = get();
-      closeAll([twins.base, twins.concept, original, ...anchors, ...strip.flatMap((entry) => [entry.concept, entry.customBase])]);
-      set({ twins: { base: null, concept: null }, original: null, strip: [], anchors: [], pinnedStep: null, drawFault: null });
+      const { twins, original, strip, ticks } = get();
+      closeAll([twins.base, twins.concept, original, ...ticks, ...strip.flatMap((entry) => [entry.concept, entry.customBase])]);
+      set({ twins: { base: null, concept: null }, original: null, strip: [], ticks: [], pinnedStep: null, drawFault: null });
     },
 
     settle() {
-      dropAnchors();
+      dropTicks();
       if (get().prompt.trim() !== '') void get().draw();
     },
   };

@@ -48,12 +48,29 @@ it('goes on with an import from its address, in the precision it was begun in', 
   expect(asked('importModel')).toEqual([{ precision: 'int8', name: made.survey.name }]);
 });
 
+it('says which files an import needs beside its address, and goes on when they are dropped', async () => {
+  await now().refreshModels();
+  client.answers.surveyModel = ({ files }) => (files.length === 2 ? { ...made.survey, suggested: 'int8', resumes: { precision: 'int8', share: 0.6 } } : { ...made.survey, modelIds: { f16: 'x', int8: 'y', int4: 'z' } });
+  client.answers.importModel = () => made.imported;
+  await now().continueImport(made.unfinished.modelId);
+  expect(asked('importModel')).toEqual([]);
+  expect(now().shownModel).toBe(FOUND);
+  expect(now().modelFault).toMatchObject({ modelId: null, during: 'importing', fault: { code: 'base-incomplete', message: '“SD3.5 Medium” came partly from files: “clip_l.safetensors”, “clip_g.safetensors” are still needed.', remedy: expect.stringContaining('Drop them') as string } });
+  await now().addModelFiles([file('clip_l.safetensors'), file('clip_g.safetensors')]);
+  expect(asked('surveyModel').at(-1)!.addresses).toEqual([{ address: made.unfinished.address, token: null }]);
+  expect(now()).toMatchObject({ modelFault: null, importPrecision: 'int8' });
+  await now().importModel();
+  expect(asked('importModel')).toHaveLength(1);
+});
+
 it('imports nothing where the address has other files now, and says a fault beside the model', async () => {
+  client.answers.models = () => [made.embedded, { ...made.unfinished, from: 'sd3.5_medium.safetensors' }];
   await now().refreshModels();
   client.answers.surveyModel = () => ({ ...made.survey, modelIds: { f16: 'x', int8: 'y', int4: 'z' } });
   await now().continueImport(made.unfinished.modelId);
   expect(asked('importModel')).toEqual([]);
   expect(now().shownModel).toBe(FOUND);
+  expect(now().modelFault).toMatchObject({ modelId: null, during: 'importing', fault: { code: 'base-mismatch', message: expect.stringContaining('other files now') as string } });
   client.answers.surveyModel = () => { throw new Fault('network', 'The server answered 401.', 'Enter a token.'); };
   await now().continueImport(made.unfinished.modelId);
   expect(now().modelFault).toMatchObject({ modelId: made.unfinished.modelId, fault: { code: 'network' } });

@@ -1,10 +1,11 @@
 /** The models on this device: the list, what dropped files would become, importing, checking, deleting, and which one is in use. */
+import { nameAt } from '../formats/checkpointFile';
 import type { FaultData } from '../protocol/faults';
 import { ADAPTER_MEMORIES, isPlanned, suggestedPrecision, type AdapterMemory, type WeightRoom } from '../protocol/fit';
 import type { Events, ResultOf } from '../protocol/messages';
 import { EMBEDDED, EMBEDDED_NAME, KEPT_PRECISIONS, type ImportProgress, type KeptPrecision, type ModelFile, type ModelSummary, type ModelSurvey } from '../protocol/models';
 import { sd35Plan } from '../protocol/sd35Plan';
-import { isMoving } from './run';
+import { isMoving } from '../protocol/run';
 import { faultOf, type Slice } from './slice';
 
 export type ModelWork = 'surveying' | 'importing' | 'checking' | 'deleting';
@@ -39,7 +40,7 @@ export interface ModelsSlice {
   forgetModelFiles(): void;
   setImportPrecision(precision: KeptPrecision): void;
   importModel(): Promise<void>;
-  /** Goes on with an import that came from an address. */
+  /** Goes on with an import that came from an address; says which files it needs beside that. */
   continueImport(modelId: string): Promise<void>;
   /** What has landed stays. */
   stopModelWork(): void;
@@ -96,6 +97,15 @@ const BASE_NAME_KEY = 'lamina.base.name';
 
 /** A token for one server is not for another. */
 const serverOf = (address: string): string => (URL.canParse(address) ? new URL(address).origin : address);
+
+/** Why what the addresses give is not the whole of an import that was broken off. */
+function stillNeeded({ name, from }: ModelSummary, addresses: readonly string[]): FaultData {
+  const given = addresses.map(nameAt);
+  const files = from.split(', ').filter((each) => !given.includes(each));
+  return files.length > 0
+    ? { code: 'base-incomplete', message: `“${name}” came partly from files: ${files.map((each) => `“${each}”`).join(', ')} ${files.length === 1 ? 'is' : 'are'} still needed.`, remedy: `Drop ${files.length === 1 ? 'it' : 'them'} here as well: the import goes on where it stopped.` }
+    : { code: 'base-mismatch', message: `The address has other files now than “${name}” was begun with.`, remedy: 'Import them as a model of their own, or drop the files that it was begun with.' };
+}
 
 export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
   let stop: AbortController | null = null;
@@ -220,14 +230,15 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
     },
 
     async continueImport(modelId) {
-      const address = get().models.find((model) => model.modelId === modelId)?.address;
-      if (!address || occupied()) return;
-      set({ modelFiles: [], modelAddresses: [] });
-      await get().addModelAddress(address, '');
-      const precision = KEPT_PRECISIONS.find((each) => get().survey?.modelIds[each] === modelId);
-      const failed = get().modelFault;
+      const model = get().models.find((each) => each.modelId === modelId);
+      if (!model?.address || occupied()) return;
+      set({ modelFiles: [], modelAddresses: [], survey: null });
+      await get().addModelAddress(model.address, '');
+      const { survey, modelFault: failed } = get();
       if (failed) return set({ modelFault: { ...failed, modelId } });
-      if (!precision) return;
+      if (!survey) return;
+      const precision = KEPT_PRECISIONS.find((each) => survey.modelIds[each] === modelId);
+      if (!precision) return set({ modelFault: { modelId: null, during: 'importing', fault: stillNeeded(model, get().modelAddresses) } });
       get().setImportPrecision(precision);
       await get().importModel();
     },

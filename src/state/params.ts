@@ -39,7 +39,7 @@ export function possibleParams(params: Partial<DrawParams>): { params: Partial<D
 export const defaultParams: DrawingParams = { prompt: '', negative: '', seed: 42, steps: 16, sampler: 'dpmpp-2m', skipLayers: false, guidance: GUIDANCE, balance: 1 };
 
 /** Where idle time draws full pictures for the slider to pass through. */
-export const anchorBalances = [0, 0.5, 1, 1.5, 2];
+export const tickBalances = [0, 0.5, 1, 1.5, 2];
 
 /** The prompt a new concept starts with: a place that is in no sample caption more than once. */
 export function startPrompt(kind: ConceptKind, classWord: string): string {

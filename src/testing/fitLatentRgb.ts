@@ -9,7 +9,7 @@ import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '../engine/tf';
 import { leaseFlow, loadBase } from '../pipeline/base';
-import { baseField, encodeFieldWords } from '../pipeline/sampling/fields';
+import { baseField, encodeFieldWords } from '../pipeline/sampling/velocityFields';
 import { sampleAll } from '../pipeline/sampling/sample';
 import { folderFiles } from './files';
 import { useBackend } from './nodeBackend';

@@ -16,7 +16,7 @@ import { methods } from '../methods';
 import { disposeConcept, storeConcept } from '../pipeline/concept';
 import { buildDataset } from '../pipeline/training/dataset';
 import { leaseFlow, loadBase } from '../pipeline/base';
-import { encodeFieldWords } from '../pipeline/sampling/fields';
+import { encodeFieldWords } from '../pipeline/sampling/velocityFields';
 import { measure, measurePrompts } from '../pipeline/measuring/measure';
 import { draft, makeProbe } from '../pipeline/sampling/preview';
 import { createTrainer, type TrainerStep } from '../pipeline/training/train';

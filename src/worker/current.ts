@@ -8,7 +8,7 @@ import type { Base } from '../pipeline/base';
 import { disposeConcept, spokenOf, type LearnedConcept } from '../pipeline/concept';
 import type { SpokenOf } from '../pipeline/learnedWord';
 import { objectGuidance } from '../pipeline/objects/objectGuidance';
-import { conceptGuidance, type Direction, type FieldWords } from '../pipeline/sampling/fields';
+import { conceptGuidance, type Direction, type FieldWords } from '../pipeline/sampling/velocityFields';
 import { identityDirection } from '../pipeline/sampling/identityField';
 import type { SeenPicture } from '../pipeline/seen';
 import type { ConceptKind } from '../protocol/captions';

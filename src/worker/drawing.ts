@@ -1,10 +1,10 @@
 /**
  * Full pictures: the balanced field from pure noise to pixels, with the expected picture shown on the way. One draw at a
- * time, the newest wins; anchors (full pictures at fixed balances) are drawn only while nothing else is asked for.
+ * time, the newest wins; ticks (full pictures at fixed balances) are drawn only while nothing else is asked for.
  */
 import type { Base, FlowBase } from '../pipeline/base';
 import { disposeConcept } from '../pipeline/concept';
-import { baseField, directedField, disposeFieldWords, encodeFieldWords, untouched, type FieldWords, type Guidance, type VelocityField } from '../pipeline/sampling/fields';
+import { baseField, directedField, disposeFieldWords, encodeFieldWords, untouched, type FieldWords, type Guidance, type VelocityField } from '../pipeline/sampling/velocityFields';
 import { seenFromStep } from '../pipeline/seen';
 import { publishedSkipLayers, skipLayerGuidance } from '../pipeline/sampling/skipLayers';
 import { Fault } from '../protocol/faults';
@@ -65,14 +65,14 @@ export class Drawing {
   }
 
   /** Resolves when all are drawn or something else was asked for. */
-  async anchors({ balances, ...params }: ParamsOf<'anchors'>, signal: AbortSignal): Promise<void> {
+  async ticks({ balances, ...params }: ParamsOf<'ticks'>, signal: AbortSignal): Promise<void> {
     this.idle?.abort();
     const mine = (this.idle = new AbortController());
     const either = AbortSignal.any([signal, mine.signal]);
     try {
       for (const balance of balances) {
         await this.drawing('idle', { ...params, balance }, either, async (one, words, subject, between) => {
-          if (subject) await this.picture({ ...one, between, partial: false, slot: { kind: 'anchor', balance }, field: (flow) => directedField(flow, words, subject.direction(words, this.reach(flow, params)), balance, skippedLayers(flow, words, params)) });
+          if (subject) await this.picture({ ...one, between, partial: false, slot: { kind: 'tick', balance }, field: (flow) => directedField(flow, words, subject.direction(words, this.reach(flow, params)), balance, skippedLayers(flow, words, params)) });
         });
       }
     } catch (error) {

@@ -7,8 +7,8 @@ import { makeScratch, packRows, type Scratch } from '../formats/packRows';
 import { openCheckpoint, type ByteSource, type OpenedCheckpoint } from '../formats/checkpointFile';
 import { readJson } from '../formats/json';
 import { rowRange } from '../formats/safetensors';
-import { valueBytes } from '../formats/tensorBytes';
-import { CARRIED_KEY, CARRIED_PATHS, NEEDED, PART_LABELS, otherModel, planPart, recogniseParts, textsOf, type FoundPart, type PlannedTensor, type PartName } from '../models/checkpoint';
+import { toFloat32, valueBytes } from '../formats/tensorBytes';
+import { CARRIED_KEY, CARRIED_PATHS, NEEDED, PART_LABELS, latentChannels, otherModel, planPart, recogniseParts, textsOf, type FoundPart, type PlannedTensor, type PartName } from '../models/checkpoint';
 import { Fault } from '../protocol/faults';
 import type { ImportProgress, KeptPrecision } from '../protocol/models';
 import { sha256 } from '../storage/chunks';
@@ -40,7 +40,7 @@ const inFolder = (path: string): string => CARRIED_PATHS.find((known) => path ==
 /** Bytes that are read of a file for a planned tensor. */
 const bytesRead = ({ shape, from }: PlannedTensor) => shape.reduce((product, size) => product * size, 1) * (valueBytes[from.dtype] ?? 0);
 
-/** Faults: those of opening, `file-unrecognised` for other models, `tensor-missing` and `tensor-unknown` of the transformer. */
+/** Faults: those of opening, `file-unrecognised` for other models, `tensor-missing` and `tensor-unknown` where a network could not be opened. */
 export async function surveyFiles(sources: readonly ByteSource[]): Promise<Surveyed> {
   const files = new Map<string, OpenedCheckpoint>();
   const given: Record<string, string> = {};
@@ -66,7 +66,10 @@ export async function surveyFiles(sources: readonly ByteSource[]): Promise<Surve
   const { parts, unknown, doubled } = recogniseParts([...files].map(([path, { header }]) => ({ path, tensors: Object.entries(header.tensors).map(([key, { dtype, shape }]) => ({ path, key, dtype, shape })) })));
   if (parts.length === 0) throw nothingKnown([...files.keys()], [...files.values()].flatMap(({ header }) => Object.keys(header.tensors)));
   const t5Words = given['tokenizer_3/tokenizer.json'] !== undefined;
-  const left = parts.filter(({ part }) => part === 'text_encoder_3' && !t5Words);
+  const latents = (name: PartName) => parts.filter(({ part }) => part === name).map(latentChannels);
+  const [[channels], [drafted]] = [latents('vae'), latents('vae_preview')];
+  const otherDrafts = channels !== undefined && drafted !== undefined && channels !== drafted;
+  const left = parts.filter(({ part }) => (part === 'text_encoder_3' && !t5Words) || (part === 'vae_preview' && otherDrafts));
   const planned = parts.filter((part) => !left.includes(part)).map((part) => {
     const tensors = planPart(part);
     return { part, tensors, sourceBytes: tensors.reduce((total, tensor) => total + bytesRead(tensor), 0) };
@@ -77,7 +80,7 @@ export async function surveyFiles(sources: readonly ByteSource[]): Promise<Surve
     parts: planned, files, given,
     lacking: NEEDED.filter((part) => !names.includes(part)),
     notes: [
-      ...left.map(() => 'The T5 encoder stays behind: without its vocabulary, tokenizer_3/tokenizer.json of the model’s folder, it cannot read. Drop that as well, or go on without it.'),
+      ...left.map(({ part }) => (part === 'vae_preview' ? `The autoencoder for drafts stays behind: its latents have ${drafted} channels, the model’s ${channels}. Stable Diffusion 3 goes with TAESD3.` : 'The T5 encoder stays behind: without its vocabulary, tokenizer_3/tokenizer.json of the model’s folder, it cannot read. Drop that as well, or go on without it.')),
       ...doubled.map(({ part, paths }) => `${PART_LABELS[part]}: there twice, in ${paths.join(' and ')}. The first is taken.`),
       ...(unknown.length > 0 ? [`${unknown.length} tensors belong to no network of this kind and stay behind: ${unknown.slice(0, 3).map(({ key }) => key).join(', ')}${unknown.length > 3 ? ', …' : ''}.`] : []),
     ],
@@ -94,10 +97,13 @@ function nothingKnown(paths: readonly string[], keys: readonly string[]): Fault 
   return new Fault('file-unrecognised', other ? `“${paths[0]}” is ${other}.` : `“${paths[0]}” holds ${keys.length} tensors and no network that this app knows; the first are ${keys.slice(0, 3).map((key) => `“${key}”`).join(', ')}.`, 'Lamina learns on Stable Diffusion 3 and 3.5: their transformer, autoencoder and text encoders.', { subject: paths[0] });
 }
 
+/** What one that is no packed layer is kept as: what it came as, unless it has to be multiplied first. */
+const storedDtype = ({ from, scale }: Pick<PlannedTensor, 'from' | 'scale'>): string => (scale ? 'F32' : from.dtype);
+
 /** Bytes a tensor takes here. */
-export function storedBytes({ shape, from, layer }: PlannedTensor, precision: KeptPrecision): number {
+export function storedBytes({ shape, layer, ...tensor }: PlannedTensor, precision: KeptPrecision): number {
   const [out = 1, inputs = 1] = shape;
-  if (!layer) return shape.reduce((product, size) => product * size, 1) * (valueBytes[from.dtype] ?? 0);
+  if (!layer) return shape.reduce((product, size) => product * size, 1) * (valueBytes[storedDtype(tensor)] ?? 0);
   const { words, scales } = packedSizes(inputs, out, packingOf(precision));
   return 4 * (words + scales);
 }
@@ -126,7 +132,7 @@ async function inOne<T>(pieces: AsyncIterable<Uint8Array<ArrayBuffer>>, sizeByte
   return use(all ?? new Uint8Array(sizeBytes));
 }
 
-const asBytes = (words: Uint32Array<ArrayBuffer>) => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+const asBytes = (words: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>) => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
 
 export interface ImportOptions {
   name: string;
@@ -161,6 +167,7 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
     const place = ({ from, part: third }: PlannedTensor) => surveyed.files.get(from.path)!.header.tensors[from.key]!.begin + (third?.index ?? 0);
     // in the files' own order, so that reading goes forward
     const left = tensors.map((tensor, index) => ({ tensor, index })).filter(({ tensor }) => !landed.names.has(tensor.name)).sort((a, b) => (a.tensor.from.path === b.tensor.from.path ? place(a.tensor) - place(b.tensor) : a.tensor.from.path < b.tensor.from.path ? -1 : 1));
+    const factors = await factorsOf(surveyed.files, left.map(({ tensor }) => tensor), signal);
     const reading = readingOn(left.map(({ tensor }) => rangesIn(surveyed.files, tensor)), signal);
     const writer = partWriter(db, file, (written) => written.forEach(({ sourceBytes, sizeBytes }) => meter.landed(sourceBytes, sizeBytes)));
     try {
@@ -168,8 +175,9 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
         signal?.throwIfAborted();
         const sourceBytes = bytesRead(tensor);
         const kept = { index, name: tensor.name, shape: tensor.shape, sourceBytes, sizeBytes: storedBytes(tensor, precision) };
-        if (tensor.layer) await writer.add({ ...kept, dtype: 'PACKED', packing: packingOf(precision), pieces: await inOne(reading.take(n), sourceBytes, (bytes) => packed(tensor, bytes, precision, scratch)) });
-        else await writer.add({ ...kept, dtype: tensor.from.dtype, pieces: reading.take(n) });
+        const factor = factors.get(tensor);
+        if (tensor.layer) await writer.add({ ...kept, dtype: 'PACKED', packing: packingOf(precision), pieces: await inOne(reading.take(n), sourceBytes, (bytes) => packed(tensor, bytes, precision, scratch, factor)) });
+        else await writer.add({ ...kept, dtype: storedDtype(tensor), pieces: factor === undefined ? reading.take(n) : await inOne(reading.take(n), sourceBytes, (bytes) => [asBytes(toFloat32(bytes, tensor.from.dtype).map((value) => value * factor))]) });
         await between?.();
       }
     } finally {
@@ -195,9 +203,21 @@ function rangesIn(files: Surveyed['files'], tensor: PlannedTensor): Wanted {
   return { source, ranges: rangesOf(tensor, header.tensors[tensor.from.key]!) };
 }
 
+/** The numbers that scaled tensors are multiplied by, all read before the first of them is: they are small, and most lie side by side. */
+async function factorsOf(files: Surveyed['files'], tensors: readonly PlannedTensor[], signal?: AbortSignal): Promise<Map<PlannedTensor, number>> {
+  const scaled = tensors.flatMap((tensor) => (tensor.scale ? [{ tensor, ...files.get(tensor.scale.path)!, key: tensor.scale.key }] : []));
+  const reading = readingOn(scaled.map(({ source, header, key }) => ({ source, ranges: [[header.tensors[key]!.begin, header.tensors[key]!.end]] })), signal);
+  const factors = new Map<PlannedTensor, number>();
+  for (const [n, { tensor, header, key }] of scaled.entries()) {
+    const { begin, end, dtype } = header.tensors[key]!;
+    factors.set(tensor, await inOne(reading.take(n), end - begin, (bytes) => toFloat32(bytes, dtype)[0]!));
+  }
+  return factors;
+}
+
 /** Words and scales, in memory of `scratch`: good until the next call. */
-function packed({ shape: [out = 0, inputs = 0], from }: PlannedTensor, bytes: Uint8Array, precision: KeptPrecision, scratch: Scratch): Uint8Array<ArrayBuffer>[] {
-  const { words, scales } = packRows(bytes, from.dtype, out, inputs, packingOf(precision), scratch);
+function packed({ shape: [out = 0, inputs = 0], from }: PlannedTensor, bytes: Uint8Array, precision: KeptPrecision, scratch: Scratch, factor?: number): Uint8Array<ArrayBuffer>[] {
+  const { words, scales } = packRows(bytes, from.dtype, out, inputs, packingOf(precision), scratch, factor);
   return [asBytes(words), asBytes(scales)];
 }
 

@@ -13,7 +13,7 @@ import { headVector } from '../pipeline/faces/headVector';
 import { imageTokens, nobodysTokens } from '../pipeline/imagePrompt';
 import type { SquarePixels } from '../pipeline/maskedCrop';
 import { copyScore } from '../pipeline/measuring/copyScore';
-import { embedPictures, mean, nearnessTo } from '../pipeline/measuring/metrics';
+import { embedPictures, mean, nearnessTo } from '../pipeline/measuring/nearness';
 import { findMask } from '../pipeline/objects/findMask';
 import { guessNouns, prepareNouns } from '../pipeline/objects/guessNoun';
 import { Fault, type FaultData } from '../protocol/faults';

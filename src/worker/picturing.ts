@@ -2,7 +2,7 @@
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
 import { flowing, TRANSFORMER_FILE, type Base, type FlowBase } from '../pipeline/base';
-import type { VelocityField } from '../pipeline/sampling/fields';
+import type { VelocityField } from '../pipeline/sampling/velocityFields';
 import { linearColours } from '../pipeline/sampling/preview';
 import { sample, type SampleOptions } from '../pipeline/sampling/sample';
 import { RANDOM_VERSION } from '../pipeline/random';

@@ -6,7 +6,7 @@ import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf } from '../protocol/messages';
 import { flowing } from '../pipeline/base';
-import { disposeFieldWords, encodeFieldWords } from '../pipeline/sampling/fields';
+import { disposeFieldWords, encodeFieldWords } from '../pipeline/sampling/velocityFields';
 import { readingKey, readingOf } from '../pipeline/prompts';
 import { makeProbe, probePoint, type ProbePoint } from '../pipeline/sampling/preview';
 import type { Current } from './current';

@@ -11,7 +11,7 @@ import type { LearnedConcept } from '../pipeline/concept';
 import type { Evaluation } from '../pipeline/evaluate';
 import { wordFor } from '../pipeline/learnedWord';
 import { disposePrompts, encodePrompts } from '../pipeline/prompts';
-import { disposeFieldWords, encodeFieldWords, guidedField, untouched } from '../pipeline/sampling/fields';
+import { disposeFieldWords, encodeFieldWords, guidedField, untouched } from '../pipeline/sampling/velocityFields';
 import { mergedField, mixedField, mixTerms, type MixConcepts } from '../pipeline/sampling/mixField';
 import { sampleAll } from '../pipeline/sampling/sample';
 import { T5_TOKENS } from '../pipeline/textTower';

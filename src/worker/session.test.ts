@@ -36,7 +36,7 @@ it('learns, draws, keeps, measures, and opens what was kept', async () => {
   const db = await openDatabase();
   expect(await db.count('latents')).toBe(2);
   db.close();
-  await until('idle pictures', ({ anchors }) => anchors.length >= 4);
+  await until('idle pictures', ({ ticks }) => ticks.length >= 4);
   await now().keep();
   await now().measure();
   expect(now().measureFault).toBeNull();

@@ -100,7 +100,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
       drawing.cancel();
       mixing.cancel();
     },
-    anchors: (params, signal) => drawing.anchors(params, signal),
+    ticks: (params, signal) => drawing.ticks(params, signal),
     pictureFile: ({ slot, revision }) => (slot === 'mix' ? mixing.pictureFile(revision) : drawing.pictureFile(slot, revision)),
     async probeMix(params, signal) {
       drawing.cancelIdle();

@@ -9,7 +9,7 @@ import { toHalf } from '../formats/float16';
 import { disposeBase, flowing, loadBase } from '../pipeline/base';
 import { disposePrompts, encodePrompts } from '../pipeline/prompts';
 import { normal } from '../pipeline/random';
-import { guidedField, untouched } from '../pipeline/sampling/fields';
+import { guidedField, untouched } from '../pipeline/sampling/velocityFields';
 import { sampleAll } from '../pipeline/sampling/sample';
 import { openDatabase } from '../storage/db';
 import { openModel } from '../storage/modelStore';

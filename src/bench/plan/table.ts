@@ -2,7 +2,7 @@
 import { packedGpuBytes } from '../../engine/packed/packedMatrix';
 import { openDevice } from '../../engine/webgpu/device';
 import { blockLayers, disposeMmdit } from '../../models/mmdit';
-import { guidedField, untouched } from '../../pipeline/sampling/fields';
+import { guidedField, untouched } from '../../pipeline/sampling/velocityFields';
 import { sampleAll } from '../../pipeline/sampling/sample';
 import * as tf from '../../engine/tf';
 import type { MemoryPlan, PlannedTask } from '../../protocol/fit';

@@ -26,6 +26,9 @@ const SD3_LATENT_RGB = [
 
 const shapeOf = ({ tensors }: FoundPart, ...names: string[]) => names.map((name) => tensors.get(name)?.shape).find((shape) => shape !== undefined) ?? [];
 
+/** Of an autoencoder, as its decoder has them. */
+export const latentChannels = (part: FoundPart): number => shapeOf(part, 'decoder.conv_in.weight', 'decoder.layers.0.weight')[1] ?? 0;
+
 /** clipMerges: CLIP's merge list, needed where the encoder has CLIP's vocabulary. Faults: `base-mismatch` for a vocabulary nobody knows. */
 export async function textsOf(parts: readonly FoundPart[], given: Readonly<Record<string, string>>, clipMerges: () => Promise<string>): Promise<Record<string, string>> {
   const byName = new Map(parts.map((part) => [part.part, part]));
@@ -40,7 +43,7 @@ export async function textsOf(parts: readonly FoundPart[], given: Readonly<Recor
   if (vae) {
     const tiny = vae.tensors.has('decoder.layers.0.weight');
     fill('vae/config.json', tiny ? { _class_name: 'AutoencoderTiny', scaling_factor: 1, shift_factor: 0 } : { _class_name: 'AutoencoderKL', scaling_factor: 1.5305, shift_factor: 0.0609 });
-    const [, channels = 0] = shapeOf(vae, 'decoder.conv_in.weight', 'decoder.layers.0.weight');
+    const channels = latentChannels(vae);
     fill('vae/latent_rgb.json', { latentToRgb: channels === 16 ? SD3_LATENT_RGB : Array.from({ length: channels + 1 }, (_, i) => (i < channels ? [0.1, 0.1, 0.1] : [0.5, 0.5, 0.5])) });
   }
   if (byName.has('vae_preview')) fill('vae_preview/config.json', { _class_name: 'AutoencoderTiny', scaling_factor: 1, shift_factor: 0 });

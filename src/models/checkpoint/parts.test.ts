@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { recogniseParts, type Found } from './parts';
-import { planPart, transformerNames, KEPT_POSITIONS } from './plan';
+import { transformerNames } from './names';
+import { KEPT_POSITIONS, planPart } from './plan';
 
 const manifest = async (name: string) => (JSON.parse(await readFile(`fixtures/sd3/manifests/${name}.json`, 'utf8')) as { shapes: Record<string, number[]> }).shapes;
 const file = (path: string, shapes: Record<string, number[]>, prefix = ''): { path: string; tensors: Found[] } => ({ path, tensors: Object.entries(shapes).map(([key, shape]) => ({ path, key: prefix + key, dtype: 'F16', shape })) });

@@ -3,6 +3,7 @@
  * folder differ only in prefixes and in the transformer's layout. It opens nothing; who imports reads what is listed here.
  */
 import type { TensorEntry } from '../../formats/safetensors';
+import { tinyHalf, tinyName } from '../vae/keys';
 
 /** Folder of a network in diffusers' layout. */
 export type PartName = 'transformer' | 'vae' | 'vae_preview' | 'text_encoder' | 'text_encoder_2' | 'text_encoder_3' | 'image_encoder';
@@ -16,7 +17,7 @@ export interface FoundPart {
   paths: string[];
   /** Cut off the keys. */
   prefix: string;
-  /** By key without prefix, in file order. */
+  /** By key without prefix, in file order; of a tiny autoencoder by diffusers' names. */
   tensors: Map<string, Found>;
 }
 
@@ -34,21 +35,24 @@ const clipPart = (tensors: Map<string, Found>, path: string): PartName => {
   return width === 1280 || /text_encoder_2|clip_g/.test(path) ? 'text_encoder_2' : 'text_encoder';
 };
 
-/** Key that only a tiny autoencoder has. */
+/** Key that only a tiny autoencoder has, by diffusers' names. */
 const TINY = 'decoder.layers.0.weight';
+
+/** Its decoder alone is for drafts: pictures to learn from are encoded. */
+const tinyPart = (tensors: Map<string, Found>): PartName => ([...tensors.keys()].some((name) => name.startsWith('encoder.')) ? 'vae' : 'vae_preview');
 
 const KINDS: readonly Kind[] = [
   { mark: 'joint_blocks.0.x_block.attn.qkv.weight', own: /^(joint_blocks\.|x_embedder\.|t_embedder\.|y_embedder\.|context_embedder\.|pos_embed$|final_layer\.)/, part: () => 'transformer' },
   { mark: 'transformer_blocks.0.attn.add_q_proj.weight', own: /^(transformer_blocks\.|pos_embed\.|time_text_embed\.|context_embedder\.|norm_out\.|proj_out\.)/, part: () => 'transformer' },
   { mark: 'decoder.conv_in.weight', own: /^(encoder|decoder|quant_conv|post_quant_conv)\./, part: () => 'vae' },
-  { mark: TINY, own: /^(encoder|decoder)\.layers\./, part: () => 'vae' },
+  { mark: TINY, own: /^(encoder|decoder)\.layers\./, part: tinyPart },
   { mark: 'text_model.embeddings.token_embedding.weight', own: /^(text_model\.|text_projection\.)/, part: clipPart },
   { mark: 'encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight', own: /^(encoder\.(block|final_layer_norm|embed_tokens)\.|shared\.)/, part: () => 'text_encoder_3' },
   { mark: 'vision_model.embeddings.patch_embedding.weight', own: /^(vision_model\.|visual_projection\.)/, part: () => 'image_encoder' },
 ];
 
 /** Tensors that files carry along and no model needs. */
-const NEEDLESS = /(^|\.)(position_ids|logit_scale|scaled_fp8|spiece_model|embed_tokens\.weight)$/;
+export const NEEDLESS = /(^|\.)(loss\..*|position_ids|logit_scale|scaled_fp8|spiece_model|embed_tokens\.weight)$/;
 
 export interface Recognised {
   parts: FoundPart[];
@@ -58,51 +62,50 @@ export interface Recognised {
   doubled: { part: PartName; paths: string[] }[];
 }
 
-/** files: each file's tensors. Shards of one folder count as one file. */
+/** A tensor by the name that networks know it by: its key but in the original's files of a tiny autoencoder. */
+interface Named { name: string; found: Found }
+
+/** files: each file's tensors. Shards of one folder count as one file, and so do the two halves of a tiny autoencoder (taesd3_encoder, taesd3_decoder). */
 export function recogniseParts(files: readonly { path: string; tensors: readonly Found[] }[]): Recognised {
-  const groups = new Map<string, Found[]>();
+  const groups = new Map<string, Named[]>();
   for (const { path, tensors } of files) {
-    const shard = /^(.*?)-\d{5}-of-\d{5}\.safetensors$/.exec(path)?.[1] ?? path;
-    groups.set(shard, [...(groups.get(shard) ?? []), ...tensors]);
+    const half = tinyHalf(tensors.map(({ key }) => key));
+    const group = half ? path.replace(/(en|de)coder(?=[^/]*$)/i, '') : (/^(.*?)-\d{5}-of-\d{5}\.safetensors$/.exec(path)?.[1] ?? path);
+    groups.set(group, [...(groups.get(group) ?? []), ...tensors.map((found) => ({ name: half ? tinyName(half, found.key) : found.key, found }))]);
   }
-  const parts: FoundPart[] = [];
+  const recognised: FoundPart[] = [];
   const unknown: Found[] = [];
-  const all: FoundPart[] = [];
-  /** Another network of that kind, which isn't among the parts. */
-  const second = (part: PartName) => all.find((found) => found.part === part && !parts.includes(found));
   for (const tensors of groups.values()) {
-    const left = new Map(tensors.map((found) => [found.key, found]));
+    const left = new Map(tensors.map(({ name, found }) => [name, found]));
     for (const { mark, own, part } of KINDS) {
       for (const prefix of prefixesOf(tensors, mark)) {
-        const mine = tensors.filter(({ key }) => left.has(key) && key.startsWith(prefix) && own.test(key.slice(prefix.length)));
-        const byName = new Map(mine.map((found) => [found.key.slice(prefix.length), found]));
+        const mine = tensors.filter(({ name }) => left.has(name) && name.startsWith(prefix) && own.test(name.slice(prefix.length)));
+        const byName = new Map(mine.map(({ name, found }) => [name.slice(prefix.length), found]));
         if (!byName.has(mark)) continue;
-        mine.forEach(({ key }) => left.delete(key));
-        const found = { part: part(byName, `${mine[0]!.path} ${prefix}`), paths: [...new Set(mine.map(({ path }) => path))], prefix, tensors: byName };
-        all.push(found);
-        if (!parts.some((known) => known.part === found.part)) parts.push(found);
+        mine.forEach(({ name }) => left.delete(name));
+        recognised.push({ part: part(byName, `${mine[0]!.found.path} ${prefix}`), paths: [...new Set(mine.map(({ found }) => found.path))], prefix, tensors: byName });
       }
     }
     unknown.push(...[...left.values()].filter(({ key }) => !NEEDLESS.test(key)));
   }
   // a tiny autoencoder beside the large one is for drafts: TAESD3's file dropped along with a model's
-  const [vae, other] = [parts.find(({ part }) => part === 'vae'), second('vae')];
-  const tiny = [vae, other].find((found) => found?.tensors.has(TINY));
-  const large = [vae, other].find((found) => found && !found.tensors.has(TINY));
-  if (tiny && large) parts.splice(parts.indexOf(vae!), 1, large, { ...tiny, part: 'vae_preview' });
+  const beside = recognised.some(({ part, tensors }) => part === 'vae' && !tensors.has(TINY));
+  const all = recognised.map((found): FoundPart => (beside && found.tensors.has(TINY) ? { ...found, part: 'vae_preview' } : found));
+  const parts = all.filter((found) => all.find(({ part }) => part === found.part) === found);
   const doubled = parts.flatMap(({ part }) => {
-    const same = all.filter((found) => found.part === part && !(tiny && large && part === 'vae' && found.tensors.has(TINY)));
+    const same = all.filter((found) => found.part === part);
     return same.length > 1 ? [{ part, paths: same.flatMap(({ paths }) => paths) }] : [];
   });
   return { parts, unknown, doubled };
 }
 
 /** What stands before the mark in some key. */
-const prefixesOf = (tensors: readonly Found[], mark: string): string[] =>
-  [...new Set(tensors.filter(({ key }) => key === mark || key.endsWith(`.${mark}`)).map(({ key }) => key.slice(0, -mark.length)))];
+const prefixesOf = (tensors: readonly Named[], mark: string): string[] =>
+  [...new Set(tensors.filter(({ name }) => name === mark || name.endsWith(`.${mark}`)).map(({ name }) => name.slice(0, -mark.length)))];
 
 /** Other models that people try, by a name that only they have. */
 const OTHERS: readonly [RegExp, string][] = [
+  [/^\d+\.conv\.0\.weight$/, 'the encoder of a tiny autoencoder: drafts need its decoder, taesd3_decoder.safetensors'],
   [/lora_(up|down|A|B)\.|\.lora_[AB]\.weight$/, 'a LoRA: drop it on Learn, where it opens as a concept'],
   [/(^|\.)double_blocks\.\d+\.img_attn/, 'a Flux model'],
   [/(^|\.)input_blocks\.\d+\.\d+\.transformer_blocks|(^|\.)down_blocks\.\d+\.attentions\.\d+\.transformer_blocks/, 'a Stable Diffusion 1, 2 or XL model (a U-Net)'],

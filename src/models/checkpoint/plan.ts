@@ -6,12 +6,16 @@
 import { Fault } from '../../protocol/faults';
 import { originalKey } from '../mmdit/keys';
 import type { Origin } from '../weights';
-import type { Found, FoundPart } from './parts';
+import { PART_LABELS } from './configs';
+import { countOf, namesOf, transformerNames, type Names } from './names';
+import { NEEDLESS, type Found, type FoundPart } from './parts';
 
 export interface PlannedTensor {
   name: string;
   shape: number[];
   from: Found;
+  /** One number that the values are multiplied by; null where they are as they stand. */
+  scale: Found | null;
   /** Of it one of `of` equal parts along the first axis. */
   part: Origin['part'] | null;
   swapHalves: boolean;
@@ -29,34 +33,58 @@ const NOT_LINEAR = /embedding|relative_attention_bias/;
 
 const isLayer = (name: string, shape: readonly number[]) => shape.length === 2 && name.endsWith('.weight') && IN_BLOCK.test(name) && !NOT_LINEAR.test(name);
 
-const missing = (part: string, keys: readonly string[]) =>
-  new Fault('tensor-missing', `The ${part} is not complete: ${keys.length} of its tensors are missing, ${keys.slice(0, 4).map((key) => `“${key}”`).join(', ')}${keys.length > 4 ? ' and others' : ''}.`, 'Get the whole file again, or the shards that are missing.', { subject: keys[0] });
+/** Keys of each kind that a fault names. */
+const NAMED = 8;
+const named = (keys: readonly string[]): string => `${keys.slice(0, NAMED).map((key) => `“${key}”`).join(', ')}${keys.length > NAMED ? ', …' : ''}`;
+
+/** What other programs' quantised weights have beside them. */
+const QUANTISED = /\.(weight_scale|comfy_quant|absmax|quant_map|quant_state)(_|\.|$)/;
+
+function misfit({ part, paths }: FoundPart, missing: readonly string[], unknown: readonly string[]): Fault {
+  const label = PART_LABELS[part];
+  const what = `The ${label.charAt(0).toLowerCase()}${label.slice(1)}${paths.length === 1 ? ` in “${paths[0]}”` : ''}`;
+  const lacks = `is not complete: ${missing.length} of its tensors ${missing.length === 1 ? 'is' : 'are'} missing, ${named(missing)}`;
+  const has = `${unknown.length} ${unknown.length === 1 ? 'tensor' : 'tensors'} that models of this kind have no place for: ${named(unknown)}`;
+  const message = `${what} ${missing.length === 0 ? `has ${has}` : unknown.length === 0 ? lacks : `${lacks}; it has ${has}`}.`;
+  const remedy = unknown.some((key) => QUANTISED.test(key)) ? 'It is quantised for other programs: take its file in F16, BF16 or fp8.'
+    : unknown.length === 0 ? 'Get the whole file again, or the shards that are missing.' : 'Use the unchanged file of Stable Diffusion 3 or 3.5.';
+  return new Fault(missing.length > 0 ? 'tensor-missing' : 'tensor-unknown', message, remedy, { subject: (missing[0] ?? unknown[0])! });
+}
+
+/** ComfyUI's scaled fp8: one number beside a weight, which it is multiplied by. */
+const scaleKey = (key: string): string => key.replace(/\.weight$/, '.scale_weight');
+const scaleOf = (tensors: FoundPart['tensors'], key: string): Found | null => {
+  const found = key.endsWith('.weight') ? tensors.get(scaleKey(key)) : undefined;
+  return found?.shape.every((size) => size === 1) ? found : null;
+};
+/** Beside those, what a program that computes in fp8 scales the layer's input by. */
+const INPUT_SCALE = /\.scale_input$/;
+
+/** Throws Faults `tensor-missing`, `tensor-unknown` with all that is wrong with the part; what nobody needs is let through. */
+function expectNames(found: FoundPart, { needed, optional }: Names): void {
+  const { tensors } = found;
+  const known = new Set([...needed, ...optional]);
+  for (const key of [...known]) if (scaleOf(tensors, key)) known.add(scaleKey(key));
+  const missing = [...new Set(needed)].filter((key) => !tensors.has(key));
+  const unknown = [...tensors.keys()].filter((key) => !known.has(key) && !INPUT_SCALE.test(key) && !NEEDLESS.test(key));
+  if (missing.length > 0 || unknown.length > 0) throw misfit(found, missing, unknown);
+}
 
 /** Faults: `tensor-missing`, `tensor-unknown`, naming the keys. */
 export function planPart(found: FoundPart): PlannedTensor[] {
   if (found.part === 'transformer') return planTransformer(found);
-  return [...found.tensors].map(([name, from]) => ({ name, shape: [...from.shape], from, part: null, swapHalves: false, layer: isLayer(name, from.shape), rows: null }));
+  const { tensors } = found;
+  const names = namesOf(found);
+  expectNames(found, names);
+  const read = new Set([...names.needed, ...names.optional]);
+  return [...tensors].filter(([name]) => read.has(name)).map(([name, from]) => ({ name, shape: [...from.shape], from, scale: scaleOf(tensors, name), part: null, swapHalves: false, layer: isLayer(name, from.shape), rows: null }));
 }
 
-/** Every name of a transformer of that depth, in diffusers' layout. */
-export function transformerNames({ depth, qkNorm, dual }: { depth: number; qkNorm: boolean; dual: readonly number[] }): string[] {
-  const both = (...names: string[]) => names.flatMap((name) => [`${name}.weight`, `${name}.bias`]);
-  const blocks = Array.from({ length: depth }, (_, i) => {
-    const last = i === depth - 1;
-    const second = dual.includes(i);
-    return [
-      ...both('norm1.linear', 'norm1_context.linear', 'attn.to_q', 'attn.to_k', 'attn.to_v', 'attn.add_q_proj', 'attn.add_k_proj', 'attn.add_v_proj', 'attn.to_out.0', ...(last ? [] : ['attn.to_add_out']), ...(second ? ['attn2.to_q', 'attn2.to_k', 'attn2.to_v', 'attn2.to_out.0'] : []), 'ff.net.0.proj', 'ff.net.2', ...(last ? [] : ['ff_context.net.0.proj', 'ff_context.net.2'])),
-      ...(qkNorm ? ['attn.norm_q', 'attn.norm_k', 'attn.norm_added_q', 'attn.norm_added_k', ...(second ? ['attn2.norm_q', 'attn2.norm_k'] : [])].map((name) => `${name}.weight`) : []),
-    ].map((name) => `transformer_blocks.${i}.${name}`);
-  });
-  return ['pos_embed.pos_embed', ...both('pos_embed.proj', 'time_text_embed.timestep_embedder.linear_1', 'time_text_embed.timestep_embedder.linear_2', 'time_text_embed.text_embedder.linear_1', 'time_text_embed.text_embedder.linear_2', 'context_embedder'), ...blocks.flat(), ...both('norm_out.linear', 'proj_out')];
-}
-
-function planTransformer({ tensors }: FoundPart): PlannedTensor[] {
+function planTransformer(found: FoundPart): PlannedTensor[] {
+  const { tensors } = found;
   const original = tensors.has('joint_blocks.0.x_block.attn.qkv.weight');
   const block = (i: number) => (original ? `joint_blocks.${i}.` : `transformer_blocks.${i}.`);
-  const names = [...tensors.keys()];
-  const depth = 1 + names.reduce((most, key) => Math.max(most, Number(/^(?:joint|transformer)_blocks\.(\d+)\./.exec(key)?.[1] ?? -1)), -1);
+  const depth = countOf(tensors.keys(), /^(?:joint|transformer)_blocks\.(\d+)\./);
   const has = (i: number, ofOriginal: string, ofDiffusers: string) => tensors.has(block(i) + (original ? ofOriginal : ofDiffusers));
   const sizes = {
     depth,
@@ -64,17 +92,14 @@ function planTransformer({ tensors }: FoundPart): PlannedTensor[] {
     dual: Array.from({ length: depth }, (_, i) => i).filter((i) => has(i, 'x_block.attn2.qkv.weight', 'attn2.to_q.weight')),
   };
   const wanted = transformerNames(sizes).map((name) => ({ name, origin: (original ? originalKey(name, '', depth) : { key: name }) as Origin }));
-  const absent = [...new Set(wanted.map(({ origin }) => origin.key))].filter((key) => !tensors.has(key));
-  if (absent.length > 0) throw missing('transformer', absent);
-  const used = new Set(wanted.map(({ origin }) => origin.key));
-  const extra = names.filter((key) => !used.has(key));
-  if (extra.length > 0) throw new Fault('tensor-unknown', `The transformer has ${extra.length} tensors that SD3 models have no place for: ${extra.slice(0, 4).map((key) => `“${key}”`).join(', ')}.`, 'Use the unchanged file of Stable Diffusion 3 or 3.5.', { subject: extra[0] });
+  expectNames(found, { needed: wanted.map(({ origin }) => origin.key), optional: [] });
   return wanted.map(({ name, origin: { key, part = null, swapHalves = false } }) => {
     const from = tensors.get(key)!;
-    if (name === 'pos_embed.pos_embed') return { name, from, part: null, swapHalves: false, layer: false, ...cropped(from.shape) };
+    const scale = scaleOf(tensors, key);
+    if (name === 'pos_embed.pos_embed') return { name, from, scale, part: null, swapHalves: false, layer: false, ...cropped(from.shape) };
     const [first = 1, ...rest] = from.shape;
     const shape = [part ? first / part.of : first, ...rest];
-    return { name, shape, from, part, swapHalves, layer: isLayer(name, shape), rows: null };
+    return { name, shape, from, scale, part, swapHalves, layer: isLayer(name, shape), rows: null };
   });
 }
 

@@ -1,7 +1,8 @@
 /**
- * Tensor names of AutoencoderKL. The model knows diffusers' names; a checkpoint in the original layout is read through
+ * Tensor names of the autoencoders. Of AutoencoderKL, the model knows diffusers' names; a checkpoint in the original layout is read through
  * `originalVaeKey`. The layouts differ in names, in the order of the decoder's levels, and in the middle attention's projections:
- * 1 × 1 convolutions in one, linear layers in the other, the same numbers in the same order.
+ * 1 × 1 convolutions in one, linear layers in the other, the same numbers in the same order. AutoencoderTiny's original has its
+ * halves in separate files, the layers under bare numbers.
  */
 import type { Origin } from '../weights';
 
@@ -30,3 +31,21 @@ export function originalVaeKey(name: string, prefix: string, levels: number): Or
   }
   return { key: prefix + name };
 }
+
+export type Half = 'encoder' | 'decoder';
+
+/** Before the decoder's first convolution stands a clamp without weights, so its numbers begin with 1. */
+const FIRST: Record<Half, number> = { encoder: 0, decoder: 1 };
+const shifted = (key: string, by: number): string => key.replace(/^\d+/, (n) => String(Number(n) + by));
+
+/** Which half of a tiny autoencoder these keys are, under the original's bare numbers; null where they are something else. */
+export function tinyHalf(keys: readonly string[]): Half | null {
+  if (!keys.every((key) => /^\d+\./.test(key)) || !keys.some((key) => /^\d+\.conv\.0\.weight$/.test(key))) return null;
+  return keys.includes('0.weight') ? 'encoder' : keys.includes('1.weight') ? 'decoder' : null;
+}
+
+/** diffusers' name of a key in the original's separate file of that half. */
+export const tinyName = (half: Half, key: string): string => `${half}.layers.${shifted(key, -FIRST[half])}`;
+
+/** The way back; names of the other half stay what they are. */
+export const originalTinyKey = (half: Half, name: string): string => (name.startsWith(`${half}.layers.`) ? shifted(name.slice(half.length + '.layers.'.length), FIRST[half]) : name);

@@ -10,6 +10,7 @@ import { readConfig } from '../config';
 import { WeightReader } from '../weights';
 import type { WeightSource } from '../weightSource';
 import { disposeConvolution, phasesOf, readConvolution, type Convolution, type Phases } from './convolution';
+import { originalTinyKey, tinyHalf, tinyName, type Half } from './keys';
 
 export type Layer =
   | { kind: 'convolution'; convolution: Convolution; stride: 1 | 2; relu: boolean }
@@ -24,19 +25,6 @@ export interface TinyWeights {
   scalingFactor: number;
   shiftFactor: number;
 }
-
-type Half = 'encoder' | 'decoder';
-
-/** The original's separate files hold one half each, its layers under bare numbers. Before the decoder's first convolution stands a clamp without weights, so they begin with 1. */
-function bareHalf(source: WeightSource): Half | null {
-  if (source.has('0.weight')) return 'encoder';
-  return source.has('1.weight') ? 'decoder' : null;
-}
-
-/** The key in the original's separate file of that half, and the way back. */
-const FIRST: Record<Half, number> = { encoder: 0, decoder: 1 };
-const numbered = (half: Half, name: string): string => (name.startsWith(`${half}.layers.`) ? name.slice(half.length + '.layers.'.length).replace(/^\d+/, (n) => String(Number(n) + FIRST[half])) : name);
-const named = (half: Half, key: string): string => `${half}.layers.${key.replace(/^\d+/, (n) => String(Number(n) - FIRST[half]))}`;
 
 async function layers(keys: readonly string[], reader: WeightReader, half: Half): Promise<Layer[] | null> {
   const prefix = `${half}.layers.`;
@@ -64,9 +52,9 @@ const tinyConfig = v.object({ scaling_factor: factor, shift_factor: factor });
 export async function loadTinyWeights(source: WeightSource, config: unknown): Promise<TinyWeights> {
   const { scaling_factor, shift_factor } = readConfig(config, tinyConfig, 'vae/config.json');
   const [scalingFactor, shiftFactor] = [scaling_factor ?? 1, shift_factor ?? 0];
-  const bare = bareHalf(source);
-  const reader = new WeightReader(source, (name) => ({ key: bare ? numbered(bare, name) : name }));
-  const keys = bare ? source.keys().map((key) => named(bare, key)) : source.keys();
+  const bare = tinyHalf(source.keys());
+  const reader = new WeightReader(source, (name) => ({ key: bare ? originalTinyKey(bare, name) : name }));
+  const keys = bare ? source.keys().map((key) => tinyName(bare, key)) : source.keys();
   const [encoder, decoder] = [await layers(keys, reader, 'encoder'), await layers(keys, reader, 'decoder')];
   reader.finish();
   const channels = decoder ? reader.shape('decoder.layers.0.weight')[1] : encoder && (encoder.at(-1) as { convolution: Convolution }).convolution.filter.shape[3];

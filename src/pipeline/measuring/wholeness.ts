@@ -13,7 +13,7 @@ import type { Tensor3D, Tensor4D } from '../../engine/tf';
 import { imageStates, type ClipVision } from '../../models/clip';
 import type { Between } from '../../models/steps';
 import { maskBox, type ObjectMask } from '../../protocol/objectMasks';
-import { mean as average } from './metrics';
+import { mean as average } from './nearness';
 
 /** From here on a picture counts as whole. */
 export const WHOLE = 0.86;

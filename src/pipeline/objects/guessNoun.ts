@@ -7,7 +7,7 @@ import * as tf from '../../engine/tf';
 import type { Tensor2D } from '../../engine/tf';
 import type { Between } from '../../models/steps';
 import type { Base } from '../base';
-import { cosines } from '../measuring/metrics';
+import { cosines } from '../measuring/nearness';
 import { textTokens } from '../textTower';
 import { NOUNS } from './nouns';
 

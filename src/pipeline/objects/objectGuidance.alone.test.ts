@@ -11,7 +11,7 @@ import { adapterSource } from '../../testing/pictureAdapter';
 import { noise } from '../../testing/kernels/suite';
 import { tinyBase, tinyWords } from '../../testing/tiny';
 import type { FlowBase } from '../base';
-import { baseField, directedField, type FieldWords } from '../sampling/fields';
+import { baseField, directedField, type FieldWords } from '../sampling/velocityFields';
 import { sampleAll } from '../sampling/sample';
 import { seenFromStep, type SeenPicture } from '../seen';
 import { objectGuidance } from './objectGuidance';

@@ -14,7 +14,7 @@ import type { EncodedPrompts, FlowBase } from '../base';
 import type { RowTensors } from '../concept';
 import { evaluate, type Evaluation } from '../evaluate';
 import { initLora, loraLayout, toAdapter } from '../lora';
-import { guidedField, untouched, type Guidance } from './fields';
+import { guidedField, untouched, type Guidance } from './velocityFields';
 
 vi.mock('../../models/mmdit', async (original) => (await import('../../testing/passes')).counted(await original<typeof Mmdit>()));
 

@@ -10,7 +10,7 @@ import { folderFiles } from '../../testing/files';
 import { readPng } from '../../testing/png';
 import { disposeBase, loadBase, type Base } from '../base';
 import { buildDataset, disposeDataset } from '../training/dataset';
-import { encodeFieldWords, disposeFieldWords } from './fields';
+import { encodeFieldWords, disposeFieldWords } from './velocityFields';
 import { measurePrompts } from '../measuring/measure';
 import { wordFor } from '../learnedWord';
 import { disposePrompts, encodePrompts, promptRoles } from '../prompts';

@@ -10,7 +10,7 @@ import { adapterSource } from '../../testing/pictureAdapter';
 import { noise } from '../../testing/kernels/suite';
 import { tinyBase, tinyWords } from '../../testing/tiny';
 import type { FlowBase } from '../base';
-import { baseField, directedField, type FieldWords } from './fields';
+import { baseField, directedField, type FieldWords } from './velocityFields';
 import { identityDirection, type SeenIdentity } from './identityField';
 import { draft, makeProbe } from './preview';
 

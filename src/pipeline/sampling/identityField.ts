@@ -7,7 +7,7 @@
  */
 import type { Tensor3D } from '../../engine/tf';
 import type { SeenPicture } from '../seen';
-import { untouched, type Direction, type FieldWords } from './fields';
+import { untouched, type Direction, type FieldWords } from './velocityFields';
 
 /** Of one adapter; several people or pictures stand one after the other in `tokens`. */
 export interface SeenIdentity extends SeenPicture {

@@ -10,7 +10,7 @@ import { acting, mixProbeKey, scheduleAt, type Mix } from '../../protocol/mix';
 import type { FlowBase } from '../base';
 import { evaluate } from '../evaluate';
 import { cleanLatent } from '../flow';
-import { guidedField } from './fields';
+import { guidedField } from './velocityFields';
 import { maskTensor, type MixTerms } from './mixField';
 import { pointOn } from './preview';
 import type { SampleOptions } from './sample';

@@ -13,7 +13,7 @@ import type { Evaluation } from '../evaluate';
 import { disposePrompts, encodePrompts, readingKey, readingOf, type Reading } from '../prompts';
 import { seenFromStep, type SeenPicture } from '../seen';
 import { wantedZeroTokens, withZeroTokens, type ZeroTokens } from '../zeroTokens';
-import { guidedField, untouched, type Guidance, type VelocityField } from './fields';
+import { guidedField, untouched, type Guidance, type VelocityField } from './velocityFields';
 
 /** Tokens [1,N,width] of cards by id, with the adapter in place that reads them. They stay the caller's. */
 export type MixObjects = ReadonlyMap<string, Pick<SeenPicture, 'adapter' | 'tokens'>>;

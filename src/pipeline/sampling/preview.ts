@@ -12,7 +12,7 @@ import type { Probe } from '../../protocol/drafts';
 import type { FlowBase } from '../base';
 import type { LearnedConcept } from '../concept';
 import { evaluate } from '../evaluate';
-import { baseField, conceptGuidance, untouched, type Direction, type FieldWords, type Pacing, type VelocityField } from './fields';
+import { baseField, conceptGuidance, untouched, type Direction, type FieldWords, type Pacing, type VelocityField } from './velocityFields';
 import { cleanLatent } from '../flow';
 import type { LatentToRgb } from './latentToRgb';
 import type { PictureSize } from '../sizes';

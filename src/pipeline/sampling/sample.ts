@@ -6,7 +6,7 @@
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import type { FlowBase } from '../base';
-import type { Pacing, VelocityField } from './fields';
+import type { Pacing, VelocityField } from './velocityFields';
 import { eulerSigmas } from '../flow';
 import { normal } from '../random';
 import type { PictureSize } from '../sizes';

@@ -6,7 +6,7 @@
  */
 import type { Evaluation } from '../evaluate';
 import { eulerSigmas } from '../flow';
-import type { Guidance } from './fields';
+import type { Guidance } from './velocityFields';
 
 export interface SkipLayers {
   /** Blocks that are left out. */

@@ -5,7 +5,7 @@ import { expectNoLeak, useBackend } from '../../testing/backend';
 import type { Sampler } from '../../protocol/pictures';
 import type { FlowBase } from '../base';
 import { eulerSigmas } from '../flow';
-import type { VelocityField } from './fields';
+import type { VelocityField } from './velocityFields';
 import { sample, sampleAll, type SampleOptions } from './sample';
 import { skipLayerGuidance } from './skipLayers';
 

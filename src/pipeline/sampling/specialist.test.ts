@@ -12,7 +12,7 @@ import type { Lease } from '../parts';
 import { disposeConcept, resultOf, type LearnedConcept } from '../concept';
 import { buildDataset, disposeDataset, type Dataset } from '../training/dataset';
 import { createTrainer } from '../training/train';
-import { balancedField, baseField, conceptField, conceptGuidance, disposeFieldWords, encodeFieldWords, guidedField, untouched, type FieldWords } from './fields';
+import { balancedField, baseField, conceptField, conceptGuidance, disposeFieldWords, encodeFieldWords, guidedField, untouched, type FieldWords } from './velocityFields';
 import { draft, makeProbe } from './preview';
 
 const recipe: RecipeOf<'specialist'> = { ...defaultRecipe(undefined, 'embedded', 'specialist'), steps: 6, rank: 2, learningRate: 0.05 };

@@ -13,7 +13,7 @@ import type { FlowBase } from '../base';
 import { disposeConcept } from '../concept';
 import { disposeDataset } from './dataset';
 import { createTrainer } from './train';
-import { balancedField, baseField, conceptField, disposeFieldWords, type FieldWords } from '../sampling/fields';
+import { balancedField, baseField, conceptField, disposeFieldWords, type FieldWords } from '../sampling/velocityFields';
 import { draft, makeProbe } from '../sampling/preview';
 
 let base: FlowBase;

@@ -7,7 +7,7 @@
  */
 import * as tf from '../../engine/tf';
 import type { Tensor2D, Tensor4D } from '../../engine/tf';
-import { embedPictures } from '../../pipeline/measuring/metrics';
+import { embedPictures } from '../../pipeline/measuring/nearness';
 import type { Base } from '../../pipeline/base';
 
 /** Sides of the squares as parts of the picture, and how far apart they stand. */

@@ -9,7 +9,7 @@ import { klPixels } from '../../models/vae/kl';
 import { disposeKlWeights, loadKlWeights } from '../../models/vae/klWeights';
 import type { EncodedPrompts } from '../../pipeline/base';
 import { eulerSigmas } from '../../pipeline/flow';
-import { guidedField, untouched } from '../../pipeline/sampling/fields';
+import { guidedField, untouched } from '../../pipeline/sampling/velocityFields';
 import { sampleAll } from '../../pipeline/sampling/sample';
 import type { LatentShape } from '../../pipeline/sizes';
 import { safetensorsFile } from '../files';

@@ -7,7 +7,7 @@ import * as tf from '../../engine/tf';
 import { encodeImageAsync } from '../../models/clip';
 import { velocity } from '../../models/mmdit';
 import { disposeBase, flowing, loadBase, type EncodedPrompts } from '../../pipeline/base';
-import { guidedField, untouched } from '../../pipeline/sampling/fields';
+import { guidedField, untouched } from '../../pipeline/sampling/velocityFields';
 import { sampleAll } from '../../pipeline/sampling/sample';
 import { folderFiles, safetensorsFile } from '../files';
 import { pictureOf, row, tensorOf, values, valuesNchw, worst, type Row } from './rows';

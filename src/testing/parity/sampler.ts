@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '../../engine/tf';
 import { disposeMmdit } from '../../models/mmdit';
-import { guidedField, untouched, type Guidance } from '../../pipeline/sampling/fields';
+import { guidedField, untouched, type Guidance } from '../../pipeline/sampling/velocityFields';
 import { eulerSigmas, shifted } from '../../pipeline/flow';
 import { sample, startingPoint, type SampleOptions } from '../../pipeline/sampling/sample';
 import { skipLayerGuidance, type SkipLayers } from '../../pipeline/sampling/skipLayers';

@@ -15,7 +15,7 @@ import { disposeMmdit, type Mmdit } from '../../models/mmdit';
 import type { WeightSource } from '../../models/weightSource';
 import type { EncodedPrompts, FlowBase } from '../../pipeline/base';
 import { disposeConcept, restoreConcept, storeConcept, type LearnedConcept } from '../../pipeline/concept';
-import { conceptField, elsewhereField, type FieldWords, type VelocityField } from '../../pipeline/sampling/fields';
+import { conceptField, elsewhereField, type FieldWords, type VelocityField } from '../../pipeline/sampling/velocityFields';
 import { createTrainer } from '../../pipeline/training/train';
 import { defaultRecipe, parseRecipe, type RecipeOf } from '../../protocol/recipe';
 import { safetensorsFile } from '../files';

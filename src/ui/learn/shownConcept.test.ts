@@ -9,14 +9,14 @@ const picture = (slot: PictureEvent['slot'], changes: Partial<PictureEvent> = {}
 const concept = picture({ kind: 'concept' }, { state: 'draft', steps: 0 });
 const base = picture({ kind: 'base' }, { balance: 0 });
 const original = picture({ kind: 'original', runId: 'run-1' }, { steps: 10 });
-const anchor = picture({ kind: 'anchor', balance: 0.5 }, { balance: 0.5 });
+const tick = picture({ kind: 'tick', balance: 0.5 }, { balance: 0.5 });
 const strip = picture({ kind: 'strip', runId: 'run-1', step: 100, side: 'concept' }, { steps: 10, prompt: 'a [V] dog in the snow' });
 const ready = { base: 'embedded', name: 'Embedded base', sizeBytes: 1, imageSize: 8, sees: true, skips: true, withoutT5: false, objects: false };
-const seen = { ...asked, ready, recipe: defaultRecipe(), run: fakeRun({ step: 100 }), opened: null, object: null, twins: { base, concept }, original, strip: [{ step: 100, concept: strip, customBase: null }], stripSide: 'concept' as const, pinnedStep: null, anchors: [anchor], balance: 1 };
+const seen = { ...asked, ready, recipe: defaultRecipe(), run: fakeRun({ step: 100 }), opened: null, object: null, twins: { base, concept }, original, strip: [{ step: 100, concept: strip, customBase: null }], stripSide: 'concept' as const, pinnedStep: null, ticks: [tick], balance: 1 };
 
 describe('the picture in the concept’s frame', () => {
   it('is the draft while the slider is between the idle pictures', () => expect(shownConcept(seen)).toBe(concept));
-  it('is an idle picture exactly at its balance', () => expect(shownConcept({ ...seen, balance: 0.5 })).toBe(anchor));
+  it('is an idle picture exactly at its balance', () => expect(shownConcept({ ...seen, balance: 0.5 })).toBe(tick));
   it('is a pinned step of training before anything else', () => expect(shownConcept({ ...seen, balance: 0.5, pinnedStep: 100 })).toBe(strip));
   it('is the newest of the strip before anything was drawn', () => expect(shownConcept({ ...seen, twins: { base: null, concept: null } })).toBe(strip));
   it('is nothing before something is learned', () => expect(shownConcept({ ...seen, run: fakeRun({ step: 3 }), twins: { base: null, concept } })).toBeNull());

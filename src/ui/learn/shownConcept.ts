@@ -3,21 +3,21 @@
  * picture of idle time at this very balance, or the newest. The base's: its twin, which was drawn from the same.
  */
 import type { PictureEvent } from '../../protocol/pictures';
-import { anchorAt, isLive } from '../../state/drawing';
+import { tickAt, isLive } from '../../state/drawing';
 import type { StudioState } from '../../state/slice';
 import { askedKey, differences, sameBalance } from '../../state/twins';
 
-type Seen = Pick<StudioState, 'run' | 'opened' | 'object' | 'twins' | 'original' | 'strip' | 'stripSide' | 'pinnedStep' | 'anchors' | 'balance' | 'prompt' | 'negative' | 'seed' | 'guidance' | 'steps' | 'sampler' | 'skipLayers' | 'ready' | 'recipe'>;
+type Seen = Pick<StudioState, 'run' | 'opened' | 'object' | 'twins' | 'original' | 'strip' | 'stripSide' | 'pinnedStep' | 'ticks' | 'balance' | 'prompt' | 'negative' | 'seed' | 'guidance' | 'steps' | 'sampler' | 'skipLayers' | 'ready' | 'recipe'>;
 
 export function shownConcept(state: Seen): PictureEvent | null {
-  const { twins, strip, stripSide, pinnedStep, anchors, balance } = state;
+  const { twins, strip, stripSide, pinnedStep, ticks, balance } = state;
   const pinned = pinnedStep === null ? null : strip.find((entry) => entry.step === pinnedStep)?.[stripSide];
   if (pinned) return pinned;
   // What is drawn before there is a concept is the base's own and stands in the base's frame.
   if (!isLive(state)) return null;
   const drawnHere = twins.concept?.state === 'full' && sameBalance(twins.concept.balance, balance);
-  const anchor = drawnHere ? null : anchorAt(anchors, balance);
-  if (anchor) return anchor;
+  const tick = drawnHere ? null : tickAt(ticks, balance);
+  if (tick) return tick;
   return twins.concept ?? strip.findLast((entry) => entry.concept !== null)?.concept ?? null;
 }
 

@@ -72,7 +72,7 @@ function About() {
   return (
     <>
       <h2 className="section">Which files</h2>
-      <p className="note work-words">Stable Diffusion 3 and 3.5 Medium: transformer, autoencoder and the CLIP text encoders; T5 where you have it. F32, F16, BF16 or fp8.</p>
+      <p className="note work-words">Stable Diffusion 3 and 3.5 Medium: transformer, autoencoder and the CLIP text encoders; T5 and, for decoded drafts, TAESD3’s decoder where you have them. F32, F16, BF16 or fp8.</p>
       <h2 className="section">Licence</h2>
       <p className="note work-words">You bring the files, and their licence stays theirs: Stable Diffusion 3.5 comes under the Stability AI Community License. Its terms also hold for concepts learned on it.</p>
       <h2 className="section">Concepts</h2>

@@ -9,7 +9,7 @@ import type { EncodedPrompts, FlowBase } from '../base';
 import { cloneConcept, disposeConcept, restoreConcept, storeConcept, type LearnedConcept, type RowTensors } from '../concept';
 import { disposeDataset } from '../training/dataset';
 import { evaluatePasses } from '../evaluate';
-import { balancedField, baseField, conceptField, disposeFieldWords, elsewhereField, type FieldWords } from './fields';
+import { balancedField, baseField, conceptField, disposeFieldWords, elsewhereField, type FieldWords } from './velocityFields';
 import { draft, draftColours, makeProbe } from './preview';
 import { sample, sampleAll } from './sample';
 import { createTrainer } from '../training/train';

@@ -11,7 +11,7 @@ import { purecc } from '../methods/purecc';
 import type { BaseFiles } from '../models/weightSource';
 import { disposeBase, flowing, loadBase } from '../pipeline/base';
 import { encodePrompts } from '../pipeline/prompts';
-import { guidedField, untouched } from '../pipeline/sampling/fields';
+import { guidedField, untouched } from '../pipeline/sampling/velocityFields';
 import { sampleAll } from '../pipeline/sampling/sample';
 import { buildDataset, disposeDataset } from '../pipeline/training/dataset';
 import { createTrainer } from '../pipeline/training/train';

@@ -46,6 +46,8 @@ export interface BaseParts {
   /** Null: this base cannot tell how alike pictures are. */
   vision: Part<ClipVision> | null;
   autoencoder: Part<Autoencoder>;
+  /** A decoder small enough to stand beside the transformer, for pictures on the way. Null: this base has none but its autoencoder. */
+  preview: Part<Autoencoder> | null;
   transformer: Part<Mmdit>;
   /** Picture adapters (tokens of a picture, and what reads them in the transformer). Null: this base has none of that kind. */
   object: Part<PictureAdapter> | null;
@@ -129,6 +131,7 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
     text: new Part(() => loadTextTower(files, streamBytes), (tower) => tower.dispose(), partsStay),
     vision: (await files.has('image_encoder')) ? part('image_encoder', loadClipVision, disposeClipVision) : null,
     autoencoder: part('vae', loadAutoencoder, (autoencoder) => autoencoder.dispose()),
+    preview: (await files.has('vae_preview')) ? part('vae_preview', loadAutoencoder, (autoencoder) => autoencoder.dispose()) : null,
     transformer: part('transformer', (source, config) => loadMmdit(source, config, { ...(streamBytes !== undefined && { streamBytes }) }), disposeMmdit),
     object: await adapterPart('object'),
     identity: await adapterPart('identity'),

@@ -9,6 +9,7 @@ import type { PictureEvent } from '../protocol/pictures';
 import { defaultRecipe } from '../protocol/recipe';
 import { useBackend } from '../testing/backend';
 import { nodeRaster } from '../testing/session/raster';
+import type { StoredBase } from '../storage/weightStore';
 import { tinyStored } from '../testing/session/tinyFiles';
 import { newGuidance, plainComposition } from '../protocol/mix';
 import { Current } from './current';
@@ -54,12 +55,19 @@ function watched(base: Base): { both: number } {
   return seen;
 }
 
-it.each([[false, 0], [true, 1]] as const)('(networks stay: %s) draws twins with transformer and decoder together in memory only where they are so anyway', async (partsStay, both) => {
+/** The tiny base with a second, small decoder. */
+async function withPreview(): Promise<StoredBase> {
+  const stored = await tinyStored('tiny');
+  const real = (path: string) => path.replace(/^vae_preview/, 'vae');
+  return { ...stored, has: (path) => stored.has(real(path)), json: (path) => stored.json(real(path)), weights: (folder) => stored.weights(real(folder)) };
+}
+
+it.each([['stay', true, 1, tinyStored, 16], ['come and go', false, 0, tinyStored, 4], ['come and go, beside a small decoder', false, 0, withPreview, 16]] as const)('(networks %s) draws twins with transformer and decoder together in memory only where they are so anyway', async (_how, partsStay, both, stored, side) => {
   await useBackend('wasm');
   // every step would be worth a picture on the way, but one that took long is followed by none for a while
   let time = 0;
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => (time += 1000));
-  const base = await loadBase('tiny', await tinyStored('tiny'), { partsStay });
+  const base = await loadBase('tiny', await stored('tiny'), { partsStay });
   const pictures: PictureEvent[] = [];
   const host = { emit: (event: string, data: unknown) => { if (event === 'picture') pictures.push(data as PictureEvent); } } as unknown as Host;
   const opening = { base: async () => base, all: async () => ({ stored: { files: {} } }), platform: { raster: nodeRaster }, baseId: 'tiny' } as unknown as Opening;
@@ -73,8 +81,7 @@ it.each([[false, 0], [true, 1]] as const)('(networks stay: %s) draws twins with 
   }
   expect(seen.both).toBe(both);
   const of = (kind: string) => pictures.filter(({ slot }) => slot.kind === kind).map(({ state, bitmap }) => `${state} ${bitmap.width}`);
-  const way = partsStay ? 'partial 16' : 'partial 4';
-  for (const kind of ['concept', 'base']) expect(of(kind)).toEqual([way, 'full 16']);
+  for (const kind of ['concept', 'base']) expect(of(kind)).toEqual([`partial ${side}`, 'full 16']);
   disposeBase(base);
 });
 

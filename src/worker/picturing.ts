@@ -48,7 +48,7 @@ export interface PictureJob {
 
 /**
  * Draws and shows it; returns the full picture and its revision. Where networks do not stay, transformer and decoder are never in memory
- * together: the one has gone when the other comes, and unfinished pictures are in rough colours. Fault `aborted`.
+ * together: the one has gone when the other comes, and unfinished pictures come from the base's small decoder, or are in rough colours. Fault `aborted`.
  */
 export async function drawPicture({ host, raster, base, field, sampling, event, partial, onStep }: PictureJob): Promise<{ shown: Shown; revision: number }> {
   const started = performance.now();
@@ -56,9 +56,10 @@ export async function drawPicture({ host, raster, base, field, sampling, event, 
   let before: Tensor4D | null = null;
   let sigmaBefore = 1;
   let last: Tensor4D | null = null;
-  const { autoencoder } = base.parts;
-  const decoded = async (latent: Tensor4D): Promise<Shown> => {
-    const pixels = await autoencoder.use((one) => one.decode(latent, sampling.between));
+  const { autoencoder, preview } = base.parts;
+  const unfinished = preview ?? (autoencoder.stays ? autoencoder : null);
+  const decoded = async (latent: Tensor4D, decoder = autoencoder): Promise<Shown> => {
+    const pixels = await decoder.use((one) => one.decode(latent, sampling.between));
     const [shown] = await shownBatch(pixels);
     pixels.dispose();
     return shown!;
@@ -80,7 +81,7 @@ export async function drawPicture({ host, raster, base, field, sampling, event, 
       else if (partial && before && performance.now() > nextPartial) {
         const begun = performance.now();
         const ahead = expected(before, latent, sigmaBefore, sigma);
-        await show(await (autoencoder.stays ? decoded : rough)(ahead), 'partial', step);
+        await show(await (unfinished ? decoded(ahead, unfinished) : rough(ahead)), 'partial', step);
         ahead.dispose();
         const now = performance.now();
         nextPartial = now + Math.max(PARTIAL_EVERY_MS, PARTIAL_REST * (now - begun));

@@ -40,7 +40,7 @@ function rowsOf(set, reports) {
     measures.map((m) => m.nearer).join(', '),
     measures.map((m) => m.whole ?? '').join(', '),
     ...['driftBase', 'driftUnrelated', 'sameBase', 'sameUnrelated'].map((key) => figure(measures.map((m) => m[key]))),
-    measures.some((m) => m.likenessWithoutRows === null) ? '' : figure(measures.map((m) => m.likenessWithoutRows)),
+    ...['likenessWithoutRows', 'likenessElsewhere'].map((key) => (measures.some((m) => m[key] == null) ? '' : figure(measures.map((m) => m[key])))),
   ].join(' | ');
   const lora = reports.flatMap(({ compare }) => (compare ? [compare.measures] : []));
   return [
@@ -63,7 +63,7 @@ await Promise.all(Array.from({ length: Number(values.lanes) }, async () => {
   }
 }));
 
-const lines = ['| set | | likeness | own | base | nearer | whole | drift Base | drift unrelated | same Base | same unrelated | without rows |', '|---|---|---|---|---|---|---|---|---|---|---|---|'];
+const lines = ['| set | | likeness | own | base | nearer | whole | drift Base | drift unrelated | same Base | same unrelated | without rows | elsewhere |', '|---|---|---|---|---|---|---|---|---|---|---|---|---|'];
 for (const set of sets) {
   const reports = [];
   for (const seed of seeds) {

@@ -6,3 +6,5 @@ export const SHOWN_PICTURES = 60;
 export const FIRST_LIVE_STEP = 25;
 /** CFG scale of previews, measures and first drafts, the offline reference's. */
 export const GUIDANCE = 3;
+/** Euler steps of each measured picture, as in the offline reference. */
+export const MEASURE_STEPS = 20;

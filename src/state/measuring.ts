@@ -1,11 +1,9 @@
 /** What changed: likeness to the set and drift of everything else, measured on fixed prompts when asked for. */
 import type { FaultData } from '../protocol/faults';
 import type { Events } from '../protocol/messages';
+import { MEASURE_STEPS } from '../protocol/limits';
 import type { Measures } from '../protocol/runReport';
 import { faultOf, type Slice } from './slice';
-
-/** Euler steps of each measured picture, as in the offline reference. */
-const MEASURE_STEPS = 20;
 
 export interface MeasuringSlice {
   measures: Measures | null;

@@ -23,11 +23,11 @@ const SCENES = [
   'a big * on a beach', 'a * in the center in a city', 'a big * in the snow', 'a * in the center on grass', 'a big * underwater', 'a big * at night',
   'a * in the center in a desert', 'a big * in a room',
 ];
-export const UNRELATED = [
+export const unrelatedPrompts = [
   'a big pizza on a checkerboard', 'a big rocket in the night sky', 'a big blue bicycle on grass', 'an apple on the left and a banana on the right on a white background',
   'three tigers on grass', 'pixel art of a big lion in a desert', 'a big house in a forest', 'two frogs underwater',
 ];
-const FIRST_SEED = 500;
+export const firstSeed = 500;
 
 export interface MeasureOptions extends Pacing {
   base: Base;
@@ -78,10 +78,10 @@ export function measurePrompts({ kind, classWord = '' }: Spoken): string[] {
 export async function measure({ base, concept, pictures, masks = [], steps, keepPixels, withoutRows, between, signal }: MeasureOptions, onProgress: (done: number, total: number) => void = () => {}): Promise<MeasureResult> {
   const { recipe } = concept;
   const prompts = measurePrompts(recipe);
-  const seeds = prompts.map((_, i) => FIRST_SEED + i);
+  const seeds = prompts.map((_, i) => firstSeed + i);
   const spoken = spokenOf(concept);
   const near = await encodeFieldWords(base, prompts, '', spoken, between);
-  const far = await encodeFieldWords(base, UNRELATED, '', spoken, between);
+  const far = await encodeFieldWords(base, unrelatedPrompts, '', spoken, between);
   // The customized model on the Base prompts: the same words without the mark.
   const plain: FieldWords = { ...near, complete: near.base };
   // One whose result reads no rows draws without them anyway.
@@ -127,7 +127,7 @@ export async function measure({ base, concept, pictures, masks = [], steps, keep
     const likenessBase = await likenessOf(old0);
     const wholeness = recipe.kind === 'style' ? null : await wholenessIn(base, new1, pictures, masks, between);
     const baseTwins = await twins(old1, old0, prompts.map((prompt) => promptRoles(prompt, recipe).base));
-    const unrelatedTwins = await twins(far1, far0, UNRELATED);
+    const unrelatedTwins = await twins(far1, far0, unrelatedPrompts);
     const measures: Measures = {
       likeness: mean(likeness),
       likenessBase: mean(likenessBase),

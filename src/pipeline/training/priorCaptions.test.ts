@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { UNRELATED } from '../measuring/measure';
+import { unrelatedPrompts } from '../measuring/measure';
 import { priorCaptions } from './priorCaptions';
 import { sceneCaptions } from './sceneCaptions';
 
@@ -17,7 +17,7 @@ describe('captions of other things', () => {
   it('show nothing that drift is measured on', () => {
     const said = words(priorCaptions(SMALL));
     for (const word of ['pizza', 'rocket', 'bicycle', 'apple', 'banana', 'tiger', 'tigers', 'lion', 'house', 'frog', 'frogs']) expect(said.has(word), word).toBe(false);
-    for (const prompt of UNRELATED) expect([...words([prompt])].some((word) => !said.has(word)), prompt).toBe(true);
+    for (const prompt of unrelatedPrompts) expect([...words([prompt])].some((word) => !said.has(word)), prompt).toBe(true);
   });
 
   it('are many where a caption is small, few where it is large, and a quarter of them empty', () => {

@@ -39,6 +39,26 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 beforeEach(() => { globalThis.indexedDB = new IDBFactory(); });
 afterEach(close);
 
+it('says before anything is read that there is no room, and how much is missing', async () => {
+  const room = { quota: 20e6, usage: 5e6 };
+  vi.stubGlobal('navigator', { storage: { estimate: async () => room } });
+  try {
+    const { now } = await open();
+    await now().addModelFiles([await file(made.single)]);
+    expect(now().survey).toMatchObject({ freeBytes: 15e6, lacking: [] });
+    await now().importModel();
+    expect(now().modelFault).toMatchObject({ modelId: null, during: 'importing', fault: { code: 'storage-full', message: expect.stringMatching(/^The model takes \d\d MB more, and the browser allows this page 15 MB more\.$/) } });
+    expect(now().models.map(({ kind }) => kind)).toEqual(['embedded']);
+    // the files are still in hand
+    room.quota = 1e12;
+    await now().importModel();
+    expect(now().modelFault).toBeNull();
+    expect(now().models.map(({ kind, installed }) => [kind, installed])).toEqual([['embedded', true], ['imported', true]]);
+  } finally {
+    vi.unstubAllGlobals();
+  }
+});
+
 it('imports separate files together, and draws on the model after the page has begun anew', async () => {
   const memory = new Map<string, string>();
   const { now, reloads } = await open({ memory });

@@ -11,7 +11,12 @@ export const compute: Compute = { backend: 'wasm', adapter: 'wasm SIMD, 2 thread
 
 export const words = ['a', 'an', 'and', 'at', 'background', 'balloon', 'beach', 'big', 'cake', 'car', 'city', 'cow', 'desert', 'dog', 'forest', 'frog', 'ghost', 'grass', 'in', 'night', 'of', 'on', 'picture', 'room', 'snow', 'the', 'top', 'wooden', 'table'];
 
-export const load = async (path: string): Promise<ImageBitmap> => createImageBitmap(await (await fetch(path)).blob());
+const files = new Map<string, Promise<Blob>>();
+export async function load(path: string): Promise<ImageBitmap> {
+  const file = files.get(path) ?? fetch(path).then((answer) => answer.blob());
+  files.set(path, file);
+  return createImageBitmap(await file);
+}
 
 export const picture = (slot: PictureEvent['slot'], bitmap: ImageBitmap, changes: Partial<PictureEvent> = {}): PictureEvent =>
   ({ slot, revision: 1, bitmap, state: 'full', step: defaultParams.steps, steps: defaultParams.steps, elapsedMs: 1400, prompt: 'a [V] dog in the snow', negative: '', seed: 42, guidance: 3, sampler: defaultParams.sampler, skipLayers: false, kind: 'instance', balance: 1, atStep: null, ...changes });

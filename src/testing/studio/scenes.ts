@@ -39,7 +39,9 @@ async function run(stage: Stage, changes: Partial<RunInfo>) {
   client.emit('run', now);
   if (now.step < 25) return;
   client.emit('picture', picture({ kind: 'concept' }, await load('/example/balance-1.00.png'), now.phase === 'finished' || now.phase === 'stopped' ? {} : { state: 'draft' }));
-  for (let step = 0; step <= now.step; step += 50) client.emit('picture', picture({ kind: 'strip', runId: 'run-1', step, side: 'concept' }, await load(`/concepts/guide-dog/${1 + (step / 50) % 5}.png`)));
+  const steps = Array.from({ length: 1 + Math.floor(now.step / 50) }, (_, n) => 50 * n);
+  const strip = await Promise.all(steps.map((_, n) => load(`/concepts/guide-dog/${1 + n % 5}.png`)));
+  for (const [n, step] of steps.entries()) client.emit('picture', picture({ kind: 'strip', runId: 'run-1', step, side: 'concept' }, strip[n]!));
   client.emit('changed', { runId: 'run-1', step: 600, likeness: 0.51, drift: 0.08 });
 }
 

@@ -128,7 +128,7 @@ export class Drawing {
 
   private async drawing(kind: Urgency, params: DrawParams, signal: AbortSignal, work: (one: Pick<OnePicture, 'base' | 'params' | 'reads' | 'atStep' | 'signal'>, words: FieldWords, subject: Subject | null, between: () => Promise<void>) => Promise<void>): Promise<void> {
     const base = await this.opening.base();
-    await this.turns.run(kind, async (between) => {
+    await this.turns.take(kind, async (between) => {
       if (signal.aborted) throw new Fault('aborted', 'Stopped.');
       const subject = await this.current.subject(base);
       let words: FieldWords | null = null;

@@ -28,7 +28,7 @@ export class Measuring {
       if (value.pictures.length === 0) throw new Fault('too-few-pictures', 'Likeness is measured against the pictures that a concept was learned from, and this one came without.', 'Draw with it, and judge by the pictures.');
       const { width: side } = base.pictureSize();
       const set = pictures = stacked(await readSeen(this.opening.platform.raster, value.pictures, side), side);
-      const result = await this.turns.run('measuring', (between) =>
+      const result = await this.turns.take('measuring', (between) =>
         measure({ base, concept: { ...concept, learned: true }, pictures: set, masks: value.pictures.map(({ mask }) => mask), steps, keepPixels: sheets, withoutRows: true, between, signal }, (done, total) => this.host.emit('measuring', { done, total })));
       value.measures = result.measures;
       if (value.runId) await updateRun(await this.opening.db(), value.runId, { measures: result.measures });

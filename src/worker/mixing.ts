@@ -120,7 +120,7 @@ export class Mixing {
       try {
         const { objects } = (held = await holdObjects(this.opening, base, mix));
         const from = latent && { latent, sigma: mix.start!.sigma };
-        return await this.turns.run(kind, (between) => work({ base, mix, concepts: this.held, objects, from }, between, signal));
+        return await this.turns.take(kind, (between) => work({ base, mix, concepts: this.held, objects, from }, between, signal));
       } finally {
         latent?.dispose();
         held?.release();

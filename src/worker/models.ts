@@ -125,7 +125,7 @@ export class Models {
       try {
         const clipMerges = async () => new TextDecoder().decode(await this.opening.readClipMerges());
         // idle pictures wait for it; it waits for nobody, because it mostly waits for disk and database anyway
-        const record = await this.turns.run('training', () => importSurveyed(db, found, { name, precision, address, clipMerges, signal, onProgress: (progress) => this.host.emit('importing', progress) }));
+        const record = await this.turns.take('training', () => importSurveyed(db, found, { name, precision, address, clipMerges, signal, onProgress: (progress) => this.host.emit('importing', progress) }));
         this.surveyed = null;
         return await this.summary(record);
       } finally {

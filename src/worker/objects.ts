@@ -56,7 +56,7 @@ export class Objects {
   /** In idle time what the first picture would wait for: the nouns that it may be called by. */
   async prepare(): Promise<void> {
     const base = await this.opening.base();
-    if (base.parts.object && base.parts.vision) await this.turns.run('idle', (between) => prepareNouns(base, between));
+    if (base.parts.object && base.parts.vision) await this.turns.take('idle', (between) => prepareNouns(base, between));
   }
 
   async findMask({ pictureId, crop, kind }: ParamsOf<'findMask'>): Promise<FoundMask> {
@@ -73,7 +73,7 @@ export class Objects {
     const place = await facePart(base).use(({ head }) => head);
     const { side, pixels: [values] } = await this.read(base, [{ pictureId, crop }]);
     const whole: (ObjectMask | null)[] = [];
-    const { heads, sure } = await this.turns.run('probing', (between) => headsIn(base, place, { side, values: values! }, async () => { whole.push(await this.maskOf(pictureId, crop)); return whole[0]!; }, between));
+    const { heads, sure } = await this.turns.take('probing', (between) => headsIn(base, place, { side, values: values! }, async () => { whole.push(await this.maskOf(pictureId, crop)); return whole[0]!; }, between));
     const mask = whole[0] ?? (await this.masksAround(pictureId, crop, heads.map((head) => bustAround(head, place))));
     const fault: FaultData | null = !sure ? { code: 'face-unseen', message: 'No head is recognised in this picture.', remedy: heads.length > 0 ? 'If somebody is there, choose what is marked or frame the head yourself.' : 'If somebody is there, frame the head yourself.', subject: pictureId }
       : heads.length === 0 ? { code: 'face-unseen', message: 'Nobody stands out in this picture.', remedy: 'Frame the head yourself, or use a picture of one person, upright, before a plain background.', subject: pictureId }
@@ -104,7 +104,7 @@ export class Objects {
     if (pictures.length === 0) throw new Fault('too-few-pictures', 'There is no picture to look at.', 'Drop one.');
     const base = await this.opening.base();
     const { side, pixels } = await this.read(base, pictures);
-    const { tokens, guesses } = await this.turns.run('probing', async (between) => {
+    const { tokens, guesses } = await this.turns.take('probing', async (between) => {
       const made = await this.tokensOf(base, kind, pictures, pixels.map((values) => ({ side, values })), between);
       const [, count, width] = made.shape;
       const halves = Uint16Array.from(await made.data<'float32'>().finally(() => made.dispose()), toHalf);
@@ -140,7 +140,7 @@ export class Objects {
     const copied = shown.width === side ? Math.max(...pixels.map((given) => copyScore(drawn, given, side))) : null;
     if (inHand.info.kind === 'identity') return { revision, likeness: await this.faceLikeness(base, inHand, { side: shown.width, values: drawn }), copied };
     if (!base.parts.vision) return { revision, likeness: null, copied };
-    return this.turns.run('measuring', async (between) => {
+    return this.turns.take('measuring', async (between) => {
       const embedded = async (picture: Tensor4D) => embedPictures(base, picture, between).finally(() => picture.dispose());
       const set = await embedded(tf.tidy(() => tf.concat4d(pixels.map((each) => tf.tensor4d(each, [1, side, side, 3])), 0)));
       let seen: Tensor2D | null = null;
@@ -193,12 +193,12 @@ export class Objects {
 
   /** Tokens of nobody, for the end that guidance moves away from; null for things. The caller's. */
   private async nobody(base: Base, kind: SightKind): Promise<Tensor3D | null> {
-    return kind === 'identity' ? this.turns.run('probing', (between) => nobodysTokens(base, between)) : null;
+    return kind === 'identity' ? this.turns.take('probing', (between) => nobodysTokens(base, between)) : null;
   }
 
   /** Mean cosine of the head in a drawn picture to those given; null where no head is seen in it. */
   private async faceLikeness(base: Base, { pixels, side, heads }: InHand, drawn: SquarePixels): Promise<number | null> {
-    return this.turns.run('measuring', (between) => facePart(base).use(async (encoder) => {
+    return this.turns.take('measuring', (between) => facePart(base).use(async (encoder) => {
       const { heads: [head], sure } = await headsIn(base, encoder.head, drawn, () => findMask(drawn.values, drawn.side), between);
       if (!head || !sure) return null;
       const vectors: Tensor2D[] = [];

@@ -54,7 +54,7 @@ export class Probing {
     if (!subject) return;
     const { spoken, kind, atStep, object } = subject;
     try {
-      await this.turns.run('probing', async (between) => {
+      await this.turns.take('probing', async (between) => {
         const { prompt, negative, seed, guidance } = params;
         const of = { prompt, negative, seed, guidance, kind, atStep, object };
         const words = await encodeFieldWords(base, [prompt], negative, spoken, between);

@@ -237,7 +237,7 @@ export class Running {
     try {
       this.set(run, this.wish === 'pause' ? 'paused' : ended() ? 'finished' : 'learning');
       // a run too short for previews begins at once
-      if (recipe.previewEvery <= trainer.totalSteps) await this.turns.run('training', (between) => previewing.begin(between));
+      if (recipe.previewEvery <= trainer.totalSteps) await this.turns.take('training', (between) => previewing.begin(between));
       // one that is taken up again has something to show at once
       if (trainer.step > 0 && !ended()) void this.probing.refresh().catch(() => undefined);
       while (!ended()) {
@@ -250,7 +250,7 @@ export class Running {
         if (this.wish === 'leave') return await this.save(run);
         if (this.wish === 'stop') break;
         const single = this.wish === 'one';
-        const { value, done } = await this.turns.run('training', () => steps.next());
+        const { value, done } = await this.turns.take('training', () => steps.next());
         if (done) break;
         this.host.emit('metrics', noteStep(run, value));
         if (single && this.wish === 'one') this.wish = 'pause';
@@ -260,7 +260,7 @@ export class Running {
           await this.save(run);
           savedAt = performance.now();
         }
-        if (due) this.drawing.remember(await this.turns.run('training', (between) => previewing.preview(trainer.concept(), value.step, between)));
+        if (due) this.drawing.remember(await this.turns.take('training', (between) => previewing.preview(trainer.concept(), value.step, between)));
         if (due || value.step === FIRST_LIVE_STEP) await this.probing.refresh();
       }
       await this.save(run);

@@ -64,7 +64,7 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
       const { width: side } = base.pictureSize();
       const given = await pictures.pixels(pictureId, crop, side);
       // a picture that is waited for comes first
-      const { pixels, psnr, outside } = await turns.run('measuring', (between) => base.parts.autoencoder.use((autoencoder) => checkFit(autoencoder, given, side, between)));
+      const { pixels, psnr, outside } = await turns.take('measuring', (between) => base.parts.autoencoder.use((autoencoder) => checkFit(autoencoder, given, side, between)));
       return { pictureId, bitmap: await platform.raster.toBitmap(toShown(pixels, side, side)), psnr, outside: outside && opening.baseId === EMBEDDED };
     },
     keepDataSet: async (params) => keepDataSet(await opening.db(), pictures, params),

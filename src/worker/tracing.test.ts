@@ -25,12 +25,12 @@ it('reports the kernels of the last training step, not those of pictures, and no
   const { sent, events, turns, tracing } = wired();
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   tracing.turn(true);
-  await turns.run('drawing', async () => product());
+  await turns.take('drawing', async () => product());
   // a preview is drawn in the training's turns, too, but between two steps
-  await turns.run('training', async () => product());
+  await turns.take('training', async () => product());
   await new Promise((resolve) => { setTimeout(resolve, 5); });
   const start = performance.now();
-  await turns.run('training', async () => { product(); product(); tf.tidy(() => { void tf.sum(tf.exp(tf.neg(tf.sqrt(tf.abs(tf.ones([4])))))); }); });
+  await turns.take('training', async () => { product(); product(); tf.tidy(() => { void tf.sum(tf.exp(tf.neg(tf.sqrt(tf.abs(tf.ones([4])))))); }); });
   tracing.host.emit('metrics', row(7, performance.now() - start));
   await vi.waitFor(() => { vi.advanceTimersByTime(500); expect(sent.at(-1)?.step?.step).toBe(7); });
   const report = sent.at(-1)!;
@@ -58,7 +58,7 @@ it('measures and sends nothing until asked, nor after it was ended', async () =>
   tracing.turn(true);
   expect(Object.hasOwn(tf.engine(), 'runKernel')).toBe(true);
   tracing.turn(false);
-  await turns.run('training', async () => product());
+  await turns.take('training', async () => product());
   tracing.host.emit('metrics', row(1, 5));
   untouched();
 });

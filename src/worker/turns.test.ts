@@ -6,11 +6,11 @@ describe('turns', () => {
     const turns = new Turns();
     const order: string[] = [];
     const between = turns.between('training');
-    const training = turns.run('training', async () => {
+    const training = turns.take('training', async () => {
       for (let block = 0; block < 4; block++) {
         await between();
         order.push(`train ${block}`);
-        if (block === 0) void turns.run('drawing', async (pause) => {
+        if (block === 0) void turns.take('drawing', async (pause) => {
           for (let step = 0; step < 3; step++) {
             await pause();
             order.push(`draw ${step}`);
@@ -26,14 +26,14 @@ describe('turns', () => {
     const turns = new Turns();
     let heard = false;
     setTimeout(() => { heard = true; }, 0);
-    await turns.run('training', async (between) => { for (let i = 0; i < 1000 && !heard; i++) await between(); });
+    await turns.take('training', async (between) => { for (let i = 0; i < 1000 && !heard; i++) await between(); });
     expect(heard).toBe(true);
   });
 
   it('releases what waits when urgent work fails', async () => {
     const turns = new Turns();
-    const failing = turns.run('probing', async (between) => { await between(); throw new Error('x'); }).catch(() => 'failed');
-    expect(await turns.run('idle', async () => 'done')).toBe('done');
+    const failing = turns.take('probing', async (between) => { await between(); throw new Error('x'); }).catch(() => 'failed');
+    expect(await turns.take('idle', async () => 'done')).toBe('done');
     expect(await failing).toBe('failed');
   });
 });

@@ -22,7 +22,7 @@ export class Turns {
   private waiting: (() => void)[] = [];
 
   /** Counts as work of a kind until it settles; `between` is what it awaits wherever it may be held up. */
-  async run<T>(kind: Urgency, work: (between: () => Promise<void>) => Promise<T>): Promise<T> {
+  async take<T>(kind: Urgency, work: (between: () => Promise<void>) => Promise<T>): Promise<T> {
     this.active[kind]++;
     try {
       const between = this.between(kind);
@@ -36,7 +36,7 @@ export class Turns {
     }
   }
 
-  /** For work whose pacing outlives one `run`: the trainer's. */
+  /** For work whose pacing outlives one `take`: the trainer's. */
   between(kind: Urgency): () => Promise<void> {
     return async () => {
       await this.breathe();

@@ -53,8 +53,11 @@ export function CurveEditor() {
         {guidances.filter(({ id }) => id !== selectedId).map((each) => <path key={each.id} className={`curve ${tone(each)} faint`} d={path(each.schedule)} />)}
         {selected && <path className={`curve ${tone(selected)}`} d={path(selected.schedule)} />}
         {curve?.points.map((point, n) => (
-          <circle key={n} className={`point ${tone(selected!)}`} cx={across(point.sigma)} cy={down(point.factor)} r={6} tabIndex={0} role="slider" aria-label={`Point ${n + 1}`} aria-valuenow={point.factor} aria-valuemin={-RANGE} aria-valuemax={RANGE} aria-valuetext={`σ ${point.sigma}, factor ${point.factor}`}
-            onPointerDown={(event) => { dragged.current = n; event.currentTarget.setPointerCapture(event.pointerId); }} onPointerMove={(event) => drag(event as unknown as PointerEvent<SVGSVGElement>)} onKeyDown={onKeyDown(n)} />
+          <g key={n} transform={`translate(${across(point.sigma)} ${down(point.factor)})`} tabIndex={0} role="slider" aria-label={`Point ${n + 1}`} aria-valuenow={point.factor} aria-valuemin={-RANGE} aria-valuemax={RANGE} aria-valuetext={`σ ${point.sigma}, factor ${point.factor}`}
+            onPointerDown={(event) => { dragged.current = n; event.currentTarget.setPointerCapture(event.pointerId); }} onPointerMove={(event) => drag(event as unknown as PointerEvent<SVGSVGElement>)} onKeyDown={onKeyDown(n)}>
+            <circle className="reach" r={22} />
+            <circle className={`point ${tone(selected!)}`} r={6} />
+          </g>
         ))}
       </svg>
       <div className="row note"><span>σ = 1, first</span><span>σ = 0, last</span></div>

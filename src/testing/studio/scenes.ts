@@ -287,6 +287,10 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
     };
     await stage.studio.getState().checkModel(models.imported.modelId);
   },
+  async 'models-installed'(stage) {
+    await modelsPage(stage, [models.embedded, models.imported]);
+    stage.studio.getState().showModel(models.imported.modelId);
+  },
   async 'models-fault'(stage) {
     await modelFound(stage, { ...models.survey, notes: [] });
     stage.client.answers.importModel = () => { throw new Fault('storage-full', 'The model takes 3.6 GB more, and the browser allows this page 2.1 GB more.', 'Free disk space, delete another model, or keep it in fewer bits.'); };

@@ -14,7 +14,7 @@ export function WeightRoomChoice() {
   const memory = useStudio((state) => state.adapterMemory);
   return (
     <section aria-label="Weights on the device">
-      <div className="row table-head"><h2>Weights on the device at once</h2><span className="note">{room === 'fits' ? `What fits beside the work on a graphics adapter of ${memory} GB, as the table has it. ` : ''}The rest is fetched from storage while it computes: less memory, more time.</span></div>
+      <div className="row table-head"><h2>Weights on the device at once</h2><span className="note">{room === 'fits' ? `As many as ${memory} GB leave beside the work. ` : ''}The rest is fetched while it computes: less memory, more time.</span></div>
       <Segmented label="Weights on the device at once" value={nameOf(room)} options={ROOM_CHOICES.map((each) => ({ value: nameOf(each), label: nameOf(each), testId: `weight-room-${each}` }))}
         onChange={(name) => { const chosen = ROOM_CHOICES.find((each) => nameOf(each) === name); if (chosen !== undefined) actions.setRoomChoice(chosen); }} />
     </section>

@@ -5,6 +5,7 @@
 import type { BrowserContext, Page } from 'playwright-core';
 import { softwareWebgpu } from '../scripts/browser.mjs';
 import { addressOf, baseReady, launch, slide } from '../scripts/driver.mjs';
+import { decodeFragment } from '../src/state/fragment';
 import { fieldId, ids, sampleId } from '../src/ui/testIds';
 
 export { baseReady, fieldId, ids, sampleId, slide };
@@ -29,9 +30,16 @@ export const at = (page: Page, id: string) => page.getByTestId(id);
 /** Requests that left the app's own origin. Blobs and data never leave the page. */
 export const foreign = ({ requests, url }: Stage): string[] => requests.filter((address) => !address.startsWith(url) && !/^(blob|data):/.test(address));
 
+/** As the page would read it: of a link that it refuses it takes nothing, and the test would be one of the default recipe. */
+export function soundAddress(...given: Parameters<typeof addressOf>): string {
+  const address = addressOf(...given);
+  decodeFragment(new URL(address).hash.slice(1));
+  return address;
+}
+
 /** Opens the app with a recipe in the fragment; `query` chooses backend and threads. */
 export async function visit(stage: Stage, recipe: Record<string, string | number | boolean> = {}, query = '?backend=wasm&threads=1'): Promise<void> {
-  await stage.page.goto(addressOf(stage.url, query, recipe));
+  await stage.page.goto(soundAddress(stage.url, query, recipe));
 }
 
 /** Loads a sample set and waits for its cards; pictures that are there already are put away first. */

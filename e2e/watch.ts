@@ -4,9 +4,9 @@
  */
 import { cpus } from 'node:os';
 import type { Page } from 'playwright-core';
-import { addressOf, processes } from '../scripts/driver.mjs';
+import { processes } from '../scripts/driver.mjs';
 import type { StepMetrics } from '../src/protocol/run';
-import { foreign, ids, type Stage } from './studio';
+import { foreign, ids, soundAddress, type Stage } from './studio';
 
 /** In the page: hands the session's `metrics` events to the test before the page sees them. */
 function listenToWorkers(): void {
@@ -60,7 +60,7 @@ export async function watchWorkers({ context, page }: Stage): Promise<Workers> {
 
 /** Opens the app with a recipe and drawing parameters in the fragment. */
 export async function visitWith({ page, url }: Stage, recipe: Record<string, string | number | boolean>, drawing: Record<string, string | number>, query = '?backend=wasm&threads=1'): Promise<void> {
-  await page.goto(addressOf(url, query, recipe, drawing));
+  await page.goto(soundAddress(url, query, recipe, drawing));
 }
 
 /** Ends a stage; throws if its pages asked anything of anyone but their own origin. */

@@ -9,11 +9,15 @@ import type { PictureEvent } from '../protocol/pictures';
 import { defaultRecipe } from '../protocol/recipe';
 import { useBackend } from '../testing/backend';
 import { nodeRaster } from '../testing/session/raster';
+import type { RunRecord } from '../storage/db';
 import type { StoredBase } from '../storage/weightStore';
+import { sampleFile } from '../testing/session/tab';
 import { tinyStored } from '../testing/session/tinyFiles';
 import { newGuidance, plainComposition } from '../protocol/mix';
 import { Current } from './current';
 import { Mixing } from './mixing';
+import { Previewing } from './previewing';
+import { beginRun, disposeRun } from './run';
 import { Drawing } from './drawing';
 import type { Opening } from './opening';
 import { Turns } from './turns';
@@ -38,15 +42,16 @@ it('gives the object and its encoder back where a prompt cannot be read, or the 
   expect(tf.memory().numTensors - before).toBe(2);
 });
 
-/** How many hold each of these parts now, and the most that held the transformer and another. */
-function watched(base: Base): { both: number } {
-  const seen = { both: 0 };
+/** How many hold each of these parts now: the most that held the transformer and another, and it and the text encoders. */
+function watched(base: Base): { both: number; text: number } {
+  const seen = { both: 0, text: 0 };
   const held = { transformer: 0, autoencoder: 0, text: 0 };
   for (const name of ['transformer', 'autoencoder', 'text'] as const) {
     const part = base.parts[name] as unknown as Part<unknown>;
     const lease = part.lease.bind(part);
     part.lease = async () => {
       held[name]++;
+      seen.text = Math.max(seen.text, Math.min(held.transformer, held.text));
       seen.both = Math.max(seen.both, Math.min(held.transformer, Math.max(held.autoencoder, held.text)));
       const { part: given, release } = await lease();
       return { part: given, release: () => { held[name]--; release(); } };
@@ -122,5 +127,25 @@ it('leaves the transformer’s blocks the room that drawing or learning leaves t
   await flowing(base, async () => undefined);
   (await leaseFlow(base, 'learn')).release();
   expect(limits).toEqual([20 * width, 10 * width]);
+  disposeBase(base);
+});
+
+it('begins a run with the words of its previews read before the transformer comes, which then has the room that learning leaves', async () => {
+  await useBackend('wasm');
+  const rooms: string[] = [];
+  const base = await loadBase('tiny', await tinyStored('tiny'), { partsStay: false, beside: (task) => { rooms.push(task); return 1e9; } });
+  const { transformer } = base.parts;
+  const lease = transformer.lease.bind(transformer);
+  transformer.lease = async () => { const given = await lease(); given.part.residency = { enter() {}, leave() {}, limit() {} }; return given; };
+  const seen = watched(base);
+  const captions = { complete: 'a [V] dog on a beach', base: 'a dog on a beach', target: '[V] dog' };
+  const { file, name } = await sampleFile();
+  const record = { runId: 'r', name: 'r', recipe: { ...defaultRecipe(), classWord: 'dog', shiftCells: 0 }, prompt: 'a [V] dog', seed: 1, pictures: [{ pictureId: 'p', name, crop: { x: 0, y: 0, size: 1 }, captions, file }] } as unknown as RunRecord;
+  const run = await beginRun({ base, raster: nodeRaster, record, hold: { runId: 'r', lost: new AbortController().signal, release() {} }, engine: '', notIdentical: '', between: async () => {}, onEncoded() {}, keep: (_n, _pixels, _variants, encode) => encode() });
+  expect([rooms, seen.both]).toEqual([['learn'], 0]);
+  await new Previewing({ emit() {} } as unknown as Host, nodeRaster, base, { ...run, runId: 'r', prompt: record.prompt, seed: 1, keep: async () => {} }).begin(async () => {});
+  // the words are there: no text encoder came while the run held the transformer
+  expect(seen.text).toBe(0);
+  disposeRun(run);
   disposeBase(base);
 });

@@ -5,7 +5,7 @@ import { at, baseReady, ids, loadSample, openStage, visit, type Stage } from './
 import { closePrivate } from './watch';
 
 let stage: Stage;
-beforeAll(async () => { stage = await openStage(); });
+beforeAll(async () => { stage = await openStage({ firstVisit: true }); });
 afterAll(() => closePrivate(stage));
 
 for (const colorScheme of ['dark', 'light'] as const) {

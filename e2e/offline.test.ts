@@ -4,7 +4,7 @@ import { at, baseReady, full, ids, loadSample, openStage, twin, untilPhase, type
 import { closePrivate, visitWith } from './watch';
 
 let stage: Stage;
-beforeAll(async () => { stage = await openStage(); });
+beforeAll(async () => { stage = await openStage({ firstVisit: true }); });
 afterAll(() => closePrivate(stage));
 
 it('reloads, draws from a kept concept and loads a sample with the server stopped', async () => {

@@ -29,7 +29,7 @@ let stage: Stage;
 let peakBytes = 0;
 const noteMemory = async () => { peakBytes = Math.max(peakBytes, await tabBytes(stage.context)); };
 
-beforeAll(async () => { stage = await openStage(); });
+beforeAll(async () => { stage = await openStage({ firstVisit: true }); });
 afterAll(() => closePrivate(stage));
 
 /** Holds the networks' weights back until the returned function is called. */

@@ -1,8 +1,9 @@
 /**
- * What the end-to-end tests share: the built app on a server of its own, a browser with a fresh profile, and the studio's page
+ * What the end-to-end tests share: the built app on a server of its own, a browser with a profile of its own, and the studio's page
  * seen as a user sees it, by the test ids of src/ui/testIds.ts. Every request of the page is noted, so that each test can ask for privacy.
  */
 import type { BrowserContext, Page } from 'playwright-core';
+import { inject } from 'vitest';
 import { softwareWebgpu } from '../scripts/browser.mjs';
 import { addressOf, baseReady, launch, slide } from '../scripts/driver.mjs';
 import { decodeFragment } from '../src/state/fragment';
@@ -12,9 +13,9 @@ export { baseReady, fieldId, ids, sampleId, slide };
 
 export interface Stage { url: string; context: BrowserContext; page: Page; requests: string[]; errors: string[]; stopServer(): Promise<void>; close(): Promise<void> }
 
-/** Server, browser and one page, not yet at any address. */
-export async function openStage(options: { webgpu?: boolean; args?: string[] } = {}): Promise<Stage> {
-  const { url, context, page, stopServer, close } = await launch({ args: [...(options.webgpu ? softwareWebgpu : []), ...(options.args ?? [])], reducedMotion: 'reduce' });
+/** Server, browser and one page, not yet at any address; the base is stored from an earlier visit, unless a first visit is asked for. */
+export async function openStage(options: { webgpu?: boolean; firstVisit?: boolean; args?: string[] } = {}): Promise<Stage> {
+  const { url, context, page, stopServer, close } = await launch({ profile: options.firstVisit ? null : inject('visitedProfile'), args: [...(options.webgpu ? softwareWebgpu : []), ...(options.args ?? [])], reducedMotion: 'reduce' });
   // twice what two busy cores have needed
   context.setDefaultTimeout(120_000);
   const requests: string[] = [];
@@ -22,7 +23,7 @@ export async function openStage(options: { webgpu?: boolean; args?: string[] } =
   context.on('request', (request) => requests.push(request.url()));
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => { if (message.type() === 'error') errors.push(message.text()); });
-  return { url, context, page, requests, errors, stopServer, close };
+  return { url, context, page, requests, errors, stopServer, close: async () => { await close(); } };
 }
 
 export const at = (page: Page, id: string) => page.getByTestId(id);

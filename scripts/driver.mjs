@@ -1,8 +1,8 @@
 /**
  * What drives the built studio in a headless Chromium, for the end-to-end tests as for demo, recording and soak: a server, a browser
- * with a fresh profile and one page; the address of a recipe; the slider; the tab's memory. studioPage.mjs and e2e/studio.ts add their own ways.
+ * with a profile of its own and one page; the address of a recipe; the slider; the tab's memory. studioPage.mjs and e2e/studio.ts add their own ways.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -10,15 +10,22 @@ import { ensureBrowser, flags } from './browser.mjs';
 import { dist } from './prepare.mjs';
 import { serve } from './server.mjs';
 
+/** The studio's address where a profile is taken over: what a browser keeps belongs to it, and each server has a port of its own. A secure context, as all of localhost. */
+const FIXED_HOST = 'studio.localhost';
+
 /**
  * Server, browser and one page, not yet at any address.
- * @param {import('playwright-core').BrowserContextOptions & { args?: string[] }} [options] Of the browser, beside the flags of every run.
+ * @param {import('playwright-core').BrowserContextOptions & { args?: string[]; profile?: string | null; keep?: boolean }} [options] Of the browser, beside the flags of every run.
+ *   profile: begins with a copy of what a browser left there, null for none; keep: leaves this one's there for others, whose path `close` then gives.
  */
-export async function launch({ args = [], ...options } = {}) {
+export async function launch({ args = [], profile: before, keep = false, ...options } = {}) {
   const server = await serve(dist);
+  const fixed = keep || before !== undefined;
   const profile = await mkdtemp(join(tmpdir(), 'lamina-'));
+  if (before) await cp(before, profile, { recursive: true });
   const executablePath = /** @type {string} */ (await ensureBrowser());
-  const context = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args: [...flags, ...args], viewport: { width: 1440, height: 900 }, acceptDownloads: true, ...options });
+  const mapped = fixed ? [`--host-resolver-rules=MAP ${FIXED_HOST} localhost:${server.port}`] : [];
+  const context = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args: [...flags, ...mapped, ...args], viewport: { width: 1440, height: 900 }, acceptDownloads: true, ...options });
   const page = context.pages()[0] ?? (await context.newPage());
   let serving = true;
   const stopServer = async () => {
@@ -28,9 +35,10 @@ export async function launch({ args = [], ...options } = {}) {
   const close = async () => {
     await context.close();
     await stopServer();
-    await rm(profile, { recursive: true, force: true });
+    if (!keep) await rm(profile, { recursive: true, force: true });
+    return profile;
   };
-  return { url: server.url, context, page, stopServer, close };
+  return { url: fixed ? `http://${FIXED_HOST}/` : server.url, context, page, stopServer, close };
 }
 
 /**

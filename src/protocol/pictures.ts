@@ -48,7 +48,8 @@ export type PictureSlot =
   /** The object of the pictures in another place; the prompt says which. */
   | { kind: 'place' };
 
-export type PictureState = 'draft-linear' | 'draft' | 'partial' | 'full';
+/** quick: whole, but in the student's few steps; a full one follows. */
+export type PictureState = 'draft-linear' | 'draft' | 'partial' | 'quick' | 'full';
 
 /** What a picture is drawn from, but for the concept and its balance. Only pictures that have it in common can be compared. */
 export interface PictureKey {

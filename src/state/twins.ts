@@ -37,7 +37,11 @@ export function differences(picture: PictureKey, other: PictureKey): string[] {
   ];
 }
 
-const shareOf = ({ state, step, steps }: PictureEvent): number => (state === 'full' ? 1 : state === 'partial' ? step / steps : state === 'draft' ? DRAFT_SHARE : DRAFT_SHARE / 2);
+/** A whole picture in few steps shows more than one that is nearly finished. */
+const QUICK_SHARE = 0.95;
+
+const shareOf = ({ state, step, steps }: PictureEvent): number =>
+  (state === 'full' ? 1 : state === 'quick' ? QUICK_SHARE : state === 'partial' ? step / steps : state === 'draft' ? DRAFT_SHARE : DRAFT_SHARE / 2);
 
 /** Whether a picture of what is asked for takes the place of the one that stands there. */
 export function takesPlace(next: PictureEvent, standing: PictureEvent | null, asked: PictureKey): boolean {

@@ -5,10 +5,11 @@
 import * as tf from '../engine/tf';
 import type { Tensor3D } from '../engine/tf';
 import type { Base } from '../pipeline/base';
+import type { Evaluation } from '../pipeline/evaluate';
 import { disposeConcept, spokenOf, type LearnedConcept } from '../pipeline/concept';
 import type { SpokenOf } from '../pipeline/learnedWord';
 import { objectGuidance } from '../pipeline/objects/objectGuidance';
-import { conceptGuidance, type Direction, type FieldWords } from '../pipeline/sampling/velocityFields';
+import { conceptGuidance, untouched, wholeConcept, type Direction, type FieldWords } from '../pipeline/sampling/velocityFields';
 import { identityDirection } from '../pipeline/sampling/identityField';
 import type { SeenPicture } from '../pipeline/seen';
 import type { ConceptKind } from '../protocol/captions';
@@ -56,6 +57,8 @@ export interface Subject {
   object: number | null;
   /** What the balance moves. */
   direction(words: FieldWords, reach: Reach): Direction;
+  /** What is evaluated with all of it, for a picture in few steps; null where that is no single evaluation. */
+  whole(words: FieldWords, reach: Reach): Evaluation | null;
   dispose(): void;
 }
 
@@ -104,16 +107,19 @@ export class Current {
       const dispose = () => { tf.dispose(nobody ? [tokens, nobody] : tokens); };
       const lease = await adapters.lease().catch((error: unknown) => { dispose(); throw error; });
       const kind: ConceptKind = as === 'object' ? 'instance' : 'person';
+      const seen: SeenPicture = { adapter: lease.part, tokens, weight: 1 };
+      const seenFrom = (from: number): SeenPicture => ({ ...seen, ...LOOKS[seeing.look], from });
       return {
         spoken: { kind, classWord: '', trigger: '' }, kind, atStep: null, object: revision,
-        direction(words, { guidance, from }) {
-          const seen: SeenPicture = { adapter: lease.part, tokens, weight: 1 };
-          return nobody ? identityDirection(words, { ...seen, ...LOOKS[seeing.look], from, nobody }, guidance) : [objectGuidance(words, seen)];
-        },
+        direction: (words, { guidance, from }) => (nobody ? identityDirection(words, { ...seenFrom(from), nobody }, guidance) : [objectGuidance(words, seen)]),
+        whole: (words, { from }) => ({ ...untouched(words.base), seen: nobody ? seenFrom(from) : seen }),
         dispose() { dispose(); lease.release(); },
       };
     }
     const concept = this.borrow();
-    return concept && { spoken: spokenOf(concept), kind: concept.recipe.kind, atStep: this.held!.step(), object: null, direction: (words) => [conceptGuidance(words, concept)], dispose: () => disposeConcept(concept) };
+    return concept && {
+      spoken: spokenOf(concept), kind: concept.recipe.kind, atStep: this.held!.step(), object: null,
+      direction: (words) => [conceptGuidance(words, concept)], whole: (words) => wholeConcept(words, concept), dispose: () => disposeConcept(concept),
+    };
   }
 }

@@ -90,6 +90,31 @@ it.each([['stay', true, 1, tinyStored, 16], ['come and go', false, 0, tinyStored
   disposeBase(base);
 });
 
+it.each([
+  ['what it has learned', {}, ['concept quick', 'base quick', 'concept full', 'base full']],
+  ['one picture alone', { withBase: false }, ['concept quick', 'concept full']],
+  ['what it has not learned: other guidance', { guidance: 4 }, ['concept full', 'base full']],
+  ['what it has not learned: a negative prompt', { negative: 'mud' }, ['concept full', 'base full']],
+])('shows first looks by the student, if the base has one, before anything is drawn in full (%s)', async (_what, asked, expected) => {
+  await useBackend('wasm');
+  const base = await loadBase('tiny', await tinyStored('tiny', { faces: true }));
+  const shown: string[] = [];
+  const host = { emit: (event: string, data: unknown) => { if (event === 'picture') shown.push(`${(data as PictureEvent).slot.kind} ${(data as PictureEvent).state}`); } } as unknown as Host;
+  const opening = { base: async () => base, all: async () => ({ stored: { files: {} } }), platform: { raster: nodeRaster }, baseId: 'tiny' } as unknown as Opening;
+  const current = new Current();
+  current.set({ name: 'x', recipe: defaultRecipe(), conceptId: null, runId: null, captions: [], pictures: [], measures: null, live: () => true, step: () => null, borrow: () => ({ recipe: defaultRecipe(), adapters: {}, rows: {}, result: { adapter: null, rows: null }, lambda: 1, learned: true }) as never, dispose() {} });
+  const drawing = new Drawing(host, new Turns(), opening, current, { probe: async () => {} } as never);
+  const draw = () => drawing.draw({ prompt: 'a [V] dog', negative: '', seed: 1, steps: 4, sampler: 'euler', skipLayers: false, guidance: 3, balance: 1, kind: 'instance', withBase: true, ...asked }, new AbortController().signal);
+  await draw();
+  expect(shown).toEqual(expected);
+  // what is read once is kept, and nothing else
+  const before = tf.memory().numTensors;
+  await draw();
+  expect(tf.memory().numTensors).toBe(before);
+  base.prompts.dispose();
+  disposeBase(base);
+});
+
 it('reads the words of a mix, by guidance and merged, before the transformer comes', async () => {
   await useBackend('wasm');
   const base = await loadBase('tiny', await tinyStored('tiny'), { partsStay: false });

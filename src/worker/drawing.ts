@@ -2,9 +2,11 @@
  * Full pictures: the balanced field from pure noise to pixels, with the expected picture shown on the way. One draw at a
  * time, the newest wins; ticks (full pictures at fixed balances) are drawn only while nothing else is asked for.
  */
+import type { Adapter } from '../models/mmdit';
 import type { Base, FlowBase } from '../pipeline/base';
 import { disposeConcept } from '../pipeline/concept';
 import { baseField, directedField, disposeFieldWords, encodeFieldWords, untouched, type FieldWords, type Guidance, type VelocityField } from '../pipeline/sampling/velocityFields';
+import { canDrawQuickly, quickField } from '../pipeline/sampling/quickField';
 import { seenFromStep } from '../pipeline/seen';
 import { publishedSkipLayers, skipLayerGuidance } from '../pipeline/sampling/skipLayers';
 import { Fault } from '../protocol/faults';
@@ -16,7 +18,7 @@ import type { DrawParams, PictureSlot } from '../protocol/pictures';
 import type { PictureRecipe } from '../formats/pngParameters';
 import type { Current, Reach, Subject } from './current';
 import type { Opening } from './opening';
-import { drawPicture, drawnHere } from './picturing';
+import { drawPicture, drawQuickly, drawnHere, type PictureJob } from './picturing';
 import { toPictureFile, type Shown } from './present';
 import type { Probing } from './probing';
 import type { Turns, Urgency } from './turns';
@@ -43,11 +45,17 @@ export class Drawing {
     const started = performance.now();
     await this.drawing('drawing', params, either, async (one, words, subject, between) => {
       const onStep = (step: number) => this.host.emit('drawing', { step, steps: params.steps });
-      const common = { ...one, between, partial: true };
+      const common = { ...one, between };
       const extra = skippedLayers(one.base, words, params);
       // without a concept the base is all there is
-      if (subject) await this.picture({ ...common, slot: { kind: 'concept' }, field: (flow) => directedField(flow, words, subject.direction(words, this.reach(flow, params)), params.balance, extra), onStep });
-      if (params.withBase) await this.picture({ ...common, slot: { kind: 'base' }, atStep: null, field: (flow) => baseField(flow, words, extra), ...(subject ? {} : { onStep }) });
+      const whole = subject?.whole(words, this.reach(one.base, params)) ?? null;
+      const quick = one.base.parts.student !== null && canDrawQuickly(params);
+      const [concept, base] = [{ ...common, slot: { kind: 'concept' } }, { ...common, slot: { kind: 'base' }, atStep: null }] as const;
+      // a first look at both, before either is drawn in full
+      if (quick && whole) await this.look(concept, (flow, student) => quickField(flow, words, whole, params.balance, student));
+      if (quick && params.withBase) await this.look(base, (flow, student) => quickField(flow, words, null, 0, student));
+      if (subject) await this.picture({ ...concept, partial: !(quick && whole), field: (flow) => directedField(flow, words, subject.direction(words, this.reach(flow, params)), params.balance, extra), onStep });
+      if (params.withBase) await this.picture({ ...base, partial: !quick, field: (flow) => baseField(flow, words, extra), ...(subject ? {} : { onStep }) });
     });
     const { prompt, negative, seed, guidance } = params;
     void this.probing.probe({ prompt, negative, seed, guidance }).catch(() => undefined);
@@ -143,15 +151,25 @@ export class Drawing {
   }
 
   /** From which noise level on what is seen acts in a picture: drafts have no steps, and show it from the first. */
-  private reach({ shift }: FlowBase, { guidance, steps }: Pick<DrawParams, 'guidance' | 'steps'>): Reach {
+  private reach({ shift }: Pick<FlowBase, 'shift'>, { guidance, steps }: Pick<DrawParams, 'guidance' | 'steps'>): Reach {
     return { guidance, from: seenFromStep(this.current.object?.seeing.startStep ?? 0, steps, shift) };
   }
 
-  private async picture({ base, slot, field, params, reads, atStep, between, signal, partial, onStep }: OnePicture): Promise<void> {
+  private job({ base, slot, params, reads, atStep, between, signal }: Omit<OnePicture, 'field' | 'partial' | 'onStep'>): Omit<PictureJob, 'field' | 'partial' | 'onStep'> {
     const { prompt, negative, seed, guidance, steps, sampler, skipLayers, balance } = params;
-    const { host, opening: { platform: { raster } } } = this;
-    const event = { slot, steps, sampler, skipLayers, prompt, negative, seed, guidance, kind: reads, balance: slot.kind === 'base' ? 0 : balance, atStep };
-    const drawn = await drawPicture({ host, raster, base, field, sampling: { seeds: [seed], steps, sampler, guidance, between, signal }, event, partial, ...(onStep && { onStep }) });
+    return {
+      host: this.host, raster: this.opening.platform.raster, base, sampling: { seeds: [seed], steps, sampler, guidance, between, signal },
+      event: { slot, steps, sampler, skipLayers, prompt, negative, seed, guidance, kind: reads, balance: slot.kind === 'base' ? 0 : balance, atStep },
+    };
+  }
+
+  private look(one: Omit<OnePicture, 'field' | 'partial' | 'onStep'>, field: (flow: FlowBase, student: Adapter) => VelocityField): Promise<void> {
+    return drawQuickly({ ...this.job(one), field });
+  }
+
+  private async picture({ field, partial, onStep, ...one }: OnePicture): Promise<void> {
+    const { slot, params } = one;
+    const drawn = await drawPicture({ ...this.job(one), field, partial, ...(onStep && { onStep }) });
     if (slot.kind === 'base' || slot.kind === 'concept') this.last[slot.kind] = { ...drawn, recipe: await this.describe(params, slot.kind, drawn.shown) };
   }
 

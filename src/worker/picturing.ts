@@ -1,10 +1,12 @@
 /** One full picture: a field sampled from noise to pixels, with the expected picture shown on the way, and sent to the page. */
 import * as tf from '../engine/tf';
 import type { Tensor4D } from '../engine/tf';
+import type { Adapter } from '../models/mmdit';
 import { flowing, TRANSFORMER_FILE, type Base, type FlowBase } from '../pipeline/base';
 import type { VelocityField } from '../pipeline/sampling/velocityFields';
 import { linearColours } from '../pipeline/sampling/preview';
-import { sample, type SampleOptions } from '../pipeline/sampling/sample';
+import { QUICK_STEPS } from '../pipeline/sampling/quickField';
+import { sample, sampleAll, type SampleOptions } from '../pipeline/sampling/sample';
 import { RANDOM_VERSION } from '../pipeline/random';
 import { PICTURE_VERSION, type PictureRecipe } from '../formats/pngParameters';
 import type { Host } from '../protocol/host';
@@ -46,6 +48,43 @@ export interface PictureJob {
   onStep?: (step: number) => void;
 }
 
+type Between = SampleOptions['between'];
+
+async function decoded(decoder: Base['parts']['autoencoder'], latent: Tensor4D, between: Between): Promise<Shown> {
+  const pixels = await decoder.use((one) => one.decode(latent, between));
+  const [shown] = await shownBatch(pixels);
+  pixels.dispose();
+  return shown!;
+}
+
+/** A latent while the transformer is in place: by a decoder that may stand beside it, else in rough colours. */
+async function unfinished({ parts: { autoencoder, preview }, latentToRgb }: Base, latent: Tensor4D, between: Between): Promise<Shown> {
+  const beside = preview ?? (autoencoder.stays ? autoencoder : null);
+  if (beside) return decoded(beside, latent, between);
+  const [, height, width, channels] = latent.shape;
+  return toShown(linearColours(await latent.data<'float32'>(), channels, latentToRgb), width, height);
+}
+
+async function shownTo({ host, raster, event }: Pick<PictureJob, 'host' | 'raster' | 'event'>, shown: Shown, how: Pick<PictureEvent, 'state' | 'step' | 'elapsedMs'>): Promise<{ shown: Shown; revision: number }> {
+  const bitmap = await raster.toBitmap(shown);
+  const mine = nextRevision();
+  host.emit('picture', { ...event, ...how, revision: mine, bitmap });
+  return { shown, revision: mine };
+}
+
+/** The same in few steps by the base's student, shown as a first look; nothing where the base has none. Fault `aborted`. */
+export async function drawQuickly({ host, raster, base, field, sampling, event }: Omit<PictureJob, 'field' | 'partial' | 'onStep'> & { field(flow: FlowBase, student: Adapter): VelocityField }): Promise<void> {
+  const started = performance.now();
+  await base.parts.student?.use((student) => flowing(base, async (flow) => {
+    const latent = await sampleAll({ ...sampling, base: flow, field: field(flow, student), steps: QUICK_STEPS, sampler: 'euler', guidance: 1 });
+    try {
+      await shownTo({ host, raster, event }, await unfinished(base, latent, sampling.between), { state: 'quick', step: 0, elapsedMs: performance.now() - started });
+    } finally {
+      latent.dispose();
+    }
+  }));
+}
+
 /**
  * Draws and shows it; returns the full picture and its revision. Where networks do not stay, transformer and decoder are never in memory
  * together: the one has gone when the other comes, and unfinished pictures come from the base's small decoder, or are in rough colours. Fault `aborted`.
@@ -56,24 +95,7 @@ export async function drawPicture({ host, raster, base, field, sampling, event, 
   let before: Tensor4D | null = null;
   let sigmaBefore = 1;
   let last: Tensor4D | null = null;
-  const { autoencoder, preview } = base.parts;
-  const unfinished = preview ?? (autoencoder.stays ? autoencoder : null);
-  const decoded = async (latent: Tensor4D, decoder = autoencoder): Promise<Shown> => {
-    const pixels = await decoder.use((one) => one.decode(latent, sampling.between));
-    const [shown] = await shownBatch(pixels);
-    pixels.dispose();
-    return shown!;
-  };
-  const rough = async (latent: Tensor4D): Promise<Shown> => {
-    const [, height, width, channels] = latent.shape;
-    return toShown(linearColours(await latent.data<'float32'>(), channels, base.latentToRgb), width, height);
-  };
-  const show = async (shown: Shown, state: 'partial' | 'full', step: number) => {
-    const bitmap = await raster.toBitmap(shown);
-    const mine = nextRevision();
-    host.emit('picture', { ...event, revision: mine, bitmap, state, step, elapsedMs: performance.now() - started });
-    return { shown, revision: mine };
-  };
+  const show = async (shown: Shown, state: 'partial' | 'full', step: number) => shownTo({ host, raster, event }, shown, { state, step, elapsedMs: performance.now() - started });
   const walk = async (flow: FlowBase) => {
     for await (const { step, steps, sigma, latent } of sample({ ...sampling, base: flow, field: field(flow) })) {
       onStep?.(step);
@@ -81,7 +103,7 @@ export async function drawPicture({ host, raster, base, field, sampling, event, 
       else if (partial && before && performance.now() > nextPartial) {
         const begun = performance.now();
         const ahead = expected(before, latent, sigmaBefore, sigma);
-        await show(await (unfinished ? decoded(ahead, unfinished) : rough(ahead)), 'partial', step);
+        await show(await unfinished(base, ahead, sampling.between), 'partial', step);
         ahead.dispose();
         const now = performance.now();
         nextPartial = now + Math.max(PARTIAL_EVERY_MS, PARTIAL_REST * (now - begun));
@@ -93,7 +115,7 @@ export async function drawPicture({ host, raster, base, field, sampling, event, 
   };
   try {
     await flowing(base, walk);
-    return await show(await decoded(last!), 'full', sampling.steps);
+    return await show(await decoded(base.parts.autoencoder, last!, sampling.between), 'full', sampling.steps);
   } finally {
     tf.dispose([before, last].filter((each) => each !== null));
   }

@@ -174,6 +174,10 @@ export function conceptGuidance(words: FieldWords, concept: LearnedConcept): Gui
   return { positive: named(ends.positive), negative: named(ends.negative), weight: goal ? concept.lambda : 1 };
 }
 
+/** What a learned concept's guidance leads to: its result on the Complete prompts. Null while it learns, and for a method whose result has a direction of its own. */
+export const wholeConcept = (words: FieldWords, concept: LearnedConcept): Evaluation | null =>
+  (concept.learned && !methodOf(concept.recipe).direction ? { words: words.complete, ...resultOf(concept) } : null);
+
 /** v_base(Base) + balance·direction, whatever is moved. At balance 0 the base's own field. */
 export function directedField(base: FlowBase, words: FieldWords, direction: Direction, balance: number, extra: readonly Guidance[] = []): VelocityField {
   return guidedField(base, untouched(words.negative), [textGuidance(words), ...direction.map((each) => ({ ...each, weight: balance * each.weight })), ...extra]);

@@ -24,6 +24,7 @@ export function badgeText(picture: PictureEvent, learned: number | null = null):
   const older = picture.slot.kind === 'concept' && picture.atStep !== null && learned !== null && picture.atStep < learned ? ` · learned to step ${picture.atStep}` : '';
   const size = picture.bitmap.width > 0 ? `${picture.bitmap.width} px · ` : '';
   if (picture.state === 'full') return `${size}${picture.steps} steps · ${elapsed(picture.elapsedMs)}${older}`;
+  if (picture.state === 'quick') return `${size}first look`;
   return picture.state === 'partial' ? `${size}${picture.step} of ${picture.steps} steps` : `${size}draft`;
 }
 

@@ -1,0 +1,55 @@
+import { expect, it } from 'vitest';
+import * as tf from '../../engine/tf';
+import type { Adapter } from '../../models/mmdit';
+import { expectNoLeak, useBackend } from '../../testing/backend';
+import { tinyBase, tinyWords } from '../../testing/tiny';
+import { evaluate, type Evaluation } from '../evaluate';
+import { disposeAdapter } from '../lora';
+import { canDrawQuickly, QUICK_STEPS, quickField } from './quickField';
+import { sampleAll } from './sample';
+import { disposeFieldWords, type FieldWords } from './velocityFields';
+
+const asked = { negative: '', guidance: 3, skipLayers: false };
+const SITE = 'transformer_blocks.1.attn.to_q';
+const pair = (seed: number): Adapter => ({ [SITE]: { a: tf.randomNormal([16, 2], 0, 0.5, 'float32', seed), b: tf.randomNormal([2, 16], 0, 0.5, 'float32', seed + 1), scale: 1 } });
+
+it('goes from the student’s own words towards the whole, in one evaluation at strength 1 and at 0', async () => {
+  await useBackend('wasm');
+  const base = await tinyBase();
+  const words: FieldWords = { complete: tinyWords(2, true, 11), base: tinyWords(2, false, 12), target: tinyWords(2, true, 13), class: tinyWords(2, false, 14), null: tinyWords(2, false, 15), negative: tinyWords(2, false, 16) };
+  const [student, concept] = [pair(31), pair(41)];
+  const x = tf.randomNormal<tf.Rank.R4>([2, 4, 4, 4], 0, 1, 'float32', 5);
+  const whole: Evaluation = { words: words.complete, adapter: concept, rows: null };
+  const both = [{ adapter: concept, weight: 1 }, { adapter: student, weight: 1 }];
+  await expectNoLeak(async () => {
+    const [alone, with_, without] = await evaluate(base, x, [0.5, 0.5], [{ words: words.base, adapter: student, rows: null }, { words: words.complete, adapter: both, rows: null }, { words: words.base, adapter: null, rows: null }], async () => {});
+    const at = async (strength: number, full: Evaluation | null = whole) => {
+      const v = await quickField(base, words, full, strength, student).evaluate(x, 0.5, 1);
+      return [...v.dataSync(), void v.dispose()].slice(0, -1) as number[];
+    };
+    const [own, other] = [[...alone!.dataSync()], [...with_!.dataSync()]];
+    expect(await at(1)).toEqual(other);
+    expect(await at(0)).toEqual(own);
+    expect(await at(1, null)).toEqual(own);
+    (await at(0.25)).forEach((value, i) => expect(value).toBeCloseTo(own[i]! + 0.25 * (other[i]! - own[i]!), 5));
+    // a student that does nothing would pass all of this
+    expect(own).not.toEqual([...without!.dataSync()]);
+    tf.dispose([alone!, with_!, without!]);
+  });
+  // four steps, and no second evaluation beside them
+  let evaluations = 0;
+  const counted = { ...quickField(base, words, whole, 1, student) };
+  const { evaluate: once } = counted;
+  counted.evaluate = (...of) => { evaluations++; return once(...of); };
+  (await sampleAll({ base, field: counted, seeds: [1, 2], steps: QUICK_STEPS, guidance: 1 })).dispose();
+  expect(evaluations).toBe(4);
+  disposeAdapter(student);
+  disposeAdapter(concept);
+  disposeFieldWords(words);
+  x.dispose();
+});
+
+it('is for what the student has learned alone', () => {
+  expect(canDrawQuickly(asked)).toBe(true);
+  for (const other of [{ negative: 'mud' }, { guidance: 2.5 }, { skipLayers: true }]) expect(canDrawQuickly({ ...asked, ...other })).toBe(false);
+});

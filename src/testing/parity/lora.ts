@@ -15,6 +15,7 @@ import { disposeAdapter, sumAdapters } from '../../pipeline/lora';
 import { safetensorsFile } from '../files';
 import { anyMmdit, type FixtureConfig } from './mmdit';
 import { pictureOf, row, tensorOf, valuesNchw, worst, type Row } from './rows';
+import { GAIN, type Weighing } from './weighing';
 
 const OUTPUT = 2e-4;
 /** Only the order of sums differs. */
@@ -56,9 +57,9 @@ const exported = (tensors: StoredTensors, keys: 'diffusers' | 'kohya') => writeL
   options: { includeCaptions: false, includeRows: false, keys }, author: '', thumbnail: null, date: '2026-01-01',
 });
 
-export async function loraRows(dir: string, config: FixtureConfig): Promise<Row[]> {
+export async function loraRows(dir: string, config: FixtureConfig, by: Weighing): Promise<Row[]> {
   const io = await safetensorsFile(join(dir, 'lora.io.safetensors'));
-  const mmdit = await anyMmdit(dir, 'mmditx', config);
+  const mmdit = await anyMmdit(dir, 'mmditx', config, by.layer);
   const model = loraModel(mmdit);
   const input: MmditInput = {
     x: await pictureOf(io, 'in.x'), sigma: [...(await io.read('in.timestep'))].map((timestep) => timestep / 1000),
@@ -66,11 +67,13 @@ export async function loraRows(dir: string, config: FixtureConfig): Promise<Row[
   };
   const path = (file: string) => join(dir, `${file}.safetensors`);
   const read = async (file: string) => readLora(await openAsBlob(path(file)), model, file);
-  const rows = [row('lora none', worst(await drawn(mmdit, input, {}, 1), await io.read('out.base')), OUTPUT)];
+  const golden = async (component: string, found: Float32Array, output: string) => by.row(component, found, await io.read(output), { error: worst, tolerance: OUTPUT }, { blocks: config.depth, gain: GAIN.transformer });
+  const rows = [await golden('lora none', await drawn(mmdit, input, {}, 1), 'out.base')];
   for (const [file, output, strength] of cases) {
     if (!io.has(output)) continue;
     const { tensors, unmatched, matched, total } = await read(file);
-    rows.push(row(`${file} × ${strength} (${matched} of ${total} layers)`, unmatched.length > 0 ? Infinity : worst(await drawn(mmdit, input, tensors, strength), await io.read(output)), OUTPUT));
+    const name = `${file} × ${strength} (${matched} of ${total} layers)`;
+    rows.push(unmatched.length > 0 ? row(name, Infinity, OUTPUT) : await golden(name, await drawn(mmdit, input, tensors, strength), output));
   }
   const { tensors } = await read('lora_peft');
   const wanted = await drawn(mmdit, input, tensors, 1);

@@ -19,6 +19,7 @@ import { defaultRecipe, type Recipe } from '../../protocol/recipe';
 import { safetensorsFile } from '../files';
 import { anyMmdit, type FixtureConfig } from './mmdit';
 import { largest, pictureOf, relative, row, tensorOf, worst, type Row } from './rows';
+import { GAIN, type Weighing } from './weighing';
 
 interface Step { loss: number; diff_loss: number; pri_loss: number; lambda_per_sample: number[]; grad_norm_before_clipping: number; clip_factor: number }
 interface Fixture { rank: number; eta: number; optimizer: { lr: number; weight_decay: number }; variants: Record<string, { lambda_mode: 'fixed' | 'adaptive'; max_grad_norm: number; lora_file: string; steps: Step[] }> }
@@ -52,11 +53,11 @@ export function worstOf(layout: LoraLayout, compare: (from: number, to: number) 
   return all.reduce((most, next) => (next.error > most.error || Number.isNaN(next.error) ? next : most));
 }
 
-/** Rows of every variant in purecc_stage2.json. */
-export async function pureccRows(dir: string, config: FixtureConfig): Promise<Row[]> {
+/** Rows of every variant in purecc_stage2.json. Packed, without parameters after a step: AdamW’s first steps are signs of gradients, which other weights turn where they are small. */
+export async function pureccRows(dir: string, config: FixtureConfig, weighed: Weighing): Promise<Row[]> {
   const fixture = JSON.parse(await readFile(join(dir, 'purecc_stage2.json'), 'utf8')) as Fixture;
   const io = await safetensorsFile(join(dir, 'purecc_stage2.io.safetensors'));
-  const mmdit = await anyMmdit(dir, 'mmditx', config);
+  const mmdit = await anyMmdit(dir, 'mmditx', config, weighed.layer);
   const layout = loraLayout(loraSites(mmdit), fixture.rank);
   const [xSigma, target] = [await pictureOf(io, 'noisy'), await pictureOf(io, 'target')];
   const sigma = [...(await io.read('sigma'))];
@@ -66,6 +67,7 @@ export async function pureccRows(dir: string, config: FixtureConfig): Promise<Ro
   const [, height, width, channels] = xSigma.shape;
   const stage = purecc.stages.student;
   const rows: Row[] = [];
+  const passed = (gain: number) => ({ blocks: config.depth, gain });
 
   for (const [variant, { lambda_mode, max_grad_norm, lora_file, steps }] of Object.entries(fixture.variants)) {
     const recipe: Recipe = {
@@ -92,16 +94,18 @@ export async function pureccRows(dir: string, config: FixtureConfig): Promise<Ro
       const own = new Float32Array(await flatGradient.data<'float32'>());
       tf.dispose([figures, flatGradient, conceptRows.rows, ...Object.values(velocities), ...Object.values(gradients.sites).flatMap(({ a, b }) => [a, b])]);
       disposeAdapter(student);
-      rows.push(row(`${name} losses`, relative([losses.flow!, losses.pure!, losses.total!], [expected.diff_loss, expected.pri_loss, expected.loss]), SCALAR));
-      rows.push(row(`${name} λ`, relative(perSample.lambdaStar!, expected.lambda_per_sample), SCALAR));
-      if (index === 0) {
+      const scalar = { error: relative, tolerance: SCALAR };
+      rows.push(weighed.row(`${name} losses`, [losses.flow!, losses.pure!, losses.total!], [expected.diff_loss, expected.pri_loss, expected.loss], scalar, passed(GAIN.transformer)));
+      rows.push(weighed.row(`${name} λ`, perSample.lambdaStar!, expected.lambda_per_sample, scalar, passed(GAIN.gradients)));
+      if (index === 0 && weighed.layer) rows.push(weighed.row(`${name} gradients`, own, golden, { error: relative, tolerance: GRADIENT }, passed(GAIN.gradients)));
+      else if (index === 0) {
         const by = worstOf(layout, (from, to) => relative(own.subarray(from, to), golden.subarray(from, to)));
         rows.push(row(`${name} gradients (worst ${by.name.replace('transformer_blocks.', '')})`, by.error, GRADIENT));
       }
       const norm = globalNorm(own);
-      rows.push(row(`${name} gradient norm`, relative([norm], [expected.grad_norm_before_clipping]), SCALAR));
+      rows.push(weighed.row(`${name} gradient norm`, [norm], [expected.grad_norm_before_clipping], scalar, passed(GAIN.gradients)));
       adamW(moments, own, { learningRate: recipe.learningRate, weightDecay: recipe.weightDecay, step: index + 1, scale: clipFactor(norm, recipe.gradientClip) });
-      if (!io.has(`${variant}.after_step${index + 1}.${layout.sites[0]!.name}.lora_A.weight`)) continue;
+      if (weighed.layer || !io.has(`${variant}.after_step${index + 1}.${layout.sites[0]!.name}.lora_A.weight`)) continue;
       const wanted = await flatLora(io, `${variant}.after_step${index + 1}.`, layout);
       const after = worstOf(layout, (from, to) => {
         const limit = TELLING * largest(golden.subarray(from, to));

@@ -49,17 +49,17 @@ async function sd3Components(dir: string, { merges, weights = 'f32' }: ParityPat
     ...Object.keys(configs).filter((name) => name.startsWith('clip_') && tensors(name, 'clip.io')).map((name) => () => clipRows(dir, name, configs[name], by)),
     ...(tensors('t5', 't5.io') ? [() => t5Rows(dir, configs.t5, by)] : []),
     ...(tensors('e2e.io', 't5', 'clip_l', 'clip_g', 'vae.original') && configs.sampler ? [() => endToEndRows(dir, configs as unknown as EndToEndConfigs, by)] : []),
+    ...(has('purecc_stage2.json') ? [() => pureccRows(dir, dual, by)] : []),
+    ...(has('sampler.io.safetensors') && configs.sampler ? [() => samplerRows(dir, dual, configs.sampler!, by)] : []),
+    ...(has('lora.io.safetensors') ? [() => loraRows(dir, dual, by)] : []),
+    ...(has('concept_stage1.json') && tensors('concept_stage1.io', 'clip_l', 'clip_g') ? [() => stage1Rows(dir, configs as unknown as Parameters<typeof stage1Rows>[1], by)] : []),
+    ...(['clip_l', 'clip_g'] as const).filter((name) => configs[name] && tensors(name, 'clip.io')).map((name) => () => conceptGradientRows(dir, name, configs[name], by)),
   ];
   if (weights !== 'f32') return packable;
   return [
     ...packable,
     ...(tensors('vae.io') ? [() => vaeRows(dir, configs.vae as VaeConfig)] : []),
-    ...(has('purecc_stage2.json') ? [() => pureccRows(dir, dual)] : []),
-    ...(has('sampler.io.safetensors') && configs.sampler ? [() => samplerRows(dir, dual, configs.sampler!)] : []),
-    ...(has('lora.io.safetensors') ? [() => loraRows(dir, dual)] : []),
     ...(tensors('trained_lora', 'purecc_stage2.io') ? [() => trainedLoraRows(dir, dual)] : []),
-    ...(['clip_l', 'clip_g'] as const).filter((name) => configs[name] && tensors(name, 'clip.io')).map((name) => () => conceptGradientRows(dir, name, configs[name])),
-    ...(has('concept_stage1.json') && tensors('concept_stage1.io', 'clip_l', 'clip_g') ? [() => stage1Rows(dir, configs as unknown as Parameters<typeof stage1Rows>[1])] : []),
     ...(has('tokenizer.json') ? [() => tokenizerRows(dir, merges)] : []),
   ];
 }

@@ -15,6 +15,7 @@ import { safetensorsFile } from '../files';
 import { anyMmdit, type FixtureConfig } from './mmdit';
 import { pictureOf, row, tensorOf, valuesNchw, worst, type Row } from './rows';
 import type { LatentShape } from '../../pipeline/sizes';
+import { GAIN, type Weighing } from './weighing';
 
 /** Eight steps multiply the transformer's own rounding by the guidance. */
 const LATENT = 1e-3;
@@ -43,10 +44,10 @@ function scheduleRows({ shift, schedules, training }: Scheduler): Row[] {
   ];
 }
 
-export async function samplerRows(dir: string, config: FixtureConfig, { shift, steps, cfg_scale: guidance }: SamplerConfig): Promise<Row[]> {
+export async function samplerRows(dir: string, config: FixtureConfig, { shift, steps, cfg_scale: guidance }: SamplerConfig, by: Weighing): Promise<Row[]> {
   const io = await safetensorsFile(join(dir, 'sampler.io.safetensors'));
   const { slg, first } = await settings(join(dir, 'sampler.io.safetensors'));
-  const mmdit = await anyMmdit(dir, 'mmditx', config);
+  const mmdit = await anyMmdit(dir, 'mmditx', config, by.layer);
   const noise = await pictureOf(io, 'noise');
   const words = async (name: string) => ({ context: await tensorOf<tf.Tensor3D>(io, `${name}.context`), pooled: await tensorOf<tf.Tensor2D>(io, `${name}.pooled`), at: [-1] });
   const [, height, width, channels] = noise.shape;
@@ -55,18 +56,16 @@ export async function samplerRows(dir: string, config: FixtureConfig, { shift, s
   const text: Guidance = { positive, negative, weight: 1 };
   const sigmas = eulerSigmas(steps, shift);
 
-  /** Largest difference of any step's latent, or of the last where only that is known. */
+  /** Every step's latent, or the last where only that is known. */
   async function run(name: string, guidances: readonly Guidance[], options: Partial<SampleOptions> = {}): Promise<Row[]> {
     if (!io.has(`${name}.final`)) return [];
-    const golden = io.has(`${name}.latents`) ? await io.read(`${name}.latents`) : null;
     const final = await io.read(`${name}.final`);
-    let [error, end] = [0, Infinity];
-    for await (const { step, latent } of sample({ base, field: guidedField(base, negative, guidances), seeds: [], noise, steps, guidance, ...options })) {
-      const found = await valuesNchw(latent);
-      end = worst(found, final);
-      if (golden) error = Math.max(error, worst(found, golden.subarray((step - 1) * final.length, step * final.length)));
-    }
-    return [row(`sampler ${name}${golden ? ` latents (${golden.length / final.length})` : ''}`, Math.max(error, end), LATENT)];
+    const wanted = [...(io.has(`${name}.latents`) ? await io.read(`${name}.latents`) : []), ...final];
+    const latents: Float32Array[] = [];
+    for await (const { latent } of sample({ base, field: guidedField(base, negative, guidances), seeds: [], noise, steps, guidance, ...options })) latents.push(await valuesNchw(latent));
+    const count = wanted.length / final.length - 1;
+    const found = [...(count > 0 ? latents : []), latents.at(-1)!].flatMap((each) => [...each]);
+    return [by.row(`sampler ${name}${count > 0 ? ` latents (${count})` : ''}`, found, wanted, { error: worst, tolerance: LATENT }, { blocks: config.depth, gain: GAIN.drawn })];
   }
 
   const rows = [

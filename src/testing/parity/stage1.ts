@@ -18,6 +18,7 @@ import { safetensorsFile } from '../files';
 import { anyMmdit, type FixtureConfig } from './mmdit';
 import { flatLora, worstOf } from './purecc';
 import { idsOf, pictureOf, relative, row, tensorOf, values, valuesNchw, worst, type Row } from './rows';
+import { GAIN, type Weighing } from './weighing';
 
 const OUTPUT = 2e-4;
 /** Of losses. */
@@ -44,11 +45,11 @@ const taught = (encoders: Record<Encoder, ClipText>, ids: Record<Encoder, number
   });
 
 /** The gradient of one encoder's fixture loss with respect to an added row. */
-export async function conceptGradientRows(dir: string, name: Encoder, config: unknown): Promise<Row[]> {
+export async function conceptGradientRows(dir: string, name: Encoder, config: unknown, weighed: Weighing): Promise<Row[]> {
   const io = await safetensorsFile(join(dir, 'clip.io.safetensors'));
   const at = (key: string) => `${name}.concept.${key}`;
   if (!io.has(at('ids'))) return [];
-  const model = await loadClipText(await safetensorsFile(join(dir, `${name}.safetensors`)), config);
+  const model = await loadClipText(await safetensorsFile(join(dir, `${name}.safetensors`)), config, weighed.layer && { layer: weighed.layer });
   const ids = await idsOf(io, at('ids'));
   const [added, wantedHidden, wantedPooled] = [await tensorOf<tf.Tensor2D>(io, at('row')), await tensorOf<tf.Tensor3D>(io, at('target_hidden')), await tensorOf<tf.Tensor2D>(io, at('target_pooled'))];
   const rows: Row[] = [];
@@ -59,7 +60,7 @@ export async function conceptGradientRows(dir: string, name: Encoder, config: un
     });
     const dys = outputs.map((output, i) => tf.tidy(() => tf.mul(tf.sub(output, [wantedHidden, wantedPooled][i]!), 2 / output.size)));
     const gradient = pullback(dys).added!;
-    rows.push(row(`${name} concept, gradient of the row (${rule})`, relative(await values(gradient), await io.read(at(`grad_row.${rule}`))), GRADIENT));
+    rows.push(weighed.row(`${name} concept, gradient of the row (${rule})`, await values(gradient), await io.read(at(`grad_row.${rule}`)), { error: relative, tolerance: GRADIENT }, { blocks: model.layers.length, gain: GAIN.clip }));
     tf.dispose([...outputs, ...dys, gradient]);
   }
   tf.dispose([added, wantedHidden, wantedPooled]);
@@ -67,13 +68,14 @@ export async function conceptGradientRows(dir: string, name: Encoder, config: un
   return rows;
 }
 
-export async function stage1Rows(dir: string, configs: { mmditx: FixtureConfig; clip_l: unknown; clip_g: unknown }): Promise<Row[]> {
+/** Packed, without rows after a step, as in stage 2. */
+export async function stage1Rows(dir: string, configs: { mmditx: FixtureConfig; clip_l: unknown; clip_g: unknown }, weighed: Weighing): Promise<Row[]> {
   const fixture = JSON.parse(await readFile(join(dir, 'concept_stage1.json'), 'utf8')) as Fixture;
   const io = await safetensorsFile(join(dir, 'concept_stage1.io.safetensors'));
   const lora = await safetensorsFile(join(dir, 'concept_stage1_lora.safetensors'));
-  const mmdit = await anyMmdit(dir, 'mmditx', configs.mmditx);
+  const mmdit = await anyMmdit(dir, 'mmditx', configs.mmditx, weighed.layer);
   const each = async <T>(make: (name: Encoder) => Promise<T>): Promise<Record<Encoder, T>> => ({ clip_l: await make('clip_l'), clip_g: await make('clip_g') });
-  const encoders = await each(async (name) => loadClipText(await safetensorsFile(join(dir, `${name}.safetensors`)), configs[name]));
+  const encoders = await each(async (name) => loadClipText(await safetensorsFile(join(dir, `${name}.safetensors`)), configs[name], weighed.layer && { layer: weighed.layer }));
   const ids = await each((name) => idsOf(io, `${name}.ids`));
   const start = await each((name) => tensorOf<tf.Tensor2D>(io, `row_init.${name}`));
   const behind = await tensorOf<tf.Tensor3D>(io, 't5.hidden');
@@ -85,8 +87,11 @@ export async function stage1Rows(dir: string, configs: { mmditx: FixtureConfig; 
   const adapter = toAdapter(layout, await flatLora(lora, 'transformer.', layout));
   const rows = [row('stage 1 noised pictures', worst(await valuesNchw(xSigma), await io.read('noisy')), OUTPUT)];
 
+  const { depth } = configs.mmditx;
+  const [output, scalar, ofGradient, back] = [{ error: worst, tolerance: OUTPUT }, { error: relative, tolerance: SCALAR }, { error: relative, tolerance: GRADIENT }, { blocks: depth, gain: GAIN.gradients }] as const;
   for (const [rule, expected] of Object.entries(fixture.variants)) {
     const name = `stage 1 ${rule}`;
+    const words = (what: string, found: Float32Array, wanted: Float32Array) => weighed.row(`${name} ${what}`, found, wanted, output, { blocks: Math.max(...ENCODERS.map((one) => encoders[one].layers.length)), gain: GAIN.clip });
     const said = taught(encoders, ids, start, RULES[rule]!, behind);
     const [context, pooled] = said.outputs as [tf.Tensor3D, tf.Tensor2D];
     const run = velocityVjp(mmdit, { x: xSigma, sigma, context, pooled }, adapter, null, { recompute: true, wantRows: false, wantInputs: true });
@@ -96,25 +101,26 @@ export async function stage1Rows(dir: string, configs: { mmditx: FixtureConfig; 
     const { sites, inputs } = run.pullback(dv);
     const gradients = said.pullback([inputs!.context, inputs!.pooled]);
     rows.push(
-      row(`${name} text tokens`, worst(await values(context), await io.read('prompt_embeds')), OUTPUT),
-      row(`${name} pooled`, worst(await values(pooled), await io.read(`${rule}.pooled`)), OUTPUT),
-      row(`${name} v`, worst(await valuesNchw(run.velocity), await io.read(`${rule}.v`)), OUTPUT),
-      row(`${name} loss`, relative(await values(loss), [expected.loss]), SCALAR),
-      row(`${name} gradient of the text tokens`, relative(await values(inputs!.context), await io.read(`${rule}.grad_prompt_embeds`)), GRADIENT),
-      row(`${name} gradient of pooled`, relative(await values(inputs!.pooled), await io.read(`${rule}.grad_pooled`)), GRADIENT),
+      words('text tokens', await values(context), await io.read('prompt_embeds')),
+      words('pooled', await values(pooled), await io.read(`${rule}.pooled`)),
+      weighed.row(`${name} v`, await valuesNchw(run.velocity), await io.read(`${rule}.v`), output, { blocks: depth, gain: GAIN.drawn }),
+      weighed.row(`${name} loss`, await values(loss), [expected.loss], scalar, { blocks: depth, gain: GAIN.drawn }),
+      weighed.row(`${name} gradient of the text tokens`, await values(inputs!.context), await io.read(`${rule}.grad_prompt_embeds`), ofGradient, back),
+      weighed.row(`${name} gradient of pooled`, await values(inputs!.pooled), await io.read(`${rule}.grad_pooled`), ofGradient, back),
     );
     const flat = flattenGradients(layout, sites);
     const own = new Float32Array(await values(flat));
-    rows.push(row(`${name} LoRA gradient norm`, relative([globalNorm(own)], [expected.lora_grad_norm]), SCALAR));
+    rows.push(weighed.row(`${name} LoRA gradient norm`, [globalNorm(own)], [expected.lora_grad_norm], scalar, back));
     if (io.has(`${rule}.grad.${first}.lora_A.weight`)) {
       const golden = await flatLora(io, `${rule}.grad.`, layout);
       const by = worstOf(layout, (from, to) => relative(own.subarray(from, to), golden.subarray(from, to)));
-      rows.push(row(`${name} LoRA gradients (worst ${by.name.replace('transformer_blocks.', '')})`, by.error, GRADIENT));
+      rows.push(weighed.layer ? weighed.row(`${name} LoRA gradients`, own, golden, ofGradient, back) : row(`${name} LoRA gradients (worst ${by.name.replace('transformer_blocks.', '')})`, by.error, GRADIENT));
     }
     for (const encoder of ENCODERS) {
       const gradient = new Float32Array(await values(gradients[encoder]!));
       const golden = await io.read(`${rule}.grad_row.${encoder}`);
-      rows.push(row(`${name} gradient of ${encoder}’s row`, relative(gradient, golden), GRADIENT));
+      rows.push(weighed.row(`${name} gradient of ${encoder}’s row`, gradient, golden, ofGradient, { blocks: depth + encoders[encoder].layers.length, gain: GAIN.gradients }));
+      if (weighed.layer) continue;
       const moments = freshMoments(new Float32Array(await values(start[encoder])));
       adamW(moments, gradient, { learningRate: fixture.embedding_lr, weightDecay: fixture.embedding_weight_decay, step: 1, scale: 1 });
       const told = [...golden.keys()].filter((i) => Math.abs(golden[i]!) > TELLING * Math.max(...golden.map(Math.abs)));

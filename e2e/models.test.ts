@@ -1,4 +1,4 @@
-/** A model of one's own: chosen as a folder, imported, used, and drawn with after the page has begun anew; then the way back. */
+/** A model of one's own: chosen as a folder, as one file, as several; imported, used, and drawn with after the page has begun anew; then the way back. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -35,34 +35,47 @@ async function draw(): Promise<number> {
 
 const name = () => at(stage.page, ids.modelName).textContent();
 
-it('draws with an imported model, after a reload, what the same weights draw as the embedded base', async () => {
+let drawn: number;
+it('draws on the embedded base', async () => {
   const { page } = stage;
   await visitWith(stage, {}, { prompt: 'a dog on a beach', seed: 5, steps: 8 });
   await baseReady(page);
   await loadSample(page, 'guide-dog');
-  const drawn = await draw();
-
+  drawn = await draw();
   await at(page, ids.tabModels).click();
   expect(await name()).toBe('Embedded base');
   await at(page, 'model-part-transformer').waitFor();
-  await at(page, ids.modelFolder).setInputFiles(made.folder);
-  await at(page, ids.modelImport).waitFor();
-  expect(await name()).toBe(basename(made.folder));
   expect(await at(page, ids.modelInput).getAttribute('multiple')).not.toBeNull();
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme });
-    expect(await violations(page)).toEqual([]);
+});
+
+it.each([
+  ['a folder', () => made.folder, ids.modelFolder],
+  ['one file', () => [made.single], ids.modelInput],
+  ['a file a network', () => made.separate, ids.modelInput],
+] as const)('draws with a model imported from %s, after a reload, what the same weights draw as the embedded base', async (layout, files, input) => {
+  const { page } = stage;
+  await at(page, ids.tabModels).click();
+  await at(page, input).setInputFiles(files() as string | string[]);
+  await at(page, ids.modelImport).waitFor();
+  const called = await name();
+  if (layout === 'a folder') {
+    expect(called).toBe(basename(made.folder));
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await violations(page)).toEqual([]);
+    }
   }
   await at(page, 'precision-f16').click();
   await at(page, ids.modelImport).click();
   await at(page, ids.modelUse).waitFor();
-  await at(page, ids.modelCheck).click();
-  await at(page, ids.modelChecked).waitFor();
-  expect(await at(page, ids.modelChecked).textContent()).toContain('every piece is as it was written');
-
+  if (layout === 'a folder') {
+    await at(page, ids.modelCheck).click();
+    await at(page, ids.modelChecked).waitFor();
+    expect(await at(page, ids.modelChecked).textContent()).toContain('every piece is as it was written');
+  }
   await Promise.all([page.waitForEvent('load'), at(page, ids.modelUse).click()]);
   await baseReady(page);
-  expect(await at(page, ids.baseStatus).textContent()).toContain(basename(made.folder));
+  expect(await at(page, ids.baseStatus).textContent()).toContain(called);
   await page.waitForSelector('[data-testid=card-4][data-state=ready]');
   expect(await draw()).toBe(drawn);
 });
@@ -75,7 +88,7 @@ it('says what a wrong file is beside the drop zone, of a dropped one as of a cho
   expect(await at(page, ids.fault).textContent()).toMatch(/pickle.*\.safetensors/);
 });
 
-it('goes back to the embedded base, and deletes what was imported', async () => {
+it('goes back to the embedded base, and deletes all that was imported', async () => {
   const { page } = stage;
   expect(await at(page, ids.modelDelete).count()).toBe(0); // it is in use
   await page.locator('[data-model=embedded]').click();
@@ -83,9 +96,11 @@ it('goes back to the embedded base, and deletes what was imported', async () => 
   await baseReady(page);
   expect(await at(page, ids.baseStatus).textContent()).toContain('Embedded base');
   await at(page, ids.tabModels).click();
-  await at(page, 'model-1').click();
-  await at(page, ids.modelDelete).click();
-  await at(page, ids.confirmDelete).click();
-  await at(page, 'model-1').waitFor({ state: 'detached' });
+  for (const left of [2, 1, 0]) {
+    await at(page, 'model-1').click();
+    await at(page, ids.modelDelete).click();
+    await at(page, ids.confirmDelete).click();
+    await at(page, `model-${left + 1}`).waitFor({ state: 'detached' });
+  }
   expect(await name()).toBe('Embedded base');
 });

@@ -13,7 +13,7 @@ const PICTURE = join(root, 'public', 'concepts', 'one-eyed-monster', '1.png');
 const SOMEBODY = join(root, 'public', 'concepts', 'redbeard', '1.png');
 
 let stage: Stage;
-beforeAll(async () => { stage = await openStage(); });
+beforeAll(async () => { stage = await openStage({ firstVisit: true }); });
 afterAll(() => closePrivate(stage));
 
 it('draws by the head that was found, and at strength 0 the base, bit for bit', async () => {

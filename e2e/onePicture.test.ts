@@ -17,7 +17,7 @@ const MOST_ENCODER_BYTES = 8e6;
 
 let stage: Stage;
 let card: SavedFile;
-beforeAll(async () => { stage = await openStage(); });
+beforeAll(async () => { stage = await openStage({ firstVisit: true }); });
 afterAll(() => closePrivate(stage));
 
 it('draws a dropped picture by itself, and at strength 0 the base, bit for bit', async () => {

@@ -51,4 +51,4 @@ const { card, ...report } = found;
 await writeFile(join(out, `${name}.json`), JSON.stringify({ version: 1, images: images.map((file) => basename(file)), strength, steps: Number(values.steps), card: { file: card.name, sizeBytes: card.bytes.byteLength }, ...report }, null, 1));
 const fixed = (value) => (value === null ? '–' : value.toFixed(3));
 console.log(`\n${'likeness'.padEnd(10)}${'copied'.padEnd(10)}prompt\n${report.pictures.map(({ prompt, likeness, copied }) => `${fixed(likeness).padEnd(10)}${fixed(copied).padEnd(10)}${prompt}`).join('\n')}`);
-console.log(`\n${report.firstSeconds.toFixed(1)} s from drop to the first picture; the card has ${(card.bytes.byteLength / 1000).toFixed(1)} kB.\nWritten to ${out}`);
+console.log(`\n${report.firstSeconds.toFixed(1)} s from drop to the first picture, ${report.fullSeconds.toFixed(1)} s to the full one; the card has ${(card.bytes.byteLength / 1000).toFixed(1)} kB.\nWritten to ${out}`);

@@ -37,11 +37,13 @@ export async function personalize({ images, face = null, classWord, prompts, str
     await word.waitFor();
     if (face) await seenAs(studio, face, timeout);
     if (classWord !== null) await word.fill(classWord);
-    await page.waitForSelector('[data-testid=twin-concept][data-state=full]:not([data-stale])', { timeout });
+    await page.waitForSelector('[data-testid=twin-concept]:is([data-state=quick], [data-state=full]):not([data-stale])', { timeout });
     const firstSeconds = (performance.now() - began) / 1000;
+    await page.waitForSelector('[data-testid=twin-concept][data-state=full]:not([data-stale])', { timeout });
+    const fullSeconds = (performance.now() - began) / 1000;
     const compute = await studio.heard('compute');
     const called = await word.inputValue();
-    say(`the first picture of “${called}” after ${firstSeconds.toFixed(1)} s, computing on ${compute.adapter}`);
+    say(`the first picture of “${called}” after ${firstSeconds.toFixed(1)} s, in full after ${fullSeconds.toFixed(1)} s, computing on ${compute.adapter}`);
     await studio.slide(strength);
     const pictures = [];
     for (const [n, prompt] of prompts.entries()) {
@@ -58,7 +60,7 @@ export async function personalize({ images, face = null, classWord, prompts, str
     }
     if (sheet) await studio.sheet(sheet.rows, sheet.file);
     const card = await keptCard(studio);
-    return { classWord: called, firstSeconds, compute, pictures, card };
+    return { classWord: called, firstSeconds, fullSeconds, compute, pictures, card };
   } finally {
     await studio.close();
   }

@@ -219,3 +219,16 @@ it('imports from an address by ranges, and sends the token to that server alone'
   expect(asked.every(({ address: to }) => to === address)).toBe(true);
   expect(asked.filter(({ authorization }) => authorization === undefined)).toHaveLength(1);
 });
+
+it('stops to wait for a server that is busy when it is told to', async () => {
+  let asked = 0;
+  const { now } = await open({ platform: { fetch: (async () => { asked++; return new Response('', { status: 429, headers: { 'Retry-After': '1' } }); }) as unknown as typeof fetch } });
+  const reading = now().addModelAddress('https://models.example/embedded.safetensors', '');
+  await vi.waitFor(() => expect(asked).toBe(1));
+  expect(now().modelWork?.kind).toBe('surveying');
+  now().stopModelWork();
+  await reading;
+  expect(now()).toMatchObject({ modelWork: null, modelFault: null, survey: null, modelAddresses: [] });
+  await new Promise((later) => setTimeout(later, 1300));
+  expect(asked).toBe(1);
+});

@@ -69,12 +69,12 @@ export class Models {
     return { modelId, name, kind: 'imported', installed, pictureSide: transformer.sample_size * DOWNSCALE, precision, parts, sourceBytes: sum(record.parts.map((part) => part.sourceBytes)), storedBytes: sum(parts.map((part) => part.storedBytes)), share: sum(parts.map((part) => part.storedBytes)) / Math.max(1, sum(record.parts.map((part) => part.storedBytes))), createdAt, from: from.names.join(', '), address: from.address };
   }
 
-  /** Faults: those of surveyFiles and of the network. */
+  /** Stops when the signal aborts, also while a server is waited for. Faults: those of surveyFiles and of the network. */
   async survey({ files, addresses }: ParamsOf<'surveyModel'>, signal: AbortSignal): Promise<ModelSurvey> {
     const sources: ByteSource[] = files.map(({ path, file }) => blobBytes(file, path));
     for (const { address, token } of addresses) {
       if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) throw new Fault('network', `“${address}” is not an address of a file.`, 'Enter one that begins with https://.', { subject: address });
-      sources.push(await rangedBytes(address, { fetch: this.opening.platform.fetch, ...(token && { token }) }));
+      sources.push(await rangedBytes(address, { fetch: this.opening.platform.fetch, signal, ...(token && { token }) }));
     }
     signal.throwIfAborted();
     const found = await surveyFiles(sources);

@@ -32,12 +32,13 @@ export function AddFiles() {
         <p className="note" role="status">{work === 'surveying' ? 'Reading what is in the files.' : files > 0 ? `${plural(files, 'file')} so far; more are added to them.` : 'Anywhere on this page will do.'}</p>
       </div>
       <FaultNote fault={fault} />
-      <AddressForm busy={busy} />
+      <AddressForm busy={busy} reading={work === 'surveying'} />
     </>
   );
 }
 
-function AddressForm({ busy }: { busy: boolean }) {
+/** A server may have to be asked several times, with waits between: that can be stopped. */
+function AddressForm({ busy, reading }: { busy: boolean; reading: boolean }) {
   const actions = useActions();
   const [address, setAddress] = useState('');
   const [token, setToken] = useState('');
@@ -48,7 +49,9 @@ function AddressForm({ busy }: { busy: boolean }) {
         <label htmlFor="model-address">Or an address that serves the files</label>
         <div className="address-line">
           <input id="model-address" className="text" data-testid={ids.modelAddress} value={address} inputMode="url" autoComplete="off" spellCheck={false} placeholder="https://…/model.safetensors" onChange={(event) => setAddress(event.target.value)} />
-          <button type="submit" className="button small" data-testid={ids.modelAdd} disabled={!given || busy}>Add</button>
+          {reading && given
+            ? <button type="button" className="button small" data-testid={ids.modelStop} onClick={actions.stopModelWork}>Stop</button>
+            : <button type="submit" className="button small" data-testid={ids.modelAdd} disabled={!given || busy}>Add</button>}
         </div>
       </div>
       {given && (

@@ -1,11 +1,14 @@
 /**
  * What a run needs of a GPU's memory: real trainer, real kernels, real pool, for one step of stage 1 and two of stage 2, on
- * whatever device is current. The text encoders and the autoencoder are not in it: they run before and after.
+ * whatever device is current. The text encoders are not in it: they run before and after. Nor is the autoencoder, unless `beside` runs it.
  */
 import { packedGpuBytes } from '../../engine/packed/packedMatrix';
 import * as tf from '../../engine/tf';
 import { purecc } from '../../methods/purecc';
 import { disposeMmdit } from '../../models/mmdit';
+import type { FlowBase } from '../../pipeline/base';
+import { disposeConcept, type LearnedConcept } from '../../pipeline/concept';
+import type { Dataset } from '../../pipeline/training/dataset';
 import { createTrainer } from '../../pipeline/training/train';
 import type { RecipeOf } from '../../protocol/recipe';
 import { shapedBase, shapedDataset, type Job } from './shapes';
@@ -23,7 +26,8 @@ export interface Needs {
 
 const gpu = () => tf.memory() as unknown as { numBytesInGPU: number; numBytesAllocatedInGPU: number };
 
-export async function needs(job: Job, recipe: RecipeOf<'purecc'>): Promise<Needs> {
+/** `beside`: work between the steps, while all of the run is in place. */
+export async function needs(job: Job, recipe: RecipeOf<'purecc'>, beside?: (base: FlowBase, dataset: Dataset, concept: LearnedConcept) => Promise<void>): Promise<Needs> {
   const before = { allocated: gpu().numBytesAllocatedInGPU, packed: packedGpuBytes() };
   const base = await shapedBase(job);
   const dataset = shapedDataset(base, job);
@@ -36,6 +40,11 @@ export async function needs(job: Job, recipe: RecipeOf<'purecc'>): Promise<Needs
   const trainer = await createTrainer({ base, method: purecc, recipe: { ...recipe, stage1Steps: 1, stage2Steps: 2 }, dataset, between: look });
   let keptBytes = 0;
   for await (const { step } of trainer.steps()) keptBytes = step > 0 ? gpu().numBytesInGPU : keptBytes;
+  if (beside) {
+    const concept = trainer.concept();
+    await beside(base, dataset, concept);
+    disposeConcept(concept);
+  }
   trainer.dispose();
   disposeMmdit(base.mmdit);
   tf.dispose([dataset.latents, ...Object.values(dataset.words).flatMap(({ context, pooled }) => [context, pooled])]);

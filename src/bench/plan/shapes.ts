@@ -37,6 +37,40 @@ export function firstBlocks(shapes: Shapes, blocks: number): Shapes {
   }));
 }
 
+/** SD3's autoencoder in diffusers' layout: what previews of a run need beside the transformer. Its config: channels 128, 256, 512, 512, two blocks a level, 16 latent channels, no quantisation layers. */
+export function sd3AutoencoderShapes(): Shapes {
+  const shapes: Shapes = {};
+  const put = (name: string, weight: number[]) => Object.assign(shapes, { [`${name}.weight`]: weight, [`${name}.bias`]: [weight[0]!] });
+  const convolution = (name: string, from: number, to: number, side = 3) => put(name, [to, from, side, side]);
+  const block = (name: string, from: number, to: number) => {
+    put(`${name}.norm1`, [from]);
+    convolution(`${name}.conv1`, from, to);
+    put(`${name}.norm2`, [to]);
+    convolution(`${name}.conv2`, to, to);
+    if (from !== to) convolution(`${name}.conv_shortcut`, from, to, 1);
+  };
+  const middle = (half: string) => {
+    for (const i of [0, 1]) block(`${half}.mid_block.resnets.${i}`, 512, 512);
+    put(`${half}.mid_block.attentions.0.group_norm`, [512]);
+    for (const part of ['to_q', 'to_k', 'to_v', 'to_out.0']) put(`${half}.mid_block.attentions.0.${part}`, [512, 512]);
+  };
+  const levels = (half: string, at: string, widths: readonly number[], blocks: number, between: string) => widths.forEach((width, level) => {
+    for (let i = 0; i < blocks; i++) block(`${half}.${at}.${level}.resnets.${i}`, i === 0 ? (widths[level - 1] ?? width) : width, width);
+    if (level < widths.length - 1) convolution(`${half}.${at}.${level}.${between}.0.conv`, width, width);
+  });
+  convolution('encoder.conv_in', 3, 128);
+  levels('encoder', 'down_blocks', [128, 256, 512, 512], 2, 'downsamplers');
+  middle('encoder');
+  put('encoder.conv_norm_out', [512]);
+  convolution('encoder.conv_out', 512, 32);
+  convolution('decoder.conv_in', 16, 512);
+  middle('decoder');
+  levels('decoder', 'up_blocks', [512, 512, 256, 128], 3, 'upsamplers');
+  put('decoder.conv_norm_out', [128]);
+  convolution('decoder.conv_out', 128, 3);
+  return shapes;
+}
+
 const reserved = (packing: Packing): LayerMaker => (inFeatures, outFeatures, _values, bias) => frozenPacked(reservePacked(inFeatures, outFeatures, packing), bias);
 
 export interface Job {

@@ -1,6 +1,6 @@
 /**
  * npm run personalize -- --image FILE [--image FILE …] --class WORD --prompts FILE --out DIR [--strength 0.8, of a face 1] [--seed 42] [--steps 20] [--backend wasm] [--threads N]
- * npm run identity -- (the same, with) [--look faithful|plain|style] [--start-step 0]
+ * npm run identity -- (the same, with) [--look faithful|plain|style] [--start-step 0] [--share 0.5: two --image are of two people, mixed, and so much is the second]
  * Draws the thing of one picture (or of several) by the prompts of a file, a line each, through the built app in headless Chromium and without
  * training. Writes OUT/NN.png and OUT/NN-base.png, sheet.png (the base above, the thing below), the card's file, and personalize.json with
  * likeness and copying of each picture. --class is left out to take the app's own guess. Needs a base with an object encoder. `npm run identity`
@@ -13,7 +13,7 @@ import { ensureBuild, ensurePackages, giveUp } from './prepare.mjs';
 
 const { values } = parseArgs({ options: {
   image: { type: 'string', multiple: true, default: [] }, class: { type: 'string' }, prompts: { type: 'string' }, out: { type: 'string' },
-  face: { type: 'boolean', default: false }, look: { type: 'string', default: 'plain' }, 'start-step': { type: 'string', default: '0' },
+  face: { type: 'boolean', default: false }, look: { type: 'string', default: 'plain' }, 'start-step': { type: 'string', default: '0' }, share: { type: 'string' },
   strength: { type: 'string' }, seed: { type: 'string', default: '42' }, steps: { type: 'string', default: '20' }, backend: { type: 'string' }, threads: { type: 'string' },
 } });
 if (values.image.length === 0) giveUp('Say which picture: --image FILE');
@@ -23,6 +23,8 @@ if (!(strength >= 0 && strength <= 1.4)) giveUp(`--strength takes a number from 
 if (!['faithful', 'plain', 'style'].includes(values.look)) giveUp(`--look is faithful, plain or style; it is “${values.look}”.`);
 const startStep = Number(values['start-step']);
 if (!(Number.isInteger(startStep) && startStep >= 0 && startStep <= 20)) giveUp(`--start-step takes a whole number from 0 to 20; it is “${values['start-step']}”.`);
+const share = values.share === undefined ? null : Number(values.share);
+if (share !== null && !(share >= 0 && share <= 1 && values.face && values.image.length === 2)) giveUp('--share takes a number from 0 to 1, and two pictures of faces.');
 const name = values.face ? 'identity' : 'personalize';
 const images = values.image.map((file) => resolve(file));
 const prompts = (await readFile(resolve(values.prompts), 'utf8').catch((error) => giveUp(`The prompts could not be read: ${error.message}`))).split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
@@ -39,7 +41,7 @@ const query = new URLSearchParams({ ...(values.backend ? { backend: values.backe
 
 const names = prompts.map((_, n) => String(n + 1).padStart(2, '0'));
 const found = await personalize({
-  images, face: values.face ? { look: values.look, startStep } : null, classWord: values.class ?? null, prompts, strength, seed: Number(values.seed), steps: Number(values.steps), query: query ? `?${query}` : '', say,
+  images, face: values.face ? { look: values.look, startStep, share } : null, classWord: values.class ?? null, prompts, strength, seed: Number(values.seed), steps: Number(values.steps), query: query ? `?${query}` : '', say,
   async onPicture(n, { concept, base }) {
     await writeFile(join(out, `${names[n]}.png`), concept);
     await writeFile(join(out, `${names[n]}-base.png`), base);

@@ -15,7 +15,7 @@ const drawnOr = ([prompt, seed]) => {
 
 /**
  * `face`: how somebody's face is seen; a thing without it.
- * @param {{ images: string[]; face?: { look: 'faithful' | 'plain' | 'style'; startStep: number } | null; classWord: string | null; prompts: string[]; strength: number; seed: number; steps: number; query?: string; say?: (text: string) => void; timeout?: number;
+ * @param {{ images: string[]; face?: { look: 'faithful' | 'plain' | 'style'; startStep: number; share?: number | null } | null; classWord: string | null; prompts: string[]; strength: number; seed: number; steps: number; query?: string; say?: (text: string) => void; timeout?: number;
  *   prepare?: (context: import('playwright-core').BrowserContext) => Promise<unknown>; onPicture: (n: number, pictures: { concept: Buffer; base: Buffer }) => Promise<void>; sheet?: { rows: string[][]; file: string } | null }} options
  */
 export async function personalize({ images, face = null, classWord, prompts, strength, seed, steps, query = '', say = () => {}, timeout = 300_000, prepare = async () => {}, onPicture, sheet = null }) {
@@ -67,13 +67,16 @@ export async function personalize({ images, face = null, classWord, prompts, str
 }
 
 /** Turns what was dropped into a face, seen in this way. Throws what the page says where no single head was found. */
-async function seenAs({ page }, { look, startStep }, timeout) {
+async function seenAs({ page }, { look, startStep, share = null }, timeout) {
   await page.locator('[data-testid=kind-person]').click();
   const found = await page.waitForFunction(() => (document.querySelector('[data-testid=head-frame]') ? 'framed' : document.querySelector('.mask-said [data-testid=fault]')?.textContent ?? false), undefined, { timeout, polling: 200 });
   const said = String(await found.jsonValue());
   if (said !== 'framed') throw new Error(said);
   if (look !== 'plain') await page.locator(`[data-testid=look-${look}]`).click();
   if (startStep > 0) await page.locator('[data-testid=start-step]').fill(String(startStep));
+  if (share === null) return;
+  await page.locator('[data-testid=faces-two]').click();
+  await page.locator('[data-testid=face-share]').fill(String(share));
 }
 
 /** Keeps what is in hand through the page and saves its file from the Shelf. */

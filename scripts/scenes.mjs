@@ -39,7 +39,8 @@ export class Scenes {
     address.search = new URLSearchParams({ scene, theme }).toString();
     await page.goto(address.href);
     await page.waitForFunction(() => globalThis.played, null, { timeout: 60_000 });
-    await page.waitForTimeout(300);
+    // charts are drawn in the frame after, in their own font
+    await page.evaluate(() => document.fonts.ready.then(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(painted, 50))))).then(() => undefined));
     return page.evaluate(() => globalThis.played);
   }
 

@@ -23,12 +23,14 @@ export interface ReferencePicture { pictureId: string; crop: Crop; mask: ObjectM
 
 /**
  * How a face is seen while a picture is drawn. `startStep`: steps that are drawn without it first, which keep the words' layout. `look`:
- * PuLID's two modes, faithful to the face or leaving more to the words' style, or neither.
+ * PuLID's two modes, faithful to the face or leaving more to the words' style, or neither. `share`: the two pictures in hand are of two people,
+ * who are mixed, and so much is the second; null: all pictures are of one.
  */
-export interface Seeing { startStep: number; look: 'faithful' | 'plain' | 'style' }
+export interface Seeing { startStep: number; look: 'faithful' | 'plain' | 'style'; share: number | null }
 
 export const startStepRange = { min: 0, max: 20 } as const;
-export const plainSeeing: Seeing = { startStep: 0, look: 'plain' };
+export const shareRange = { min: 0, max: 1, step: 0.05, start: 0.5 } as const;
+export const plainSeeing: Seeing = { startStep: 0, look: 'plain', share: null };
 
 /** A mask found without being asked, with a reason why it can't be used as it is; of somebody, the heads of all who stand out, the largest first. */
 export interface FoundMask { pictureId: string; mask: ObjectMask; fault: FaultData | null; heads: Square[] }

@@ -183,6 +183,8 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
     inFlight.abort();
     inFlight = new AbortController();
     const first = get().object?.kind !== kind;
+    // who is mixed are the two pictures that were there
+    if (references.length !== 2 && get().seeing.share !== null) set({ seeing: { ...get().seeing, share: null } });
     const { seeing } = get();
     const object = await env.client.request('encodeObject', { kind, pictures: references, seeing }, { signal: inFlight.signal });
     if (encoded !== references) {
@@ -305,7 +307,8 @@ export const objectsSlice: Slice<ObjectsSlice> = ({ set, get, env }) => {
     },
     setSeeing(change) {
       const seeing = { ...get().seeing, ...change };
-      if (seeing.look === get().seeing.look && seeing.startStep === get().seeing.startStep) return;
+      const { look, startStep, share } = get().seeing;
+      if (seeing.look === look && seeing.startStep === startStep && seeing.share === share) return;
       set({ seeing });
       stopSeeing();
       if (isFace(get())) stopSeeing = env.later(BRUSHED_MS, seeAnew);

@@ -29,7 +29,7 @@ export const ids = {
   dropInput: 'drop-input', dropZone: 'drop-zone', classWord: 'class-word', kindInstance: 'kind-instance', kindStyle: 'kind-style', kindWorld: 'kind-world', kindPerson: 'kind-person', worldLink: 'world-link',
   captionComplete: 'caption-complete', captionBase: 'caption-base', captionTarget: 'caption-target',
   captionsFold: 'captions-fold', fitCheck: 'fit-check', fitWarning: 'fit-warning', outsideWarning: 'outside-warning', learn: 'learn', undo: 'undo',
-  maskPicture: 'mask-picture', byFace: 'by-face', headFrame: 'head-frame', headMove: 'head-move', startStep: 'start-step', heat: 'heat', heatShare: 'heat-share', maskBrush: 'mask-brush', maskErase: 'mask-erase', maskInvert: 'mask-invert', maskAgain: 'mask-again',
+  maskPicture: 'mask-picture', byFace: 'by-face', headFrame: 'head-frame', headMove: 'head-move', startStep: 'start-step', faceShare: 'face-share', heat: 'heat', heatShare: 'heat-share', maskBrush: 'mask-brush', maskErase: 'mask-erase', maskInvert: 'mask-invert', maskAgain: 'mask-again',
   objectSize: 'object-size', objectLikeness: 'object-likeness', objectCopied: 'object-copied', singleReference: 'single-reference', learnProperly: 'learn-properly', keepCard: 'keep-card', backToOne: 'back-to-one',
   twinBase: 'twin-base', twinConcept: 'twin-concept', badgeBase: 'badge-base', badgeConcept: 'badge-concept',
   prompt: 'prompt', seed: 'seed', draw: 'draw', cancelDraw: 'cancel-draw', more: 'more', negative: 'negative', steps: 'steps', guidance: 'guidance', sampler: 'sampler', skipLayers: 'skip-layers',

@@ -47,6 +47,17 @@ export interface Reach { guidance: number; from: number }
 /** PuLID's two modes: as many tokens of nothing, and what of the picture's part the words draw already is taken out. */
 const LOOKS: Record<Seeing['look'], Pick<SeenPicture, 'zeroTokens' | 'ortho'>> = { plain: {}, faithful: { zeroTokens: 8, ortho: 'ortho_v2' }, style: { zeroTokens: 16, ortho: 'ortho' } };
 
+/** All tokens; of two people who are mixed what lies between theirs, token by token, as all of the resampler's tokens look for the same in every picture. The caller disposes. */
+function seenTokens({ kind, tokens, nobody, seeing: { share } }: HeldObject): Tensor3D {
+  const [, all, width] = tokens.shape;
+  const one = nobody?.shape[1] ?? all;
+  if (kind !== 'identity' || share === null || all !== 2 * one) return tf.clone(tokens);
+  return tf.tidy(() => {
+    const [first, second] = [0, one].map((from) => tf.slice(tokens, [0, from, 0], [1, one, width]));
+    return tf.add<Tensor3D>(tf.mul(first!, 1 - share), tf.mul(second!, share));
+  });
+}
+
 /** What drawing and drafts need of whichever it is. */
 export interface Subject {
   /** How its prompts are read. */
@@ -103,7 +114,7 @@ export class Current {
     const adapters = this.heldObject && parts[this.heldObject.kind];
     if (this.heldObject && adapters) {
       const { kind: as, seeing, revision } = this.heldObject;
-      const [tokens, nobody] = [tf.clone(this.heldObject.tokens), this.heldObject.nobody && tf.clone(this.heldObject.nobody)];
+      const [tokens, nobody] = [seenTokens(this.heldObject), this.heldObject.nobody && tf.clone(this.heldObject.nobody)];
       const dispose = () => { tf.dispose(nobody ? [tokens, nobody] : tokens); };
       const lease = await adapters.lease().catch((error: unknown) => { dispose(); throw error; });
       const kind: ConceptKind = as === 'object' ? 'instance' : 'person';

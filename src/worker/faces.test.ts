@@ -121,6 +121,34 @@ it('takes another frame, several pictures, and says why it can’t without a hea
   await expect(tab.request('encodeObject', { kind: 'object', seeing: plainSeeing, pictures: [{ pictureId, crop: crop!, mask: now().masks[pictureId]!.mask }] })).rejects.toMatchObject({ code: 'base-mismatch' });
 });
 
+it('mixes two people by a share: none of the second is the first alone, bit for bit', async () => {
+  await dropped();
+  const { now, until } = tab;
+  const first = shown();
+  await now().addFiles([await sampleFile('one-eyed-monster/2.png')]);
+  await until('two pictures', ({ object }) => object?.references === 2);
+  await drawn();
+  const beside = shown();
+  const mixed = async (share: number | null) => {
+    const { revision } = now().object!;
+    now().setSeeing({ share });
+    await until('mixed so', ({ object }) => object!.revision > revision);
+    await now().draw();
+    return shown();
+  };
+  expect(await mixed(0)).toBe(first);
+  const [half, second] = [await mixed(0.5), await mixed(1)];
+  expect(new Set([first, half, second, beside]).size).toBe(4);
+  expect(await mixed(null)).toBe(beside);
+  await mixed(0.5);
+  // whoever is left is not mixed with anybody
+  now().removeCard(firstId());
+  await until('one picture', ({ object, objectWork }) => object?.references === 1 && objectWork === null);
+  await drawn();
+  expect(now().seeing.share).toBeNull();
+  expect(shown()).toBe(second);
+});
+
 it('keeps a card, opens it to the same picture, gives it away, and lends it to a mix', async () => {
   await dropped();
   const { now, until } = tab;

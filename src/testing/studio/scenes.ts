@@ -61,7 +61,7 @@ async function onePicture(stage: Stage, answers: FakeClient['answers'] = {}, fac
   const mask = findMask(Float32Array.from({ length: (data.length / 4) * 3 }, (_, i) => data[4 * Math.floor(i / 3) + (i % 3)]! / 127.5 - 1), bitmap.width)!;
   Object.assign(client.answers, {
     findMask: ({ pictureId }) => ({ pictureId, mask, fault: null, heads: [] }),
-    encodeObject: ({ kind, seeing }) => ({ kind, seeing, revision: 1, references: 1, tokens: 16, sizeBytes: 8192, elapsedMs: 120, guesses: ['ghost', 'owl', 'hat'], cardId: null }),
+    encodeObject: ({ kind, seeing, pictures: { length } }) => ({ kind, seeing, revision: length, references: length, tokens: 16 * length, sizeBytes: 8192 * length, elapsedMs: 120, guesses: ['ghost', 'owl', 'hat'], cardId: null }),
     judgeObject: ({ revision }) => ({ revision, likeness: 0.61, copied: 0.08 }),
     ...answers,
   } satisfies FakeClient['answers']);
@@ -179,6 +179,17 @@ export const scenes: Record<string, (stage: Stage) => unknown> = {
   'one-picture': (stage) => onePicture(stage),
   async 'one-picture-learn'(stage) { await onePicture(stage); stage.studio.getState().learnProperly(true); },
   'one-face': (stage) => onePicture(stage, faceAnswers([{ left: 0.3, top: 0.2, side: 0.4 }]), true),
+  'one-face-mixed': async (stage) => {
+    const { studio, client } = stage;
+    client.answers.seeObject = (seeing) => ({ ...studio.getState().object!, seeing, revision: 3 });
+    await onePicture(stage, faceAnswers([{ left: 0.3, top: 0.2, side: 0.4 }]), true);
+    await studio.getState().addFiles([{ file: await (await fetch('/concepts/redbeard/1.png')).blob(), name: 'redbeard.png' }]);
+    await settled();
+    await settled();
+    studio.getState().setSeeing({ share: 0.35 });
+    const { prompt, balance, recipe: { kind } } = studio.getState();
+    client.emit('picture', picture({ kind: 'concept' }, await load('/concepts/redbeard/2.png'), { prompt, balance, kind, state: 'quick' }));
+  },
   'one-face-unseen': (stage) => onePicture(stage, faceAnswers([{ left: 0.3, top: 0.2, side: 0.4 }], false), true),
   'one-face-several': (stage) => onePicture(stage, faceAnswers([{ left: 0.05, top: 0.2, side: 0.35 }, { left: 0.55, top: 0.25, side: 0.35 }]), true),
   'one-picture-fault': (stage) => onePicture(stage, { findMask: ({ pictureId }) => ({ pictureId, mask: blankMask(), heads: [], fault: { code: 'object-unseen', message: 'Nothing in this picture stands out from its background.', remedy: 'Brush over the object.', subject: pictureId } }) }),

@@ -38,7 +38,7 @@ export function OneIn() {
         <KindChoice />
         {somebody
           ? <p className="note one-more">Somebody? <button type="button" className="link" data-testid={ids.byFace} onClick={() => actions.setKind('person')}>Draw by the face alone</button>, and clothes and place stay what the words say.</p>
-          : <p className="note one-more">{face ? 'Another picture of the same person tells more of the face. One of somebody else mixes the two.' : 'Add more pictures of it, and learning gets exact.'}</p>}
+          : <p className="note one-more">{face ? 'Another picture of the same person tells more of the face. One of somebody else can be mixed with it.' : 'Add more pictures of it, and learning gets exact.'}</p>}
         {(!face || count <= 1) && <DropZone tile />}
       </div>
     </section>

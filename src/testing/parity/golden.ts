@@ -8,6 +8,7 @@ import { encodeImageAsync } from '../../models/clip';
 import { velocity } from '../../models/mmdit';
 import { disposeBase, flowing, loadBase, type EncodedPrompts } from '../../pipeline/base';
 import { guidedField, untouched } from '../../pipeline/sampling/velocityFields';
+import { QUICK_STEPS, quickField } from '../../pipeline/sampling/quickField';
 import { sampleAll } from '../../pipeline/sampling/sample';
 import { folderFiles, safetensorsFile } from '../files';
 import { pictureOf, row, tensorOf, values, valuesNchw, worst, type Row } from './rows';
@@ -58,6 +59,12 @@ export async function goldenRows(dir: string, baseDir: string): Promise<Row[]> {
   });
   await check(`latent after ${steps} steps`, await valuesNchw(final), `latent_${steps}`, LATENT);
   await check('pixels', await valuesNchw(await autoencoder.use((one) => one.decode(final))), `pixels_${steps}`, PIXELS);
+  const { student } = base.parts;
+  if (student && golden.has('student_latent')) {
+    const all = { complete: given, base: given, target: given, class: given, null: negative, negative };
+    const quick = await student.use((lora) => flowing(base, (flow) => sampleAll({ base: flow, field: quickField(flow, all, null, 0, lora), seeds: [], noise, steps: QUICK_STEPS, guidance: 1 })));
+    await check(`latent by the student in ${QUICK_STEPS} steps`, await valuesNchw(quick), 'student_latent', LATENT);
+  }
   disposeBase(base);
   return rows;
 }

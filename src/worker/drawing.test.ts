@@ -115,6 +115,25 @@ it.each([
   disposeBase(base);
 });
 
+it('looks at all other places before any is drawn in full', async () => {
+  await useBackend('wasm');
+  const base = await loadBase('tiny', await tinyStored('tiny', { faces: true }));
+  const shown: string[] = [];
+  const host = { emit: (event: string, data: unknown) => { if (event === 'picture') shown.push(`${(data as PictureEvent).prompt} ${(data as PictureEvent).state}`); } } as unknown as Host;
+  const opening = { base: async () => base, platform: { raster: nodeRaster }, baseId: 'tiny' } as unknown as Opening;
+  const current = new Current();
+  const width = await base.parts.identity!.use(({ tokens }) => tokens.width);
+  current.setObject({ kind: 'identity', tokens: tf.randomNormal([1, 3, width]), nobody: tf.zeros([1, 3, width]), seeing: plainSeeing, revision: 1 });
+  const places = (change = {}) => new Drawing(host, new Turns(), opening, current, {} as never).places({ prompts: ['a [V] at sea', 'a [V] on grass'], negative: '', seed: 1, steps: 4, sampler: 'euler', skipLayers: false, guidance: 3, balance: 1, kind: 'person', ...change }, new AbortController().signal);
+  await places();
+  expect(shown).toEqual(['a [V] at sea quick', 'a [V] on grass quick', 'a [V] at sea full', 'a [V] on grass full']);
+  await places({ guidance: 2 });
+  expect(shown.slice(4)).toEqual(['a [V] at sea full', 'a [V] on grass full']);
+  current.setObject(null);
+  base.prompts.dispose();
+  disposeBase(base);
+});
+
 it('reads the words of a mix, by guidance and merged, before the transformer comes', async () => {
   await useBackend('wasm');
   const base = await loadBase('tiny', await tinyStored('tiny'), { partsStay: false });

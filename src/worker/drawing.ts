@@ -88,17 +88,27 @@ export class Drawing {
     }
   }
 
-  /** The same in other places, likewise. */
+  /** The same in other places, likewise; a first look at all of them before any is drawn in full. */
   async places({ prompts, ...params }: PlacesParams, signal: AbortSignal): Promise<void> {
     this.idle?.abort();
     const mine = (this.idle = new AbortController());
     const either = AbortSignal.any([signal, mine.signal]);
-    try {
+    const inEach = async (work: (one: Omit<OnePicture, 'field' | 'partial' | 'onStep'>, words: FieldWords, subject: Subject) => Promise<void>) => {
       for (const prompt of prompts) {
         await this.drawing('idle', { ...params, prompt, withBase: false }, either, async (one, words, subject, between) => {
-          if (subject) await this.picture({ ...one, between, partial: false, slot: { kind: 'place' }, field: (flow) => directedField(flow, words, subject.direction(words, this.reach(flow, params)), params.balance, skippedLayers(flow, words, one.params)) });
+          if (subject) await work({ ...one, between, slot: { kind: 'place' } }, words, subject);
         });
       }
+    };
+    try {
+      const { parts, shift } = await this.opening.base();
+      if (parts.student && canDrawQuickly(params)) {
+        await inEach(async (one, words, subject) => {
+          const whole = subject.whole(words, this.reach({ shift }, params));
+          if (whole) await this.look(one, (flow, student) => quickField(flow, words, whole, params.balance, student));
+        });
+      }
+      await inEach((one, words, subject) => this.picture({ ...one, partial: false, field: (flow) => directedField(flow, words, subject.direction(words, this.reach(flow, params)), params.balance, skippedLayers(flow, words, one.params)) }));
     } catch (error) {
       if (!Fault.is(error, 'aborted')) throw error;
     }

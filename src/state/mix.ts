@@ -114,7 +114,7 @@ export const mixSlice: Slice<MixSlice> = ({ set, get, env }) => {
       const key = slot.merged ? 'mixMerged' : 'mixPicture';
       const standing = get()[key];
       const current = ofMix(picture) && picture.seed === get().mix.seed;
-      const worse = picture.state.startsWith('draft') && standing?.state === 'full' && ofMix(standing) && standing.seed === picture.seed;
+      const worse = picture.state.startsWith('draft') && (standing?.state === 'full' || standing?.state === 'quick') && ofMix(standing) && standing.seed === picture.seed;
       if (!current || worse) return void picture.bitmap.close();
       set({ [key]: replaceBitmap(standing, picture) });
     }

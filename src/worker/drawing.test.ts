@@ -156,6 +156,33 @@ it('reads the words of a mix, by guidance and merged, before the transformer com
   disposeBase(base);
 });
 
+it('shows a first look at a mix of one prompt, and of no other', async () => {
+  await useBackend('wasm');
+  const base = await loadBase('tiny', await tinyStored('tiny', { faces: true }));
+  let shown: string[] = [];
+  const host = { emit: (event: string, data: unknown) => { if (event === 'picture') shown.push((data as PictureEvent).state); } } as unknown as Host;
+  const mixing = new Mixing(host, new Turns(), { base: async () => base, all: async () => ({ stored: { files: {} } }), platform: { raster: nodeRaster }, baseId: 'tiny' } as unknown as Opening, {} as never);
+  const text = newGuidance('g', { kind: 'text', words: null });
+  const apart = { ...newGuidance('h', { kind: 'text', words: 'a cat' }), against: 'a dog' };
+  const drawn = async (guidances: typeof text[], change = {}) => {
+    shown = [];
+    await mixing.draw({ mix: { version: 1, prompt: 'a dog on a beach', names: {}, seed: 1, steps: 8, guidance: 3, guidances, composition: plainComposition, start: null, ...change }, merged: false }, new AbortController().signal);
+    return shown.filter((state) => state !== 'partial');
+  };
+  const [both, alone] = [['quick', 'full'], ['full']];
+  expect(await drawn([text])).toEqual(both);
+  expect(await drawn([text, apart])).toEqual(both);
+  expect(await drawn([text, { ...newGuidance('h', { kind: 'text', words: 'a cat' }), muted: true }])).toEqual(both);
+  // what the student has not learned: two texts from nothing, half of one, other guidance, another composition
+  expect(await drawn([text, newGuidance('h', { kind: 'text', words: 'a cat' })])).toEqual(alone);
+  expect(await drawn([{ ...text, weight: 0.5 }])).toEqual(alone);
+  expect(await drawn([{ ...text, mask: { kind: 'box', left: 0, top: 0, right: 0.5, bottom: 1, feather: 0 } }])).toEqual(alone);
+  expect(await drawn([text], { guidance: 2 })).toEqual(alone);
+  expect(await drawn([text, apart], { composition: { ...plainComposition, orthogonal: true } })).toEqual(alone);
+  base.prompts.dispose();
+  disposeBase(base);
+});
+
 it('leaves the transformer’s blocks the room that drawing or learning leaves them', async () => {
   await useBackend('wasm');
   const base = await loadBase('tiny', await tinyStored('tiny'), { partsStay: false, beside: (task, side) => (task === 'learn' ? 10 : 20) * side });

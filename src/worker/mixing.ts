@@ -20,7 +20,7 @@ import { getConcept } from '../storage/conceptStore';
 import { holdObjects, type HeldObjects } from './mixObjects';
 import type { Opening } from './opening';
 import type { Pictures } from './pictures';
-import { drawPicture, drawnHere } from './picturing';
+import { drawPicture, drawQuickly, drawnHere } from './picturing';
 import { toPictureFile, type Shown } from './present';
 import type { Turns, Urgency } from './turns';
 
@@ -106,7 +106,14 @@ export class Mixing {
     const sampling = { seeds: [seed], steps: mix.steps, ...(mix.sampler && { sampler: mix.sampler }), guidance: mix.guidance, ...pacing, ...(from && { from }) };
     const onStep = (step: number) => host.emit('drawing', { step, steps: mix.steps });
     const held = await (merged ? mergedField(base, mix, concepts) : mixedField(base, mix, concepts, objects));
-    return drawPicture({ host, raster, base, field: held.field, sampling, event: { slot, ...mixPicture({ ...mix, seed }), steps: mix.steps }, partial, ...(partial && { onStep }) }).finally(held.dispose);
+    const job = { host, raster, base, sampling, event: { slot, ...mixPicture({ ...mix, seed }), steps: mix.steps } };
+    try {
+      const quick = partial && base.parts.student !== null ? held.quick : null;
+      if (quick) await drawQuickly({ ...job, field: quick });
+      return await drawPicture({ ...job, field: held.field, partial: partial && !quick, ...(partial && { onStep }) });
+    } finally {
+      held.dispose();
+    }
   }
 
   private async with<T>(given: Mix, kind: Urgency, signal: AbortSignal, work: (ready: Ready, between: () => Promise<void>, signal: AbortSignal) => Promise<T>): Promise<T> {

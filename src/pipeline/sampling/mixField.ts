@@ -4,13 +4,17 @@
  */
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
+import type { Adapter } from '../../models/mmdit';
+import { isPlain } from '../../methods/gcfg/compose';
 import { Fault } from '../../protocol/faults';
+import { GUIDANCE } from '../../protocol/limits';
 import { acting, maskCells, scheduleAt, type Mask, type Mix, type SeenObject } from '../../protocol/mix';
-import { mergedPrompt, planMix, type MixConcept, type MixEnd } from '../../protocol/mixPlan';
+import { mergedPrompt, planMix, type MixConcept, type MixEnd, type MixTerm } from '../../protocol/mixPlan';
 import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, spokenOf, type LearnedConcept } from '../concept';
 import type { Evaluation } from '../evaluate';
 import { disposePrompts, encodePrompts, readingKey, readingOf, type Reading } from '../prompts';
+import { byStudent, LEARNED_REACH } from './quickField';
 import { seenFromStep, type SeenPicture } from '../seen';
 import { wantedZeroTokens, withZeroTokens, type ZeroTokens } from '../zeroTokens';
 import { guidedField, untouched, type Guidance, type VelocityField } from './velocityFields';
@@ -27,8 +31,18 @@ export interface MixTerms {
   /** The untouched base on the prompt without its concepts. */
   plain: Evaluation;
   /** In the mix's order, also those that do not act. Weights do not have G in them. */
-  guidances: (Guidance & { id: string })[];
+  guidances: (Guidance & { id: string; /** What it is to the student; null where that has learned nothing of the kind. */ quick: QuickRole | null })[];
   dispose(): void;
+}
+
+/** The prompt, whose pull from nothing the student has in it; or a difference of two texts, with how much more of it is asked for. */
+type QuickRole = 'prompt' | { reach: number };
+
+/** What is drawn in place of the prompt is a picture of its own; what a concept adds to it reaches less far by the student. */
+function quickRole({ guidance: { weight, schedule, mask, alone }, positive, negative }: MixTerm): QuickRole | null {
+  if (positive.words === '') return null;
+  if (negative.words !== '') return { reach: positive.conceptId !== null && !alone ? LEARNED_REACH : 1 };
+  return weight === 1 && schedule.kind === 'constant' && mask.kind === 'everywhere' && !alone && positive.conceptId === null && !positive.object ? 'prompt' : null;
 }
 
 const wordsOf = (concepts: MixConcepts): ReadonlyMap<string, MixConcept> => new Map([...concepts].map(([id, { words }]) => [id, words]));
@@ -101,7 +115,7 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
       const mask = maskTensor(guidance.mask, height, width);
       if (mask) masks.push(mask);
       const weight = (sigma: number) => guidance.weight * scheduleAt(guidance.schedule, sigma);
-      return { id: guidance.id, positive: evaluated(positive, zeros), negative: evaluated(negative, zeros), weight, joint: guidance.source.kind === 'concept', ...(mask && { mask }) };
+      return { id: guidance.id, quick: quickRole(term), positive: evaluated(positive, zeros), negative: evaluated(negative, zeros), weight, joint: guidance.source.kind === 'concept', ...(mask && { mask }) };
     });
     return { origin: evaluated(nothing), plain: evaluated(unnamed), guidances, dispose };
   } catch (error) {
@@ -111,13 +125,26 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
 }
 
 /** A field of one row once there is a transformer, with the words that it holds: they are read before that comes. G is the sampler's scale. */
-export interface HeldField { field(flow: FlowBase): VelocityField; dispose(): void }
+export interface HeldField { field(flow: FlowBase): VelocityField; /** Of the base's student, at guidance 1; null where it has not learned what is asked for. */ quick: ((flow: FlowBase, student: Adapter) => VelocityField) | null; dispose(): void }
 
 /** The guidances that act, composed as the mix says. */
 export async function mixedField(base: Base, mix: Mix, concepts: MixConcepts, objects?: MixObjects): Promise<HeldField> {
   const { origin, guidances, dispose } = await mixTerms(base, mix, concepts, undefined, objects);
   const on = new Set(acting(mix.guidances).map(({ id }) => id));
-  return { field: (flow) => guidedField(flow, origin, guidances.filter(({ id }) => on.has(id)), mix.composition), dispose };
+  const now = guidances.filter(({ id }) => on.has(id));
+  return { field: (flow) => guidedField(flow, origin, now, mix.composition), quick: quickMix(mix, now), dispose };
+}
+
+/**
+ * A mix by the student: v = u(prompt) + Σ κᵢ·wᵢ(σ)·Mᵢ⊙[u(cᵢ⁺) − u(cᵢ⁻)], where one guidance is the prompt's and every other a difference
+ * of two texts. Null for any other mix: the student has its scale of guidance in it, and knows nothing of the empty prompt.
+ */
+function quickMix({ guidance, composition, start }: Mix, guidances: MixTerms['guidances']): HeldField['quick'] {
+  const [prompt, ...others] = guidances.filter(({ quick }) => quick === 'prompt');
+  if (guidance !== GUIDANCE || !isPlain(composition) || start || !prompt || others.length > 0) return null;
+  const differences = guidances.flatMap(({ quick, weight, ...each }) => (quick === null || quick === 'prompt' ? [] : [{ ...each, weight: (sigma: number) => quick.reach * (typeof weight === 'number' ? weight : weight(sigma)) }]));
+  if (differences.length < guidances.length - 1) return null;
+  return (flow, student) => guidedField(flow, byStudent(prompt.positive, student), differences.map((each) => ({ ...each, positive: byStudent(each.positive, student), negative: byStudent(each.negative, student) })));
 }
 
 /**
@@ -136,6 +163,7 @@ export async function mergedField(base: Base, mix: Mix, concepts: MixConcepts): 
   const merged: Evaluation = { words, adapter: adapter.length > 0 ? adapter : null, rows: null, named };
   return {
     field: (flow) => guidedField(flow, untouched(nothing), [{ positive: merged, negative: untouched(nothing), weight: 1 }]),
+    quick: null,
     dispose: () => { disposePrompts(words); disposePrompts(nothing); },
   };
 }

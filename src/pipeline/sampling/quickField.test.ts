@@ -3,7 +3,12 @@ import * as tf from '../../engine/tf';
 import type { Adapter } from '../../models/mmdit';
 import { expectNoLeak, useBackend } from '../../testing/backend';
 import { tinyBase, tinyWords } from '../../testing/tiny';
+import { newGuidance, plainComposition, type Mix } from '../../protocol/mix';
+import { tinyStored } from '../../testing/session/tinyFiles';
+import { disposeBase, flowing, loadBase } from '../base';
 import { evaluate, type Evaluation } from '../evaluate';
+import { disposePrompts, encodePrompts } from '../prompts';
+import { maskTensor, mixedField } from './mixField';
 import { disposeAdapter } from '../lora';
 import { canDrawQuickly, QUICK_STEPS, quickField } from './quickField';
 import { sampleAll } from './sample';
@@ -23,14 +28,15 @@ it('goes from the student’s own words towards the whole, in one evaluation at 
   const both = [{ adapter: concept, weight: 1 }, { adapter: student, weight: 1 }];
   await expectNoLeak(async () => {
     const [alone, with_, without] = await evaluate(base, x, [0.5, 0.5], [{ words: words.base, adapter: student, rows: null }, { words: words.complete, adapter: both, rows: null }, { words: words.base, adapter: null, rows: null }], async () => {});
-    const at = async (strength: number, full: Evaluation | null = whole) => {
-      const v = await quickField(base, words, full, strength, student).evaluate(x, 0.5, 1);
+    const at = async (strength: number, reach = 1, of: Evaluation | null = whole) => {
+      const v = await quickField(base, words, of && { evaluation: of, reach }, strength, student).evaluate(x, 0.5, 1);
       return [...v.dataSync(), void v.dispose()].slice(0, -1) as number[];
     };
     const [own, other] = [[...alone!.dataSync()], [...with_!.dataSync()]];
     expect(await at(1)).toEqual(other);
     expect(await at(0)).toEqual(own);
-    expect(await at(1, null)).toEqual(own);
+    expect(await at(1, 1, null)).toEqual(own);
+    expect(await at(0.5, 2)).toEqual(other);
     (await at(0.25)).forEach((value, i) => expect(value).toBeCloseTo(own[i]! + 0.25 * (other[i]! - own[i]!), 5));
     // a student that does nothing would pass all of this
     expect(own).not.toEqual([...without!.dataSync()]);
@@ -38,7 +44,7 @@ it('goes from the student’s own words towards the whole, in one evaluation at 
   });
   // four steps, and no second evaluation beside them
   let evaluations = 0;
-  const counted = { ...quickField(base, words, whole, 1, student) };
+  const counted = { ...quickField(base, words, { evaluation: whole, reach: 1 }, 1, student) };
   const { evaluate: once } = counted;
   counted.evaluate = (...of) => { evaluations++; return once(...of); };
   (await sampleAll({ base, field: counted, seeds: [1, 2], steps: QUICK_STEPS, guidance: 1 })).dispose();
@@ -47,6 +53,31 @@ it('goes from the student’s own words towards the whole, in one evaluation at 
   disposeAdapter(concept);
   disposeFieldWords(words);
   x.dispose();
+});
+
+it('draws a mix as its prompt and the differences beside it, masked and weighted', async () => {
+  await useBackend('wasm');
+  const base = await loadBase('tiny', await tinyStored('tiny', { faces: true }));
+  const text = newGuidance('g', { kind: 'text', words: null });
+  const apart = { ...newGuidance('h', { kind: 'text', words: 'a cat' }), against: 'a dog', weight: 0.6, mask: { kind: 'box', left: 0, top: 0, right: 0.5, bottom: 1, feather: 0 } } as const;
+  const mix = { version: 1, prompt: 'a dog on a beach', names: {}, seed: 1, steps: 8, guidance: 3, guidances: [text, apart], composition: plainComposition, start: null } as const;
+  const held = await mixedField(base, mix as unknown as Mix, new Map());
+  const words = await Promise.all(['a dog on a beach', 'a cat', 'a dog'].map((each) => encodePrompts(base, [each], '')));
+  await base.parts.student!.use((student) => flowing(base, async (flow) => {
+    const [height, width, channels] = flow.latentShape();
+    const x = tf.randomNormal<tf.Rank.R4>([1, height, width, channels], 0, 1, 'float32', 5);
+    const found = await held.quick!(flow, student).evaluate(x, 0.75, 1);
+    const [prompt, cat, dog] = await evaluate(flow, x, [0.75], words.map((each) => ({ words: each, adapter: student, rows: null })), async () => {});
+    const mask = maskTensor(apart.mask, height, width)!;
+    const wanted = tf.add(prompt!, tf.mul(tf.mul(mask, 0.6), tf.sub(cat!, dog!)));
+    const values = wanted.dataSync();
+    found.dataSync().forEach((value, i) => expect(value).toBeCloseTo(values[i]!, 4));
+    expect(tf.max(tf.abs(tf.sub(wanted, prompt!))).dataSync()[0]).toBeGreaterThan(1e-3);
+    tf.dispose([x, found, prompt!, cat!, dog!, mask, wanted]);
+  }));
+  words.forEach(disposePrompts);
+  held.dispose();
+  disposeBase(base);
 });
 
 it('is for what the student has learned alone', () => {

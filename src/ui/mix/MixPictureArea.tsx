@@ -59,7 +59,7 @@ function MixFigure() {
   return (
     <figure className="twin mix-figure" data-testid={showMerged ? ids.mixMerged : ids.mixPicture} data-state={shown?.state ?? 'empty'} data-revision={shown?.revision} data-stale={stale || undefined}>
       <figcaption>
-        <span className="twin-name">{showMerged ? 'As merged LoRAs' : shown?.state === 'full' ? 'Picture' : 'Draft'}</span>
+        <span className="twin-name">{showMerged ? 'As merged LoRAs' : shown?.state === 'full' ? 'Picture' : shown?.state === 'quick' ? 'First look' : 'Draft'}</span>
         <span className="note">{shown && shown.state.startsWith('draft') ? `no model call · ${Math.max(1, Math.round(shown.elapsedMs))} ms` : ''}</span>
         <button type="button" className="link" data-testid={ids.mixDrawMerged} aria-pressed={showMerged} title="The same concepts summed into one model, as other tools mix LoRAs: same seed, one prompt, no masks" onClick={compare}>{showMerged ? 'Show the mix' : 'Compare with merged LoRAs'}</button>
       </figcaption>

@@ -11,7 +11,7 @@ import type { MixOverlap } from './drafts';
 import type { FaultData } from './faults';
 import type { WeightRoom } from './fit';
 import type { Mix } from './mix';
-import type { ImportProgress, KeptPrecision, ModelAddress, ModelFile, ModelSummary, ModelSurvey } from './models';
+import type { ImportProgress, KeptAs, ModelAddress, ModelFile, ModelSummary, ModelSurvey } from './models';
 import type { CardSummary, FoundMask, ObjectFigures, ObjectInHand, OpenedCard, PlacesParams, ReferencePicture, Seeing, SightKind } from './objects';
 import type { Crop, FitCheck, TrainingPicture, PictureEvent, DrawParams } from './pictures';
 import type { Recipe } from './recipe';
@@ -103,7 +103,7 @@ export interface Requests {
   /** What these files would become. The newest survey is the one that `importModel` imports. A token is kept in memory, and sent to its own address alone. */
   surveyModel: { params: { files: ModelFile[]; addresses: ModelAddress[] }; result: ModelSurvey };
   /** Imports what was surveyed; `importing` events on the way. Aborted, it stops, and goes on another time behind the last tensor that landed. */
-  importModel: { params: { precision: KeptPrecision; name: string }; result: ModelSummary };
+  importModel: { params: KeptAs & { name: string }; result: ModelSummary };
   /** Reads a model's chunks again and compares their hashes; `checking` events on the way. What is damaged has to be imported again. */
   checkModel: { params: { modelId: string }; result: { damaged: { label: string; tensors: number }[] } };
   deleteModel: { params: { modelId: string }; result: void };

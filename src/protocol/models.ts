@@ -8,6 +8,19 @@ export const EMBEDDED_NAME = 'Embedded base';
 export type KeptPrecision = 'f16' | 'int8' | 'int4';
 export const KEPT_PRECISIONS: readonly KeptPrecision[] = ['f16', 'int8', 'int4'];
 
+/** How a model is kept: its large layers in one precision, but for networks with one of their own, by folder. */
+export interface KeptAs { precision: KeptPrecision; own: Readonly<Record<string, KeptPrecision>> }
+
+export const precisionOf = ({ precision, own }: KeptAs, folder: string): KeptPrecision => own[folder] ?? precision;
+export const sameKept = (a: KeptAs, b: KeptAs): boolean => keptId('', a) === keptId('', b);
+
+/** The id of files, known by their fingerprint, that are kept so. */
+export const keptId = (fingerprint: string, { precision, own }: KeptAs): string =>
+  [fingerprint, precision, ...Object.entries(own).filter(([, each]) => each !== precision).map(([folder, each]) => `${folder}.${each}`).sort()].join('-');
+
+/** Bytes of all networks as they are kept. */
+export const keptBytes = (parts: readonly FoundModelPart[], kept: KeptAs): number => parts.reduce((total, { folder, storedAs }) => total + storedAs[precisionOf(kept, folder)], 0);
+
 /** Sides of pictures that a model of SD3's family may be used at, in pixels. */
 export const PICTURE_SIDES = [512, 768, 1024] as const;
 
@@ -37,10 +50,10 @@ export interface FoundModelPart extends ModelPart { storedAs: Record<KeptPrecisi
 /** What a set of files would become. */
 export interface ModelSurvey {
   name: string;
-  /** The ids it would have here: an import that was broken off is among the models under one of them. */
-  modelIds: Record<KeptPrecision, string>;
+  /** Of the files: what they become here is known by it and by how it is kept (keptId). */
+  fingerprint: string;
   parts: FoundModelPart[];
-  /** Stored bytes of the whole by precision. */
+  /** Stored bytes of the whole in one precision. */
   storedBytes: Record<KeptPrecision, number>;
   sourceBytes: number;
   suggested: KeptPrecision;
@@ -50,8 +63,8 @@ export interface ModelSurvey {
   notes: string[];
   /** As the browser estimates. */
   freeBytes: number | null;
-  /** Precision in which an import of these very files was broken off, and the share that is there. */
-  resumes: { precision: KeptPrecision; share: number } | null;
+  /** How an import of these very files was begun that is here, and the share of it that is. */
+  resumes: (KeptAs & { share: number }) | null;
 }
 
 export interface ModelSummary {
@@ -62,6 +75,8 @@ export interface ModelSummary {
   kind: 'embedded' | 'imported';
   installed: boolean;
   precision: KeptPrecision | null;
+  /** Networks that are kept otherwise. */
+  own: KeptAs['own'];
   parts: ModelPart[];
   sourceBytes: number;
   storedBytes: number;

@@ -45,12 +45,12 @@ it('goes on with an import from its address, in the precision it was begun in', 
   await now().refreshModels();
   await now().continueImport(made.unfinished.modelId);
   expect(asked('surveyModel')[0]!.addresses).toEqual([{ address: made.unfinished.address, token: null }]);
-  expect(asked('importModel')).toEqual([{ precision: 'int8', name: made.survey.name }]);
+  expect(asked('importModel')).toEqual([{ precision: 'int8', own: {}, name: made.survey.name }]);
 });
 
 it('says which files an import needs beside its address, and goes on when they are dropped', async () => {
   await now().refreshModels();
-  client.answers.surveyModel = ({ files }) => (files.length === 2 ? { ...made.survey, suggested: 'int8', resumes: { precision: 'int8', share: 0.6 } } : { ...made.survey, modelIds: { f16: 'x', int8: 'y', int4: 'z' } });
+  client.answers.surveyModel = ({ files }) => (files.length === 2 ? { ...made.survey, suggested: 'int8', resumes: { precision: 'int8', own: {}, share: 0.6 } } : { ...made.survey, fingerprint: 'other' });
   client.answers.importModel = () => made.imported;
   await now().continueImport(made.unfinished.modelId);
   expect(asked('importModel')).toEqual([]);
@@ -66,7 +66,7 @@ it('says which files an import needs beside its address, and goes on when they a
 it('imports nothing where the address has other files now, and says a fault beside the model', async () => {
   client.answers.models = () => [made.embedded, { ...made.unfinished, from: 'sd3.5_medium.safetensors' }];
   await now().refreshModels();
-  client.answers.surveyModel = () => ({ ...made.survey, modelIds: { f16: 'x', int8: 'y', int4: 'z' } });
+  client.answers.surveyModel = () => ({ ...made.survey, fingerprint: 'other' });
   await now().continueImport(made.unfinished.modelId);
   expect(asked('importModel')).toEqual([]);
   expect(now().shownModel).toBe(FOUND);
@@ -140,10 +140,28 @@ it('suggests a precision by the memory that the user says, and lets a choice sta
   expect(now().importPrecision).toBe('f16');
 });
 
+it('keeps parts otherwise until all are kept anew, and forgets it with the files', async () => {
+  client.answers.importModel = () => made.imported;
+  await now().addModelFiles([file('sd3.5_medium.safetensors')]);
+  now().setImportPrecision('f16');
+  now().setPartPrecision('text_encoder_2', 'int4');
+  await now().importModel();
+  expect(asked('importModel')).toEqual([{ precision: 'f16', own: { text_encoder_2: 'int4' }, name: made.survey.name }]);
+  await now().addModelFiles([file('sd3.5_medium.safetensors')]);
+  expect(now().importOwn).toEqual({});
+  now().setPartPrecision('text_encoder_2', 'f16');
+  now().setImportPrecision('int8');
+  expect(now().importOwn).toEqual({});
+  // an import that was broken off goes on as it was begun
+  client.answers.surveyModel = () => ({ ...made.survey, suggested: 'int8', resumes: { precision: 'int8', own: { transformer: 'int4' }, share: 0.5 } });
+  await now().addModelFiles([file('sd3.5_medium.safetensors')]);
+  expect(now()).toMatchObject({ importPrecision: 'int8', importOwn: { transformer: 'int4' } });
+});
+
 it('suggests by size alone what was not counted, and what an import has begun where one was broken off', () => {
   const small = { ...made.survey, suggested: 'f16' as const, parts: made.survey.parts.map((part) => ({ ...part, storedAs: { f16: 3e7, int8: 2e7, int4: 1e7 } })) };
   expect(suggestionFor(small, 6)).toBe('f16');
-  const resumed = { ...made.survey, suggested: 'int4' as const, resumes: { precision: 'int4' as const, share: 0.5 } };
+  const resumed = { ...made.survey, suggested: 'int4' as const, resumes: { precision: 'int4' as const, own: {}, share: 0.5 } };
   expect(suggestionFor(resumed, 16)).toBe('int4');
   expect([small, resumed, made.survey].map((survey) => suggestionReason(survey, 12))).toEqual(['for a model of this size', 'as the import that was broken off had it', 'for 12 GB of graphics memory']);
 });

@@ -3,7 +3,7 @@ import { nameAt } from '../formats/checkpointFile';
 import type { FaultData } from '../protocol/faults';
 import { ADAPTER_MEMORIES, isPlanned, suggestedPrecision, type AdapterMemory, type WeightRoom } from '../protocol/fit';
 import type { Events, ResultOf } from '../protocol/messages';
-import { EMBEDDED, EMBEDDED_NAME, KEPT_PRECISIONS, type ImportProgress, type KeptPrecision, type ModelFile, type ModelSummary, type ModelSurvey } from '../protocol/models';
+import { EMBEDDED, EMBEDDED_NAME, keptId, type ImportProgress, type KeptAs, type KeptPrecision, type ModelFile, type ModelSummary, type ModelSurvey } from '../protocol/models';
 import { sd35Plan } from '../protocol/sd35Plan';
 import { isMoving } from '../protocol/run';
 import { faultOf, type Slice } from './slice';
@@ -22,6 +22,8 @@ export interface ModelsSlice {
   modelAddresses: readonly string[];
   survey: ModelSurvey | null;
   importPrecision: KeptPrecision;
+  /** Networks that are to be kept otherwise, by folder. */
+  importOwn: KeptAs['own'];
   modelWork: { kind: ModelWork; modelId: string | null } | null;
   importProgress: ImportProgress | null;
   checking: Events['checking'] | null;
@@ -38,7 +40,10 @@ export interface ModelsSlice {
   /** One address, or several with spaces or lines between them. The token is kept in memory, and goes to the servers of these addresses alone. */
   addModelAddress(address: string, token: string): Promise<void>;
   forgetModelFiles(): void;
+  /** Of all networks. */
   setImportPrecision(precision: KeptPrecision): void;
+  /** Of one. */
+  setPartPrecision(folder: string, precision: KeptPrecision): void;
   importModel(): Promise<void>;
   /** Goes on with an import that came from an address; says which files it needs beside that. */
   continueImport(modelId: string): Promise<void>;
@@ -149,12 +154,12 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
   const refresh = async () => set({ models: await env.client.request('models', undefined) });
   const ask = async (files: readonly ModelFile[], addresses: readonly string[], signal?: AbortSignal) => {
     const survey = await env.client.request('surveyModel', { files: [...files], addresses: addresses.map((address) => ({ address, token: tokens.get(serverOf(address)) ?? null })) }, signal && { signal });
-    set({ survey, modelFiles: files, modelAddresses: addresses, importPrecision: suggestionFor(survey, get().adapterMemory), shownModel: FOUND });
+    set({ survey, modelFiles: files, modelAddresses: addresses, importPrecision: suggestionFor(survey, get().adapterMemory), importOwn: survey.resumes?.own ?? {}, shownModel: FOUND });
   };
   const look = (files: readonly ModelFile[], addresses: readonly string[]) => work('surveying', null, (signal) => ask(files, addresses, signal));
 
   return {
-    models: [], shownModel: null, modelFiles: [], modelAddresses: [], survey: null, importPrecision: 'int8', roomChoice: roomIn(env.memory), adapterMemory: memoryIn(env.memory), modelWork: null, importProgress: null, checking: null, modelChecked: null, modelFault: null,
+    models: [], shownModel: null, modelFiles: [], modelAddresses: [], survey: null, importPrecision: 'int8', importOwn: {}, roomChoice: roomIn(env.memory), adapterMemory: memoryIn(env.memory), modelWork: null, importProgress: null, checking: null, modelChecked: null, modelFault: null,
     usedBase: { id: env.memory?.getItem(BASE_KEY) ?? EMBEDDED, name: env.memory?.getItem(BASE_NAME_KEY) ?? EMBEDDED_NAME },
 
     async refreshModels() {
@@ -197,7 +202,7 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
       const { survey, importPrecision, adapterMemory: before, modelWork } = get();
       env.memory?.setItem(MEMORY_KEY, String(adapterMemory));
       const follows = survey && modelWork?.kind !== 'importing' && importPrecision === suggestionFor(survey, before);
-      set({ adapterMemory, ...(follows && { importPrecision: suggestionFor(survey, adapterMemory) }) });
+      set({ adapterMemory, ...(follows && { importPrecision: suggestionFor(survey, adapterMemory), importOwn: {} }) });
     },
 
     setRoomChoice(roomChoice) {
@@ -208,15 +213,20 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
       if (get().ready && get().ready!.base !== EMBEDDED) env.reload();
     },
 
-    setImportPrecision: (importPrecision) => set({ importPrecision }),
+    setImportPrecision: (importPrecision) => set({ importPrecision, importOwn: {} }),
+
+    setPartPrecision(folder, precision) {
+      const { [folder]: _, ...others } = get().importOwn;
+      set({ importOwn: precision === get().importPrecision ? others : { ...others, [folder]: precision } });
+    },
 
     async importModel() {
-      const { survey, importPrecision: precision } = get();
+      const { survey, importPrecision: precision, importOwn: own } = get();
       if (!survey || occupied()) return;
       void get().askToPersist();
       await work('importing', null, async (signal) => {
         try {
-          const { name, modelId } = await env.client.request('importModel', { precision, name: survey.name }, { signal });
+          const { name, modelId } = await env.client.request('importModel', { precision, own, name: survey.name }, { signal });
           get().forgetModelFiles();
           set({ shownModel: modelId });
           get().notify(`“${name}” is on this device.`);
@@ -224,7 +234,7 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
           await Promise.all([refresh(), get().refreshStorage()]);
           // what has landed is known again, so that the page can say where it goes on
           const { survey: left, modelFiles, modelAddresses, shownModel } = get();
-          if (left) await ask(modelFiles, modelAddresses).then(() => set({ importPrecision: precision, shownModel }), () => undefined);
+          if (left) await ask(modelFiles, modelAddresses).then(() => set({ importPrecision: precision, importOwn: own, shownModel }), () => undefined);
         }
       });
     },
@@ -237,9 +247,9 @@ export const modelsSlice: Slice<ModelsSlice> = ({ set, get, env }) => {
       const { survey, modelFault: failed } = get();
       if (failed) return set({ modelFault: { ...failed, modelId } });
       if (!survey) return;
-      const precision = KEPT_PRECISIONS.find((each) => survey.modelIds[each] === modelId);
-      if (!precision) return set({ modelFault: { modelId: null, during: 'importing', fault: stillNeeded(model, get().modelAddresses) } });
-      get().setImportPrecision(precision);
+      const { precision, own } = model;
+      if (!precision || keptId(survey.fingerprint, { precision, own }) !== modelId) return set({ modelFault: { modelId: null, during: 'importing', fault: stillNeeded(model, get().modelAddresses) } });
+      set({ importPrecision: precision, importOwn: own });
       await get().importModel();
     },
 

@@ -32,6 +32,8 @@ export interface ModelRecord {
   createdAt: string;
   installed: boolean;
   precision: 'f16' | 'int8' | 'int4';
+  /** Networks that are kept in another, by folder; none where it is absent. */
+  own?: Record<string, 'f16' | 'int8' | 'int4'>;
   /** Where it came from, in words, and the address where there was one. */
   from: { names: string[]; address: string | null };
   parts: ModelPartRecord[];

@@ -108,6 +108,19 @@ describe('the embedded base, imported', () => {
     expect(difference).toBeGreaterThan(least / 10);
   }, 60_000);
 
+  it('keeps networks in precisions of their own, packed so, and draws', async () => {
+    const record = await importSurveyed(db, await surveyFiles(await sources([made.single])), options('int8', { own: { transformer: 'f16', text_encoder: 'int4' } }));
+    const bits = async (folder: string) => {
+      const { tensors } = (await db.get('manifests', partFile(record.modelId, folder)))!;
+      return [...new Set(Object.values(tensors!).flatMap(({ packing }) => (packing ? [packing.precision] : [])))];
+    };
+    expect([await bits('transformer'), await bits('text_encoder'), await bits('image_encoder')]).toEqual([['f16'], ['int4'], ['int8']]);
+    for (const { folder, storedBytes: counted } of record.parts) expect((await db.get('manifests', partFile(record.modelId, folder)))!.sizeBytes, folder).toBe(counted);
+    const difference = apart(await draw(await openModel(db, record.modelId)), drawn);
+    expect(difference).toBeGreaterThan(0);
+    expect(difference).toBeLessThan(0.6);
+  }, 60_000);
+
   it('in f16 learns the same concept, number for number', async () => {
     const { modelId } = await importSurveyed(db, await surveyFiles(await sources([made.single])), options());
     const [shipped, imported] = [await learn(folderFiles('public/base')), await learn(await openModel(db, modelId))];
@@ -144,7 +157,9 @@ describe('an import that was broken off', () => {
 
   it('is another one in another precision', async () => {
     const surveyed = await surveyFiles(await sources([made.single]));
-    expect(modelIdOf(surveyed, 'int8')).not.toBe(modelIdOf(surveyed, 'int4'));
+    const ids = [modelIdOf(surveyed, 'int8'), modelIdOf(surveyed, 'int4'), modelIdOf(surveyed, 'int8', { vae: 'f16' }), modelIdOf(surveyed, 'int8', { transformer: 'int4' }), modelIdOf(surveyed, 'int8', { transformer: 'f16' })];
+    expect(new Set(ids).size).toBe(5);
+    expect(modelIdOf(surveyed, 'int8', { transformer: 'int8' })).toBe(ids[0]);
   });
 });
 

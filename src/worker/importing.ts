@@ -10,7 +10,7 @@ import { rowRange } from '../formats/safetensors';
 import { toFloat32, valueBytes } from '../formats/tensorBytes';
 import { CARRIED_KEY, CARRIED_PATHS, NEEDED, PART_LABELS, latentChannels, otherModel, planPart, recogniseParts, textsOf, type FoundPart, type PlannedTensor, type PartName } from '../models/checkpoint';
 import { Fault } from '../protocol/faults';
-import type { ImportProgress, KeptPrecision } from '../protocol/models';
+import { keptId, precisionOf, type ImportProgress, type KeptAs, type KeptPrecision } from '../protocol/models';
 import { sha256 } from '../storage/chunks';
 import type { Database, ModelPartRecord, ModelRecord } from '../storage/db';
 import { completePart, getModel, landedOf, partFile, partWriter, putModel } from '../storage/modelStore';
@@ -108,7 +108,8 @@ export function storedBytes({ shape, layer, ...tensor }: PlannedTensor, precisio
   return 4 * (words + scales);
 }
 
-export const modelIdOf = ({ fingerprint }: Surveyed, precision: KeptPrecision): string => `${fingerprint.slice(0, 16)}-${precision}`;
+export const shortFingerprint = ({ fingerprint }: Surveyed): string => fingerprint.slice(0, 16);
+export const modelIdOf = (surveyed: Surveyed, precision: KeptPrecision, own: KeptAs['own'] = {}): string => keptId(shortFingerprint(surveyed), { precision, own });
 
 /** The bytes of a planned tensor in its file: one range, two where its halves change places, many where rows are wanted. */
 function rangesOf({ part, swapHalves, rows }: PlannedTensor, entry: { shape: number[]; begin: number; end: number; dtype: string }): [number, number][] {
@@ -137,6 +138,8 @@ const asBytes = (words: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>) =>
 export interface ImportOptions {
   name: string;
   precision: KeptPrecision;
+  /** Networks that are kept otherwise, by folder. */
+  own?: KeptAs['own'];
   address?: string | null;
   clipMerges: () => Promise<string>;
   onProgress?: (progress: ImportProgress) => void;
@@ -146,18 +149,19 @@ export interface ImportOptions {
 }
 
 /** Imports what has not landed yet, and installs the model. Faults: `storage-full`, those of reading; the signal's reason. After any of them the next import of the same files goes on. */
-export async function importSurveyed(db: Database, surveyed: Surveyed, { name, precision, address = null, clipMerges, onProgress, between, signal }: ImportOptions): Promise<ModelRecord> {
+export async function importSurveyed(db: Database, surveyed: Surveyed, { name, precision, own = {}, address = null, clipMerges, onProgress, between, signal }: ImportOptions): Promise<ModelRecord> {
   if (surveyed.lacking.length > 0) throw new Fault('base-incomplete', `The model cannot draw yet: it lacks ${surveyed.lacking.map((part) => PART_LABELS[part]).join(' and ')}.`, 'Drop the files that hold them as well.');
-  const modelId = modelIdOf(surveyed, precision);
+  const modelId = modelIdOf(surveyed, precision, own);
+  const keptAs = (folder: string) => precisionOf({ precision, own }, folder);
   const texts = await textsOf(surveyed.parts.map(({ part }) => part), surveyed.given, clipMerges);
-  const parts: ModelPartRecord[] = surveyed.parts.map(({ part, tensors, sourceBytes }) => ({ folder: part.part, sourceBytes, storedBytes: tensors.reduce((total, tensor) => total + storedBytes(tensor, precision), 0), tensors: tensors.length }));
+  const parts: ModelPartRecord[] = surveyed.parts.map(({ part, tensors, sourceBytes }) => ({ folder: part.part, sourceBytes, storedBytes: tensors.reduce((total, tensor) => total + storedBytes(tensor, keptAs(part.part)), 0), tensors: tensors.length }));
   const before = await getModel(db, modelId);
-  const record: ModelRecord = { modelId, name, createdAt: before?.createdAt ?? new Date().toISOString(), precision, from: { names: [...surveyed.files.keys()], address }, parts, texts: { ...texts, ...keptSide(before) }, installed: false };
+  const record: ModelRecord = { modelId, name, createdAt: before?.createdAt ?? new Date().toISOString(), precision, own: { ...own }, from: { names: [...surveyed.files.keys()], address }, parts, texts: { ...texts, ...keptSide(before) }, installed: false };
   await putModel(db, record);
   const meter = makeMeter(modelId, parts.reduce((total, part) => total + part.sourceBytes, 0), onProgress);
   const scratch = makeScratch();
   for (const { part, tensors } of surveyed.parts) {
-    const file = partFile(modelId, part.part);
+    const [file, bits] = [partFile(modelId, part.part), keptAs(part.part)];
     if (await db.getKey('manifests', file)) {
       meter.skip(parts.find(({ folder }) => folder === part.part)!);
       continue;
@@ -174,9 +178,9 @@ export async function importSurveyed(db: Database, surveyed: Surveyed, { name, p
       for (const [n, { tensor, index }] of left.entries()) {
         signal?.throwIfAborted();
         const sourceBytes = bytesRead(tensor);
-        const kept = { index, name: tensor.name, shape: tensor.shape, sourceBytes, sizeBytes: storedBytes(tensor, precision) };
+        const kept = { index, name: tensor.name, shape: tensor.shape, sourceBytes, sizeBytes: storedBytes(tensor, bits) };
         const factor = factors.get(tensor);
-        if (tensor.layer) await writer.add({ ...kept, dtype: 'PACKED', packing: packingOf(precision), pieces: await inOne(reading.take(n), sourceBytes, (bytes) => packed(tensor, bytes, precision, scratch, factor)) });
+        if (tensor.layer) await writer.add({ ...kept, dtype: 'PACKED', packing: packingOf(bits), pieces: await inOne(reading.take(n), sourceBytes, (bytes) => packed(tensor, bytes, bits, scratch, factor)) });
         else await writer.add({ ...kept, dtype: storedDtype(tensor), pieces: factor === undefined ? reading.take(n) : await inOne(reading.take(n), sourceBytes, (bytes) => [asBytes(toFloat32(bytes, tensor.from.dtype).map((value) => value * factor))]) });
         await between?.();
       }

@@ -6,7 +6,7 @@ import { IDBFactory } from 'fake-indexeddb';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { FOUND } from '../state/models';
 import { normal } from '../pipeline/random';
-import type { ModelFile } from '../protocol/models';
+import { keptBytes, keptId, type ModelFile } from '../protocol/models';
 import { openDatabase } from '../storage/db';
 import { embeddedCheckpoints } from '../testing/fakeCheckpoint/embedded';
 import { writePng } from '../testing/png';
@@ -75,11 +75,18 @@ it('imports separate files together, and draws on the model after the page has b
   expect(survey!.parts[0]).toMatchObject({ folder: 'transformer', state: 'found' });
   for (const precision of ['f16', 'int8', 'int4'] as const) expect(survey!.parts.reduce((sum, { storedAs }) => sum + storedAs[precision], 0)).toBe(survey!.storedBytes[precision]);
   now().setImportPrecision('int8');
+  now().setPartPrecision('text_encoder', 'int4');
+  now().setPartPrecision('transformer', 'f16');
+  now().setPartPrecision('transformer', 'int8');
+  const kept = { precision: 'int8', own: { text_encoder: 'int4' } } as const;
+  expect(now()).toMatchObject({ importPrecision: kept.precision, importOwn: kept.own });
   await now().importModel();
   expect(now().modelFault).toBeNull();
   const [embedded, model] = now().models;
   expect(embedded).toMatchObject({ modelId: 'embedded', kind: 'embedded', installed: true });
-  expect(model).toMatchObject({ kind: 'imported', installed: true, precision: 'int8', share: 1, storedBytes: survey!.storedBytes.int8 });
+  expect(model).toMatchObject({ kind: 'imported', installed: true, ...kept, share: 1, storedBytes: keptBytes(survey!.parts, kept) });
+  expect(keptBytes(survey!.parts, kept)).toBeLessThan(survey!.storedBytes.int8);
+  expect(model!.parts.map(({ folder, precision }) => [folder, precision])).toEqual(expect.arrayContaining([['transformer', 'int8'], ['text_encoder', 'int4']]));
   expect(model!.parts.every(({ state }) => state === 'stored')).toBe(true);
   expect(now()).toMatchObject({ survey: null, modelFiles: [], shownModel: model!.modelId });
 
@@ -119,14 +126,14 @@ it('stops in the middle, says how far it is, and goes on in another visit', asyn
   expect(survey!.resumes!.share).toBeLessThan(1);
   const unfinished = models.find(({ kind }) => kind === 'imported')!;
   expect(unfinished).toMatchObject({ installed: false, share: survey!.resumes!.share });
-  expect(Object.values(survey!.modelIds)).toContain(unfinished.modelId);
+  expect(keptId(survey!.fingerprint, survey!.resumes!)).toBe(unfinished.modelId);
   await close();
 
   const second = await open();
   await second.now().refreshModels();
   expect(second.now().models[1]).toMatchObject({ installed: false, share: unfinished.share });
   await second.now().addModelFiles([whole]);
-  expect(second.now().survey!.resumes).toEqual({ precision: 'f16', share: unfinished.share });
+  expect(second.now().survey!.resumes).toEqual({ precision: 'f16', own: {}, share: unfinished.share });
   let firstRead: number | null = null;
   const going = second.now().importModel();
   await second.until('the first word of it', ({ importProgress }) => { firstRead ??= importProgress?.readBytes ?? null; return importProgress !== null; });
@@ -185,7 +192,7 @@ it('draws at the size it was given, and refuses sizes it cannot draw', async () 
   expect(now().models.find(({ modelId }) => modelId === model.modelId)).toMatchObject({ pictureSide: 192, storedBytes: model.storedBytes });
   // the same files once more leave it as it is
   await now().addModelFiles([await file(made.single)]);
-  await request('importModel', { precision: model.precision!, name: model.name });
+  await request('importModel', { precision: model.precision!, own: model.own, name: model.name });
   await now().refreshModels();
   expect(now().models.find(({ modelId }) => modelId === model.modelId)).toMatchObject({ pictureSide: 192, installed: true });
   now().useModel(model.modelId);

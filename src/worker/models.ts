@@ -8,11 +8,11 @@ import { PART_LABELS, KEPT_POSITIONS } from '../models/checkpoint';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
-import { EMBEDDED, EMBEDDED_NAME, KEPT_PRECISIONS, type FoundModelPart, type KeptPrecision, type ModelPart, type ModelSummary, type ModelSurvey } from '../protocol/models';
+import { EMBEDDED, EMBEDDED_NAME, keptBytes, KEPT_PRECISIONS, precisionOf, sameKept, type FoundModelPart, type KeptPrecision, type ModelPart, type ModelSummary, type ModelSurvey } from '../protocol/models';
 import type { ModelRecord } from '../storage/db';
 import { withLock } from '../storage/locks';
 import { damagedTensors, deleteModel, getModel, landedOf, listModels, partFile, putModel, reopenPart } from '../storage/modelStore';
-import { importSurveyed, modelIdOf, storedBytes, surveyFiles, type Surveyed } from './importing';
+import { importSurveyed, modelIdOf, shortFingerprint, storedBytes, surveyFiles, type Surveyed } from './importing';
 import type { Opening } from './opening';
 import type { Turns } from './turns';
 
@@ -22,7 +22,7 @@ const SPARE_BYTES = 200e6;
 const SMALL_MODEL_BYTES = 200e6;
 
 /** Of the embedded base alone. */
-const OWN_LABELS: Readonly<Record<string, string>> = { object_adapter: 'Object encoder', identity_adapter: 'Face encoder', identity_encoder: 'Face recognition', head_finder: 'Head finder' };
+const OWN_LABELS: Readonly<Record<string, string>> = { object_adapter: 'Object encoder', identity_adapter: 'Face encoder', identity_encoder: 'Face recognition', head_finder: 'Head finder', student: 'First looks' };
 const label = (folder: string): string => PART_LABELS[folder as keyof typeof PART_LABELS] ?? OWN_LABELS[folder] ?? folder;
 const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);
 const byPrecision = <T>(of: (precision: KeptPrecision) => T) => Object.fromEntries(KEPT_PRECISIONS.map((precision) => [precision, of(precision)])) as Record<KeptPrecision, T>;
@@ -54,19 +54,19 @@ export class Models {
     }
     const parts = [...bytes].map(([folder, own]): ModelPart => ({ folder, label: label(folder), detail: '', sourceBytes: own, storedBytes: own, precision: null, state: 'stored' }));
     const whole = sum(Object.values(record?.files ?? {}).map(({ sizeBytes }) => sizeBytes));
-    return { modelId: EMBEDDED, name: EMBEDDED_NAME, kind: 'embedded', installed: true, precision: null, parts, sourceBytes: whole, storedBytes: whole, share: 1, pictureSide: null, createdAt: record?.storedAt ?? '', from: '', address: null };
+    return { modelId: EMBEDDED, name: EMBEDDED_NAME, kind: 'embedded', installed: true, precision: null, own: {}, parts, sourceBytes: whole, storedBytes: whole, share: 1, pictureSide: null, createdAt: record?.storedAt ?? '', from: '', address: null };
   }
 
   private async summary(record: ModelRecord): Promise<ModelSummary> {
     const db = await this.opening.db();
-    const { modelId, name, installed, precision, createdAt, from } = record;
+    const { modelId, name, installed, precision, own = {}, createdAt, from } = record;
     const parts = await Promise.all(record.parts.map(async ({ folder, sourceBytes, storedBytes: bytes }): Promise<ModelPart> => {
       const whole = (await db.getKey('manifests', partFile(modelId, folder))) !== undefined;
       const landed = whole ? null : await landedOf(db, partFile(modelId, folder));
-      return { folder, label: label(folder), detail: '', sourceBytes, storedBytes: landed ? landed.storedBytes : bytes, precision: folder.startsWith('vae') ? null : precision, state: whole ? 'stored' : this.importing === modelId || landed!.names.size > 0 ? 'importing' : 'waiting' };
+      return { folder, label: label(folder), detail: '', sourceBytes, storedBytes: landed ? landed.storedBytes : bytes, precision: folder.startsWith('vae') ? null : precisionOf({ precision, own }, folder), state: whole ? 'stored' : this.importing === modelId || landed!.names.size > 0 ? 'importing' : 'waiting' };
     }));
     const transformer = transformerOf(record);
-    return { modelId, name, kind: 'imported', installed, pictureSide: transformer.sample_size * DOWNSCALE, precision, parts, sourceBytes: sum(record.parts.map((part) => part.sourceBytes)), storedBytes: sum(parts.map((part) => part.storedBytes)), share: sum(parts.map((part) => part.storedBytes)) / Math.max(1, sum(record.parts.map((part) => part.storedBytes))), createdAt, from: from.names.join(', '), address: from.address };
+    return { modelId, name, kind: 'imported', installed, pictureSide: transformer.sample_size * DOWNSCALE, precision, own, parts, sourceBytes: sum(record.parts.map((part) => part.sourceBytes)), storedBytes: sum(parts.map((part) => part.storedBytes)), share: sum(parts.map((part) => part.storedBytes)) / Math.max(1, sum(record.parts.map((part) => part.storedBytes))), createdAt, from: from.names.join(', '), address: from.address };
   }
 
   /** Stops when the signal aborts, also while a server is waited for. Faults: those of surveyFiles and of the network. */
@@ -91,41 +91,39 @@ export class Models {
       return { folder: part.part, label: label(part.part), detail: detailOf(tensors.map(({ name }) => name)), sourceBytes: own, storedBytes: storedAs[suggested], storedAs, precision: tensors.some(({ layer }) => layer) ? suggested : null, state: 'found' };
     });
     const bytes = byPrecision((precision) => sum(parts.map(({ storedAs }) => storedAs[precision])));
-    const modelIds = byPrecision((precision) => modelIdOf(found, precision));
+    const fingerprint = shortFingerprint(found);
     let resumes: ModelSurvey['resumes'] = null;
-    for (const precision of KEPT_PRECISIONS) {
-      const record = await getModel(db, modelIds[precision]);
-      if (!record) continue;
-      const { share } = await this.summary(record);
-      if (!resumes || share > resumes.share) resumes = { precision, share };
+    for (const record of (await listModels(db)).filter(({ modelId }) => modelId.startsWith(`${fingerprint}-`))) {
+      const { share, own } = await this.summary(record);
+      if (!resumes || share > resumes.share) resumes = { precision: record.precision, own, share };
     }
     const estimate = await globalThis.navigator?.storage?.estimate?.().catch(() => undefined);
     const freeBytes = estimate?.quota === undefined ? null : estimate.quota - (estimate.usage ?? 0);
     return {
-      name: nameOf(found), modelIds, parts, storedBytes: bytes, sourceBytes, suggested: resumes?.precision ?? suggested,
+      name: nameOf(found), fingerprint, parts, storedBytes: bytes, sourceBytes, suggested: resumes?.precision ?? suggested,
       lacking: found.lacking.map(label), notes: found.notes, freeBytes, resumes,
     };
   }
 
   /** Stops when the signal aborts; what has landed stays. Faults: `busy`, `storage-full`, those of reading. */
-  async import({ precision, name }: ParamsOf<'importModel'>, signal: AbortSignal): Promise<ModelSummary> {
+  async import({ precision, own, name }: ParamsOf<'importModel'>, signal: AbortSignal): Promise<ModelSummary> {
     const { surveyed } = this;
     if (!surveyed) throw new Fault('busy', 'There are no files to import from any more.', 'Drop the files once more: what is here already is not read again.');
     const { found, address } = surveyed;
     const db = await this.opening.db();
     const described = await this.described(found);
-    const there = described.resumes?.precision === precision ? described.resumes.share : 0;
-    const needed = described.storedBytes[precision] * (1 - there);
+    const there = described.resumes && sameKept(described.resumes, { precision, own }) ? described.resumes.share : 0;
+    const needed = keptBytes(described.parts, { precision, own }) * (1 - there);
     if (described.freeBytes !== null && described.freeBytes < needed + SPARE_BYTES) {
       throw new Fault('storage-full', `The model takes ${gigabytes(needed)} more, and the browser allows this page ${gigabytes(Math.max(0, described.freeBytes))} more.`, 'Free disk space, delete another model, or keep it in fewer bits.');
     }
-    const modelId = modelIdOf(found, precision);
+    const modelId = modelIdOf(found, precision, own);
     return withLock(`lamina.model.${modelId}`, async () => {
       this.importing = modelId;
       try {
         const clipMerges = async () => new TextDecoder().decode(await this.opening.readClipMerges());
         // idle pictures wait for it; it waits for nobody, because it mostly waits for disk and database anyway
-        const record = await this.turns.take('training', () => importSurveyed(db, found, { name, precision, address, clipMerges, signal, onProgress: (progress) => this.host.emit('importing', progress) }));
+        const record = await this.turns.take('training', () => importSurveyed(db, found, { name, precision, own, address, clipMerges, signal, onProgress: (progress) => this.host.emit('importing', progress) }));
         this.surveyed = null;
         return await this.summary(record);
       } finally {

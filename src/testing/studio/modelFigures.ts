@@ -15,7 +15,7 @@ const parts = [
 const whole = (precision: 'f16' | 'int8' | 'int4') => parts.reduce((total, { storedAs }) => total + storedAs[precision], 0);
 
 export const survey: ModelSurvey = {
-  name: 'SD3.5 Medium', modelIds: { f16: 'sd35-f16', int8: 'sd35-int8', int4: 'sd35-int4' }, parts, storedBytes: { f16: whole('f16'), int8: whole('int8'), int4: whole('int4') },
+  name: 'SD3.5 Medium', fingerprint: 'sd35', parts, storedBytes: { f16: whole('f16'), int8: whole('int8'), int4: whole('int4') },
   sourceBytes: whole('f16'), suggested: 'int8', lacking: [], notes: ['Autoencoder: there twice, in sd3.5_medium.safetensors and ae.safetensors. The first is taken.'], freeBytes: 58e9, resumes: null,
 };
 
@@ -23,12 +23,12 @@ export const survey: ModelSurvey = {
 export const progress: ImportProgress = { modelId: 'sd35-int8', folder: 'transformer', done: 612, total: 968, readBytes: 4.1e9, sourceBytes: survey.sourceBytes, storedBytes: 2.1e9, bytesPerSecond: 212e6 };
 
 export const embedded: ModelSummary = {
-  modelId: 'embedded', name: 'Embedded base', kind: 'embedded', installed: true, precision: null, sourceBytes: 54.5e6, storedBytes: 54.5e6, share: 1, pictureSide: null, createdAt: '2026-05-04T10:00:00Z', from: '', address: null,
+  modelId: 'embedded', name: 'Embedded base', kind: 'embedded', installed: true, precision: null, own: {}, sourceBytes: 54.5e6, storedBytes: 54.5e6, share: 1, pictureSide: null, createdAt: '2026-05-04T10:00:00Z', from: '', address: null,
   parts: [['transformer', 'Transformer', 26.6e6], ['vae', 'Autoencoder', 2.9e6], ['text_encoder', 'Text encoder CLIP-L', 4e6], ['image_encoder', 'Image encoder', 4e6]].map(([folder, label, bytes]) => ({ folder: folder as string, label: label as string, detail: '', sourceBytes: bytes as number, storedBytes: bytes as number, precision: null, state: 'stored' as const })),
 };
 
 export const imported: ModelSummary = {
-  modelId: 'sd35-int8', name: 'SD3.5 Medium', kind: 'imported', installed: true, precision: 'int8', sourceBytes: survey.sourceBytes, storedBytes: whole('int8'), share: 1, pictureSide: 512, createdAt: '2026-05-06T10:00:00Z',
+  modelId: 'sd35-int8', name: 'SD3.5 Medium', kind: 'imported', installed: true, precision: 'int8', own: {}, sourceBytes: survey.sourceBytes, storedBytes: whole('int8'), share: 1, pictureSide: 512, createdAt: '2026-05-06T10:00:00Z',
   from: 'sd3.5_medium.safetensors, clip_l.safetensors, clip_g.safetensors', address: null, parts: parts.map(({ storedAs: _, ...each }) => ({ ...each, state: 'stored' })),
 };
 

@@ -1,6 +1,6 @@
 /** A model on this device: where it came from, its parts, and what can be done with it. */
 import { useState } from 'react';
-import type { ModelSummary } from '../../protocol/models';
+import { precisionOf, type ModelSummary } from '../../protocol/models';
 import { day, megabytes } from '../format';
 import { ConfirmDialog } from '../parts/ConfirmDialog';
 import { FaultNote } from '../parts/FaultNote';
@@ -30,7 +30,7 @@ export function StoredModel({ model }: { model: ModelSummary }) {
       </header>
       <PartsTable rows={modelRows(model, checking, checked?.damaged ?? null)} />
       {installed && <PictureSideChoice model={model} />}
-      {model.precision && <WhatFits transformer={installed ? model.parts.find(({ folder }) => folder === 'transformer')?.storedBytes ?? 0 : 0} precision={model.precision} />}
+      {model.precision && <WhatFits transformer={installed ? model.parts.find(({ folder }) => folder === 'transformer')?.storedBytes ?? 0 : 0} precision={precisionOf({ precision: model.precision, own: model.own }, 'transformer')} />}
       {installed && model.storedBytes > LARGE_BYTES && <WeightRoomChoice />}
       {!installed && !checked && <Unfinished model={model} />}
       {checked && (checked.damaged.length === 0

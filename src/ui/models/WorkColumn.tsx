@@ -1,5 +1,6 @@
 /** What is happening: how far, how fast and how long; before and after that, what will happen and what a model is good for. */
 import type { ReactNode } from 'react';
+import { keptBytes, sameKept } from '../../protocol/models';
 import { FOUND } from '../../state/models';
 import { megabytes, roughly } from '../format';
 import { useStudio } from '../studio';
@@ -54,14 +55,16 @@ function Next() {
   const models = useStudio((state) => state.models);
   const shownModel = useStudio((state) => state.shownModel);
   const precision = useStudio((state) => state.importPrecision);
+  const own = useStudio((state) => state.importOwn);
   if (!survey || shownOf(models, survey, shownModel, null) !== FOUND) return <p className="note work-words">Nothing is being imported.</p>;
-  const there = survey.resumes?.precision === precision ? survey.resumes.share : 0;
+  const kept = { precision, own };
+  const there = survey.resumes && sameKept(survey.resumes, kept) ? survey.resumes.share : 0;
   return (
     <>
       <p className="note work-words">Only headers have been read so far. The import reads each tensor once and can be stopped and gone on with at any time.</p>
       <dl className="work-figures">
         <Figure label="To read">{megabytes(survey.sourceBytes * (1 - there))}</Figure>
-        <Figure label="Room it needs">{megabytes(survey.storedBytes[precision] * (1 - there))}</Figure>
+        <Figure label="Room it needs">{megabytes(keptBytes(survey.parts, kept) * (1 - there))}</Figure>
         <Figure label="Room there is">{survey.freeBytes === null ? 'not said by the browser' : megabytes(survey.freeBytes)}</Figure>
       </dl>
     </>

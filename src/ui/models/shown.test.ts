@@ -28,8 +28,10 @@ it('shows the model in use until another is chosen, and when the chosen one is g
   expect(shownOf([], null, null, null)).toBeNull();
 });
 
+const int8 = { precision: 'int8', own: {} } as const;
+
 it('says of each part where its import stands', () => {
-  const states = (of: typeof made.progress | null) => foundRows(made.survey, 'int8', of, true).map(({ state }) => state);
+  const states = (of: typeof made.progress | null) => foundRows(made.survey, int8, of, true).map(({ state }) => state);
   expect(states(null).slice(0, 4)).toEqual(['waiting', 'waiting', 'waiting', 'waiting']);
   expect(states(made.progress)[0]).toBe('tensor 613 of 968 · 212 MB/s · 10 s left');
   expect(states({ ...made.progress, folder: 'text_encoder', done: 2, total: 9, bytesPerSecond: 0 }).slice(0, 4)).toEqual(['✓ stored', '✓ stored', 'tensor 3 of 9', 'waiting']);
@@ -38,12 +40,14 @@ it('says of each part where its import stands', () => {
 });
 
 it('gives sizes by precision, names what lacks, and misses T5 only beside CLIP-G', () => {
-  const [transformer, autoencoder, , , t5] = foundRows(made.survey, 'f16', null, false);
+  const [transformer, autoencoder, , , t5] = foundRows(made.survey, { precision: 'f16', own: {} }, null, false);
   expect(transformer).toMatchObject({ as: 'f16', inFile: '4.5 GB', here: '4.5 GB', state: 'found' });
-  expect(foundRows(made.survey, 'int8', null, false)[0]).toMatchObject({ as: 'int8', here: '2.3 GB' });
+  expect(foundRows(made.survey, int8, null, false)[0]).toMatchObject({ as: 'int8', bits: 'int8', here: '2.3 GB' });
+  expect(foundRows(made.survey, { precision: 'f16', own: { transformer: 'int8' } }, null, false).map(({ bits }) => bits)).toEqual(['int8', null, 'f16', 'f16', null]);
+  expect(foundRows(made.survey, int8, made.progress, true).every(({ bits }) => bits === null)).toBe(true);
   expect(autoencoder).toMatchObject({ as: 'as it is', here: '168 MB' });
   expect(t5).toMatchObject({ optional: true, here: '–' });
-  const lacking = foundRows({ ...made.survey, parts: made.survey.parts.slice(0, 2), lacking: ['Text encoder CLIP-L'] }, 'int8', null, false);
+  const lacking = foundRows({ ...made.survey, parts: made.survey.parts.slice(0, 2), lacking: ['Text encoder CLIP-L'] }, int8, null, false);
   expect(lacking).toHaveLength(3);
   expect(lacking[2]).toMatchObject({ label: 'Text encoder CLIP-L', tone: 'warn' });
 });

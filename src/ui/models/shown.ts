@@ -1,17 +1,17 @@
 /** What the Models page shows of the store: which cards there are, which one is open, and what stands in the table of its parts. */
-import type { ImportProgress, KeptPrecision, ModelPart, ModelSummary, ModelSurvey } from '../../protocol/models';
+import { precisionOf, type ImportProgress, type KeptAs, type KeptPrecision, type ModelPart, type ModelSummary, type ModelSurvey } from '../../protocol/models';
 import { FOUND } from '../../state/models';
 import { megabytes, roughly } from '../format';
 
-const idsOf = (survey: ModelSurvey | null): readonly string[] => (survey ? Object.values(survey.modelIds) : []);
+const isOf = (survey: ModelSurvey | null, modelId: string): boolean => survey !== null && modelId.startsWith(`${survey.fingerprint}-`);
 
 /** Models with a card of their own: an unfinished one whose files are there again is the card of those files. */
-export const listed = (models: readonly ModelSummary[], survey: ModelSurvey | null): ModelSummary[] => models.filter(({ modelId, installed }) => installed || !idsOf(survey).includes(modelId));
+export const listed = (models: readonly ModelSummary[], survey: ModelSurvey | null): ModelSummary[] => models.filter(({ modelId, installed }) => installed || !isOf(survey, modelId));
 
 /** The model in the middle; `found` for what the given files would become. */
 export function shownOf(models: readonly ModelSummary[], survey: ModelSurvey | null, shownModel: string | null, used: string | null): ModelSummary | typeof FOUND | null {
   const here = listed(models, survey);
-  if (survey && (shownModel === FOUND || (shownModel !== null && !here.some(({ modelId }) => modelId === shownModel) && idsOf(survey).includes(shownModel)))) return FOUND;
+  if (survey && (shownModel === FOUND || (shownModel !== null && !here.some(({ modelId }) => modelId === shownModel) && isOf(survey, shownModel)))) return FOUND;
   return here.find(({ modelId }) => modelId === shownModel) ?? here.find(({ modelId }) => modelId === used) ?? here[0] ?? null;
 }
 
@@ -21,6 +21,8 @@ export interface PartRow {
   detail: string;
   optional: boolean;
   as: string;
+  /** In which of several precisions; null where there is no choice. */
+  bits: KeptPrecision | null;
   inFile: string;
   here: string;
   state: string;
@@ -33,10 +35,10 @@ const LONG_PROMPTS = 'absent: prompts work without it, long ones less exactly';
 /** T5 is missed only where SD3's other two encoders are. */
 function absentRows(parts: readonly { folder: string }[]): PartRow[] {
   const has = (folder: string) => parts.some((part) => part.folder === folder);
-  return has('text_encoder_2') && !has('text_encoder_3') ? [{ folder: 'text_encoder_3', label: 'Text encoder T5-XXL', detail: '', optional: true, as: EMPTY, inFile: EMPTY, here: EMPTY, state: LONG_PROMPTS, tone: 'plain' }] : [];
+  return has('text_encoder_2') && !has('text_encoder_3') ? [{ folder: 'text_encoder_3', label: 'Text encoder T5-XXL', detail: '', optional: true, as: EMPTY, bits: null, inFile: EMPTY, here: EMPTY, state: LONG_PROMPTS, tone: 'plain' }] : [];
 }
 
-const sized = ({ folder, label, detail, sourceBytes }: ModelPart) => ({ folder, label, detail, optional: false, inFile: megabytes(sourceBytes) });
+const sized = ({ folder, label, detail, sourceBytes }: ModelPart) => ({ folder, label, detail, optional: false, bits: null, inFile: megabytes(sourceBytes) });
 
 /** Before this the rate of the first tensors says little. */
 const SOUND_BYTES = 16e6;
@@ -52,7 +54,7 @@ const paceWords = (progress: ImportProgress): string[] => {
 };
 
 /** The parts among the files, as they would be kept; while they are imported, how far each is. */
-export function foundRows({ parts, lacking }: ModelSurvey, precision: KeptPrecision, progress: ImportProgress | null, importing: boolean): PartRow[] {
+export function foundRows({ parts, lacking }: ModelSurvey, kept: KeptAs, progress: ImportProgress | null, importing: boolean): PartRow[] {
   const at = progress ? parts.findIndex(({ folder }) => folder === progress.folder) : -1;
   const stateOf = (n: number): Pick<PartRow, 'state' | 'tone'> => {
     if (!importing) return { state: 'found', tone: 'plain' };
@@ -61,8 +63,11 @@ export function foundRows({ parts, lacking }: ModelSurvey, precision: KeptPrecis
     return { state: [`tensor ${progress!.done + 1} of ${progress!.total}`, ...paceWords(progress!)].join(' · '), tone: 'base' };
   };
   return [
-    ...parts.map((part, n): PartRow => ({ ...sized(part), as: part.precision === null ? 'as it is' : precision, here: megabytes(part.storedAs[precision]), ...stateOf(n) })),
-    ...lacking.map((label): PartRow => ({ folder: label, label, detail: '', optional: false, as: EMPTY, inFile: EMPTY, here: EMPTY, state: 'needed: drop its file as well', tone: 'warn' })),
+    ...parts.map((part, n): PartRow => {
+      const bits = precisionOf(kept, part.folder);
+      return { ...sized(part), as: part.precision === null ? 'as it is' : bits, bits: part.precision === null || importing ? null : bits, here: megabytes(part.storedAs[bits]), ...stateOf(n) };
+    }),
+    ...lacking.map((label): PartRow => ({ folder: label, label, detail: '', optional: false, as: EMPTY, bits: null, inFile: EMPTY, here: EMPTY, state: 'needed: drop its file as well', tone: 'warn' })),
     ...absentRows(parts),
   ];
 }

@@ -5,11 +5,11 @@
 import * as tf from '../engine/tf';
 import type { Tensor3D } from '../engine/tf';
 import type { Base } from '../pipeline/base';
+import type { Evaluation } from '../pipeline/evaluate';
 import { disposeConcept, spokenOf, type LearnedConcept } from '../pipeline/concept';
 import type { SpokenOf } from '../pipeline/learnedWord';
 import { objectGuidance } from '../pipeline/objects/objectGuidance';
 import { conceptGuidance, untouched, wholeConcept, type Direction, type FieldWords } from '../pipeline/sampling/velocityFields';
-import { LEARNED_REACH, type Whole } from '../pipeline/sampling/quickField';
 import { identityDirection } from '../pipeline/sampling/identityField';
 import type { SeenPicture } from '../pipeline/seen';
 import type { ConceptKind } from '../protocol/captions';
@@ -69,7 +69,7 @@ export interface Subject {
   /** What the balance moves. */
   direction(words: FieldWords, reach: Reach): Direction;
   /** What is evaluated with all of it, for a picture in few steps; null where that is no single evaluation. */
-  whole(words: FieldWords, reach: Reach): Whole | null;
+  whole(words: FieldWords, reach: Reach): Evaluation | null;
   dispose(): void;
 }
 
@@ -123,14 +123,14 @@ export class Current {
       return {
         spoken: { kind, classWord: '', trigger: '' }, kind, atStep: null, object: revision,
         direction: (words, { guidance, from }) => (nobody ? identityDirection(words, { ...seenFrom(from), nobody }, guidance) : [objectGuidance(words, seen)]),
-        whole: (words, { from }) => ({ evaluation: { ...untouched(words.base), seen: nobody ? seenFrom(from) : seen }, reach: 1 }),
+        whole: (words, { from }) => ({ ...untouched(words.base), seen: nobody ? seenFrom(from) : seen }),
         dispose() { dispose(); lease.release(); },
       };
     }
     const concept = this.borrow();
     return concept && {
       spoken: spokenOf(concept), kind: concept.recipe.kind, atStep: this.held!.step(), object: null,
-      direction: (words) => [conceptGuidance(words, concept)], whole(words) { const evaluation = wholeConcept(words, concept); return evaluation && { evaluation, reach: LEARNED_REACH }; }, dispose: () => disposeConcept(concept),
+      direction: (words) => [conceptGuidance(words, concept)], whole: (words) => wholeConcept(words, concept), dispose: () => disposeConcept(concept),
     };
   }
 }

@@ -14,7 +14,7 @@ import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, spokenOf, type LearnedConcept } from '../concept';
 import type { Evaluation } from '../evaluate';
 import { disposePrompts, encodePrompts, readingKey, readingOf, type Reading } from '../prompts';
-import { byStudent, LEARNED_REACH } from './quickField';
+import { byStudent } from './quickField';
 import { seenFromStep, type SeenPicture } from '../seen';
 import { wantedZeroTokens, withZeroTokens, type ZeroTokens } from '../zeroTokens';
 import { guidedField, untouched, type Guidance, type VelocityField } from './velocityFields';
@@ -35,13 +35,12 @@ export interface MixTerms {
   dispose(): void;
 }
 
-/** The prompt, whose pull from nothing the student has in it; or a difference of two texts, with how much more of it is asked for. */
-type QuickRole = 'prompt' | { reach: number };
+/** The prompt, whose pull from nothing the student has in it; or a difference of two texts. */
+type QuickRole = 'prompt' | 'difference';
 
-/** What is drawn in place of the prompt is a picture of its own; what a concept adds to it reaches less far by the student. */
 function quickRole({ guidance: { weight, schedule, mask, alone }, positive, negative }: MixTerm): QuickRole | null {
   if (positive.words === '') return null;
-  if (negative.words !== '') return { reach: positive.conceptId !== null && !alone ? LEARNED_REACH : 1 };
+  if (negative.words !== '') return 'difference';
   return weight === 1 && schedule.kind === 'constant' && mask.kind === 'everywhere' && !alone && positive.conceptId === null && !positive.object ? 'prompt' : null;
 }
 
@@ -136,13 +135,13 @@ export async function mixedField(base: Base, mix: Mix, concepts: MixConcepts, ob
 }
 
 /**
- * A mix by the student: v = u(prompt) + Σ κᵢ·wᵢ(σ)·Mᵢ⊙[u(cᵢ⁺) − u(cᵢ⁻)], where one guidance is the prompt's and every other a difference
+ * A mix by the student: v = u(prompt) + Σ wᵢ(σ)·Mᵢ⊙[u(cᵢ⁺) − u(cᵢ⁻)], where one guidance is the prompt's and every other a difference
  * of two texts. Null for any other mix: the student has its scale of guidance in it, and knows nothing of the empty prompt.
  */
 function quickMix({ guidance, composition, start }: Mix, guidances: MixTerms['guidances']): HeldField['quick'] {
   const [prompt, ...others] = guidances.filter(({ quick }) => quick === 'prompt');
   if (guidance !== GUIDANCE || !isPlain(composition) || start || !prompt || others.length > 0) return null;
-  const differences = guidances.flatMap(({ quick, weight, ...each }) => (quick === null || quick === 'prompt' ? [] : [{ ...each, weight: (sigma: number) => quick.reach * (typeof weight === 'number' ? weight : weight(sigma)) }]));
+  const differences = guidances.filter(({ quick }) => quick === 'difference');
   if (differences.length < guidances.length - 1) return null;
   return (flow, student) => guidedField(flow, byStudent(prompt.positive, student), differences.map((each) => ({ ...each, positive: byStudent(each.positive, student), negative: byStudent(each.negative, student) })));
 }

@@ -28,15 +28,14 @@ it('goes from the student’s own words towards the whole, in one evaluation at 
   const both = [{ adapter: concept, weight: 1 }, { adapter: student, weight: 1 }];
   await expectNoLeak(async () => {
     const [alone, with_, without] = await evaluate(base, x, [0.5, 0.5], [{ words: words.base, adapter: student, rows: null }, { words: words.complete, adapter: both, rows: null }, { words: words.base, adapter: null, rows: null }], async () => {});
-    const at = async (strength: number, reach = 1, of: Evaluation | null = whole) => {
-      const v = await quickField(base, words, of && { evaluation: of, reach }, strength, student).evaluate(x, 0.5, 1);
+    const at = async (strength: number, of: Evaluation | null = whole) => {
+      const v = await quickField(base, words, of, strength, student).evaluate(x, 0.5, 1);
       return [...v.dataSync(), void v.dispose()].slice(0, -1) as number[];
     };
     const [own, other] = [[...alone!.dataSync()], [...with_!.dataSync()]];
     expect(await at(1)).toEqual(other);
     expect(await at(0)).toEqual(own);
-    expect(await at(1, 1, null)).toEqual(own);
-    expect(await at(0.5, 2)).toEqual(other);
+    expect(await at(1, null)).toEqual(own);
     (await at(0.25)).forEach((value, i) => expect(value).toBeCloseTo(own[i]! + 0.25 * (other[i]! - own[i]!), 5));
     // a student that does nothing would pass all of this
     expect(own).not.toEqual([...without!.dataSync()]);
@@ -44,7 +43,7 @@ it('goes from the student’s own words towards the whole, in one evaluation at 
   });
   // four steps, and no second evaluation beside them
   let evaluations = 0;
-  const counted = { ...quickField(base, words, { evaluation: whole, reach: 1 }, 1, student) };
+  const counted = { ...quickField(base, words, whole, 1, student) };
   const { evaluate: once } = counted;
   counted.evaluate = (...of) => { evaluations++; return once(...of); };
   (await sampleAll({ base, field: counted, seeds: [1, 2], steps: QUICK_STEPS, guidance: 1 })).dispose();

@@ -23,7 +23,7 @@ export const survey: ModelSurvey = {
 export const progress: ImportProgress = { modelId: 'sd35-int8', folder: 'transformer', done: 612, total: 968, readBytes: 4.1e9, sourceBytes: survey.sourceBytes, storedBytes: 2.1e9, bytesPerSecond: 212e6 };
 
 export const embedded: ModelSummary = {
-  modelId: 'embedded', name: 'Embedded base', kind: 'embedded', installed: true, precision: null, own: {}, sourceBytes: 54.5e6, storedBytes: 54.5e6, share: 1, pictureSide: null, createdAt: '2026-05-04T10:00:00Z', from: '', address: null,
+  modelId: 'embedded', name: 'Embedded base', kind: 'embedded', installed: true, precision: null, own: {}, sourceBytes: 58.6e6, storedBytes: 58.6e6, share: 1, pictureSide: null, createdAt: '2026-05-04T10:00:00Z', from: '', address: null,
   parts: [['transformer', 'Transformer', 26.6e6], ['vae', 'Autoencoder', 2.9e6], ['text_encoder', 'Text encoder CLIP-L', 4e6], ['image_encoder', 'Image encoder', 4e6]].map(([folder, label, bytes]) => ({ folder: folder as string, label: label as string, detail: '', sourceBytes: bytes as number, storedBytes: bytes as number, precision: null, state: 'stored' as const })),
 };
 

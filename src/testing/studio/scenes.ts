@@ -19,7 +19,7 @@ import { concept, load, measures, metrics, picture, words } from './figures';
 interface Stage { client: FakeClient; studio: Studio }
 
 const never = () => new Promise<never>(() => {});
-const ready = ({ client }: Stage) => client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 54.5e6, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: false });
+const ready = ({ client }: Stage) => client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 58.6e6, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: false });
 const press = (id: string) => document.querySelector<HTMLElement>(`[data-testid="${id}"]`)?.click();
 /** One paint, so that what was asked stands on the page. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 100));
@@ -65,7 +65,7 @@ async function onePicture(stage: Stage, answers: FakeClient['answers'] = {}, fac
     judgeObject: ({ revision }) => ({ revision, likeness: 0.61, copied: 0.08 }),
     ...answers,
   } satisfies FakeClient['answers']);
-  client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 54.5e6, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: true, ...(faces && { persons: true, faces }) });
+  client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 58.6e6, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: true, ...(faces && { persons: true, faces }) });
   if (faces) studio.getState().setKind('person');
   await settled();
   await studio.getState().addFiles([{ file: await (await fetch('/concepts/one-eyed-monster/1.png')).blob(), name: 'monster.png' }]);
@@ -114,7 +114,7 @@ async function mixedCards({ client, studio }: Stage) {
   const preview = await (await fetch('/concepts/one-eyed-monster/5.png')).blob();
   const card = { cardId: 'k1', kind: 'object' as const, name: 'My ghost', classWord: 'ghost', createdAt: '2026-05-04T10:00:00Z', sizeBytes: 8192, references: 1, preview, base: 'embedded', imported: false, pictured: true };
   Object.assign(client.answers, { drawMix: () => ({ elapsedMs: 3000 }), cards: () => [card, { ...card, cardId: 'k2', name: 'Our lighthouse', classWord: 'lighthouse', references: 3, preview: null, imported: true }] } satisfies FakeClient['answers']);
-  client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 54.5e6, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: true });
+  client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 58.6e6, imageSize: 128, sees: true, skips: false, withoutT5: false, objects: true });
   await settled();
   studio.getState().setTab('mix');
   await settled();
@@ -149,7 +149,7 @@ async function modelFound(stage: Stage, survey = models.survey) {
 
 export const scenes: Record<string, (stage: Stage) => unknown> = {
   first: () => undefined,
-  loading: ({ client }) => client.emit('loading', { file: 'transformer', doneBytes: 12.4e6, totalBytes: 54.5e6, source: 'network' }),
+  loading: ({ client }) => client.emit('loading', { file: 'transformer', doneBytes: 12.4e6, totalBytes: 58.6e6, source: 'network' }),
   ready,
   dropped,
   async reading(stage) {

@@ -89,11 +89,26 @@ export const TRANSFORMER_FILE = 'transformer/diffusion_pytorch_model.safetensors
 export const AUTOENCODER_FILE = 'vae/diffusion_pytorch_model.safetensors';
 
 /** Fault `base-mismatch` where both files say what they are and the adapter was trained on another transformer: its sizes may fit all the same. */
-function madeFor(adapter: PictureAdapter, { files }: BaseFiles): PictureAdapter {
+function expectMadeFor(what: string, baseSha256: string, { files }: BaseFiles): void {
   const sha256 = files?.[TRANSFORMER_FILE]?.sha256;
-  if (!sha256 || adapter.baseSha256 === '' || adapter.baseSha256 === sha256) return adapter;
-  disposePictureAdapter(adapter);
-  throw new Fault('base-mismatch', 'The picture encoder here was trained for another version of this model, and would draw nonsense with it.', 'Reload the page while online, so that both are of one version.');
+  if (!sha256 || baseSha256 === '' || baseSha256 === sha256) return;
+  throw new Fault('base-mismatch', `The ${what} here was trained for another version of this model, and would draw nonsense with it.`, 'Reload the page while online, so that both are of one version.');
+}
+
+function madeFor(adapter: PictureAdapter, files: BaseFiles): PictureAdapter {
+  try {
+    expectMadeFor('picture encoder', adapter.baseSha256, files);
+    return adapter;
+  } catch (error) {
+    disposePictureAdapter(adapter);
+    throw error;
+  }
+}
+
+async function loadStudent(files: BaseFiles): Promise<Adapter> {
+  const source = await files.weights('student');
+  expectMadeFor('LoRA for first looks', (await source.metadata?.())?.['lamina.base_sha256'] ?? '', files);
+  return loadLora(source);
 }
 
 const textConfig = v.object({ max_position_embeddings: count });
@@ -137,7 +152,7 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
     identity: await adapterPart('identity'),
     face: (await files.has('identity_encoder')) ? part('identity_encoder', loadIdentityEncoder, disposeIdentityEncoder) : null,
     heads: (await files.has('head_finder')) && (await files.has('image_encoder')) ? part('head_finder', loadHeadFinder, disposeHeadFinder) : null,
-    student: (await files.has('student')) ? new Part(async () => loadLora(await files.weights('student')), disposeAdapter, partsStay) : null,
+    student: (await files.has('student')) ? new Part(() => loadStudent(files), disposeAdapter, partsStay) : null,
   };
   try {
     const { object, identity, face, heads, student, ...needed } = parts;

@@ -49,3 +49,12 @@ it('are refused where they were trained on another transformer, and taken where 
   await expectNoLeak(() => expect(base.parts.object!.lease()).rejects.toMatchObject({ code: 'base-mismatch' }));
   disposeBase(base);
 });
+
+it('a student is refused likewise, and its pairs read where it fits', async () => {
+  const lora = await tinyStored('tiny', { faces: true }).then((files) => files.weights('student') as Promise<WeightSource>);
+  const made = (sha256: string): WeightSource => ({ ...lora, metadata: async () => ({ 'lamina.base_sha256': sha256 }) });
+  const [fits, other] = [await withAdapters({ student: made('a') }, [], 'a'), await withAdapters({ student: made('a') }, [], 'b')];
+  expect(await fits.parts.student!.use(Object.keys)).toEqual(['transformer_blocks.1.attn.to_q']);
+  await expectNoLeak(() => expect(other.parts.student!.lease()).rejects.toMatchObject({ code: 'base-mismatch' }));
+  [fits, other].forEach(disposeBase);
+});

@@ -115,6 +115,19 @@ it.each([
   disposeBase(base);
 });
 
+it('draws in full all the same where the student cannot be read', async () => {
+  await useBackend('wasm');
+  const stored = await tinyStored('tiny', { faces: true });
+  const base = await loadBase('tiny', { ...stored, weights: async (folder) => { if (folder === 'student') throw new Fault('base-corrupt', 'Broken.'); return stored.weights(folder); } });
+  const shown: string[] = [];
+  const host = { emit: (event: string, data: unknown) => { if (event === 'picture') shown.push((data as PictureEvent).state); } } as unknown as Host;
+  const opening = { base: async () => base, all: async () => ({ stored: { files: {} } }), platform: { raster: nodeRaster }, baseId: 'tiny' } as unknown as Opening;
+  await new Drawing(host, new Turns(), opening, new Current(), { probe: async () => {} } as never).draw({ prompt: 'a dog', negative: '', seed: 1, steps: 4, sampler: 'euler', skipLayers: false, guidance: 3, balance: 1, kind: 'instance', withBase: true }, new AbortController().signal);
+  expect(shown.filter((state) => state !== 'partial')).toEqual(['full']);
+  base.prompts.dispose();
+  disposeBase(base);
+});
+
 it('looks at all other places before any is drawn in full', async () => {
   await useBackend('wasm');
   const base = await loadBase('tiny', await tinyStored('tiny', { faces: true }));

@@ -72,17 +72,23 @@ async function shownTo({ host, raster, event }: Pick<PictureJob, 'host' | 'raste
   return { shown, revision: mine };
 }
 
-/** The same in few steps by the base's student, shown as a first look; nothing where the base has none. Fault `aborted`. */
+/** The same in few steps by the base's student, shown as a first look; nothing where the base has none, or one that cannot be read: the full picture needs none. Fault `aborted`. */
 export async function drawQuickly({ host, raster, base, field, sampling, event }: Omit<PictureJob, 'field' | 'partial' | 'onStep'> & { field(flow: FlowBase, student: Adapter): VelocityField }): Promise<void> {
   const started = performance.now();
-  await base.parts.student?.use((student) => flowing(base, async (flow) => {
-    const latent = await sampleAll({ ...sampling, base: flow, field: field(flow, student), steps: QUICK_STEPS, sampler: 'euler', guidance: 1 });
-    try {
-      await shownTo({ host, raster, event }, await unfinished(base, latent, sampling.between), { state: 'quick', step: 0, elapsedMs: performance.now() - started });
-    } finally {
-      latent.dispose();
-    }
-  }));
+  const student = await base.parts.student?.lease().catch(() => null);
+  if (!student) return;
+  try {
+    await flowing(base, async (flow) => {
+      const latent = await sampleAll({ ...sampling, base: flow, field: field(flow, student.part), steps: QUICK_STEPS, sampler: 'euler', guidance: 1 });
+      try {
+        await shownTo({ host, raster, event }, await unfinished(base, latent, sampling.between), { state: 'quick', step: 0, elapsedMs: performance.now() - started });
+      } finally {
+        latent.dispose();
+      }
+    });
+  } finally {
+    student.release();
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
-/** A face of one picture: dropped, its head found, drawn by strength, compared, kept. Adapter and encoder have random weights. */
+/** A face of one picture: dropped, its head found, drawn by strength, compared, kept. On the page adapter and encoder have random weights; the commands draw by those that ship. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { personalize } from '../scripts/personalizing.mjs';
 import { root } from '../scripts/prepare.mjs';
 import { readCard } from '../src/formats/cardFile';
@@ -41,13 +41,13 @@ it('draws a file of prompts by command, and keeps the card', async () => {
   const drawn: boolean[] = [];
   const { card } = await personalize({
     images: [SOMEBODY], face: { look: 'style', startStep: 2 }, classWord: 'man', prompts: ['a [V] man on a beach'], strength: 1.2, seed: 7, steps: 8, query: '?backend=wasm&threads=1',
-    prepare: serveFaces, onPicture: async (n, { concept, base }) => { drawn[n] = !concept.equals(base); },
+    profile: inject('visitedProfile'), onPicture: async (n, { concept, base }) => { drawn[n] = !concept.equals(base); },
   });
   expect(drawn).toEqual([true]);
-  expect(readCard(card.bytes, card.name)).toMatchObject({ kind: 'identity', classWord: 'man', tokens: { count: 16, width: 192 } });
+  expect(readCard(card.bytes, card.name)).toMatchObject({ kind: 'identity', classWord: 'man', tokens: { count: 32, width: 192 } });
 });
 
 it('says by command that nobody is in a picture of a thing', async () => {
-  await expect(personalize({ images: [PICTURE], face: { look: 'plain', startStep: 0 }, classWord: 'ghost', prompts: ['a [V] ghost on a beach'], strength: 1, seed: 7, steps: 8, query: '?backend=wasm&threads=1', prepare: serveFaces, onPicture: () => Promise.resolve() }))
+  await expect(personalize({ images: [PICTURE], face: { look: 'plain', startStep: 0 }, classWord: 'ghost', prompts: ['a [V] ghost on a beach'], strength: 1, seed: 7, steps: 8, query: '?backend=wasm&threads=1', profile: inject('visitedProfile'), onPicture: () => Promise.resolve() }))
     .rejects.toThrow('No head is recognised in this picture. If somebody is there, choose what is marked or frame the head yourself.');
 });

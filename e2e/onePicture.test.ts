@@ -1,6 +1,6 @@
-/** One picture, one pass: dropped, masked, encoded, drawn by strength, kept as a card, opened without a network. The encoder's weights are random. */
+/** One picture, one pass: dropped, masked, encoded, drawn by strength, kept as a card, opened without a network. On the page the encoder’s weights are random; the command draws by the one that ships. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { personalize } from '../scripts/personalizing.mjs';
 import { root } from '../scripts/prepare.mjs';
 import { readCard } from '../src/formats/cardFile';
@@ -112,12 +112,12 @@ it('draws a file of prompts by command, and keeps the card', async () => {
   const drawn: number[] = [];
   const { classWord, pictures, card: made, firstSeconds } = await personalize({
     images: [PICTURE], classWord: 'ghost', prompts: ['a [V] ghost on a beach', 'a ghost at night'], strength: 1.2, seed: 7, steps: 8, query: '?backend=wasm&threads=1',
-    prepare: serveObjectEncoder, onPicture: async (n, { concept, base }) => { drawn[n] = concept.equals(base) ? 0 : concept.byteLength; },
+    profile: inject('visitedProfile'), onPicture: async (n, { concept, base }) => { drawn[n] = concept.equals(base) ? 0 : concept.byteLength; },
   });
   console.log(`by command: ${firstSeconds.toFixed(1)} s to the first picture, likeness ${pictures.map(({ likeness }) => likeness?.toFixed(2)).join(', ')}, copied ${pictures.map(({ copied }) => copied?.toFixed(2)).join(', ')}`);
   expect(classWord).toBe('ghost');
   expect(pictures).toMatchObject([{ prompt: 'a [V] ghost on a beach', seed: 7 }, { prompt: 'a ghost at night', seed: 7 }]);
   expect(drawn.every((bytes) => bytes > 1000)).toBe(true);
   expect(drawn[0]).not.toBe(drawn[1]);
-  expect(readCard(made.bytes, made.name)).toMatchObject({ classWord: 'ghost', tokens: { count: 16, width: 192 } });
+  expect(readCard(made.bytes, made.name)).toMatchObject({ classWord: 'ghost', tokens: { count: 32, width: 192 } });
 });

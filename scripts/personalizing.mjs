@@ -1,4 +1,4 @@
-/** What `npm run personalize` and `npm run identity` do in the page: drops pictures, waits for the object, draws prompts, keeps the card. Its test hands in a context that serves an encoder. */
+/** What `npm run personalize` and `npm run identity` do in the page: drops pictures, waits for the object, draws prompts, keeps the card. Its tests hand in a profile that has the base stored. */
 import { readFileSync } from 'node:fs';
 import { StudioPage } from './studioPage.mjs';
 
@@ -16,17 +16,16 @@ const drawnOr = ([prompt, seed]) => {
 /**
  * `face`: how somebody's face is seen; a thing without it.
  * @param {{ images: string[]; face?: { look: 'faithful' | 'plain' | 'style'; startStep: number; share?: number | null } | null; classWord: string | null; prompts: string[]; strength: number; seed: number; steps: number; query?: string; say?: (text: string) => void; timeout?: number;
- *   prepare?: (context: import('playwright-core').BrowserContext) => Promise<unknown>; onPicture: (n: number, pictures: { concept: Buffer; base: Buffer }) => Promise<void>; sheet?: { rows: string[][]; file: string } | null }} options
+ *   profile?: string; onPicture: (n: number, pictures: { concept: Buffer; base: Buffer }) => Promise<void>; sheet?: { rows: string[][]; file: string } | null }} options
  */
-export async function personalize({ images, face = null, classWord, prompts, strength, seed, steps, query = '', say = () => {}, timeout = 300_000, prepare = async () => {}, onPicture, sheet = null }) {
-  const studio = await StudioPage.open({ query, report: say });
+export async function personalize({ images, face = null, classWord, prompts, strength, seed, steps, query = '', say = () => {}, timeout = 300_000, profile = undefined, onPicture, sheet = null }) {
+  const studio = await StudioPage.open({ query, report: say, profile });
   const { page } = studio;
   const drawn = async (prompt) => {
     const text = String(await (await page.waitForFunction(drawnOr, [prompt, seed], { timeout, polling: 200 })).jsonValue());
     if (text.startsWith('fault')) throw new Error(text.slice(7));
   };
   try {
-    await prepare(studio.context);
     await studio.visit({}, { seed, steps });
     const ready = await studio.heard('ready');
     if (face && !ready.faces) throw new Error('This base has no identity adapter with its encoder (identity_adapter and identity_encoder), so nobody can be drawn from a picture alone.');

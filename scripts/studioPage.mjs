@@ -52,8 +52,8 @@ export async function readSet(folder, captionsFile = null) {
 }
 
 export class StudioPage {
-  static async open({ query = '', report = () => {}, extraFlags = [] } = {}) {
-    const stage = await launch({ args: extraFlags, colorScheme: 'dark' });
+  static async open({ query = '', report = () => {}, extraFlags = [], profile = undefined } = {}) {
+    const stage = await launch({ args: extraFlags, colorScheme: 'dark', ...(profile && { profile }) });
     const { context, page } = stage;
     await context.addInitScript(overhear);
     page.on('pageerror', (error) => report(`page error: ${error.message}`));

@@ -28,11 +28,12 @@ export interface Evaluation {
 }
 
 type Adapters = Evaluation['adapter'];
-const listOf = (adapter: Adapters): readonly WeightedAdapter[] => (adapter === null ? [] : Array.isArray(adapter) ? (adapter as readonly WeightedAdapter[]) : [{ adapter: adapter as Adapter, weight: 1 }]);
+/** As a list with weights, whichever way they were given. */
+export const adaptersOf = (adapter: Adapters): readonly WeightedAdapter[] => (adapter === null ? [] : Array.isArray(adapter) ? (adapter as readonly WeightedAdapter[]) : [{ adapter: adapter as Adapter, weight: 1 }]);
 
 function sameAdapters(a: Adapters, b: Adapters): boolean {
   if (a === b) return true;
-  const [first, second] = [listOf(a), listOf(b)];
+  const [first, second] = [adaptersOf(a), adaptersOf(b)];
   return first.length === second.length && first.every(({ adapter, weight }, i) => adapter === second[i]!.adapter && weight === second[i]!.weight);
 }
 const skipped = ({ skip = [] }: Evaluation): string => [...new Set(skip)].sort((a, b) => a - b).join();
@@ -107,7 +108,7 @@ async function pass(base: FlowBase, x: Tensor4D, sigma: readonly number[], evalu
   const { adapter: own, skip } = evaluations[0]!;
   const seen = seenOf(evaluations[0]!);
   if (seen) expectFits(base.mmdit, seen.adapter);
-  const adapter: Adapters = seen?.adapter.lora ? [...listOf(own), { adapter: seen.adapter.lora, weight: 1 }] : own;
+  const adapter: Adapters = seen?.adapter.lora ? [...adaptersOf(own), { adapter: seen.adapter.lora, weight: 1 }] : own;
   const summed = Array.isArray(adapter) ? sumAdapters(adapter as readonly WeightedAdapter[]) : null;
   const stacked = stack(x, sigma, evaluations);
   try {

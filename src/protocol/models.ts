@@ -12,11 +12,17 @@ export const KEPT_PRECISIONS: readonly KeptPrecision[] = ['f16', 'int8', 'int4']
 export interface KeptAs { precision: KeptPrecision; own: Readonly<Record<string, KeptPrecision>> }
 
 export const precisionOf = ({ precision, own }: KeptAs, folder: string): KeptPrecision => own[folder] ?? precision;
-export const sameKept = (a: KeptAs, b: KeptAs): boolean => keptId('', a) === keptId('', b);
+const sameKept = (a: KeptAs, b: KeptAs): boolean => keptId('', a) === keptId('', b);
 
 /** The id of files, known by their fingerprint, that are kept so. */
 export const keptId = (fingerprint: string, { precision, own }: KeptAs): string =>
   [fingerprint, precision, ...Object.entries(own).filter(([, each]) => each !== precision).map(([folder, each]) => `${folder}.${each}`).sort()].join('-');
+
+/** In words: the precision, and whether some networks are kept otherwise. */
+export const keptInWords = ({ precision, own }: KeptAs): string => `${precision}${Object.keys(own).length > 0 ? ' and others' : ''}`;
+
+/** The import of surveyed files that was begun in just this way; null where there is none. */
+export const begunAs = ({ resumes }: Pick<ModelSurvey, 'resumes'>, kept: KeptAs): ModelSurvey['resumes'] => (resumes && sameKept(resumes, kept) ? resumes : null);
 
 /** Bytes of all networks as they are kept. */
 export const keptBytes = (parts: readonly FoundModelPart[], kept: KeptAs): number => parts.reduce((total, { folder, storedAs }) => total + storedAs[precisionOf(kept, folder)], 0);

@@ -8,7 +8,7 @@ import { PART_LABELS, KEPT_POSITIONS } from '../models/checkpoint';
 import { Fault } from '../protocol/faults';
 import type { Host } from '../protocol/host';
 import type { ParamsOf, ResultOf } from '../protocol/messages';
-import { EMBEDDED, EMBEDDED_NAME, keptBytes, KEPT_PRECISIONS, precisionOf, sameKept, type FoundModelPart, type KeptPrecision, type ModelPart, type ModelSummary, type ModelSurvey } from '../protocol/models';
+import { begunAs, EMBEDDED, EMBEDDED_NAME, keptBytes, KEPT_PRECISIONS, precisionOf, type FoundModelPart, type KeptPrecision, type ModelPart, type ModelSummary, type ModelSurvey } from '../protocol/models';
 import type { ModelRecord } from '../storage/db';
 import { withLock } from '../storage/locks';
 import { damagedTensors, deleteModel, getModel, landedOf, listModels, partFile, putModel, reopenPart } from '../storage/modelStore';
@@ -112,8 +112,7 @@ export class Models {
     const { found, address } = surveyed;
     const db = await this.opening.db();
     const described = await this.described(found);
-    const there = described.resumes && sameKept(described.resumes, { precision, own }) ? described.resumes.share : 0;
-    const needed = keptBytes(described.parts, { precision, own }) * (1 - there);
+    const needed = keptBytes(described.parts, { precision, own }) * (1 - (begunAs(described, { precision, own })?.share ?? 0));
     if (described.freeBytes !== null && described.freeBytes < needed + SPARE_BYTES) {
       throw new Fault('storage-full', `The model takes ${gigabytes(needed)} more, and the browser allows this page ${gigabytes(Math.max(0, described.freeBytes))} more.`, 'Free disk space, delete another model, or keep it in fewer bits.');
     }

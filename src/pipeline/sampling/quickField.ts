@@ -9,8 +9,7 @@ import type { Adapter } from '../../models/mmdit';
 import { GUIDANCE } from '../../protocol/limits';
 import type { DrawParams } from '../../protocol/pictures';
 import type { FlowBase } from '../base';
-import type { Evaluation } from '../evaluate';
-import type { WeightedAdapter } from '../lora';
+import { adaptersOf, type Evaluation } from '../evaluate';
 import { guidedField, untouched, type FieldWords, type VelocityField } from './velocityFields';
 
 /** Its Euler steps, from noise to picture; the student knows these four noise levels alone. */
@@ -21,8 +20,7 @@ export const canDrawQuickly = ({ negative, guidance, skipLayers }: Pick<DrawPara
 
 /** Its own LoRA beside those of the evaluation. */
 export function byStudent(evaluation: Evaluation, student: Adapter): Evaluation {
-  const own = evaluation.adapter;
-  const others: readonly WeightedAdapter[] = own === null ? [] : Array.isArray(own) ? (own as readonly WeightedAdapter[]) : [{ adapter: own as Adapter, weight: 1 }];
+  const others = adaptersOf(evaluation.adapter);
   return { ...evaluation, adapter: others.length === 0 ? student : [...others, { adapter: student, weight: 1 }] };
 }
 

@@ -1,5 +1,5 @@
 /** What the given files would become: their parts, in how many bits they are to be kept, what lacks, and the import. */
-import { keptBytes, keptId, KEPT_PRECISIONS, precisionOf, sameKept, type KeptPrecision, type ModelSurvey } from '../../protocol/models';
+import { begunAs, keptBytes, keptId, keptInWords, KEPT_PRECISIONS, precisionOf, type KeptPrecision, type ModelSurvey } from '../../protocol/models';
 import { suggestionFor, suggestionReason } from '../../state/models';
 import { megabytes } from '../format';
 import { FaultNote } from '../parts/FaultNote';
@@ -29,7 +29,7 @@ export function FoundModel({ survey }: { survey: ModelSurvey }) {
   const because = useStudio((state) => suggestionReason(survey, state.adapterMemory));
   const importing = work === 'importing';
   const kept = { precision, own };
-  const resumes = survey.resumes && sameKept(survey.resumes, kept) ? survey.resumes : null;
+  const resumes = begunAs(survey, kept);
   const others = Object.keys(own).length > 0;
   const whole = resumes?.share === 1;
   return (
@@ -49,7 +49,7 @@ export function FoundModel({ survey }: { survey: ModelSurvey }) {
       <WhatFits transformer={survey.parts.find(({ folder }) => folder === 'transformer')?.storedAs[precisionOf(kept, 'transformer')] ?? 0} precision={precisionOf(kept, 'transformer')} />
       {survey.notes.length > 0 && <ul className="model-notes">{survey.notes.map((note) => <li key={note} className="note">{note}</li>)}</ul>}
       {!importing && resumes && !whole && <p className="statement">An import of these files was broken off. It goes on at {Math.floor(100 * resumes.share)} %.</p>}
-      {!importing && whole && <p className="statement good">These files are on this device already, as {precision}{others && ' with parts of their own'}.</p>}
+      {!importing && whole && <p className="statement good">These files are on this device already, as {keptInWords(kept)}.</p>}
       {survey.lacking.length > 0 && <p className="statement">It cannot draw yet: {survey.lacking.join(' and ')} {survey.lacking.length === 1 ? 'is' : 'are'} still needed. Drop {survey.lacking.length === 1 ? 'its file' : 'their files'} as well.</p>}
       <footer className="model-foot">
         <FaultNote fault={fault} />

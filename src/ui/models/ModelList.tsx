@@ -1,6 +1,6 @@
 /** The models on this device, one card each, and what the given files would become. */
 import { FOUND } from '../../state/models';
-import { keptBytes, sameKept, type ModelSummary } from '../../protocol/models';
+import { begunAs, keptBytes, keptInWords, type ModelSummary } from '../../protocol/models';
 import { megabytes } from '../format';
 import { useActions, useStudio } from '../studio';
 import { listed, shownOf } from './shown';
@@ -30,7 +30,7 @@ function ModelCard({ model, n, shown }: { model: ModelSummary; n: number; shown:
   const used = ready?.base === model.modelId;
   const size = used ? ready.sizeBytes : model.storedBytes;
   const about = [
-    ...(size > 0 ? [megabytes(size)] : []), ...(used ? [`${ready.imageSize} px`] : []), ...(model.precision ? [`${model.precision}${Object.keys(model.own).length > 0 ? ' and others' : ''}`] : []), ...(model.kind === 'embedded' ? ['draws simple scenes'] : []),
+    ...(size > 0 ? [megabytes(size)] : []), ...(used ? [`${ready.imageSize} px`] : []), ...(model.precision ? [keptInWords({ precision: model.precision, own: model.own })] : []), ...(model.kind === 'embedded' ? ['draws simple scenes'] : []),
   ].join(' · ');
   return (
     <li>
@@ -51,12 +51,12 @@ function FoundCard({ n, shown }: { n: number; shown: boolean }) {
   const progress = useStudio((state) => state.importProgress);
   const own = useStudio((state) => state.importOwn);
   const kept = { precision, own };
-  const resumes = survey.resumes && sameKept(survey.resumes, kept) ? survey.resumes : null;
+  const resumes = begunAs(survey, kept);
   return (
     <li>
       <button type="button" className="model-card" aria-pressed={shown} data-testid={`model-${n}`} data-model={FOUND} onClick={() => actions.showModel(FOUND)}>
         <span className="model-head"><b>{survey.name}</b><span className="tag">{importing ? 'importing' : resumes?.share === 1 ? 'here already' : resumes ? 'not complete' : 'not here yet'}</span></span>
-        <span className="note">{importing && progress ? `${megabytes(progress.readBytes)} of ${megabytes(progress.sourceBytes)} read` : `${megabytes(keptBytes(survey.parts, kept))} as ${precision}${Object.keys(own).length > 0 ? ' and others' : ''}`}</span>
+        <span className="note">{importing && progress ? `${megabytes(progress.readBytes)} of ${megabytes(progress.sourceBytes)} read` : `${megabytes(keptBytes(survey.parts, kept))} as ${keptInWords(kept)}`}</span>
         {importing ? <Line share={progress ? progress.readBytes / progress.sourceBytes : 0} /> : resumes && <Line share={resumes.share} />}
       </button>
     </li>

@@ -1,6 +1,6 @@
 /** What is happening: how far, how fast and how long; before and after that, what will happen and what a model is good for. */
 import type { ReactNode } from 'react';
-import { keptBytes, sameKept } from '../../protocol/models';
+import { begunAs, keptBytes } from '../../protocol/models';
 import { FOUND } from '../../state/models';
 import { megabytes, roughly } from '../format';
 import { useStudio } from '../studio';
@@ -58,7 +58,7 @@ function Next() {
   const own = useStudio((state) => state.importOwn);
   if (!survey || shownOf(models, survey, shownModel, null) !== FOUND) return <p className="note work-words">Nothing is being imported.</p>;
   const kept = { precision, own };
-  const there = survey.resumes && sameKept(survey.resumes, kept) ? survey.resumes.share : 0;
+  const there = begunAs(survey, kept)?.share ?? 0;
   return (
     <>
       <p className="note work-words">Only headers have been read so far. The import reads each tensor once and can be stopped and gone on with at any time.</p>

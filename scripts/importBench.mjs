@@ -9,7 +9,7 @@ import { statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ensureBuild, ensurePackages } from './prepare.mjs';
+import { ensureBuild, ensurePackages, giveUp } from './prepare.mjs';
 
 const { values: options, positionals: files } = parseArgs({ allowPositionals: true, options: { precision: { type: 'string' }, resume: { type: 'boolean', default: false }, use: { type: 'boolean', default: false }, json: { type: 'string' } } });
 if (files.length === 0) {
@@ -35,7 +35,11 @@ async function give(page, url) {
   await baseReady(page);
   await page.click(id('tab-models'));
   await page.setInputFiles(id('model-input'), files);
-  await page.waitForSelector(id('model-import'), { timeout: 120_000 });
+  const said = await (await page.waitForFunction(([ready, fault]) => {
+    if (document.querySelector(ready)) return 'ready';
+    return [...document.querySelectorAll(`${fault}, .statement`)].map((each) => each.textContent).find((text) => text !== '') ?? false;
+  }, [id('model-import'), id('fault')], { timeout: 120_000 })).jsonValue();
+  if (said !== 'ready') giveUp(`These files cannot be imported by themselves. ${said}`);
 }
 
 /** Sizes of the pieces in which the rivals read and write, in MiB: the best counts. */

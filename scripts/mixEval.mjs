@@ -11,7 +11,7 @@ import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureBuild, ensurePackages, giveUp, root } from './prepare.mjs';
 
-const { values } = parseArgs({ options: { concepts: { type: 'string', default: join(root, 'public', 'concepts') }, learned: { type: 'string' }, json: { type: 'string' }, out: { type: 'string', default: 'out/mix' }, seeds: { type: 'string', default: '40' }, steps: { type: 'string', default: '20' }, only: { type: 'string' } } });
+const { values } = parseArgs({ options: { concepts: { type: 'string', default: join(root, 'public', 'concepts') }, learned: { type: 'string' }, json: { type: 'string' }, out: { type: 'string', default: 'out/mix' }, seeds: { type: 'string', default: '40' }, steps: { type: 'string', default: '16' }, only: { type: 'string' } } });
 ensurePackages();
 ensureBuild();
 const { StudioPage, readSet } = await import('./studioPage.mjs');
@@ -62,11 +62,11 @@ try {
   const plain = { against: '', schedule: { kind: 'constant' }, alone: false, muted: false, solo: false };
   const text = { id: 'text', ...plain, source: { kind: 'text', words: null }, weight: 1, mask: { kind: 'everywhere' } };
   // as the page's own preset has it
-  const half = (left, right) => ({ kind: 'box', left, top: 0.125, right, bottom: 0.875, feather: 0.06 });
-  const besides = (concept, left, right, scene, muted) => ({ ...guidance(concept, half(left, right), `a small [V] ${concept.classWord} ${scene}`, muted), alone: true });
+  const half = (left) => ({ kind: 'box', left, top: 0, right: left + 0.5, bottom: 1, feather: 0.06 });
+  const besides = (concept, place, left, scene, muted) => ({ ...guidance(concept, half(left), `a [V] ${concept.classWord} on the ${place} ${scene}`, muted), alone: true });
   const guidance = (concept, mask = { kind: 'everywhere' }, words = null, muted = false) => ({ id: concept.conceptId, ...plain, source: { kind: 'concept', conceptId: concept.conceptId, words }, weight: 1, mask, muted });
   const composition = (together) => ({ orthogonal: false, together, parallel: 1, rescale: 0, zeroStar: false });
-  const mixOf = (prompt, seed, guidances, together = false, called = concepts) => ({ version: 1, prompt, names: Object.fromEntries(called.map((each) => [nameOf(each), each.conceptId])), seed, steps: Number(values.steps), guidance: 3, guidances, composition: composition(together), start: null });
+  const mixOf = (prompt, seed, guidances, together = false, called = concepts) => ({ version: 1, prompt, names: Object.fromEntries(called.map((each) => [nameOf(each), each.conceptId])), seed, steps: Number(values.steps), sampler: 'dpmpp-2m', guidance: 3, guidances, composition: composition(together), start: null });
   /** Draws it as the page would have it drawn; the PNG's name below OUT. */
   const draw = async (mix, merged, file) => {
     const url = await studio.drawMix(mix, merged);
@@ -95,7 +95,7 @@ try {
       const title = `${a.set}+${b.set}`;
       if ((wanted && !wanted.includes(title)) || a.kind === 'style') continue;
       const style = b.kind === 'style';
-      const guidances = (scene, words = null, muted = false) => (style || words ? [guidance(a, undefined, words, muted), guidance(b, undefined, words, muted)] : [besides(a, 0.125, 0.5, scene, muted), besides(b, 0.5, 0.875, scene, muted)]);
+      const guidances = (scene, words = null, muted = false) => (style || words ? [guidance(a, undefined, words, muted), guidance(b, undefined, words, muted)] : [besides(a, 'left', 0, scene, muted), besides(b, 'right', 0.5, scene, muted)]);
       const pair = { a: a.set, b: b.set, overlap: null, base: [], drawn: { guidance: [], gram: [], merged: [] }, unrelated: { base: [], drawn: { guidance: [], gram: [], merged: [] } } };
       const overlaps = [];
       for (const [n, seed] of seeds.entries()) {

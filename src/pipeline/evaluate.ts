@@ -17,8 +17,6 @@ export interface Evaluation {
   adapter: Adapter | readonly WeightedAdapter[] | null;
   /** Concept rows for the [V] of these words; null leaves the text stream alone. */
   rows: RowTensors | null;
-  /** Latent pixels by which its picture is moved: it sees x moved back, and its velocity is moved forth. What leaves at one side comes in at the other. */
-  moved?: { down: number; across: number };
   /** Blocks of the transformer that are left out (skip-layer guidance). */
   skip?: readonly number[];
   /** Rows of further concepts by the name that the words call them, [name]. */
@@ -42,8 +40,7 @@ const skipped = ({ skip = [] }: Evaluation): string => [...new Set(skip)].sort((
 export function sameEvaluation(a: Evaluation, b: Evaluation): boolean {
   const read = (rows: RowTensors | null | undefined, at: readonly number[] | undefined) => (rows && at?.some((position) => position >= 0) ? rows : null);
   const names = new Set([...Object.keys(a.named ?? {}), ...Object.keys(b.named ?? {})]);
-  const still = ({ moved }: Evaluation) => [moved?.down ?? 0, moved?.across ?? 0].join();
-  return a.words === b.words && still(a) === still(b) && skipped(a) === skipped(b) && sameAdapters(a.adapter, b.adapter) && sameSeen(seenOf(a), seenOf(b)) && read(a.rows, a.words.at) === read(b.rows, b.words.at)
+  return a.words === b.words && skipped(a) === skipped(b) && sameAdapters(a.adapter, b.adapter) && sameSeen(seenOf(a), seenOf(b)) && read(a.rows, a.words.at) === read(b.rows, b.words.at)
     && [...names].every((name) => read(a.named?.[name], a.words.named?.[name]) === read(b.named?.[name], b.words.named?.[name]));
 }
 
@@ -70,7 +67,7 @@ export function stack(x: Tensor4D, sigma: readonly number[], evaluations: readon
   const [first, ...others] = marksOf(evaluations);
   return {
     input: {
-      x: evaluations.length === 1 && !evaluations[0]!.moved ? tf.clone(x) : tf.tidy(() => tf.concat4d(evaluations.map(({ moved: by }) => (by ? moved(x, { down: -by.down, across: -by.across }) : x)), 0)),
+      x: evaluations.length === 1 ? tf.clone(x) : tf.concat4d(evaluations.map(() => x), 0),
       sigma: evaluations.flatMap(() => [...sigma]),
       context: tf.concat3d(evaluations.map(({ words }) => words.context), 0),
       pooled: tf.concat2d(evaluations.map(({ words }) => words.pooled), 0),
@@ -82,27 +79,6 @@ export function stack(x: Tensor4D, sigma: readonly number[], evaluations: readon
 
 export const disposeStacked = ({ input }: { input: MmditInput }): void => tf.dispose([input.x, input.context, input.pooled, ...(input.injection ? [input.injection.tokens] : [])]);
 
-/** [K,h,w,C] moved down and across by whole latent pixels, around the edges. */
-function moved(x: Tensor4D, { down, across }: { down: number; across: number }): Tensor4D {
-  const along = (of: Tensor4D, by: number, axis: 1 | 2): Tensor4D => {
-    if (by === 0) return of;
-    const size = of.shape[axis];
-    const from = Array.from({ length: size }, (_, i) => (((i - by) % size) + size) % size);
-    return tf.gather(of, tf.tensor1d(from, 'int32'), axis);
-  };
-  return along(along(x, down, 1), across, 2);
-}
-
-/** Takes over the velocities of a pass. */
-function movedForth(velocities: Tensor4D, evaluations: readonly Evaluation[]): Tensor4D {
-  return tf.tidy(() => {
-    const each = tf.split<Tensor4D>(velocities, evaluations.length, 0);
-    const all = tf.concat4d(each.map((velocity, i) => { const by = evaluations[i]!.moved; return by ? moved(velocity, by) : velocity; }), 0);
-    velocities.dispose();
-    return all;
-  });
-}
-
 /** One pass: evaluations of equal adapters, blocks and ways of seeing, their velocities [members·K,h,w,C] one after the other. */
 async function pass(base: FlowBase, x: Tensor4D, sigma: readonly number[], evaluations: readonly Evaluation[], between: Between): Promise<Tensor4D> {
   const { adapter: own, skip } = evaluations[0]!;
@@ -112,8 +88,7 @@ async function pass(base: FlowBase, x: Tensor4D, sigma: readonly number[], evalu
   const summed = Array.isArray(adapter) ? sumAdapters(adapter as readonly WeightedAdapter[]) : null;
   const stacked = stack(x, sigma, evaluations);
   try {
-    const velocities = await velocityAsync(base.mmdit, stacked.input, summed ?? (adapter as Adapter | null), stacked.rows, between, skip);
-    return evaluations.some(({ moved }) => moved) ? movedForth(velocities, evaluations) : velocities;
+    return await velocityAsync(base.mmdit, stacked.input, summed ?? (adapter as Adapter | null), stacked.rows, between, skip);
   } finally {
     disposeAdapter(summed);
     disposeStacked(stacked);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Fault } from './faults';
-import { acting, cardsOf, maskCells, maskMiddle, mixPictureKey, mixProbeKey, newGuidance, newObjectSource, parseMix, plainComposition, scheduleAt, type Mix, type MixGuidance } from './mix';
+import { acting, cardsOf, maskCells, mixPictureKey, mixProbeKey, newGuidance, newObjectSource, parseMix, plainComposition, scheduleAt, type Mix, type MixGuidance } from './mix';
 
 const guidance = (change: Partial<MixGuidance> = {}): MixGuidance => ({ ...newGuidance('a', { kind: 'text', words: null }), ...change });
 const mix = (change: Partial<Mix> = {}): Mix => ({ version: 1, prompt: 'a dog', names: {}, seed: 1, steps: 20, guidance: 3, guidances: [guidance()], composition: plainComposition, start: null, ...change });
@@ -64,6 +64,11 @@ describe('what pictures and probes are of', () => {
     expect([mixPictureKey(other) === mixPictureKey(one), mixProbeKey(other) === mixProbeKey(one)]).toEqual([false, false]);
     expect([mixPictureKey(seeded) === mixPictureKey(one), mixProbeKey(seeded) === mixProbeKey(one)]).toEqual([true, false]);
   });
+  test('a mask and a schedule move on the same probe, also that of a scene', () => {
+    const scene = mix({ guidances: [{ ...one.guidances[0]!, alone: true }] });
+    const moved = mix({ guidances: [{ ...scene.guidances[0]!, mask: { kind: 'box', left: 0.5, top: 0, right: 1, bottom: 1, feather: 0 }, schedule: { kind: 'interval', from: 1, to: 0.5 } }] });
+    expect([mixProbeKey(moved) === mixProbeKey(scene), mixProbeKey(scene) === mixProbeKey(mix({ guidances: [{ ...scene.guidances[0]!, alone: false }] }))]).toEqual([true, false]);
+  });
   test('what does not act leaves no trace', () => expect(mixPictureKey({ ...one, guidances: [...one.guidances, guidance({ id: 'b', muted: true })] })).toBe(mixPictureKey(one)));
 });
 
@@ -79,13 +84,6 @@ describe('schedules', () => {
 });
 
 describe('masks', () => {
-  test('have a middle', () => {
-    expect(maskMiddle({ kind: 'everywhere' })).toEqual({ across: 0.5, down: 0.5 });
-    expect(maskMiddle({ kind: 'box', left: 0.5, top: 0, right: 1, bottom: 0.5, feather: 0 })).toEqual({ across: 0.75, down: 0.25 });
-    expect(maskMiddle({ kind: 'painted', side: 2, cells: '0f00' })).toEqual({ across: 0.75, down: 0.25 });
-    expect(maskMiddle({ kind: 'painted', side: 2, cells: '0000' })).toEqual({ across: 0.5, down: 0.5 });
-  });
-
   test('everywhere is no mask', () => expect(maskCells({ kind: 'everywhere' }, 2, 2)).toBeNull());
   test('a hard box is 1 inside and 0 outside', () => expect([...maskCells({ kind: 'box', left: 0, top: 0, right: 0.5, bottom: 1, feather: 0 }, 2, 4)!]).toEqual([1, 1, 0, 0, 1, 1, 0, 0]));
   test('two soft boxes that share an edge add up to one', () => {

@@ -68,7 +68,7 @@ const MixGuidance = v.strictObject({
   weight: v.pipe(v.number(), v.minValue(mixWeightRange.min), v.maxValue(mixWeightRange.max)),
   schedule: Schedule,
   mask: Mask,
-  /** In its mask it draws as if it stood there alone: its own words on a view moved to the mask's middle, in place of what the prompt draws there. */
+  /** In its mask it draws a scene of its own: its words in a picture of their own, which begins at the same noise, in place of what the prompt draws there. */
   alone: v.boolean(),
   muted: v.boolean(),
   solo: v.boolean(),
@@ -166,16 +166,6 @@ export function scheduleAt(schedule: Schedule, sigma: number): number {
   }
 }
 
-/** The middle of a mask, 0…1 across and down; a picture's own middle where it has none. */
-export function maskMiddle(mask: Mask): { across: number; down: number } {
-  if (mask.kind === 'box') return { across: (mask.left + mask.right) / 2, down: (mask.top + mask.bottom) / 2 };
-  const cells = mask.kind === 'painted' ? [...mask.cells].map((cell) => Number.parseInt(cell, 16)) : [];
-  const whole = cells.reduce((a, b) => a + b, 0);
-  if (mask.kind !== 'painted' || whole === 0) return { across: 0.5, down: 0.5 };
-  const middle = (at: (i: number) => number) => cells.reduce((sum, value, i) => sum + value * (at(i) + 0.5), 0) / (whole * mask.side);
-  return { across: middle((i) => i % mask.side), down: middle((i) => Math.floor(i / mask.side)) };
-}
-
 const smooth = (edge: number, feather: number) => Math.min(1, Math.max(0, edge / Math.max(feather, 1e-6) + 0.5));
 
 /** A mask on a grid of height × width cells, 0…1 row by row; null where it is 1 everywhere. */
@@ -213,7 +203,7 @@ const waits = ({ source }: MixGuidance): boolean => source.kind === 'object' && 
 
 /** What of a mix a probe depends on. All else (weights, schedules, masks, composition, who acts) moves without a model call. */
 export const mixProbeKey = ({ prompt, names, seed, steps, guidance, guidances, start }: Mix): string =>
-  canonical([prompt, names, seed, guidance, ...(guidances.some(waits) ? [steps] : []), Object.fromEntries(guidances.map(({ id, source, against, alone, mask }) => [id, [source, against, alone && maskMiddle(mask)]])), start]);
+  canonical([prompt, names, seed, guidance, ...(guidances.some(waits) ? [steps] : []), Object.fromEntries(guidances.map(({ id, source, against, alone }) => [id, [source, against, alone]])), start]);
 
 /** What of a mix a picture shows, but for the seed: pictures with the same key can stand side by side. Guidances that do not act leave no trace. */
 export const mixPictureKey = ({ seed: _, guidances, ...mix }: Mix): string => canonical([mix, acting(guidances).map(({ muted: _muted, solo: _solo, ...each }) => each)]);

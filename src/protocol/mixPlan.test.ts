@@ -34,11 +34,13 @@ describe('what guidances evaluate', () => {
   test('one of which the prompt says nothing pulls by itself', () => expect(ends('a beach', [of('C')])).toEqual([['a [V] cake', 'a cake']]));
   test('a guidance may have words of its own', () => expect(ends('a beach', [of('D', 'a [V] dog at night'), guidance('t', { kind: 'text', words: 'rain' }, { against: 'sun' })])).toEqual([['a [V] dog at night', 'a dog at night'], ['rain', 'sun']]));
   test('words of its own without [V] are read without it', () => expect(ends('a beach', [of('D', 'a dog at night')])).toEqual([['a dog at night', 'a dog at night']]));
-  test('one that stands alone in its mask has its own words on a view moved there, in place of what the prompt draws', () => {
+  test('one that stands alone in its mask has its own words in a picture of its own, in place of what the prompt draws: two evaluations each, once for equal ones', () => {
     const left = guidance('D', { kind: 'concept', conceptId: 'D', words: 'a [V] dog at night' }, { alone: true, mask: { kind: 'box', left: 0, top: 0, right: 0.5, bottom: 1, feather: 0 } });
     const [{ positive, negative }] = planMix(mix('a [guide-dog] dog and a cake', [left]), concepts).terms as [MixTerm];
-    expect(positive).toEqual({ words: 'a [V] dog at night', conceptId: 'D', middle: { across: 0.25, down: 0.5 } });
+    expect(positive).toEqual({ words: 'a [V] dog at night', conceptId: 'D' });
     expect(negative).toEqual({ words: 'a dog and a cake', conceptId: null });
+    const cost = (guidances: MixGuidance[]) => evaluationsOf(mix('a [guide-dog] dog and a cake', guidances), concepts);
+    expect([cost([text, left]), cost([text, left, { ...left, id: 'E' }]), cost([text, left, { ...left, id: 'E', source: { kind: 'concept', conceptId: 'C', words: 'a [V] cake' } }])]).toEqual([4, 4, 6]);
   });
   test('an object is seen with the prompt without its concepts, against the same words without it: one evaluation more', () => {
     const source = newObjectSource('card');
@@ -50,7 +52,7 @@ describe('what guidances evaluate', () => {
     expect(evaluationsOf(mix(prompt, [text, guidance('o', { ...source, object: { ...source.object, strength: 0 } })]), concepts)).toBe(2);
     expect(ends('a beach', [guidance('o', { ...source, words: 'a cat' })])).toEqual([['a cat', 'a cat']]);
     const left = guidance('o', { ...source, words: 'a cat' }, { alone: true, mask: { kind: 'box', left: 0, top: 0, right: 0.5, bottom: 1, feather: 0 } });
-    expect(planMix(mix('a beach', [left]), concepts).terms[0]).toMatchObject({ positive: { words: 'a cat', object: source.object, middle: { across: 0.25, down: 0.5 } }, negative: { words: 'a beach' } });
+    expect(planMix(mix('a beach', [left]), concepts).terms[0]).toMatchObject({ positive: { words: 'a cat', object: source.object }, negative: { words: 'a beach' } });
   });
   describe('a card', () => {
     const ghost = guidance('o', newObjectSource('G', { name: 'My ghost', classWord: 'ghost' }));

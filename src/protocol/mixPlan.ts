@@ -4,7 +4,7 @@
  */
 import { CONCEPT_MARK, deriveCaptions, prefillCaptions, wordPattern, type ConceptWords } from './captions';
 import { Fault } from './faults';
-import { acting, maskMiddle, type Mix, type MixGuidance, type ObjectSource, type SeenObject } from './mix';
+import { acting, type Mix, type MixGuidance, type ObjectSource, type SeenObject } from './mix';
 
 /** A concept as far as its words go. A world was learned without captions, and is evaluated on nothing. */
 export interface MixConcept extends ConceptWords { conceptId: string; name: string }
@@ -13,8 +13,6 @@ export interface MixConcept extends ConceptWords { conceptId: string; name: stri
 export interface MixEnd {
   words: string;
   conceptId: string | null;
-  /** The picture's middle is seen here, 0…1 across and down; at .5, .5 without. */
-  middle?: { across: number; down: number };
   /** A card's object is seen beside the words. */
   object?: SeenObject;
 }
@@ -90,21 +88,20 @@ function termOf(guidance: MixGuidance, prompt: string, words: Words): MixTerm {
   const { source, against } = guidance;
   const untouched = (text: string): MixEnd => ({ words: asInDerived(withoutConcepts(text, words)), conceptId: null });
   if (source.kind === 'text') return guidance.alone
-    ? { guidance, positive: { ...untouched(source.words ?? prompt), middle: maskMiddle(guidance.mask) }, negative: untouched(prompt) }
+    ? { guidance, positive: untouched(source.words ?? prompt), negative: untouched(prompt) }
     : { guidance, positive: untouched(source.words ?? prompt), negative: untouched(against) };
   if (source.kind === 'object') {
     const drawn = untouched(source.words === null ? objectText(prompt, source, words) : saidAs(source.words, CONCEPT_MARK, source));
     const { object } = source;
-    return guidance.alone ? { guidance, positive: { ...drawn, object, middle: maskMiddle(guidance.mask) }, negative: untouched(prompt) } : { guidance, positive: { ...drawn, object }, negative: drawn };
+    return { guidance, positive: { ...drawn, object }, negative: guidance.alone ? untouched(prompt) : drawn };
   }
   const concept = words.concepts.get(source.conceptId);
   if (!concept) throw new Fault('concept-missing', 'A concept of this mix is not on the Shelf.', 'Import its file, or take its guidance away.', { subject: guidance.id });
-  const alone = guidance.alone && { middle: maskMiddle(guidance.mask) };
   if (concept.kind === 'world') return { guidance, positive: { words: '', conceptId: concept.conceptId }, negative: { words: '', conceptId: null } };
   // words of its own are taken as they stand: without [V] they ask what the concept does to them unasked
   const complete = source.words === null ? conceptText(prompt, concept, words) : withoutConcepts(source.words, words);
-  if (alone) return { guidance, positive: { words: complete, conceptId: concept.conceptId, ...alone }, negative: untouched(prompt) };
-  return { guidance, positive: { words: complete, conceptId: concept.conceptId }, negative: { words: deriveCaptions(complete, concept.kind, concept.classWord).base, conceptId: null } };
+  const instead = guidance.alone ? untouched(prompt) : { words: deriveCaptions(complete, concept.kind, concept.classWord).base, conceptId: null };
+  return { guidance, positive: { words: complete, conceptId: concept.conceptId }, negative: instead };
 }
 
 /** The prompt without concepts, and every guidance's ends, in the mix's order. Faults `prompt-invalid`, `concept-missing` with what they concern. */
@@ -122,14 +119,16 @@ export function termInWords({ positive, negative }: MixTerm): string {
 }
 
 /** An object of strength 0 is not seen. */
-const keyOf = ({ words, conceptId, middle, object }: MixEnd): string => JSON.stringify([words, conceptId, middle, object && object.strength > 0 ? object : undefined]);
+const keyOf = ({ words, conceptId, object }: MixEnd): string => JSON.stringify([words, conceptId, object && object.strength > 0 ? object : undefined]);
 const NOTHING: MixEnd = { words: '', conceptId: null };
 
-/** Evaluations of the model a step: each end that acts once, v0 among them. Ends whose weights cancel are not counted out. */
+/** Evaluations of the model a step: each end that acts once, v0 among them; of a scene its words and v0 in a picture of its own. Ends whose weights cancel are not counted out. */
 export function evaluationsOf(mix: Mix, concepts: ReadonlyMap<string, MixConcept>): number {
   const on = new Set(acting(mix.guidances).map(({ id }) => id));
-  const ends = planMix(mix, concepts).terms.filter(({ guidance }) => on.has(guidance.id)).flatMap(({ positive, negative }) => [positive, negative]);
-  return new Set([NOTHING, ...ends].map(keyOf)).size;
+  const terms = planMix(mix, concepts).terms.filter(({ guidance }) => on.has(guidance.id));
+  const scenes = new Set(terms.filter(({ guidance }) => guidance.alone).map(({ positive }) => keyOf(positive)));
+  const ends = terms.flatMap(({ guidance, positive, negative }) => (guidance.alone ? [negative] : [positive, negative]));
+  return new Set([NOTHING, ...ends].map(keyOf)).size + 2 * scenes.size;
 }
 
 /**

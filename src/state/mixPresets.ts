@@ -23,8 +23,7 @@ const control = (mix: Mix, newId: () => string): MixGuidance => {
 const concept = (newId: () => string, { conceptId }: MixConcept): MixGuidance => newGuidance(newId(), { kind: 'concept', conceptId, words: null });
 const called = (all: readonly MixConcept[]): Mix['names'] => Object.fromEntries(all.map((each) => [nameInPrompt(each.name), each.conceptId]));
 const phrase = ({ name, classWord }: MixConcept): string => `a [${nameInPrompt(name)}] ${classWord}`;
-/** The picture's edges are the prompt's own: a moved view has a seam there. */
-const INSET = 0.125;
+/** Less than a latent pixel of the embedded base: what stands at the edge of two halves belongs to one of them. */
 const FEATHER = 0.06;
 
 export const mixPresets: Record<MixPresetName, { label: string; apply: Apply }> = {
@@ -33,9 +32,9 @@ export const mixPresets: Record<MixPresetName, { label: string; apply: Apply }> 
     apply(mix, concepts, newId) {
       const [left, right] = ofKind('instance', mix, concepts);
       if (!left || !right) return 'It takes two things on the Shelf.';
-      // each half is drawn as a scene of its own: a concept knows itself alone, and in the middle
-      const half = (each: MixConcept, from: number, to: number): MixGuidance => ({ ...concept(newId, each), mask: { kind: 'box', left: from, top: INSET, right: to, bottom: 1 - INSET, feather: FEATHER }, alone: true, source: { kind: 'concept', conceptId: each.conceptId, words: `a small ${CONCEPT_MARK} ${each.classWord} in the snow` } });
-      return { ...mix, prompt: `${phrase(left)} on the left and ${phrase(right)} on the right in the snow`, names: called([left, right]), guidances: [control(mix, newId), half(left, INSET, 0.5), half(right, 0.5, 1 - INSET)] };
+      // each half is a scene of its own: a concept knows itself alone, and at the size it was learned in
+      const half = (each: MixConcept, place: string, from: number): MixGuidance => ({ ...concept(newId, each), mask: { kind: 'box', left: from, top: 0, right: from + 0.5, bottom: 1, feather: FEATHER }, alone: true, source: { kind: 'concept', conceptId: each.conceptId, words: `a ${CONCEPT_MARK} ${each.classWord} on the ${place} in the snow` } });
+      return { ...mix, prompt: `${phrase(left)} on the left and ${phrase(right)} on the right in the snow`, names: called([left, right]), guidances: [control(mix, newId), half(left, 'left', 0), half(right, 'right', 0.5)] };
     },
   },
   thingInStyle: {

@@ -12,6 +12,8 @@ import type { EncodedPrompts, FlowBase } from '../base';
 import type { RowTensors } from '../concept';
 import { evaluate, type Evaluation } from '../evaluate';
 import { disposeAdapter, initLora, loraLayout, sumAdapters, toAdapter } from '../lora';
+import { plainComposition, type Composition } from '../../protocol/mix';
+import { sampleAll } from './sample';
 import { guidedField, untouched, type Guidance } from './velocityFields';
 
 vi.mock('../../models/mmdit', async (original) => (await import('../../testing/passes')).counted(await original<typeof Mmdit>()));
@@ -133,27 +135,53 @@ describe('several at once', () => {
   });
 });
 
-describe('a moved evaluation', () => {
-  const across = (of: Tensor4D, by: number) => { const [left, right] = tf.split(of, [4 - by, by], 2) as [Tensor4D, Tensor4D]; return tf.concat4d([right, left], 2); };
-  it('is the model on the picture moved back, moved forth again, and leaves the others of its pass alone', async () => {
-    const moved: Evaluation = { ...on(text), moved: { down: 0, across: 2 } };
-    const [still, shifted] = await evaluate(base, x, [sigma], [on(text), moved], async () => {});
-    const back = across(x, 2);
-    const alone = velocity(base.mmdit, { x: back, sigma: [sigma], context: text.context, pooled: text.pooled }, null, null);
-    expect(furthest(shifted!, across(alone, 2))).toBeLessThan(ROUNDING);
-    expect(furthest(still!, plain(text))).toBeLessThan(ROUNDING);
-    expect(furthest(shifted!, still!)).toBeGreaterThan(1e-3);
+describe('a scene', () => {
+  const scale = 3;
+  let left: Tensor4D;
+  beforeAll(() => { left = tf.tensor4d(Array.from({ length: 16 }, (_, i) => (i % 4 < 2 ? 1 : 0)), [1, 4, 4, 1]); });
+  const scene = (mask?: Tensor4D): Guidance => ({ positive: on(other, first), negative: on(text), weight: 1, scene: true, ...(mask && { mask }) });
+  const prompt = (): Guidance => ({ positive: on(text), negative: on(empty), weight: 1 });
+  const sampled = (guidances: Guidance[], composition?: Composition) => sampleAll({ base, field: guidedField(base, untouched(empty), guidances, composition), seeds: [5], steps: 4, guidance: scale });
+  const half = (of: Tensor4D, from: number) => tf.slice(of, [0, 0, from, 0], [1, 4, 2, 4]);
+  const byItself = (): Guidance => ({ positive: on(other, first), negative: on(empty), weight: 1 });
+
+  it('stands in its mask as if it were drawn alone, whatever the prompt draws there', async () => {
+    const [mixed, alone] = [await sampled([prompt(), scene(left)]), await sampled([byItself()])];
+    expect(furthest(half(mixed, 0), half(alone, 0))).toBeLessThan(ROUNDING);
+    expect(furthest(half(mixed, 2), half(alone, 2))).toBeGreaterThan(0.01);
+    // beside it the prompt's picture knows of it: what surrounds a place is what stands there
+    expect(furthest(half(mixed, 2), half(await sampled([prompt()]), 2))).toBeGreaterThan(1e-3);
   });
-  it('moves down as it moves across, in either direction, and back to where it was', async () => {
-    const at = async (down: number, right: number) => (await evaluate(base, x, [sigma], [{ ...on(text), moved: { down, across: right } }], async () => {}))[0]!;
-    expect(furthest(await at(2, 0), await at(-2, 0))).toBeLessThan(ROUNDING);
-    expect(furthest(await at(4, 4), plain(text))).toBeLessThan(ROUNDING);
-    expect(furthest(await at(2, 0), await at(0, 2))).toBeGreaterThan(1e-3);
+
+  it('is all of the picture without a mask, and the same by every composition that leaves one guidance as it is', async () => {
+    const alone = await sampled([byItself()]);
+    expect(furthest(await sampled([prompt(), scene()]), alone)).toBeLessThan(ROUNDING);
+    expect(furthest(await sampled([prompt(), scene()], { ...plainComposition, orthogonal: true }), await sampled([prompt(), scene(left)]))).toBeGreaterThan(0.01);
+    expect(furthest(await sampled([scene(left)], { ...plainComposition, orthogonal: true }), await sampled([scene(left)]))).toBeLessThan(10 * ROUNDING);
   });
-  it('is made once for equal moves, and again for others', async () => {
+
+  it('of weight w lies at w between the prompt’s velocity and its own', async () => {
+    const evaluated = async (weight: number) => tf.slice(await guidedField(base, untouched(empty), [prompt(), { ...scene(), weight }]).evaluate(tf.concat4d([x, x], 0), sigma, scale), 0, [1, -1, -1, -1]);
+    const [none, some, whole] = [await evaluated(1e-9), await evaluated(0.25), await evaluated(1)];
+    expect(furthest(some, tf.add(tf.mul(none, 0.75), tf.mul(whole, 0.25)))).toBeLessThan(ROUNDING);
+    expect(furthest(whole, none)).toBeGreaterThan(0.01);
+  });
+
+  it('costs its positive end and v0 at its own point, once for two that are the same, and leaves nothing behind', async () => {
+    const field = guidedField(base, untouched(empty), [prompt(), scene(left), { ...scene(), weight: 0.5 }]);
+    expect(field.scenes).toBe(1);
+    const both = tf.concat4d([x, x], 0);
     seen.length = 0;
-    const moved = (right: number): Evaluation => ({ ...on(text), moved: { down: 0, across: right } });
-    tf.dispose(await evaluate(base, x, [sigma], [on(text), moved(2), moved(2), moved(0)], async () => {}));
-    expect(seen).toEqual([2]);
+    await expectNoLeak(async () => (await field.evaluate(both, sigma, scale)).dispose());
+    // the picture: nothing and the prompt in one pass; the scene: nothing, and its words with the adapter
+    expect(seen.sort()).toEqual([1, 1, 2]);
+  });
+
+  it('goes on while its weight is nothing, so that a schedule takes it up where it would be', async () => {
+    const late = (at: number) => (at < 0.5 ? 1 : 0);
+    const drawn = await sampled([prompt(), { ...scene(), weight: late }]);
+    const [own, without] = [await sampled([byItself()]), await sampled([prompt()])];
+    expect(furthest(drawn, own)).toBeGreaterThan(1e-3);
+    expect(furthest(drawn, without)).toBeGreaterThan(1e-3);
   });
 });

@@ -1,6 +1,9 @@
 /**
  * Drafts of a mix: every guidance's difference is cached at one point of the base's own trajectory, so that moving any weight,
  * curve or mask is arithmetic (methods/gcfg), with no model call. Like a balance's draft it is one step to the end from there.
+ * A scene has come to a point xⱼ of its own by then. Its difference is the one that leads to where its own step to the end leads,
+ *   v = (x − x0ⱼ)/σ,  x0ⱼ = xⱼ − σ·Vⱼ,
+ * in place of the prompt's.
  */
 import { composeVelocity, overlap } from '../../methods/gcfg/compose';
 import * as tf from '../../engine/tf';
@@ -8,19 +11,42 @@ import type { Tensor4D } from '../../engine/tf';
 import type { MixOverlap, MixProbe } from '../../protocol/drafts';
 import { acting, mixProbeKey, scheduleAt, type Mix } from '../../protocol/mix';
 import type { FlowBase } from '../base';
-import { evaluate } from '../evaluate';
+import { evaluate, type Evaluation } from '../evaluate';
 import { cleanLatent } from '../flow';
 import { guidedField } from './velocityFields';
 import { maskTensor, type MixTerms } from './mixField';
 import { pointOn } from './preview';
 import type { SampleOptions } from './sample';
 
+/** What a scene's step to the end from its own point adds to v0 at the probe's, in units of the scale of guidance. The caller disposes. */
+async function sceneEnd(base: FlowBase, { seed, guidance }: Mix, origin: Evaluation, positive: Evaluation, [x, v0]: readonly [Tensor4D, Tensor4D], { from, between, signal }: ProbePace): Promise<Tensor4D> {
+  const field = guidedField(base, origin, [{ positive, negative: origin, weight: 1 }]);
+  const pacing = { between, ...(signal && { signal }) };
+  const { xSigma, sigma } = await pointOn(base, field, { seed, guidance, ...pacing, ...(from && { from }) });
+  const velocity = await field.evaluate(xSigma, sigma, guidance, pacing);
+  return tf.tidy(() => {
+    const clean = cleanLatent(xSigma, velocity, sigma);
+    const towards = tf.div<Tensor4D>(tf.sub(x, clean), sigma);
+    tf.dispose([xSigma, velocity]);
+    return tf.add<Tensor4D>(v0, tf.div(tf.sub(towards, v0), guidance || 1));
+  });
+}
+
+type ProbePace = Pick<SampleOptions, 'from' | 'signal'> & Required<Pick<SampleOptions, 'between'>>;
+
 /** Velocities of all guidances at the probe's point, acting or not. Fault `aborted`. */
 export async function makeMixProbe(base: FlowBase, mix: Mix, terms: MixTerms, { from, between = async () => {}, signal }: Pick<SampleOptions, 'from' | 'between' | 'signal'>): Promise<{ probe: MixProbe } & MixOverlap> {
   const { origin, plain, guidances } = terms;
   const onBase = guidedField(base, origin, [{ positive: plain, negative: origin, weight: 1 }]);
   const { xSigma, sigma } = await pointOn(base, onBase, { seed: mix.seed, guidance: mix.guidance, between, ...(signal && { signal }), ...(from && { from }) });
-  const [v0, ...ends] = await evaluate(base, xSigma, [sigma], [origin, ...guidances.flatMap(({ positive, negative }) => [positive, negative])], between);
+  // a scene's positive end is taken at its own point
+  const [v0, ...ends] = await evaluate(base, xSigma, [sigma], [origin, ...guidances.flatMap(({ positive, negative, scene }) => [scene ? negative : positive, negative])], between);
+  for (const [i, { scene, positive }] of guidances.entries()) {
+    if (!scene) continue;
+    const end = await sceneEnd(base, mix, origin, positive, [xSigma, v0!], { between, ...(signal && { signal }), ...(from && { from }) });
+    ends[2 * i]!.dispose();
+    ends[2 * i] = end;
+  }
   const differences = guidances.map((_, i) => tf.sub(ends[2 * i]!, ends[2 * i + 1]!));
   const read = async (tensor: tf.Tensor) => new Float32Array(await tensor.data<'float32'>());
   const [height, width, channels] = base.latentShape();

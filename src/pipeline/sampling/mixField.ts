@@ -35,7 +35,7 @@ export interface MixTerms {
   dispose(): void;
 }
 
-/** The prompt, whose pull from nothing the student has in it; or a difference of two texts. */
+/** The prompt, whose pull from nothing the student has in it; or a difference of two texts, as a scene's to the prompt is. */
 type QuickRole = 'prompt' | 'difference';
 
 function quickRole({ guidance: { weight, schedule, mask, alone }, positive, negative }: MixTerm): QuickRole | null {
@@ -91,15 +91,11 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
     masks.forEach((mask) => mask.dispose());
   };
   const [height, width] = base.latentShape();
-  // by whole tokens, as pictures are learned in
-  const token = (base.cell * height) / base.pictureSize().height;
-  const step = (part: number, side: number) => Math.round((part * side) / token) * token;
   const evaluated = (end: MixEnd, zeros = common): Evaluation => {
     const words = encoded.get(keyOf(end, zeros))!;
     const plain = end.conceptId === null ? untouched(words) : { words, ...resultOf(concepts.get(end.conceptId)!.concept) };
     const picture = end.object && seenObject(end.object, objects, mix, base.shift);
-    const seen: Evaluation = picture ? { ...plain, seen: picture } : plain;
-    return end.middle ? { ...seen, moved: { down: step(end.middle.down - 0.5, height), across: step(end.middle.across - 0.5, width) } } : seen;
+    return picture ? { ...plain, seen: picture } : plain;
   };
   try {
     const ends = terms.flatMap((term) => [term.positive, term.negative].map((end) => ({ end, zeros: zerosOf(term) })));
@@ -114,7 +110,7 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
       const mask = maskTensor(guidance.mask, height, width);
       if (mask) masks.push(mask);
       const weight = (sigma: number) => guidance.weight * scheduleAt(guidance.schedule, sigma);
-      return { id: guidance.id, quick: quickRole(term), positive: evaluated(positive, zeros), negative: evaluated(negative, zeros), weight, joint: guidance.source.kind === 'concept', ...(mask && { mask }) };
+      return { id: guidance.id, quick: quickRole(term), positive: evaluated(positive, zeros), negative: evaluated(negative, zeros), weight, joint: guidance.source.kind === 'concept', scene: guidance.alone, ...(mask && { mask }) };
     });
     return { origin: evaluated(nothing), plain: evaluated(unnamed), guidances, dispose };
   } catch (error) {

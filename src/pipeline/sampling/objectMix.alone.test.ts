@@ -99,6 +99,26 @@ describe('an object in a mix', () => {
     expect(close(tf.sub(stronger.latent, without.latent).dataSync(), expected)).toBeLessThan(1e-4);
   });
 
+  it('as a scene of its own is in its mask what it is alone, drafts too', async () => {
+    const mask = { kind: 'box', left: 0, top: 0, right: 0.5, bottom: 1, feather: 0 } as const;
+    const scene = { ...object('one', 1), alone: true, mask };
+    const drafted = async (given: Mix) => {
+      const terms = await mixTerms(base, given, new Map(), undefined, objects);
+      const { probe } = await flowing(base, (flow) => makeMixProbe(flow, given, terms, {}));
+      terms.dispose();
+      const { latent } = await mixDraft(probe, given);
+      const [, height, width, channels] = latent.shape;
+      const half = (from: number) => tf.slice(latent, [0, 0, from, 0], [1, height, width / 2, channels]).dataSync();
+      return { left: half(0), right: half(width / 2) };
+    };
+    const [mixed, plain] = [await drafted(mix([text, scene])), await drafted(mix([text]))];
+    // everywhere it is the whole picture
+    const alone = await drafted(mix([text, { ...scene, mask: { kind: 'everywhere' } }]));
+    expect(close(mixed.left, alone.left)).toBeLessThan(1e-4);
+    expect(close(mixed.right, plain.right)).toBeLessThan(1e-4);
+    expect(close(mixed.left, plain.left)).toBeGreaterThan(1e-2);
+  });
+
   it('is missed by name, and nothing stays behind', async () => {
     await expect(value(mix([text, object('gone', 1)]))).rejects.toMatchObject({ code: 'concept-missing', subject: 'gone' });
     await value(mix([text, object('one', 1)])); // words into the cache

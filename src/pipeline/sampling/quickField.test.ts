@@ -73,6 +73,21 @@ it('draws a mix as its prompt and the differences beside it, masked and weighted
     found.dataSync().forEach((value, i) => expect(value).toBeCloseTo(values[i]!, 4));
     expect(tf.max(tf.abs(tf.sub(wanted, prompt!))).dataSync()[0]).toBeGreaterThan(1e-3);
     tf.dispose([x, found, prompt!, cat!, dog!, mask, wanted]);
+    // a scene of its own is walked by the student, too, and stands in its mask
+    const scene = { ...apart, weight: 1, alone: true };
+    const scenes = await mixedField(base, { ...mix, guidances: [text, scene] } as unknown as Mix, new Map());
+    const field = scenes.quick!(flow, student);
+    expect(field.scenes).toBe(1);
+    const twice = tf.randomNormal<tf.Rank.R4>([2, height, width, channels], 0, 1, 'float32', 5);
+    const both = await field.evaluate(twice, 0.75, 1);
+    const points = tf.split<tf.Tensor4D>(twice, 2, 0);
+    const [around] = await evaluate(flow, points[0]!, [0.75], [{ words: words[0]!, adapter: student, rows: null }], async () => {});
+    const [own] = await evaluate(flow, points[1]!, [0.75], [{ words: words[1]!, adapter: student, rows: null }], async () => {});
+    const inside = maskTensor(scene.mask, height, width)!;
+    const expected = tf.concat4d([tf.add<tf.Tensor4D>(around!, tf.mul(inside, tf.sub(own!, around!))), own!], 0);
+    expect(tf.max(tf.abs(tf.sub(both, expected))).dataSync()[0]).toBeLessThan(1e-4);
+    scenes.dispose();
+    tf.dispose([twice, both, ...points, around!, own!, inside, expected]);
   }));
   words.forEach(disposePrompts);
   held.dispose();

@@ -52,6 +52,14 @@ export function startingPoint(base: FlowBase, seeds: readonly number[], from: Sa
   });
 }
 
+/** Once more for each scene of the field. Takes x over. */
+function beside(x: Tensor4D, scenes: number): Tensor4D {
+  if (scenes === 0) return x;
+  const all = tf.concat4d(new Array<Tensor4D>(1 + scenes).fill(x), 0);
+  x.dispose();
+  return all;
+}
+
 /** The noise levels of a whole run from `sigma` downwards, which comes first. */
 const sigmasFrom = (sigma: number, steps: number, shift: number): number[] => [sigma, ...eulerSigmas(steps, shift).filter((each) => each < sigma - 1e-6)];
 
@@ -63,7 +71,8 @@ export async function* sample({ base, field, seeds, noise, size, from, steps: wh
   const sigmas = from ? sigmasFrom(from.sigma, whole, shift) : eulerSigmas(whole, shift);
   const steps = sigmas.length - 1;
   const solver = solverOf(sampler);
-  let x = startingPoint(base, seeds, from, size, noise);
+  let x = beside(startingPoint(base, seeds, from, size, noise), field.scenes);
+  let picture: Tensor4D | null = null;
   try {
     for (let step = 1; step <= steps; step++) {
       const now = sigmas[step - 1]!, next = sigmas[step]!;
@@ -71,10 +80,13 @@ export async function* sample({ base, field, seeds, noise, size, from, steps: wh
       const moved = solver.step(x, v, now, next);
       tf.dispose([x, v]);
       x = moved;
-      yield { step, steps, sigma: next, latent: x };
+      picture?.dispose();
+      picture = tf.slice(x, 0, [seeds.length, -1, -1, -1]);
+      yield { step, steps, sigma: next, latent: picture };
     }
   } finally {
     solver.dispose();
+    picture?.dispose();
     x.dispose();
   }
 }

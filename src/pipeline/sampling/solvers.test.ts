@@ -15,7 +15,7 @@ const DEVIATION = 0.6;
 const base = { shift: 3, latentShape: () => [2, 2, 1] } as unknown as FlowBase;
 /** E[noise − x0 | x], for x = (1−σ)·x0 + σ·noise. */
 const slope = (sigma: number) => (sigma - (1 - sigma) * DEVIATION ** 2) / ((1 - sigma) ** 2 * DEVIATION ** 2 + sigma ** 2);
-const field: VelocityField = { rows: 1, evaluate: async (x, sigma) => tf.mul<Tensor4D>(x, slope(sigma)) };
+const field: VelocityField = { rows: 1, scenes: 0, evaluate: async (x, sigma) => tf.mul<Tensor4D>(x, slope(sigma)) };
 const run = (options: Partial<SampleOptions>) => ({ base, field, seeds: [7], steps: 8, guidance: 1, ...options });
 const first = async (x: Promise<Tensor4D>) => { const latent = await x; const value = (await latent.data<'float32'>())[0]!; latent.dispose(); return value; };
 

@@ -7,6 +7,9 @@
  *   text          Base on nothing, weight 1: the untouched base
  *   learned       r = v_result(Complete) − v_base(Base), weight balance
  *   while learning  λ·g, g as the method names it, weight balance
+ * A guidance that is a scene has a picture xⱼ of its own, which begins at the same noise and goes along its positive end alone,
+ *   Vⱼ = v0(xⱼ) + s·[vⱼ(c⁺)(xⱼ) − v0(xⱼ)],
+ * and pulls to wherever that goes: s·(its positive end − v0) = Vⱼ − v0. With weight 1 the picture is xⱼ where its mask is 1, at every noise level.
  */
 import { guidanceFusionOf } from '../../engine/kernels/guidanceFusion';
 import * as tf from '../../engine/tf';
@@ -74,46 +77,57 @@ export interface Guidance {
   mask?: Tensor4D;
   /** Its weight is solved together with those of the others that say so, where the composition asks for it. */
   joint?: boolean;
+  /** Its positive end is a picture of its own, which is drawn beside this one. */
+  scene?: boolean;
 }
 
 /** What a balance moves: guidances that go up and down together, each in its own proportion. */
 export type Direction = readonly (Guidance & { weight: number })[];
 
 export interface VelocityField {
-  /** K, the rows of x it takes. */
+  /** K pictures. */
   rows: number;
+  /** Scenes that are drawn beside them: x and v have (1 + scenes)·K rows, and the first K are the pictures. */
+  scenes: number;
   /** v0 + guidance·(v − v0); guidance 1 is v itself. The caller disposes. Fault `aborted`. */
   evaluate(x: Tensor4D, sigma: number, guidance: number, pacing?: Pacing): Promise<Tensor4D>;
 }
 
-interface Weighted { evaluation: Evaluation; weight: number; mask: Tensor4D | null }
+/** What is added up: an evaluation at the picture, or the velocity of a scene. */
+interface Weighted { source: Evaluation | Tensor4D; weight: number; mask: Tensor4D | null }
+const isVelocity = (source: Weighted['source']): source is Tensor4D => 'dataId' in source;
+const sameSource = (a: Weighted['source'], b: Weighted['source']): boolean => (isVelocity(a) || isVelocity(b) ? a === b : sameEvaluation(a, b));
 
-/** A guidance at one noise level. */
-type Now = Omit<Guidance, 'weight'> & { weight: number };
+/** A guidance at one noise level; of a scene, where it goes from there. */
+type Now = Omit<Guidance, 'weight' | 'scene'> & { weight: number; velocity: Tensor4D | null };
 
 /**
  * Each evaluation once in each mask, with its weight in the whole. The first has no mask and stands for what the others leave of 1;
  * so those that are the same as it need not be named again.
  */
-function weightedSum(origin: Evaluation, guidances: readonly Now[]): Weighted[] {
-  const all: Weighted[] = [{ evaluation: origin, weight: 1, mask: null }];
-  const add = (evaluation: Evaluation, weight: number, mask: Tensor4D | null) => {
-    const known = all.find((each) => each.mask === mask && sameEvaluation(each.evaluation, evaluation));
+function weightedSum(origin: Evaluation, guidances: readonly Now[], scale: number): Weighted[] {
+  const all: Weighted[] = [{ source: origin, weight: 1, mask: null }];
+  const add = (source: Weighted['source'], weight: number, mask: Tensor4D | null) => {
+    const known = all.find((each) => each.mask === mask && sameSource(each.source, source));
     if (known) known.weight += weight;
-    else all.push({ evaluation, weight, mask });
+    else all.push({ source, weight, mask });
   };
-  for (const { positive, negative, weight, mask = null } of [...guidances].sort((a, b) => Number(!!a.mask) - Number(!!b.mask))) {
-    add(positive, weight, mask);
-    add(negative, -weight, mask);
+  for (const { positive, negative, weight, velocity, mask = null } of [...guidances].sort((a, b) => Number(!!a.mask) - Number(!!b.mask))) {
+    if (velocity) {
+      add(velocity, weight, mask);
+      add(origin, weight * (scale - 1), mask);
+    } else add(positive, scale * weight, mask);
+    add(negative, -scale * weight, mask);
   }
   const [first, ...rest] = all.filter(({ weight }) => weight !== 0);
-  return [first!, ...rest.filter(({ evaluation }) => !sameEvaluation(evaluation, first!.evaluation))];
+  return [first!, ...rest.filter(({ source }) => !sameSource(source, first!.source))];
 }
 
 /** The plain sum, fused over the velocities where the passes left them. */
 async function fusedSum(sum: readonly Weighted[], shape: Tensor4D['shape'], passesOf: (wanted: readonly Evaluation[]) => Promise<Passes>): Promise<Tensor4D> {
-  const { outputs, at } = await passesOf(sum.map(({ evaluation }) => evaluation));
-  const [first, ...rest] = at.map(({ pass, member }) => ({ source: outputs[pass]!, at: member }));
+  const { outputs, at } = await passesOf(sum.flatMap(({ source }) => (isVelocity(source) ? [] : [source])));
+  const left = at.map(({ pass, member }) => ({ source: outputs[pass]!, at: member }));
+  const [first, ...rest] = sum.map(({ source }) => (isVelocity(source) ? { source, at: 0 } : left.shift()!));
   const v = guidanceFusionOf<Tensor4D>(shape, first!, rest.map((slice, i) => ({ ...slice, weight: sum[i + 1]!.weight, mask: sum[i + 1]!.mask })));
   tf.dispose(outputs);
   return v;
@@ -125,29 +139,54 @@ async function fusedSum(sum: readonly Weighted[], shape: Tensor4D['shape'], pass
  */
 export function guidedField(base: FlowBase, origin: Evaluation, guidances: readonly Guidance[], composition: Composition = plainComposition): VelocityField {
   const rows = origin.words.at.length;
+  const scenes = guidances.reduce<Evaluation[]>((all, { scene, positive }) => (scene && !all.some((each) => sameEvaluation(each, positive)) ? [...all, positive] : all), []);
+  const alone = scenes.map((positive) => guidedField(base, origin, [{ positive, negative: origin, weight: 1 }]));
   return {
     rows,
-    async evaluate(x, sigma, guidance, { between = async () => {}, signal } = {}) {
+    scenes: scenes.length,
+    async evaluate(all, sigma, guidance, { between = async () => {}, signal } = {}) {
       const paced = async () => {
         await between();
         if (signal?.aborted) throw new Fault('aborted', 'Stopped.');
       };
       await paced();
-      const sigmas = new Array<number>(rows).fill(sigma);
-      const start = atLevels(origin, sigmas);
-      const now = guidances
-        .map((each): Now => ({ ...each, positive: atLevels(each.positive, sigmas), negative: atLevels(each.negative, sigmas), weight: typeof each.weight === 'number' ? each.weight : each.weight(sigma) }))
-        .filter(({ weight, positive, negative }) => weight !== 0 && !sameEvaluation(positive, negative));
-      if (isPlain(composition)) return fusedSum(weightedSum(start, now.map((each) => ({ ...each, weight: guidance * each.weight })).filter(({ weight }) => weight !== 0)), x.shape, (wanted) => evaluatePasses(base, x, sigmas, wanted, paced));
-      const velocities = await evaluate(base, x, sigmas, [start, ...now.flatMap(({ positive, negative }) => [positive, negative])], paced);
-      const differences = tf.tidy(() => now.map((_, i) => tf.sub<Tensor4D>(velocities[2 * i + 1]!, velocities[2 * i + 2]!)));
+      const points = tf.split<Tensor4D>(all, 1 + scenes.length, 0);
+      const x = points[0]!;
+      const made: Tensor4D[] = [];
       try {
-        return await composeVelocity(velocities[0]!, now.map(({ weight, mask = null, joint = false }, i) => ({ difference: differences[i]!, weight, mask, joint })), guidance, composition, { x, sigma });
+        for (const [j, field] of alone.entries()) made.push(await field.evaluate(points[1 + j]!, sigma, guidance, { between, ...(signal && { signal }) }));
+        const v = await pictured(x, sigma, guidance, made, paced);
+        return made.length === 0 ? v : tf.tidy(() => { const whole = tf.concat4d([v, ...made], 0); v.dispose(); return whole; });
       } finally {
-        tf.dispose([...velocities, ...differences]);
+        tf.dispose([...points, ...made]);
       }
     },
   };
+
+  /** The velocity of the pictures; `made`: those of the scenes, which stay the caller's. */
+  async function pictured(x: Tensor4D, sigma: number, guidance: number, made: readonly Tensor4D[], paced: () => Promise<void>): Promise<Tensor4D> {
+    const sigmas = new Array<number>(rows).fill(sigma);
+    const start = atLevels(origin, sigmas);
+    const now = guidances
+      .map(({ scene, ...each }): Now => ({
+        ...each, negative: atLevels(each.negative, sigmas), weight: typeof each.weight === 'number' ? each.weight : each.weight(sigma),
+        ...(scene ? { velocity: made[scenes.findIndex((known) => sameEvaluation(known, each.positive))]! } : { velocity: null, positive: atLevels(each.positive, sigmas) }),
+      }))
+      .filter(({ weight, positive, negative, velocity }) => guidance * weight !== 0 && (velocity || !sameEvaluation(positive, negative)));
+    if (isPlain(composition)) return fusedSum(weightedSum(start, now, guidance), x.shape, (wanted) => evaluatePasses(base, x, sigmas, wanted, paced));
+    const velocities = await evaluate(base, x, sigmas, [start, ...now.flatMap(({ positive, negative, velocity }) => (velocity ? [negative] : [negative, positive]))], paced);
+    const [v0, ...ends] = velocities;
+    const left = [...ends];
+    const differences = tf.tidy(() => now.map(({ velocity }) => {
+      const negative = left.shift()!;
+      return tf.sub<Tensor4D>(velocity ? tf.add<Tensor4D>(v0!, tf.div(tf.sub(velocity, v0!), guidance)) : left.shift()!, negative);
+    }));
+    try {
+      return await composeVelocity(v0!, now.map(({ weight, mask = null, joint = false }, i) => ({ difference: differences[i]!, weight, mask, joint })), guidance, composition, { x, sigma });
+    } finally {
+      tf.dispose([...velocities, ...differences]);
+    }
+  }
 }
 
 /** The base as it is. */

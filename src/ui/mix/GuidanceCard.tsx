@@ -94,11 +94,11 @@ function OwnWords({ guidance: { id, against, alone }, n, text }: { guidance: Mix
   );
 }
 
-/** What is drawn in the mask, read with [V] for the concept, and the class word for a card; empty: the prompt. */
+/** What is drawn of its own, and where it stands there, read with [V] for the concept, and the class word for a card; empty: the prompt. The mask takes its part of that. */
 function OwnScene({ id, n, source }: { id: string; n: number; source: Exclude<MixSource, { kind: 'text' }> }) {
   const actions = useActions();
   const words = useStudio((state) => state.words);
   const vocabulary = useStudio((state) => state.vocabulary);
   const set = (next: string) => actions.setGuidance(id, { source: { ...source, words: next.trim() === '' ? null : next } });
-  return <div className="guidance-words"><MarkedField label="Its own scene" testId={mixRowId('words', n)} value={source.words ?? ''} onChange={set} words={words} vocabulary={vocabulary} placeholder="the prompt" /></div>;
+  return <div className="guidance-words"><MarkedField label="Its own scene, and where it stands" testId={mixRowId('words', n)} value={source.words ?? ''} onChange={set} words={words} vocabulary={vocabulary} placeholder="the prompt" /></div>;
 }

@@ -45,7 +45,7 @@ it('learns two concepts and draws both in one picture', async () => {
   await at(page, ids.tabMix).click();
   await at(page, 'mix-preset-sideBySide').click();
   expect(await at(page, ids.mixPrompt).inputValue()).toContain('[party-cake] cake on the left and a [guide-dog] dog on the right');
-  expect(await at(page, ids.mixEvaluations).textContent()).toBe('6 evaluations a step');
+  expect(await at(page, ids.mixEvaluations).textContent()).toBe('4 evaluations a step');
   await another(null, 'draft');
   await at(page, ids.mixOverlap).locator('table').waitFor();
   const before = await revision();

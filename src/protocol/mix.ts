@@ -123,6 +123,9 @@ export const newGuidance = (id: string, source: MixSource): MixGuidance =>
 /** The plain sum of the rule. */
 export const plainComposition: Composition = { orthogonal: false, together: false, parallel: 1, rescale: 0, zeroStar: false };
 
+/** Whether it is the plain sum, which needs no differences. */
+export const isPlain = ({ orthogonal, together, parallel, rescale, zeroStar }: Composition): boolean => !orthogonal && !together && parallel === 1 && rescale === 0 && !zeroStar;
+
 /** An object as the encoder was trained to be seen. */
 export const newObjectSource = (cardId: string, { name, classWord } = { name: '', classWord: '' }): ObjectSource =>
   ({ kind: 'object', object: { cardId, strength: 1, zeroTokens: 0, ortho: 'none', startStep: 0 }, words: null, name: name.slice(0, 100), classWord: classWord.slice(0, 100) });
@@ -182,6 +185,15 @@ export function maskCells(mask: Mask, height: number, width: number): Float32Arr
     }
   }
   return out;
+}
+
+/** Cells a side that are looked at, as many as the embedded base's latents have. */
+const LOOKED_AT = 16;
+/** Whether scenes share the whole picture among them, so that nothing of the prompt's is left; of guidances that act. */
+export function scenesCover(guidances: readonly MixGuidance[]): boolean {
+  const scenes = guidances.filter(({ alone, weight, schedule }) => alone && weight === 1 && schedule.kind === 'constant');
+  const masks = scenes.map(({ mask }) => maskCells(mask, LOOKED_AT, LOOKED_AT));
+  return scenes.length > 0 && Array.from({ length: LOOKED_AT ** 2 }).every((_, i) => Math.abs(masks.reduce((sum, cells) => sum + (cells ? cells[i]! : 1), -1)) < 1e-5);
 }
 
 /** Bilinear between the centres of the cells. */

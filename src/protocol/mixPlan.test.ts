@@ -23,13 +23,25 @@ describe('what guidances evaluate', () => {
   test('text reads the prompt without its concepts; each concept reads itself alone, against the same words without it', () => {
     const plain = 'a dog and a cake in the snow';
     expect(ends(prompt, [text, of('D'), of('C'), of('S')])).toEqual([
-      [plain, ''], ['a [V] dog and a cake in the snow', plain], ['a dog and a [V] cake in the snow', plain], ['a dog and a cake in the snow, in [V] style', plain],
+      [plain, ''], ['a [V] dog and a cake in the snow', plain], ['a dog and a [V] cake in the snow', plain], ['a thing and a thing in the snow, in [V] style', 'a thing and a thing in the snow'],
     ]);
   });
-  test('so one evaluation more for each concept, and two for text and nothing', () => expect(evaluationsOf(mix(prompt, [text, of('D'), of('C'), of('S')]), concepts)).toBe(5));
+  test('so one evaluation more for each thing, two for a style beside things, and two for text and nothing', () => {
+    expect(evaluationsOf(mix(prompt, [text, of('D'), of('C')]), concepts)).toBe(4);
+    expect(evaluationsOf(mix(prompt, [text, of('D'), of('C'), of('S')]), concepts)).toBe(6);
+    expect(evaluationsOf(mix('a dog in the snow, in [duotone] style', [text, of('S')]), concepts)).toBe(3);
+  });
+  test('to a style what others draw is a thing, called or not, a card too; what the prompt alone draws keeps its name', () => {
+    const ghost = guidance('o', newObjectSource('G', { name: 'My owl', classWord: 'owl' }));
+    const styleOf = (words: string, guidances: MixGuidance[]) => planMix({ ...mix(words, guidances), names: { 'guide-dog': 'D', 'my-owl': 'G' } }, concepts).terms.at(-1)!.positive.words;
+    expect(styleOf('an owl and a [guide-dog] dog', [of('D'), of('S')])).toBe('an owl and a thing, [V]');
+    expect(styleOf('an [my-owl] owl and a dog', [ghost, of('D'), of('S')])).toBe('a thing and a thing, [V]');
+    expect(styleOf('a dog at night', [of('D', 'a [V] dog'), of('S')])).toBe('a dog at night, [V]');
+    expect(styleOf('a dog at night', [{ ...of('D', 'a [V] dog'), alone: true }, of('S')])).toBe('a thing at night, [V]');
+  });
   test('what does not act costs nothing', () => expect(evaluationsOf(mix(prompt, [text, { ...of('D'), muted: true }, { ...of('C'), weight: 0 }]), concepts)).toBe(2));
   test('a concept that the prompt does not call stands before its class word, a style at the end', () => {
-    expect(ends('a dog in a doghouse', [of('D'), of('S')])).toEqual([['a [V] dog in a doghouse', 'a dog in a doghouse'], ['a dog in a doghouse, [V]', 'a dog in a doghouse']]);
+    expect(ends('a dog in a doghouse', [of('D'), of('S')])).toEqual([['a [V] dog in a doghouse', 'a dog in a doghouse'], ['a thing in a doghouse, [V]', 'a thing in a doghouse']]);
   });
   test('one of which the prompt says nothing pulls by itself', () => expect(ends('a beach', [of('C')])).toEqual([['a [V] cake', 'a cake']]));
   test('a guidance may have words of its own', () => expect(ends('a beach', [of('D', 'a [V] dog at night'), guidance('t', { kind: 'text', words: 'rain' }, { against: 'sun' })])).toEqual([['a [V] dog at night', 'a dog at night'], ['rain', 'sun']]));
@@ -40,6 +52,10 @@ describe('what guidances evaluate', () => {
     expect(positive).toEqual({ words: 'a [V] dog at night', conceptId: 'D' });
     expect(negative).toEqual({ words: 'a dog and a cake', conceptId: null });
     const cost = (guidances: MixGuidance[]) => evaluationsOf(mix('a [guide-dog] dog and a cake', guidances), concepts);
+    const right = { ...left, id: 'R', source: { kind: 'concept', conceptId: 'C', words: 'a [V] cake' }, mask: { kind: 'box', left: 0.5, top: 0, right: 1, bottom: 1, feather: 0 } } as const;
+    // two that share the picture leave nothing to the prompt, unless something else acts on it or one of them is not whole
+    expect([cost([text, left, right]), cost([text, left, right, of('S')]), cost([text, left, { ...right, weight: 0.9 }]), cost([left, right])]).toEqual([4, 8, 6, 4]);
+    expect(evaluationsOf({ ...mix('a [guide-dog] dog', [text, left, right]), composition: { ...plainComposition, together: true } }, concepts)).toBe(6);
     expect([cost([text, left]), cost([text, left, { ...left, id: 'E' }]), cost([text, left, { ...left, id: 'E', source: { kind: 'concept', conceptId: 'C', words: 'a [V] cake' } }])]).toEqual([4, 4, 6]);
   });
   test('an object is seen with the prompt without its concepts, against the same words without it: one evaluation more', () => {

@@ -2,9 +2,9 @@
  * What each guidance of a mix evaluates, in words: both ends of its difference, each a text with at most one concept in it. Pure, so
  * that the page can say what a step costs and the session makes the same evaluations.
  */
-import { CONCEPT_MARK, deriveCaptions, prefillCaptions, wordPattern, type ConceptWords } from './captions';
+import { CONCEPT_MARK, deriveCaptions, needsClassWord, prefillCaptions, wordPattern, type ConceptWords } from './captions';
 import { Fault } from './faults';
-import { acting, type Mix, type MixGuidance, type ObjectSource, type SeenObject } from './mix';
+import { acting, isPlain, scenesCover, type Mix, type MixGuidance, type ObjectSource, type SeenObject } from './mix';
 
 /** A concept as far as its words go. A world was learned without captions, and is evaluated on nothing. */
 export interface MixConcept extends ConceptWords { conceptId: string; name: string }
@@ -30,9 +30,24 @@ const asInDerived = (text: string): string => deriveCaptions(text, 'instance', '
 /** Whether prompts can call it. */
 const isNamed = (concept: MixConcept | undefined): boolean => concept !== undefined && concept.kind !== 'world';
 
-interface Words { names: Mix['names']; concepts: ReadonlyMap<string, MixConcept>; /** By card. */ objects: ReadonlyMap<string, ObjectSource> }
-const wordsOf = ({ names, guidances }: Mix, concepts: Words['concepts']): Words =>
-  ({ names, concepts, objects: new Map(guidances.flatMap(({ source }) => (source.kind === 'object' ? [[source.object.cardId, source]] : []))) });
+interface Words {
+  names: Mix['names'];
+  concepts: ReadonlyMap<string, MixConcept>;
+  /** By card. */
+  objects: ReadonlyMap<string, ObjectSource>;
+  /** Things that guidances draw into the prompt, by concept or card. */
+  drawn: ReadonlyMap<string, Pick<MixConcept, 'classWord'>>;
+}
+
+function wordsOf({ names, guidances }: Mix, concepts: Words['concepts']): Words {
+  const drawn = guidances.flatMap(({ source, alone }): [string, Pick<MixConcept, 'classWord'>][] => {
+    if (source.kind === 'text' || (source.words !== null && !alone)) return [];
+    if (source.kind === 'object') return [[source.object.cardId, source]];
+    const concept = concepts.get(source.conceptId);
+    return concept && needsClassWord(concept.kind) ? [[source.conceptId, concept]] : [];
+  });
+  return { names, concepts, objects: new Map(guidances.flatMap(({ source }) => (source.kind === 'object' ? [[source.object.cardId, source]] : []))), drawn: new Map(drawn) };
+}
 
 function conceptNamed(name: string, { names, concepts }: Words): MixConcept {
   const found = Object.hasOwn(names, name) ? concepts.get(names[name]!) : undefined;
@@ -65,10 +80,20 @@ function withoutConcepts(text: string, words: Words, but: readonly string[] = []
   return plain.replaceAll('\u0001', CONCEPT_MARK);
 }
 
+/** What others draw is a thing to a style: its class word would draw the class beside it. */
+const THING = 'thing';
+function withThings(text: string, { names, drawn }: Words): string {
+  const called = calledNames(text).flatMap((name) => (Object.hasOwn(names, name) && drawn.has(names[name]!) ? [[`[${name}]`, names[name]!] as const] : []));
+  const named = called.reduce((all, [mark, id]) => [`${mark} ${drawn.get(id)!.classWord.trim()}`, mark].reduce((told, each) => told.replaceAll(each, THING), all), text);
+  const others = [...drawn].filter(([id, { classWord }]) => classWord.trim() !== '' && !called.some(([, known]) => known === id));
+  const said = others.reduce((all, [, { classWord }]) => all.replace(wordPattern(classWord.trim()), THING), named);
+  return said.replace(/\b([Aa])n (?=thing\b)/g, '$1 ');
+}
+
 /** The text with [V] where this concept stands: as it is called, else before its class word, else by itself; a style goes to the end. */
 function conceptText(text: string, concept: MixConcept, words: Words): string {
   const mine = Object.entries(words.names).flatMap(([name, id]) => (id === concept.conceptId && text.includes(`[${name}]`) ? [name] : []));
-  const told = withoutConcepts(text, words, mine);
+  const told = withoutConcepts(concept.kind === 'style' ? withThings(text, words) : text, words, mine);
   if (told.includes(CONCEPT_MARK)) return told;
   if (concept.kind === 'style') return told === '' ? prefillCaptions('style', '').complete : `${told}, ${CONCEPT_MARK}`;
   const word = concept.classWord.trim();
@@ -118,15 +143,23 @@ export function termInWords({ positive, negative }: MixTerm): string {
   return `Towards ${quoted(positive.words)}${seen ? ' with the card seen' : ''}, away from ${same ? 'the same without it' : quoted(negative.words)}.`;
 }
 
+/** The prompt's own text, as classifier-free guidance has it. */
+const isPrompt = ({ source, against, weight, schedule, mask }: MixGuidance): boolean => source.kind === 'text' && source.words === null && against === '' && weight === 1 && schedule.kind === 'constant' && mask.kind === 'everywhere';
+
 /** An object of strength 0 is not seen. */
 const keyOf = ({ words, conceptId, object }: MixEnd): string => JSON.stringify([words, conceptId, object && object.strength > 0 ? object : undefined]);
 const NOTHING: MixEnd = { words: '', conceptId: null };
 
-/** Evaluations of the model a step: each end that acts once, v0 among them; of a scene its words and v0 in a picture of its own. Ends whose weights cancel are not counted out. */
+/**
+ * Evaluations of the model a step: each end that acts once, v0 among them; of a scene its words and v0 in a picture of its own. Where scenes alone
+ * stand on the prompt and share the whole picture, they are all; other ends whose weights cancel are not counted out.
+ */
 export function evaluationsOf(mix: Mix, concepts: ReadonlyMap<string, MixConcept>): number {
   const on = new Set(acting(mix.guidances).map(({ id }) => id));
   const terms = planMix(mix, concepts).terms.filter(({ guidance }) => on.has(guidance.id));
   const scenes = new Set(terms.filter(({ guidance }) => guidance.alone).map(({ positive }) => keyOf(positive)));
+  const others = terms.filter(({ guidance }) => !guidance.alone);
+  if (isPlain(mix.composition) && scenesCover(terms.map(({ guidance }) => guidance)) && others.every(({ guidance }) => isPrompt(guidance))) return 2 * scenes.size;
   const ends = terms.flatMap(({ guidance, positive, negative }) => (guidance.alone ? [negative] : [positive, negative]));
   return new Set([NOTHING, ...ends].map(keyOf)).size + 2 * scenes.size;
 }

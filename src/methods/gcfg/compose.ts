@@ -14,7 +14,7 @@
 import * as tf from '../../engine/tf';
 import type { Tensor, Tensor4D } from '../../engine/tf';
 import { invariant } from '../../engine/invariant';
-import type { Composition } from '../../protocol/mix';
+import { isPlain, type Composition } from '../../protocol/mix';
 import { cosines, gramMatrices, gramSchmidt, solveRidge } from './gram';
 
 /** Velocities [B,h,w,C]; masks 0…1 broadcast against them, null for everywhere. All stay the caller's. */
@@ -27,9 +27,6 @@ export interface Part extends Direction {
 
 /** Where the velocities were taken; `parallel` needs it. */
 export interface Point { x: Tensor4D; sigma: number }
-
-/** Whether it is the plain sum, which needs no differences. */
-export const isPlain = ({ orthogonal, together, parallel, rescale, zeroStar }: Composition): boolean => !orthogonal && !together && parallel === 1 && rescale === 0 && !zeroStar;
 
 const masked = ({ difference, mask }: Direction): Tensor4D => (mask ? tf.mul<Tensor4D>(difference, mask) : tf.clone(difference));
 const inner = (a: Tensor4D, b: Tensor4D): Tensor => tf.sum(tf.mul(a, b), [1, 2, 3], true);

@@ -177,6 +177,24 @@ describe('a scene', () => {
     expect(seen.sort()).toEqual([1, 1, 2]);
   });
 
+  it('is not stood beside by a prompt of which the scenes leave nothing: as with it, without its evaluations', async () => {
+    const right = tf.sub<Tensor4D>(1, left);
+    const cellsOf = (mask: Tensor4D) => ({ mask, cells: new Float32Array(mask.dataSync()) });
+    const list = (known: boolean): Guidance[] => [left, right].map((mask, n) => ({ positive: on(n === 0 ? other : text, n === 0 ? first : second), negative: on(text), weight: 1, scene: true, ...(known ? cellsOf(mask) : { mask }) }));
+    const three = tf.concat4d([x, x, x], 0);
+    const [all, lean] = [await guidedField(base, untouched(empty), [prompt(), ...list(false)]).evaluate(three, sigma, scale), guidedField(base, untouched(empty), [prompt(), ...list(true)])];
+    seen.length = 0;
+    expect(furthest(await lean.evaluate(three, sigma, scale), all)).toBeLessThan(ROUNDING);
+    // of each scene nothing, and its words with its adapter
+    expect(seen).toEqual([1, 1, 1, 1]);
+    // a cell that no scene takes is the prompt's
+    const some = list(true);
+    some[1]!.cells!.fill(0, 2, 4);
+    seen.length = 0;
+    (await guidedField(base, untouched(empty), [prompt(), ...some]).evaluate(three, sigma, scale)).dispose();
+    expect(seen).toEqual([1, 1, 1, 1, 2]);
+  });
+
   it('goes on while its weight is nothing, so that a schedule takes it up where it would be', async () => {
     const late = (at: number) => (at < 0.5 ? 1 : 0);
     const drawn = await sampled([prompt(), { ...scene(), weight: late }]);

@@ -5,10 +5,9 @@
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import type { Adapter } from '../../models/mmdit';
-import { isPlain } from '../../methods/gcfg/compose';
 import { Fault } from '../../protocol/faults';
 import { GUIDANCE } from '../../protocol/limits';
-import { acting, maskCells, scheduleAt, type Mask, type Mix, type SeenObject } from '../../protocol/mix';
+import { acting, isPlain, maskCells, scheduleAt, type Mask, type Mix, type SeenObject } from '../../protocol/mix';
 import { mergedPrompt, planMix, type MixConcept, type MixEnd, type MixTerm } from '../../protocol/mixPlan';
 import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, spokenOf, type LearnedConcept } from '../concept';
@@ -107,10 +106,11 @@ export async function mixTerms(base: Base, mix: Mix, concepts: MixConcepts, betw
     const guidances = terms.map((term) => {
       const { guidance, positive, negative } = term;
       const zeros = zerosOf(term);
-      const mask = maskTensor(guidance.mask, height, width);
+      const cells = maskCells(guidance.mask, height, width);
+      const mask = cells && tf.tensor4d(cells, [1, height, width, 1]);
       if (mask) masks.push(mask);
       const weight = (sigma: number) => guidance.weight * scheduleAt(guidance.schedule, sigma);
-      return { id: guidance.id, quick: quickRole(term), positive: evaluated(positive, zeros), negative: evaluated(negative, zeros), weight, joint: guidance.source.kind === 'concept', scene: guidance.alone, ...(mask && { mask }) };
+      return { id: guidance.id, quick: quickRole(term), positive: evaluated(positive, zeros), negative: evaluated(negative, zeros), weight, joint: guidance.source.kind === 'concept', scene: guidance.alone, ...(mask && { mask, cells }) };
     });
     return { origin: evaluated(nothing), plain: evaluated(unnamed), guidances, dispose };
   } catch (error) {

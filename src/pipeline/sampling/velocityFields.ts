@@ -3,7 +3,8 @@
  *   v = v0 + s · Σ wᵢ(σ) · Mᵢ ⊙ [vᵢ(c⁺) − vᵢ′(c⁻)]        (GCFG's rule, with both ends of each difference free)
  * v0 is the untouched base on the negative prompt, s the scale of classifier-free guidance. Each end is an evaluation of its own:
  * words, adapters with weights, concept rows. Where no mask stands, all of it is one weighted sum of velocities whose weights add
- * up to 1: evaluations that occur several times are made once, those of weight 0 not at all, and one fused pass adds them up.
+ * up to 1: evaluations that occur several times are made once, those that no place has a weight for not at all, and one fused pass adds
+ * them up.
  *   text          Base on nothing, weight 1: the untouched base
  *   learned       r = v_result(Complete) − v_base(Base), weight balance
  *   while learning  λ·g, g as the method names it, weight balance
@@ -15,10 +16,10 @@ import { guidanceFusionOf } from '../../engine/kernels/guidanceFusion';
 import * as tf from '../../engine/tf';
 import type { Tensor4D } from '../../engine/tf';
 import { methodOf } from '../../methods';
-import { composeVelocity, isPlain } from '../../methods/gcfg/compose';
+import { composeVelocity } from '../../methods/gcfg/compose';
 import type { Evaluated, WrittenRole } from '../../methods/method';
 import { Fault } from '../../protocol/faults';
-import { plainComposition, type Composition } from '../../protocol/mix';
+import { isPlain, plainComposition, type Composition } from '../../protocol/mix';
 import type { Base, EncodedPrompts, FlowBase } from '../base';
 import { resultOf, type LearnedConcept } from '../concept';
 import { evaluate, evaluatePasses, sameEvaluation, type Evaluation, type Passes } from '../evaluate';
@@ -75,6 +76,8 @@ export interface Guidance {
   weight: number | ((sigma: number) => number);
   /** Where it acts, 0…1, broadcast against [K,h,w,C]; everywhere without one. Stays the caller's. */
   mask?: Tensor4D;
+  /** The mask's numbers, where they are at hand: then what masks leave nothing of is not evaluated. */
+  cells?: Float32Array;
   /** Its weight is solved together with those of the others that say so, where the composition asks for it. */
   joint?: boolean;
   /** Its positive end is a picture of its own, which is drawn beside this one. */
@@ -94,9 +97,19 @@ export interface VelocityField {
 }
 
 /** What is added up: an evaluation at the picture, or the velocity of a scene. */
-interface Weighted { source: Evaluation | Tensor4D; weight: number; mask: Tensor4D | null }
+interface Weighted { source: Evaluation | Tensor4D; weight: number; mask: Tensor4D | null; cells: Float32Array | null }
 const isVelocity = (source: Weighted['source']): source is Tensor4D => 'dataId' in source;
 const sameSource = (a: Weighted['source'], b: Weighted['source']): boolean => (isVelocity(a) || isVelocity(b) ? a === b : sameEvaluation(a, b));
+
+/** Rounding of a few products. */
+const NOTHING = 1e-5;
+/** Whether what a source weighs comes to nothing at every place: scenes that share the picture among them leave nothing to the prompt. */
+function isNowhere(terms: readonly Weighted[]): boolean {
+  const masked = terms.filter(({ mask }) => mask);
+  if (masked.length === 0 || !masked.every(({ cells }) => cells)) return false;
+  const constant = terms.reduce((sum, { mask, weight }) => (mask ? sum : sum + weight), 0);
+  return masked[0]!.cells!.every((_, i) => Math.abs(masked.reduce((sum, { cells, weight }) => sum + weight * cells![i]!, constant)) < NOTHING);
+}
 
 /** A guidance at one noise level; of a scene, where it goes from there. */
 type Now = Omit<Guidance, 'weight' | 'scene'> & { weight: number; velocity: Tensor4D | null };
@@ -106,20 +119,20 @@ type Now = Omit<Guidance, 'weight' | 'scene'> & { weight: number; velocity: Tens
  * so those that are the same as it need not be named again.
  */
 function weightedSum(origin: Evaluation, guidances: readonly Now[], scale: number): Weighted[] {
-  const all: Weighted[] = [{ source: origin, weight: 1, mask: null }];
-  const add = (source: Weighted['source'], weight: number, mask: Tensor4D | null) => {
+  const all: Weighted[] = [{ source: origin, weight: 1, mask: null, cells: null }];
+  const add = (source: Weighted['source'], weight: number, mask: Tensor4D | null, cells: Float32Array | null) => {
     const known = all.find((each) => each.mask === mask && sameSource(each.source, source));
     if (known) known.weight += weight;
-    else all.push({ source, weight, mask });
+    else all.push({ source, weight, mask, cells });
   };
-  for (const { positive, negative, weight, velocity, mask = null } of [...guidances].sort((a, b) => Number(!!a.mask) - Number(!!b.mask))) {
+  for (const { positive, negative, weight, velocity, mask = null, cells = null } of [...guidances].sort((a, b) => Number(!!a.mask) - Number(!!b.mask))) {
     if (velocity) {
-      add(velocity, weight, mask);
-      add(origin, weight * (scale - 1), mask);
-    } else add(positive, scale * weight, mask);
-    add(negative, -scale * weight, mask);
+      add(velocity, weight, mask, cells);
+      add(origin, weight * (scale - 1), mask, cells);
+    } else add(positive, scale * weight, mask, cells);
+    add(negative, -scale * weight, mask, cells);
   }
-  const [first, ...rest] = all.filter(({ weight }) => weight !== 0);
+  const [first, ...rest] = all.filter(({ source, weight }) => weight !== 0 && !isNowhere(all.filter((each) => sameSource(each.source, source))));
   return [first!, ...rest.filter(({ source }) => !sameSource(source, first!.source))];
 }
 

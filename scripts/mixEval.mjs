@@ -62,7 +62,7 @@ try {
   const plain = { against: '', schedule: { kind: 'constant' }, alone: false, muted: false, solo: false };
   const text = { id: 'text', ...plain, source: { kind: 'text', words: null }, weight: 1, mask: { kind: 'everywhere' } };
   // as the page's own preset has it
-  const half = (left) => ({ kind: 'box', left, top: 0, right: left + 0.5, bottom: 1, feather: 0.06 });
+  const half = (left) => ({ kind: 'box', left, top: 0, right: left + 0.66, bottom: 1, feather: 0 });
   const besides = (concept, place, left, scene, muted) => ({ ...guidance(concept, half(left), `a [V] ${concept.classWord} on the ${place} ${scene}`, muted), alone: true });
   const guidance = (concept, mask = { kind: 'everywhere' }, words = null, muted = false) => ({ id: concept.conceptId, ...plain, source: { kind: 'concept', conceptId: concept.conceptId, words }, weight: 1, mask, muted });
   const composition = (together) => ({ orthogonal: false, together, parallel: 1, rescale: 0, zeroStar: false });
@@ -95,7 +95,7 @@ try {
       const title = `${a.set}+${b.set}`;
       if ((wanted && !wanted.includes(title)) || a.kind === 'style') continue;
       const style = b.kind === 'style';
-      const guidances = (scene, words = null, muted = false) => (style || words ? [guidance(a, undefined, words, muted), guidance(b, undefined, words, muted)] : [besides(a, 'left', 0, scene, muted), besides(b, 'right', 0.5, scene, muted)]);
+      const guidances = (scene, words = null, muted = false) => (style || words ? [guidance(a, undefined, words, muted), guidance(b, undefined, words, muted)] : [besides(a, 'left', 0, scene, muted), besides(b, 'right', 0.34, scene, muted)]);
       const pair = { a: a.set, b: b.set, overlap: null, base: [], drawn: { guidance: [], gram: [], merged: [] }, unrelated: { base: [], drawn: { guidance: [], gram: [], merged: [] } } };
       const overlaps = [];
       for (const [n, seed] of seeds.entries()) {

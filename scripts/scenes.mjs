@@ -11,11 +11,23 @@ import { serve } from './server.mjs';
 
 const page = 'src/testing/studio/index.html';
 
+/** Vite builds what the environment names, and tests name theirs: React's development build renders everything twice. */
+async function asShipped(work) {
+  const { NODE_ENV } = process.env;
+  process.env.NODE_ENV = 'production';
+  try {
+    return await work();
+  } finally {
+    if (NODE_ENV === undefined) delete process.env.NODE_ENV;
+    else process.env.NODE_ENV = NODE_ENV;
+  }
+}
+
 export class Scenes {
   static async open() {
     // a built page loads in a few files; from its sources it is more than two hundred, at every scene
     const folder = await mkdtemp(join(tmpdir(), 'lamina-scenes-'));
-    await build({ root, configFile: false, logLevel: 'error', plugins: [react()], build: { outDir: folder, emptyOutDir: true, copyPublicDir: false, target: 'es2022', minify: false, chunkSizeWarningLimit: 9000, rolldownOptions: { input: join(root, page) } } });
+    await asShipped(() => build({ root, configFile: false, logLevel: 'error', plugins: [react()], build: { outDir: folder, emptyOutDir: true, copyPublicDir: false, target: 'es2022', minify: false, chunkSizeWarningLimit: 9000, rolldownOptions: { input: join(root, page) } } }));
     const server = await serve([folder, join(root, 'public')]);
     const browser = await chromium.launch({ executablePath: await ensureBrowser(), args: flags });
     return Object.assign(new Scenes(), { folder, server, browser, address: new URL(page, server.url) });

@@ -34,6 +34,8 @@ export interface MixProbe extends Pick<Probe, 'height' | 'width' | 'channels' | 
   key: string;
   v0: Float32Array;
   differences: Record<string, Float32Array>;
+  /** What the words of its scenes pull at each place, [h·w] by their ids. */
+  pulls: Record<string, Float32Array>;
 }
 
 /** config: null where the base's decoder is too large for drafts; they are then in the linear colours alone. */

@@ -189,11 +189,11 @@ export function maskCells(mask: Mask, height: number, width: number): Float32Arr
 
 /** Cells a side that are looked at, as many as the embedded base's latents have. */
 const LOOKED_AT = 16;
-/** Whether scenes share the whole picture among them, so that nothing of the prompt's is left; of guidances that act. */
+/** Whether scenes share the whole picture among them, so that nothing of the prompt's is left; of guidances that act. What two contest is shared out. */
 export function scenesCover(guidances: readonly MixGuidance[]): boolean {
   const scenes = guidances.filter(({ alone, weight, schedule }) => alone && weight === 1 && schedule.kind === 'constant');
   const masks = scenes.map(({ mask }) => maskCells(mask, LOOKED_AT, LOOKED_AT));
-  return scenes.length > 0 && Array.from({ length: LOOKED_AT ** 2 }).every((_, i) => Math.abs(masks.reduce((sum, cells) => sum + (cells ? cells[i]! : 1), -1)) < 1e-5);
+  return scenes.length > 0 && Array.from({ length: LOOKED_AT ** 2 }).every((_, i) => masks.reduce((sum, cells) => sum + (cells ? cells[i]! : 1), 0) > 1 - 1e-5);
 }
 
 /** Bilinear between the centres of the cells. */

@@ -23,8 +23,8 @@ const control = (mix: Mix, newId: () => string): MixGuidance => {
 const concept = (newId: () => string, { conceptId }: MixConcept): MixGuidance => newGuidance(newId(), { kind: 'concept', conceptId, words: null });
 const called = (all: readonly MixConcept[]): Mix['names'] => Object.fromEntries(all.map((each) => [nameInPrompt(each.name), each.conceptId]));
 const phrase = ({ name, classWord }: MixConcept): string => `a [${nameInPrompt(name)}] ${classWord}`;
-/** Less than a latent pixel of the embedded base: what stands at the edge of two halves belongs to one of them. */
-const FEATHER = 0.06;
+/** How far a half reaches: what two scenes contest goes to the one whose thing stands there, so that neither is cut at the middle. */
+const REACH = 0.66;
 
 export const mixPresets: Record<MixPresetName, { label: string; apply: Apply }> = {
   sideBySide: {
@@ -33,8 +33,8 @@ export const mixPresets: Record<MixPresetName, { label: string; apply: Apply }> 
       const [left, right] = ofKind('instance', mix, concepts);
       if (!left || !right) return 'It takes two things on the Shelf.';
       // each half is a scene of its own: a concept knows itself alone, and at the size it was learned in
-      const half = (each: MixConcept, place: string, from: number): MixGuidance => ({ ...concept(newId, each), mask: { kind: 'box', left: from, top: 0, right: from + 0.5, bottom: 1, feather: FEATHER }, alone: true, source: { kind: 'concept', conceptId: each.conceptId, words: `a ${CONCEPT_MARK} ${each.classWord} on the ${place} in the snow` } });
-      return { ...mix, prompt: `${phrase(left)} on the left and ${phrase(right)} on the right in the snow`, names: called([left, right]), guidances: [control(mix, newId), half(left, 'left', 0), half(right, 'right', 0.5)] };
+      const half = (each: MixConcept, place: string, from: number): MixGuidance => ({ ...concept(newId, each), mask: { kind: 'box', left: from, top: 0, right: from + REACH, bottom: 1, feather: 0 }, alone: true, source: { kind: 'concept', conceptId: each.conceptId, words: `a ${CONCEPT_MARK} ${each.classWord} on the ${place} in the snow` } });
+      return { ...mix, prompt: `${phrase(left)} on the left and ${phrase(right)} on the right in the snow`, names: called([left, right]), guidances: [control(mix, newId), half(left, 'left', 0), half(right, 'right', 1 - REACH)] };
     },
   },
   thingInStyle: {

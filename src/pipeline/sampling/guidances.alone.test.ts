@@ -195,11 +195,28 @@ describe('a scene', () => {
     expect(seen).toEqual([1, 1, 1, 1, 2]);
   });
 
-  it('goes on while its weight is nothing, so that a schedule takes it up where it would be', async () => {
-    const late = (at: number) => (at < 0.5 ? 1 : 0);
-    const drawn = await sampled([prompt(), { ...scene(), weight: late }]);
-    const [own, without] = [await sampled([byItself()]), await sampled([prompt()])];
-    expect(furthest(drawn, own)).toBeGreaterThan(1e-3);
-    expect(furthest(drawn, without)).toBeGreaterThan(1e-3);
+  it('goes on while its weight is nothing, so that a schedule that takes it up later leads to where it ends', async () => {
+    const from = (begin: (at: number) => boolean) => sampled([prompt(), { ...scene(), weight: (at) => (begin(at) ? 1 : 0) }]);
+    const [own, late, early] = [await sampled([byItself()]), await from((at) => at < 0.5), await from((at) => at > 0.5)];
+    expect(furthest(late, own)).toBeLessThan(ROUNDING);
+    expect(furthest(early, own)).toBeGreaterThan(1e-3);
+  });
+
+  it('gives each place that two contest to one of them, by what their words have pulled in all steps so far', async () => {
+    const everywhere = new Float32Array(16).fill(1);
+    const both: Guidance[] = [scene(), { ...scene(), positive: on(text, second) }];
+    const [drawn, one, two] = [await sampled([prompt(), ...both]), await sampled([byItself()]), await sampled([{ ...byItself(), positive: on(text, second) }])];
+    const apart = (of: Tensor4D) => [...tf.max(tf.abs(tf.sub(drawn, of)), 3).dataSync()];
+    const [toOne, toTwo] = [apart(one), apart(two)];
+    toOne.forEach((distance, cell) => expect(Math.min(distance, toTwo[cell]!), `cell ${cell}`).toBeLessThan(1e-3));
+    // with masks whose numbers are at hand likewise; a mask alone is not looked into, and they add up
+    const given = tf.ones<tf.Rank.R4>([1, 4, 4, 1]);
+    expect(furthest(await sampled([prompt(), ...both.map((each) => ({ ...each, mask: given, cells: everywhere }))]), drawn)).toBeLessThan(ROUNDING);
+    expect(furthest(await sampled([prompt(), ...both.map((each) => ({ ...each, mask: given }))]), drawn)).toBeGreaterThan(0.01);
+    // the same field draws the same again: it begins anew with a run
+    const field = guidedField(base, untouched(empty), [prompt(), ...both]);
+    const again = async () => sampleAll({ base, field, seeds: [5], steps: 4, guidance: scale });
+    expect((await again()).dataSync()).toEqual((await again()).dataSync());
+    await expectNoLeak(async () => (await again()).dispose());
   });
 });

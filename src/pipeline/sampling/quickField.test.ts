@@ -84,7 +84,7 @@ it('draws a mix as its prompt and the differences beside it, masked and weighted
     const [around] = await evaluate(flow, points[0]!, [0.75], [{ words: words[0]!, adapter: student, rows: null }], async () => {});
     const [own] = await evaluate(flow, points[1]!, [0.75], [{ words: words[1]!, adapter: student, rows: null }], async () => {});
     const inside = maskTensor(scene.mask, height, width)!;
-    const expected = tf.concat4d([tf.add<tf.Tensor4D>(around!, tf.mul(inside, tf.sub(own!, around!))), own!], 0);
+    const expected = tf.concat4d([tf.add<tf.Tensor4D>(around!, tf.mul(inside, tf.sub(tf.add(own!, tf.div(tf.sub(points[0]!, points[1]!), 0.75)), around!))), own!], 0);
     expect(tf.max(tf.abs(tf.sub(both, expected))).dataSync()[0]).toBeLessThan(1e-4);
     scenes.dispose();
     tf.dispose([twice, both, ...points, around!, own!, inside, expected]);

@@ -10,7 +10,8 @@
  *   while learning  λ·g, g as the method names it, weight balance
  * A guidance that is a scene has a picture xⱼ of its own, which begins at the same noise and goes along its positive end alone,
  *   Vⱼ = v0(xⱼ) + s·[vⱼ(c⁺)(xⱼ) − v0(xⱼ)],
- * and pulls to wherever that goes: s·(its positive end − v0) = Vⱼ − v0. With weight 1 the picture is xⱼ where its mask is 1, at every noise level.
+ * and pulls to where that goes: s·(its positive end − v0) = Vⱼ + (x − xⱼ)/σ − v0. With weight 1 the picture is xⱼ where its mask is 1, at every
+ * noise level. Where masks of scenes overlap they are shared out by what their words have pulled so far, Σ |vⱼ(c⁺) − v0| over the steps (methods/gcfg/scenes).
  */
 import { guidanceFusionOf } from '../../engine/kernels/guidanceFusion';
 import * as tf from '../../engine/tf';
@@ -27,6 +28,7 @@ import type { SpokenOf } from '../learnedWord';
 import { disposePrompts, encodePrompts, promptRoles, readingKey, readingOf } from '../prompts';
 import { wantedZeroTokens, withZeroTokens, type ZeroTokens } from '../zeroTokens';
 import { atLevels } from '../seen';
+import { isContested, pulledBy, sharedMasks } from './scenes';
 
 export interface Pacing {
   /** Awaited between blocks of the transformer. */
@@ -111,8 +113,8 @@ function isNowhere(terms: readonly Weighted[]): boolean {
   return masked[0]!.cells!.every((_, i) => Math.abs(masked.reduce((sum, { cells, weight }) => sum + weight * cells![i]!, constant)) < NOTHING);
 }
 
-/** A guidance at one noise level; of a scene, where it goes from there. */
-type Now = Omit<Guidance, 'weight' | 'scene'> & { weight: number; velocity: Tensor4D | null };
+/** A guidance at one noise level; of a scene, which it is and where it goes from there. */
+type Now = Omit<Guidance, 'weight' | 'scene'> & { weight: number; scene: number | null; velocity: Tensor4D | null };
 
 /**
  * Each evaluation once in each mask, with its weight in the whole. The first has no mask and stands for what the others leave of 1;
@@ -147,13 +149,16 @@ async function fusedSum(sum: readonly Weighted[], shape: Tensor4D['shape'], pass
 }
 
 /**
- * A field from a list of guidances, in order of priority, around `origin`, v0. Plain data in, velocities out; it owns nothing.
+ * A field from a list of guidances, in order of priority, around `origin`, v0. Plain data in, velocities out; it owns no tensors. What scenes
+ * have pulled it remembers from one step to the next, down the noise levels of a run.
  * Only a composition that is not the plain sum has the differences made one by one.
  */
 export function guidedField(base: FlowBase, origin: Evaluation, guidances: readonly Guidance[], composition: Composition = plainComposition): VelocityField {
   const rows = origin.words.at.length;
   const scenes = guidances.reduce<Evaluation[]>((all, { scene, positive }) => (scene && !all.some((each) => sameEvaluation(each, positive)) ? [...all, positive] : all), []);
   const alone = scenes.map((positive) => guidedField(base, origin, [{ positive, negative: origin, weight: 1 }]));
+  const contested = isContested(guidances);
+  let pulled: { sigma: number; pulls: Float32Array[] } | null = null;
   return {
     rows,
     scenes: scenes.length,
@@ -164,11 +169,19 @@ export function guidedField(base: FlowBase, origin: Evaluation, guidances: reado
       };
       await paced();
       const points = tf.split<Tensor4D>(all, 1 + scenes.length, 0);
-      const x = points[0]!;
+      const [x, ...own] = points;
       const made: Tensor4D[] = [];
       try {
-        for (const [j, field] of alone.entries()) made.push(await field.evaluate(points[1 + j]!, sigma, guidance, { between, ...(signal && { signal }) }));
-        const v = await pictured(x, sigma, guidance, made, paced);
+        const pulls: Float32Array[] = [];
+        for (const [j, at] of own.entries()) {
+          if (!contested) { made.push(await alone[j]!.evaluate(at, sigma, guidance, { between, ...(signal && { signal }) })); continue; }
+          const { velocity, pull } = await pulledBy(base, at, new Array<number>(rows).fill(sigma), [origin, scenes[j]!], guidance, paced);
+          made.push(velocity);
+          const before = pulled && pulled.sigma > sigma ? pulled.pulls[j]! : null;
+          pulls.push(before ? pull.map((value, i) => value + before[i]!) : pull);
+        }
+        if (contested) pulled = { sigma, pulls };
+        const v = await pictured(x!, sigma, guidance, made.map((velocity, j) => tf.tidy(() => tf.add<Tensor4D>(velocity, tf.div(tf.sub(x!, own[j]!), sigma)))), pulls, paced);
         return made.length === 0 ? v : tf.tidy(() => { const whole = tf.concat4d([v, ...made], 0); v.dispose(); return whole; });
       } finally {
         tf.dispose([...points, ...made]);
@@ -176,28 +189,35 @@ export function guidedField(base: FlowBase, origin: Evaluation, guidances: reado
     },
   };
 
-  /** The velocity of the pictures; `made`: those of the scenes, which stay the caller's. */
-  async function pictured(x: Tensor4D, sigma: number, guidance: number, made: readonly Tensor4D[], paced: () => Promise<void>): Promise<Tensor4D> {
+  /** The velocity of the pictures. `towards`: to where the scenes go, which is disposed; `pulls`: what their words have pulled, where they contest a place. */
+  async function pictured(x: Tensor4D, sigma: number, guidance: number, towards: readonly Tensor4D[], pulls: readonly Float32Array[], paced: () => Promise<void>): Promise<Tensor4D> {
     const sigmas = new Array<number>(rows).fill(sigma);
     const start = atLevels(origin, sigmas);
-    const now = guidances
-      .map(({ scene, ...each }): Now => ({
-        ...each, negative: atLevels(each.negative, sigmas), weight: typeof each.weight === 'number' ? each.weight : each.weight(sigma),
-        ...(scene ? { velocity: made[scenes.findIndex((known) => sameEvaluation(known, each.positive))]! } : { velocity: null, positive: atLevels(each.positive, sigmas) }),
-      }))
+    const acting = guidances
+      .map(({ scene: own, ...each }): Now => {
+        const scene = own ? scenes.findIndex((known) => sameEvaluation(known, each.positive)) : null;
+        return { ...each, negative: atLevels(each.negative, sigmas), weight: typeof each.weight === 'number' ? each.weight : each.weight(sigma), scene, ...(scene === null ? { velocity: null, positive: atLevels(each.positive, sigmas) } : { velocity: towards[scene]! }) };
+      })
       .filter(({ weight, positive, negative, velocity }) => guidance * weight !== 0 && (velocity || !sameEvaluation(positive, negative)));
-    if (isPlain(composition)) return fusedSum(weightedSum(start, now, guidance), x.shape, (wanted) => evaluatePasses(base, x, sigmas, wanted, paced));
-    const velocities = await evaluate(base, x, sigmas, [start, ...now.flatMap(({ positive, negative, velocity }) => (velocity ? [negative] : [negative, positive]))], paced);
-    const [v0, ...ends] = velocities;
-    const left = [...ends];
-    const differences = tf.tidy(() => now.map(({ velocity }) => {
-      const negative = left.shift()!;
-      return tf.sub<Tensor4D>(velocity ? tf.add<Tensor4D>(v0!, tf.div(tf.sub(velocity, v0!), guidance)) : left.shift()!, negative);
-    }));
+    const shared = pulls.length === 0 ? [] : sharedMasks(acting, pulls, x.shape);
+    const now = acting.map((each) => ({ ...each, ...shared.find(({ of }) => of === each)?.given }));
+    const masks = shared.map(({ given }) => given.mask);
     try {
-      return await composeVelocity(v0!, now.map(({ weight, mask = null, joint = false }, i) => ({ difference: differences[i]!, weight, mask, joint })), guidance, composition, { x, sigma });
+      if (isPlain(composition)) return await fusedSum(weightedSum(start, now, guidance), x.shape, (wanted) => evaluatePasses(base, x, sigmas, wanted, paced));
+      const velocities = await evaluate(base, x, sigmas, [start, ...now.flatMap(({ positive, negative, velocity }) => (velocity ? [negative] : [negative, positive]))], paced);
+      const [v0, ...ends] = velocities;
+      const left = [...ends];
+      const differences = tf.tidy(() => now.map(({ velocity }) => {
+        const negative = left.shift()!;
+        return tf.sub<Tensor4D>(velocity ? tf.add<Tensor4D>(v0!, tf.div(tf.sub(velocity, v0!), guidance)) : left.shift()!, negative);
+      }));
+      try {
+        return await composeVelocity(v0!, now.map(({ weight, mask = null, joint = false }, i) => ({ difference: differences[i]!, weight, mask, joint })), guidance, composition, { x, sigma });
+      } finally {
+        tf.dispose([...velocities, ...differences]);
+      }
     } finally {
-      tf.dispose([...velocities, ...differences]);
+      tf.dispose([...towards, ...masks]);
     }
   }
 }

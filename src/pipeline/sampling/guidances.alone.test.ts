@@ -13,7 +13,8 @@ import type { RowTensors } from '../concept';
 import { evaluate, type Evaluation } from '../evaluate';
 import { disposeAdapter, initLora, loraLayout, sumAdapters, toAdapter } from '../lora';
 import { plainComposition, type Composition } from '../../protocol/mix';
-import { sampleAll } from './sample';
+import { shareOut } from '../../methods/gcfg/scenes';
+import { sampleAll, startingPoint } from './sample';
 import { guidedField, untouched, type Guidance } from './velocityFields';
 
 vi.mock('../../models/mmdit', async (original) => (await import('../../testing/passes')).counted(await original<typeof Mmdit>()));
@@ -204,11 +205,26 @@ describe('a scene', () => {
 
   it('gives each place that two contest to one of them, by what their words have pulled in all steps so far', async () => {
     const everywhere = new Float32Array(16).fill(1);
-    const both: Guidance[] = [scene(), { ...scene(), positive: on(text, second) }];
-    const [drawn, one, two] = [await sampled([prompt(), ...both]), await sampled([byItself()]), await sampled([{ ...byItself(), positive: on(text, second) }])];
-    const apart = (of: Tensor4D) => [...tf.max(tf.abs(tf.sub(drawn, of)), 3).dataSync()];
-    const [toOne, toTwo] = [apart(one), apart(two)];
-    toOne.forEach((distance, cell) => expect(Math.min(distance, toTwo[cell]!), `cell ${cell}`).toBeLessThan(1e-3));
+    // of about the first one's strength, so that each has places
+    const list = [{ adapter: second, weight: 1.2 }];
+    const strong = () => on(text, list);
+    const both: Guidance[] = [scene(), { ...scene(), positive: strong() }];
+    const [drawn, one, two] = [await sampled([prompt(), ...both]), await sampled([byItself()]), await sampled([{ ...byItself(), positive: strong() }])];
+    const pulledAlong = async (evaluation: Evaluation) => {
+      const pulled = new Float32Array(16);
+      const levels = [1, 0.75, 0.5, 0.25];
+      let at = startingPoint(base, [5], undefined);
+      for (const level of levels) {
+        const [v0, v] = await evaluate(base, at, [level], [on(empty), evaluation], async () => {});
+        tf.sum(tf.abs(tf.sub(v!, v0!)), 3).dataSync().forEach((value, cell) => { pulled[cell]! += value; });
+        at = tf.sub(at, tf.mul(tf.add(v0!, tf.mul(tf.sub(v!, v0!), scale)), 0.25));
+      }
+      return pulled;
+    };
+    const masks = shareOut([everywhere, everywhere], [await pulledAlong(on(other, first)), await pulledAlong(strong())], 4, 4);
+    const wanted = tf.tidy(() => tf.where<Tensor4D>(tf.greater(tf.tensor4d(masks[0]!, [1, 4, 4, 1]), 0.5), one, two));
+    expect(furthest(drawn, wanted)).toBeLessThan(1e-3);
+    expect(new Set(masks[0])).toEqual(new Set([0, 1]));
     // with masks whose numbers are at hand likewise; a mask alone is not looked into, and they add up
     const given = tf.ones<tf.Rank.R4>([1, 4, 4, 1]);
     expect(furthest(await sampled([prompt(), ...both.map((each) => ({ ...each, mask: given, cells: everywhere }))]), drawn)).toBeLessThan(ROUNDING);

@@ -109,7 +109,7 @@ describe('an object in a mix', () => {
       const { latent } = await mixDraft(probe, given);
       const [, height, width, channels] = latent.shape;
       const half = (from: number) => tf.slice(latent, [0, 0, from, 0], [1, height, width / 2, channels]).dataSync();
-      return { left: half(0), right: half(width / 2) };
+      return { left: half(0), right: half(width / 2), latent };
     };
     const [mixed, plain] = [await drafted(mix([text, scene])), await drafted(mix([text]))];
     // everywhere it is the whole picture
@@ -117,6 +117,14 @@ describe('an object in a mix', () => {
     expect(close(mixed.left, alone.left)).toBeLessThan(1e-4);
     expect(close(mixed.right, plain.right)).toBeLessThan(1e-4);
     expect(close(mixed.left, plain.left)).toBeGreaterThan(1e-2);
+    // what two contest is one's or the other's, place by place
+    const everywhere = { ...scene, mask: { kind: 'everywhere' } } as const;
+    const second = { ...object('other', 1), alone: true };
+    const [both, other] = [await drafted(mix([text, everywhere, second])), await drafted(mix([text, second]))];
+    const apart = (of: Tensor4D) => tf.max(tf.abs(tf.sub(both.latent, of)), 3).dataSync();
+    const [toOne, toOther] = [apart(alone.latent), apart(other.latent)];
+    toOne.forEach((distance, cell) => expect(Math.min(distance, toOther[cell]!), `cell ${cell}`).toBeLessThan(1e-4));
+    expect(close(alone.latent.dataSync(), other.latent.dataSync())).toBeGreaterThan(1e-2);
   });
 
   it('is missed by name, and nothing stays behind', async () => {

@@ -1,10 +1,10 @@
 /**
  * What a null-text specialist does, without a browser (wasm): it learns the pictures of a folder, then draws.
  *
- *   npm run specialist-eval -- --pictures DIR [--class dog] [--real DIR] [--weights 1,1.5,2] [--samples 500] [--steps 20] [--out DIR] [field=value …]
+ *   npm run specialist-eval -- --pictures DIR [--class dog] [--real DIR] [--weights 1,1.5,2] [--samples 500] [--steps 16] [--out DIR] [field=value …]
  *
  * Pictures are PNGs of the base's size, without captions. The class word is only drawn with, never learned from. For each place of
- * PLACES "a CLASS PLACE", or the place alone, is drawn in equal numbers, each way with the same seeds: the base alone, with the
+ * PLACES "a CLASS PLACE", or the place alone, is drawn in equal numbers (DPM++ 2M), each way with the same seeds: the base alone, with the
  * specialist at each w_c, and the specialist's own null in the base's place (everything through the adapter). FID: Fréchet distance of CLIP-image embeddings to
  * --real (the pictures themselves without it). Control: share of pictures whose nearest of the places' prompts is their own.
  * Prints a table, and writes sheets and specialist.json to --out.
@@ -52,7 +52,7 @@ const withSpecialist = (flow: FlowBase, words: FieldWords, concept: LearnedConce
 
 export async function evaluateSpecialist(argv: string[]): Promise<void> {
   const { values: options, positionals } = parseArgs({ args: argv, allowPositionals: true, options: {
-    pictures: { type: 'string' }, class: { type: 'string', default: '' }, weights: { type: 'string', default: '1,1.5,2' }, real: { type: 'string' }, samples: { type: 'string', default: '500' }, steps: { type: 'string', default: '20' }, out: { type: 'string', default: 'out/specialist' },
+    pictures: { type: 'string' }, class: { type: 'string', default: '' }, weights: { type: 'string', default: '1,1.5,2' }, real: { type: 'string' }, samples: { type: 'string', default: '500' }, steps: { type: 'string', default: '16' }, out: { type: 'string', default: 'out/specialist' },
   } });
   if (!options.pictures) throw new Error('Say --pictures DIR.');
   const weights = options.weights.split(',').map(Number);
@@ -98,7 +98,7 @@ export async function evaluateSpecialist(argv: string[]): Promise<void> {
     const embedded: number[][] = [];
     let right = 0;
     for (let n = 0; n < batches; n++) {
-      const latent = await sampleAll({ base: flow, field, seeds: prompts.map((_, i) => 1000 + n * BATCH + i), steps: Number(options.steps), guidance: GUIDANCE });
+      const latent = await sampleAll({ base: flow, field, seeds: prompts.map((_, i) => 1000 + n * BATCH + i), steps: Number(options.steps), sampler: 'dpmpp-2m', guidance: GUIDANCE });
       const pixels = await base.parts.autoencoder.use((autoencoder) => autoencoder.decode(latent));
       const seen = await embedPictures(base, pixels);
       embedded.push(...((await seen.array()) as number[][]));
@@ -112,7 +112,7 @@ export async function evaluateSpecialist(argv: string[]): Promise<void> {
     console.info(`${way.padEnd(10)} FID ${row.fid.toFixed(4)}  control ${row.control.toFixed(3)}`);
   }
   disposeFieldWords(words);
-  await writeFile(join(options.out, 'specialist.json'), JSON.stringify({ class: options.class, pictures: given.length, real: real.length, samples: batches * BATCH, steps: Number(options.steps), guidance: GUIDANCE, backend: compute.adapter, recipe, rows }, null, 1));
+  await writeFile(join(options.out, 'specialist.json'), JSON.stringify({ class: options.class, pictures: given.length, real: real.length, samples: batches * BATCH, steps: Number(options.steps), sampler: 'dpmpp-2m', guidance: GUIDANCE, backend: compute.adapter, recipe, rows }, null, 1));
 }
 
 await evaluateSpecialist(process.argv.slice(2));

@@ -71,7 +71,9 @@ export async function* sample({ base, field, seeds, noise, size, from, steps: wh
   const sigmas = from ? sigmasFrom(from.sigma, whole, shift) : eulerSigmas(whole, shift);
   const steps = sigmas.length - 1;
   const solver = solverOf(sampler);
-  let x = beside(startingPoint(base, seeds, from, size, noise), field.scenes);
+  const start = startingPoint(base, seeds, from, size, noise);
+  const [rows] = start.shape;
+  let x = beside(start, field.scenes);
   let picture: Tensor4D | null = null;
   try {
     for (let step = 1; step <= steps; step++) {
@@ -81,7 +83,7 @@ export async function* sample({ base, field, seeds, noise, size, from, steps: wh
       tf.dispose([x, v]);
       x = moved;
       picture?.dispose();
-      picture = tf.slice(x, 0, [seeds.length, -1, -1, -1]);
+      picture = tf.slice(x, 0, [rows, -1, -1, -1]);
       yield { step, steps, sigma: next, latent: picture };
     }
   } finally {

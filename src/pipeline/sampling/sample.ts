@@ -83,7 +83,7 @@ export async function* sample({ base, field, seeds, noise, size, from, steps: wh
       tf.dispose([x, v]);
       x = moved;
       picture?.dispose();
-      picture = tf.slice(x, 0, [rows, -1, -1, -1]);
+      picture = field.scenes === 0 ? tf.clone(x) : tf.slice(x, 0, [rows, -1, -1, -1]);
       yield { step, steps, sigma: next, latent: picture };
     }
   } finally {

@@ -168,7 +168,7 @@ export function guidedField(base: FlowBase, origin: Evaluation, guidances: reado
         if (signal?.aborted) throw new Fault('aborted', 'Stopped.');
       };
       await paced();
-      const points = tf.split<Tensor4D>(all, 1 + scenes.length, 0);
+      const points = scenes.length === 0 ? [tf.clone(all)] : tf.split<Tensor4D>(all, 1 + scenes.length, 0);
       const [x, ...own] = points;
       const made: Tensor4D[] = [];
       try {

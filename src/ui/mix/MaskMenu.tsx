@@ -18,7 +18,15 @@ export const masks: readonly { label: string; mask: Mask }[] = [
   { label: 'painted', mask: { kind: 'painted', side: PAINTED_SIDE, cells: '0'.repeat(PAINTED_SIDE ** 2) } },
 ];
 
-const nameOf = (mask: Mask): string => (mask.kind === 'painted' ? 'painted' : masks.find((each) => JSON.stringify(each.mask) === JSON.stringify(mask))?.label ?? 'box');
+/** A box by the side that it stands at, whatever it reaches to. */
+function nameOf(mask: Mask): string {
+  if (mask.kind !== 'box') return mask.kind;
+  const { left, top, right, bottom } = mask;
+  const [across, down] = [left <= 0 && right >= 1, top <= 0 && bottom >= 1];
+  if (down && !across && (left <= 0 || right >= 1)) return left <= 0 ? 'left' : 'right';
+  if (across && !down && (top <= 0 || bottom >= 1)) return top <= 0 ? 'top' : 'bottom';
+  return masks.find((each) => JSON.stringify(each.mask) === JSON.stringify(mask))?.label ?? 'box';
+}
 
 export function MaskMenu({ guidance: { id, mask, alone }, n, scene }: { guidance: MixGuidance; n: number; /** Whether it has words, and so can draw a scene of its own. */ scene: boolean }) {
   const actions = useActions();

@@ -2,15 +2,16 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { root } from '../scripts/prepare.mjs';
 import { at, baseReady, ids, openStage, visit, type Stage } from './studio';
 import { dropOnPage } from './files';
 import { closePrivate } from './watch';
 
 let stage: Stage;
-beforeAll(async () => { stage = await openStage(); });
-afterAll(() => closePrivate(stage));
+// one each: pictures that a test leaves on the page would be there again after a reload, if it took its time
+beforeEach(async () => { stage = await openStage(); });
+afterEach(() => closePrivate(stage));
 
 const crcTable = Uint32Array.from({ length: 256 }, (_, n) => { let c = n; for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1; return c; });
 const crc = (bytes: Buffer) => { let c = 0xffffffff; for (const byte of bytes) c = crcTable[(c ^ byte) & 255]! ^ (c >>> 8); return (c ^ 0xffffffff) >>> 0; };
@@ -60,7 +61,6 @@ const gif = Buffer.from('R0lGODlhEAAQAIAAAP8AAAAAACH5BAAAAAAALAAAAAAQABAAAAIOhI+
 async function dropAll(files: { name: string; mimeType: string; buffer: Buffer }[], cards = files.length): Promise<void> {
   const { page } = stage;
   await visit(stage);
-  await page.reload();
   await baseReady(page);
   await at(page, ids.dropInput).setInputFiles(files);
   await page.waitForFunction((count) => document.querySelectorAll('.card[data-state]').length === count && !document.querySelector('[data-state=reading]'), cards);
@@ -68,7 +68,6 @@ async function dropAll(files: { name: string; mimeType: string; buffer: Buffer }
 
 it('names what is wrong with each file and goes on with the others', async () => {
   const { page } = stage;
-  await visit(stage);
   const picture = await readFile(join(root, 'public', 'concepts', 'guide-dog', '1.png'));
   const jpeg = (await encoded('image/jpeg'))!;
   const png = (name: string, buffer: Buffer) => ({ name, mimeType: 'image/png', buffer });
@@ -122,7 +121,6 @@ it('takes a picture dropped beside the zone, another tool’s parameters in it o
   const { page } = stage;
   const picture = await readFile(join(root, 'public', 'concepts', 'guide-dog', '1.png'));
   await visit(stage);
-  await page.reload();
   await baseReady(page);
   await dropOnPage(page, { name: 'plain.png', mimeType: 'image/png', buffer: picture });
   // one picture is looked at by itself; a second one makes a data set of it

@@ -2,7 +2,7 @@
  * Drafts of a mix: every guidance's difference is cached at one point of the base's own trajectory, so that moving any weight,
  * curve or mask is arithmetic (methods/gcfg), with no model call. Like a balance's draft it is one step to the end from there.
  * A scene has come to a point xⱼ of its own by then. Its difference is the one that leads to where its own step to the end leads,
- *   v = (x − x0ⱼ)/σ,  x0ⱼ = xⱼ − σ·Vⱼ,
+ *   v = Vⱼ + (x − xⱼ)/σ,
  * in place of the prompt's.
  */
 import { composeVelocity, overlap } from '../../methods/gcfg/compose';
@@ -17,7 +17,7 @@ import { cleanLatent } from '../flow';
 import { guidedField } from './velocityFields';
 import { maskTensor, type MixTerms } from './mixField';
 import { pointOn } from './preview';
-import { pulledBy } from './scenes';
+import { ledTo, pulledBy } from './scenes';
 import type { SampleOptions } from './sample';
 
 /** What a scene's step to the end from its own point adds to v0 at the probe's, in units of the scale of guidance, which the caller disposes; and what its words pull there. */
@@ -27,8 +27,7 @@ async function sceneEnd(base: FlowBase, { seed, guidance }: Mix, origin: Evaluat
   const { xSigma, sigma } = await pointOn(base, field, { seed, guidance, ...pacing, ...(from && { from }) });
   const { velocity, pull } = await pulledBy(base, xSigma, [sigma], [origin, positive], guidance, between);
   const end = tf.tidy(() => {
-    const clean = cleanLatent(xSigma, velocity, sigma);
-    const towards = tf.div<Tensor4D>(tf.sub(x, clean), sigma);
+    const towards = ledTo(x, xSigma, velocity, sigma);
     tf.dispose([xSigma, velocity]);
     return tf.add<Tensor4D>(v0, tf.div(tf.sub(towards, v0), guidance || 1));
   });

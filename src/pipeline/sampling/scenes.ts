@@ -20,6 +20,9 @@ export async function pulledBy(base: FlowBase, x: Tensor4D, sigmas: readonly num
   return { velocity, pull };
 }
 
+/** The velocity that leads x to where a scene at its own point goes: V + (x − at)/σ. The caller disposes. */
+export const ledTo = (x: Tensor4D, at: Tensor4D, velocity: Tensor4D, sigma: number): Tensor4D => tf.tidy(() => tf.add<Tensor4D>(velocity, tf.div(tf.sub(x, at), sigma)));
+
 /** Cells of a scene's mask; all of `size` where it has none. Null where its numbers are not at hand. */
 const cellsOf = ({ mask, cells }: Masked, size: number): Float32Array | null => (mask ? cells ?? null : new Float32Array(size).fill(1));
 

@@ -28,7 +28,7 @@ import type { SpokenOf } from '../learnedWord';
 import { disposePrompts, encodePrompts, promptRoles, readingKey, readingOf } from '../prompts';
 import { wantedZeroTokens, withZeroTokens, type ZeroTokens } from '../zeroTokens';
 import { atLevels } from '../seen';
-import { isContested, pulledBy, sharedMasks } from './scenes';
+import { isContested, ledTo, pulledBy, sharedMasks } from './scenes';
 
 export interface Pacing {
   /** Awaited between blocks of the transformer. */
@@ -181,7 +181,7 @@ export function guidedField(base: FlowBase, origin: Evaluation, guidances: reado
           pulls.push(before ? pull.map((value, i) => value + before[i]!) : pull);
         }
         if (contested) pulled = { sigma, pulls };
-        const v = await pictured(x!, sigma, guidance, made.map((velocity, j) => tf.tidy(() => tf.add<Tensor4D>(velocity, tf.div(tf.sub(x!, own[j]!), sigma)))), pulls, paced);
+        const v = await pictured(x!, sigma, guidance, made.map((velocity, j) => ledTo(x!, own[j]!, velocity, sigma)), pulls, paced);
         return made.length === 0 ? v : tf.tidy(() => { const whole = tf.concat4d([v, ...made], 0); v.dispose(); return whole; });
       } finally {
         tf.dispose([...points, ...made]);

@@ -61,23 +61,27 @@ it('learns two concepts and draws both in one picture', async () => {
 it('moves a weight by keys, mutes and paints, each as a draft', async () => {
   const { page } = stage;
   const seen = new Set<number>();
-  const by = async (move: () => Promise<unknown>) => {
+  const drafted = async (move: () => Promise<unknown>) => {
     const before = await revision();
     await move();
-    seen.add(await another(before, 'draft'));
+    return another(before, 'draft');
   };
+  const by = async (move: () => Promise<unknown>) => void seen.add(await drafted(move));
   await by(() => at(page, mixRowId('weight', 1)).press('PageUp'));
   expect(await at(page, mixRowId('guidance', 1)).locator('output').textContent()).toBe('1.50');
+  // one that is more than whole leaves something to the prompt
+  expect(await at(page, ids.mixEvaluations).textContent()).toBe('6 evaluations a step');
   await by(() => at(page, mixRowId('mute', 2)).click());
   expect(await at(page, ids.mixEvaluations).textContent()).toBe('4 evaluations a step');
-  await by(() => at(page, ids.mixTogether).click());
+  // with one concept left there is nothing to solve: a draft, and but for rounding the same one
+  await drafted(() => at(page, ids.mixTogether).click());
   await by(async () => {
     await at(page, mixRowId('mask', 1)).click();
     await at(page, 'mix-mask-1-painted').click();
   });
   const box = (await at(page, 'mix-mask-layer').boundingBox())!;
   await by(() => page.mouse.click(box.x + box.width / 2, box.y + box.height / 2));
-  expect(seen.size).toBe(5);
+  expect(seen.size).toBe(4);
 });
 
 it('brings the mix back from its link and from its picture', async () => {

@@ -5,20 +5,10 @@
  * bytes of one tensor, or of some of its rows.
  */
 import { invariant } from '../engine/invariant';
-import { fromHalf } from './float16';
+import { fromHalf, halfTable } from './float16';
 
 /** Bytes one value takes; the kinds this app reads. */
 export const valueBytes: Readonly<Record<string, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1, F8_E4M3: 1, F8_E5M2: 1 };
-
-/** All 65,536 halves, filled at first use (256 KiB): a look-up is several times faster than taking bits apart for each weight. */
-let halves: Float32Array | null = null;
-
-function halfTable(): Float32Array {
-  if (halves) return halves;
-  halves = new Float32Array(65_536);
-  for (let bits = 0; bits < 65_536; bits++) halves[bits] = fromHalf(bits);
-  return halves;
-}
 
 /**
  * An 8-bit float with 4 bits of exponent (bias 7) and 3 of mantissa, as weights are stored in: no infinities, so that the top exponent

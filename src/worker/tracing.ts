@@ -29,8 +29,10 @@ export class Tracing {
   /** For everyone of the session to emit by. */
   readonly host: Host = {
     emit: (event, data) => {
+      // a step ends before it is told of
+      const now = performance.now();
       this.wire.emit(event, data);
-      if (this.trace) this.hear(this.trace, event, data);
+      if (this.trace) this.hear(this.trace, event, data, now);
     },
   };
   private trace: Trace | null = null;
@@ -60,8 +62,7 @@ export class Tracing {
     this.timer = setInterval(() => this.report(trace), EVERY_MS);
   }
 
-  private hear<N extends EventName>(trace: Trace, event: N, data: Events[N]): void {
-    const now = performance.now();
+  private hear<N extends EventName>(trace: Trace, event: N, data: Events[N], now: number): void {
     if (event === 'metrics') {
       const row = data as StepMetrics;
       trackEntry('Steps', `${row.stage} ${row.step}`, now - row.stepMs, now, 'primary-dark', Object.entries(row.losses).map(([name, value]) => [name, value.toPrecision(4)]));

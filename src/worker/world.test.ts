@@ -62,12 +62,11 @@ it('learns without captions, draws, keeps, exports, reads back and opens', async
 });
 
 it('takes many pictures with few of them on the page, has them again after a reload, and refuses too few', async () => {
-  const { until } = tab;
   await giveWorld(70);
   expect(tab.now().cards.map(({ state, fitState }) => `${state} ${fitState}`).filter((state, n) => state !== (n < 60 ? 'ready done' : 'ready none'))).toEqual([]);
   expect(tab.now().cards.map(({ info }) => isClosed(info!.bitmap)).indexOf(true)).toBe(60);
   const learn = { runId: 'few', name: 'few', recipe: tab.now().recipe, pictures: tab.now().cards.slice(0, 19).map(({ pictureId, crop }) => ({ pictureId, crop: crop! })), prompt: '', seed: 1 };
-  await until('kept', () => tab.asked.some(({ name, params }) => name === 'keepDataSet' && (params as ParamsOf<'keepDataSet'>).dataSet?.pictures.length === 70));
+  await vi.waitFor(() => expect(tab.asked.some(({ name, params }) => name === 'keepDataSet' && (params as ParamsOf<'keepDataSet'>).dataSet?.pictures.length === 70)).toBe(true), 10_000);
   await tab.close();
   tab = await openTab();
   await tab.until('restored', ({ cards }) => cards.length === 70);

@@ -26,7 +26,7 @@ import torch
 import world as W
 from prompts import LIKE, SAID, prompts
 from pulid_measure import run_pulid
-from reader import READ, Reader
+from reader import load_reader
 from sampling import Base, grid
 from student import load_student
 from taming_measure import OBJECT, run_taming
@@ -41,7 +41,7 @@ def read(reader, images, rows, device):
     """Shares of right answers by fact, by noun, and the share of single things that look whole."""
     right, asked, nouns, whole = {}, {}, {}, []
     outs = [reader(images[i:i + 64].to(device)) for i in range(0, len(images), 64)]
-    out = {k: torch.cat([o[k] for o in outs]).cpu() for k in outs[0]}
+    out = {k: torch.cat([o[k] for o in outs]).cpu() for k in outs[0] if k != 'tokens'}
     for i, (s, _, said) in enumerate(rows):
         facts = W.facts(s)
         there = sorted({W.SHOWN.index(t.shown) for t in s.things})
@@ -77,16 +77,13 @@ def run(a):
     from transformers import CLIPVisionModelWithProjection
     base, world, r = Base(a.base, a.device), W.World(), random.Random(a.seed)
     vision = CLIPVisionModelWithProjection.from_pretrained((a.eye or a.base) / 'image_encoder').float().eval().to(a.device)
-    saved = torch.load(a.reader, map_location=a.device)
-    reader = Reader().to(a.device)
-    reader.load_state_dict(saved['model'])
-    reader.eval()
+    reader, on_drawn = load_reader(a.reader, a.device)
     count, steps = (8, [4]) if a.smoke else (a.count, [int(s) for s in a.steps.split(',')])
     rows = prompts(base.tokenizer, count, world, r, a.people)
     with torch.no_grad():
         drawn = pixels([world.draw(s) for s, *_ in rows])
         drawn = torch.cat([base.decode((base.ae.encode(x.to(a.device)) - base.ae.config['shift_factor']) * base.ae.config['scaling_factor']).cpu() for x in drawn.split(32)])
-    result = dict(base=str(a.base), count=count, seed=a.seed, guidance=a.guidance, reader_on_held_out_drawings=saved['drawn'], drawn=read(reader, drawn, rows, a.device))
+    result = dict(base=str(a.base), count=count, seed=a.seed, guidance=a.guidance, reader_on_held_out_drawings=on_drawn, drawn=read(reader, drawn, rows, a.device))
     ways = [(f'{s} steps', base, s, a.guidance) for s in steps]
     if a.student:
         ways.append(('student', load_student(Base(a.base, a.device)), 4, 1.))

@@ -1,9 +1,11 @@
-"""The stage that trains the reader: a convolutional net that tells from a picture what it shows, and whether the object is whole. It only measures.
+"""The stage that trains the reader: the base's CLIP image tower, trained on, tells from a picture what it shows, and whether the object is whole. It only measures.
 
 Facts are learned from the drawn scenes, half of them after the autoencoder, because generated pictures come out of it. Wholeness is learned from
 sprites broken before they are drawn (parts of two objects joined, halves mirrored, quarters shuffled, two objects blended, one melted): the
-background and the edges tell nothing, only the object does. -> work/reader.pt with its accuracy on held-out drawn scenes.
+background and the edges tell nothing, only the object does. Every patch is also asked what it shows (the layout that the flow stage learns, too): a picture
+shows what its patches do. -> work/reader.pt with its accuracy on held-out drawn scenes.
 """
+import math
 import random
 import time
 from multiprocessing import Pool
@@ -12,31 +14,52 @@ import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from PIL import Image, ImageFilter
+from PIL import Image
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 import models as M
 import world as W
-from data import HELD
-from identity import Residual
+from data import HELD, SIZES
+from flow import LayoutHead
+from optim import Muon
 
-CHANNELS = [32, 64, 128, 192, 256]
 READ = [k for k in W.FACTS if k not in ('noun', 'second', 'identity')]
 ROUNDTRIPS = 16000  # scenes that are also seen after the autoencoder
 BROKEN = 16000      # pictures for wholeness, half of them whole
 
 
 class Reader(nn.Module):
-    """Pixels [B,3,128,128] in -1..1 -> dict of logits: each fact, 'shown' (many may be true), 'whole' (one number)."""
+    """Pixels [B,3,128,128] in -1..1 -> dict of logits: each fact, 'shown' (many may be true), 'whole' (one number); `tokens` [B,patches,width] are the tower's."""
 
-    def __init__(self):
+    def __init__(self, size='cpu'):
         super().__init__()
-        self.blocks = nn.Sequential(*[Residual(i, o) for i, o in zip([3, *CHANNELS], CHANNELS)])
-        self.mix = nn.Linear(CHANNELS[-1] * 16, 512)
+        s = SIZES[size]
+        self.size, width = size, s['vision']
+        self.tower = CLIPVisionModelWithProjection(CLIPVisionConfig(
+            hidden_size=width, intermediate_size=4 * width, num_hidden_layers=s['vision_layers'], num_attention_heads=width // 48 if width % 64 else width // 64,
+            image_size=W.SIZE, patch_size=16, hidden_act='quick_gelu')).vision_model
+        self.places = nn.Linear(width, 24)  # of each patch, so that the mixing knows what stands where
+        self.mix = nn.Linear(2 * width + 24 * (W.SIZE // 16) ** 2, 512)
         self.heads = nn.ModuleDict({**{k: nn.Linear(512, len(W.FACTS[k])) for k in READ}, 'shown': nn.Linear(512, len(W.SHOWN)), 'whole': nn.Linear(512, 1)})
+        self.patches, self.evidence = LayoutHead(width), nn.Parameter(torch.ones(()))
 
     def forward(self, x):
-        h = F.silu(self.mix(self.blocks(x).flatten(1)))
-        return {k: head(h).float() for k, head in self.heads.items()}
+        tokens = self.tower(x).last_hidden_state
+        image, patches = tokens[:, 0], tokens[:, 1:]
+        h = F.silu(self.mix(torch.cat([image, patches.mean(1), self.places(patches).flatten(1)], 1)))
+        out = {k: head(h).float() for k, head in self.heads.items()}
+        # the mean over patches of how likely each says that it shows a noun
+        said = self.patches.out(patches)[..., :1 + len(W.SHOWN)].float().log_softmax(-1)[..., 1:]
+        out['shown'] = out['shown'] + self.evidence.float() * (torch.logsumexp(said, 1) - math.log(said.shape[1]))
+        return {**out, 'tokens': patches}
+
+
+def load_reader(path, device='cpu'):
+    """-> (the reader that the stage saved, its shares of right answers on held-out drawn scenes)."""
+    saved = torch.load(path, map_location=device)
+    reader = Reader(saved['size']).to(device).eval()
+    reader.load_state_dict(saved['model'])
+    return reader, saved['drawn']
 
 
 def squared(sprite):
@@ -140,37 +163,46 @@ def reader(a):
         roundtrips(a, drawn, 'seen', 64 if a.smoke else ROUNDTRIPS)
         roundtrips(a, np.load(a.work / 'broken.npy', mmap_mode='r'), 'whole-seen', few)
     seen, parts, whole, parts_seen = (np.load(a.work / f'{x}.npy', mmap_mode='r') for x in ('seen', 'broken', 'whole', 'whole-seen'))
-    model = Reader().to(a.device)  # not channels_last: PyTorch's group norm corrupts memory there on a CPU in bf16
+    model = Reader(a.size)
+    if a.start:
+        model.tower.load_state_dict(CLIPVisionModelWithProjection.from_pretrained(a.start / 'image_encoder').vision_model.state_dict())
     if a.resume and (a.work / 'reader.pt').exists():
         model.load_state_dict(torch.load(a.work / 'reader.pt', map_location=a.device)['model'])
-    opt = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=.02)
+    for p in model.modules():
+        if hasattr(p, 'set_attn_implementation'):
+            p.set_attn_implementation('eager')  # of few tokens: the fused one is slower on a CPU
+    model.to(a.device, torch.bfloat16)
+    opt = Muon([model], lambda k: 'encoder.layers' in k, lr=a.lr, adam_lr=.12 * a.lr)
     minutes, half, r, start, step = .25 if a.smoke else a.minutes, (8 if a.smoke else a.batch // 4), np.random.default_rng(int(time.time())), time.time(), 0
-    test = int(len(whole) * .95)
+    test, count = int(len(whole) * .95), 64 if a.smoke else HELD
+
+    def held():
+        """Shares of right answers on scenes that were kept, by the averaged weights."""
+        judge = Reader(a.size).to(a.device).eval()
+        judge.load_state_dict({k: opt.ema['0.' + k] for k in judge.state_dict()})
+        result = accuracy(judge, drawn[n:n + count], facts[n:n + count], squares[n:n + count], a.device)
+        with torch.no_grad():
+            said = torch.cat([judge(pixels(parts_seen[i:i + 64], a.device))['whole'][:, 0] for i in range(test, len(whole), 64)]).cpu().numpy() > 0
+        result['whole'] = round(float((said == whole[test:].astype(bool)).mean()), 4)
+        torch.save(dict(model=judge.state_dict(), size=a.size, drawn=result), a.work / 'reader.pt')
+        return result
+
     while (done := (time.time() - start) / (minutes * 60)) < 1:
         step += 1
-        for g in opt.param_groups:
-            g['lr'] = 1e-3 * min(1, step / 100) * max(.02, 1 - done)
         i, j, k = np.sort(r.integers(0, n, 2 * half)), np.sort(r.integers(0, min(n, len(seen)), half)), np.sort(r.integers(0, test, half))
         x = torch.cat([pixels(drawn[i], a.device), pixels(seen[j], a.device), pixels((parts if step % 3 == 0 else parts_seen)[k], a.device)])
-        with torch.autocast(a.device, dtype=torch.bfloat16):
-            out = model(x)
+        out = model(x.to(torch.bfloat16))
         f = torch.from_numpy(np.concatenate([facts[i], facts[j]]).astype(np.int64)).to(a.device)
-        s = torch.from_numpy(np.concatenate([squares[i], squares[j]])[..., 0].astype(np.int64)).to(a.device)
+        s = torch.from_numpy(np.concatenate([squares[i], squares[j]]).astype(np.int64)).to(a.device)
         m = len(f)
-        shown = torch.zeros(m, len(W.SHOWN) + 1, device=a.device).scatter_(1, s, 1.)[:, 1:]
+        shown = torch.zeros(m, len(W.SHOWN) + 1, device=a.device).scatter_(1, s[..., 0], 1.)[:, 1:]
         known = [F.cross_entropy(out[k2][:m], f[:, list(W.FACTS).index(k2)], ignore_index=-1) for k2 in READ if (f[:, list(W.FACTS).index(k2)] >= 0).any()]
         loss = 20 * F.binary_cross_entropy_with_logits(out['shown'][:m], shown) + .3 * torch.stack(known).sum() + F.binary_cross_entropy_with_logits(out['whole'][m:, 0], torch.from_numpy(whole[k].astype(np.float32)).to(a.device))
-        opt.zero_grad(set_to_none=True)
+        loss = loss + .5 * model.patches(out['tokens'][:m], s)
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.)
-        opt.step()
+        opt.step(min(1, step / 60) * max(.01, min(1, 1.5 * (1 - done))))
         if step % 100 == 0:
             print(f'reader {step} {time.time() - start:.0f}s loss {loss.item():.3f}', flush=True)
-    model.eval()
-    count = 64 if a.smoke else HELD
-    result = accuracy(model, drawn[n:n + count], facts[n:n + count], squares[n:n + count], a.device)
-    with torch.no_grad():
-        said = torch.cat([model(pixels(parts_seen[i:i + 64], a.device))['whole'][:, 0] for i in range(test, len(whole), 64)]).cpu().numpy() > 0
-    result['whole'] = round(float((said == whole[test:].astype(bool)).mean()), 4)
-    torch.save(dict(model=model.state_dict(), drawn=result), a.work / 'reader.pt')
-    print('on held-out drawn scenes', result)
+        if step % 1000 == 0:
+            print('on held-out drawn scenes', held(), flush=True)
+    print('on held-out drawn scenes', held())

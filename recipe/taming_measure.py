@@ -195,10 +195,8 @@ def run_taming(a):
     judge.eval()
     reader = None
     if a.reader.exists():
-        from reader import Reader
-        reader = Reader()
-        reader.load_state_dict(torch.load(a.reader, map_location='cpu')['model'])
-        reader.eval()
+        from reader import load_reader
+        reader, _ = load_reader(a.reader)
     bench = Bench(a, base, base.vision.config.image_size)
     adapters = dict(x.split('=') for x in a.adapters.split(',')) if a.adapters else {'whole': str(a.base / 'object_adapter/model.safetensors')}
     result = dict(base=str(a.base), objects=bench.names, prompts=[f'{s} {b}'.strip() for s, b in bench.scenes], seed=a.seed, steps=a.draw_steps, guidance=[a.guidance, a.thing],

@@ -35,14 +35,18 @@ function aligned(bytes: Uint8Array, align: number): { buffer: ArrayBufferLike; b
   return { buffer: copy(bytes), byteOffset: 0 };
 }
 
-/** The bytes of whole values of kind `dtype` as a new float32 array of its own. */
-export function toFloat32(bytes: Uint8Array, dtype: string): Float32Array {
+/** The bytes of whole values of kind `dtype` as float32: in `out`, which has room for just as many, or in a new array. */
+export function toFloat32(bytes: Uint8Array, dtype: string, out?: Float32Array): Float32Array {
   const size = valueBytes[dtype];
   invariant(size !== undefined && bytes.byteLength % size === 0, `${bytes.byteLength} bytes are not whole values of ${dtype}`);
   const count = bytes.byteLength / size;
-  if (dtype === 'F32') return new Float32Array(copy(bytes));
+  out ??= new Float32Array(count);
+  invariant(out.length === count, `${count} values of ${dtype} for ${out.length}`);
+  if (dtype === 'F32') {
+    new Uint8Array(out.buffer, out.byteOffset, out.byteLength).set(bytes);
+    return out;
+  }
   const { buffer, byteOffset } = aligned(bytes, size);
-  const out = new Float32Array(count);
   switch (dtype) {
     case 'F16': {
       const table = halfTable();
@@ -51,7 +55,7 @@ export function toFloat32(bytes: Uint8Array, dtype: string): Float32Array {
       return out;
     }
     case 'BF16': {
-      const bits = new Uint32Array(out.buffer);
+      const bits = new Uint32Array(out.buffer, out.byteOffset, count);
       const source = new Uint16Array(buffer, byteOffset, count);
       for (let i = 0; i < count; i++) bits[i] = source[i]! << 16;
       return out;

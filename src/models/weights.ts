@@ -113,9 +113,18 @@ export class WeightReader {
   }
 }
 
+/** Side of the squares that are turned one after the other: a column of the whole would touch another page of memory at each value. */
+const TILE = 32;
+
 /** [rows,columns] row-major → [columns,rows]. */
 export function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(values.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = values[r * columns + c]!;
+  for (let top = 0; top < rows; top += TILE) {
+    const bottom = Math.min(rows, top + TILE);
+    for (let left = 0; left < columns; left += TILE) {
+      const right = Math.min(columns, left + TILE);
+      for (let c = left; c < right; c++) for (let r = top; r < bottom; r++) out[c * rows + r] = values[r * columns + c]!;
+    }
+  }
   return out;
 }

@@ -124,7 +124,7 @@ export interface BaseOptions {
   beside?: (task: FlowTask, side: number) => number;
 }
 
-/** Opens the networks that stay one after another, so that no two files are in memory as raw bytes at once. Faults: those of the files, and `base-mismatch` for a config that is not as expected. */
+/** Opens the networks that stay and that it cannot draw or measure without (`loadTheRest` has the others) one after another, so that no two files are in memory as raw bytes at once. Faults: those of the files, and `base-mismatch` for a config that is not as expected. */
 export async function loadBase(id: string, files: BaseFiles, { partsStay = true, streamBytes, beside }: BaseOptions = {}): Promise<Base> {
   const read = <T extends v.GenericSchema>(path: string, schema: T) => files.json(path).then((config) => readConfig(config, schema, path));
   const part = <T>(folder: string, load: (source: Awaited<ReturnType<BaseFiles['weights']>>, config: unknown) => Promise<T>, free: (part: T) => void) =>
@@ -155,10 +155,7 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
     student: (await files.has('student')) ? new Part(() => loadStudent(files), disposeAdapter, partsStay) : null,
   };
   try {
-    const { object, identity, face, heads, student, ...needed } = parts;
-    if (partsStay) for (const each of Object.values(needed) as (Part<unknown> | null)[]) await each?.use(() => undefined);
-    // one that cannot be read says so to whoever asks for it; everything else works without
-    if (partsStay) for (const each of [object, identity, face, heads, student] as (Part<unknown> | null)[]) await each?.use(() => undefined).catch(() => undefined);
+    if (partsStay) for (const each of [parts.text, parts.vision, parts.autoencoder, parts.preview, parts.transformer] as (Part<unknown> | null)[]) await each?.use(() => undefined);
     const downscale = await parts.autoencoder.use((autoencoder) => autoencoder.downscale);
     const [empty, zeroTokens] = await parts.text.use(async (tower) => [await tower.encode(textTokens({ tokenizer, t5Tokenizer }, [''])), tower.zeroTokens] as const);
     const sizes = makeSizes({ own: { height: side * downscale, width: side * downscale }, downscale, channels, patch, mostPatches });
@@ -170,6 +167,18 @@ export async function loadBase(id: string, files: BaseFiles, { partsStay = true,
   } catch (error) {
     disposeParts(parts);
     throw error;
+  }
+}
+
+/**
+ * Loads what a base that stays in memory can draw and learn without (picture adapters, what finds and tells heads, the student), one after another,
+ * so that the first who needs one does not wait for it. One that cannot be read says so to whoever asks for it; everything else works without.
+ */
+export async function loadTheRest({ parts: { object, identity, face, heads, student } }: Pick<Base, 'parts'>, between: () => Promise<void>): Promise<void> {
+  for (const each of [student, object, heads, identity, face] as (Part<unknown> | null)[]) {
+    if (!each?.stays) continue;
+    await between();
+    await each.use(() => undefined).catch(() => undefined);
   }
 }
 

@@ -4,7 +4,7 @@ import type { WeightSource } from '../models/weightSource';
 import { expectNoLeak, useBackend } from '../testing/backend';
 import { adapterSource } from '../testing/pictureAdapter';
 import { tinyStored } from '../testing/session/tinyFiles';
-import { disposeBase, loadBase } from './base';
+import { disposeBase, loadBase, loadTheRest } from './base';
 
 beforeAll(async () => void (await useBackend('wasm')));
 
@@ -35,6 +35,20 @@ it('do not keep a base from opening when they cannot be read, and say why when t
   const base = await withAdapters({ object_adapter: adapterSource({}, { 'resampler.norm_out.weight': null }), identity_adapter: adapterSource() });
   await expect(base.parts.object!.lease()).rejects.toMatchObject({ code: 'tensor-missing', subject: 'resampler.norm_out.weight' });
   await expect(base.parts.identity!.lease()).rejects.toMatchObject({ code: 'base-mismatch', subject: 'lamina.adapter' });
+  disposeBase(base);
+});
+
+it('are loaded after everything else, each in its turn, and one that cannot be read does not keep the next from it', async () => {
+  const asked: string[] = [];
+  const adapters: Record<string, WeightSource> = { object_adapter: adapterSource({}, { 'resampler.norm_out.weight': null }), identity_adapter: adapterSource({ kind: 'identity' }) };
+  const base = await withAdapters(new Proxy(adapters, { get: (all, folder: string) => { asked.push(folder); return all[folder]; } }));
+  expect(asked).toContain('transformer');
+  expect(asked.filter((folder) => folder in adapters)).toEqual([]);
+  let turns = 0;
+  await loadTheRest(base, async () => { turns++; });
+  expect({ asked: asked.filter((folder) => folder in adapters), turns }).toEqual({ asked: Object.keys(adapters), turns: 2 });
+  await base.parts.identity!.use(() => undefined);
+  expect(asked.filter((folder) => folder === 'identity_adapter')).toHaveLength(1);
   disposeBase(base);
 });
 

@@ -74,7 +74,7 @@ export function storedFile(db: Database, manifest: FileManifest, { path, repair,
         const { dtype } = entry(key);
         const size = valueBytes[dtype]!;
         const out = new Float32Array((end - begin) / size);
-        await visit(begin, end, (part, at) => out.set(toFloat32(part, dtype), at / size));
+        await visit(begin, end, (part, at) => toFloat32(part, dtype, out.subarray(at / size, (at + part.byteLength) / size)));
         return out;
       };
       const packedValues = async (key: string): Promise<PackedValues> => {

@@ -27,7 +27,7 @@ async function learn(query: string, webgpu = false): Promise<Learned> {
     const { page } = stage;
     const steps = await watchSteps(stage);
     // the pictures around the run are not what this test is about
-    await visitWith(stage, recipe, { steps: 8 }, query);
+    await visitWith(stage, recipe, { steps: 8, guidance: 1 }, query);
     await baseReady(page, 200_000);
     // two: a single picture is first looked at by the object encoder
     await at(page, ids.dropInput).setInputFiles(['1.png', '2.png'].map((name) => join(root, 'public', 'concepts', 'one-eyed-monster', name)));

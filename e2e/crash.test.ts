@@ -24,7 +24,7 @@ afterAll(() => closePrivate(stage));
 it('goes on with the same run after an uncaught error in the worker', async () => {
   const { page } = stage;
   // 1,000 is more than any machine makes here; a preview is due only at the end, but the base's picture at the beginning
-  await visitWith(stage, { stage1Steps: 999, stage2Steps: 1, batchSize: 1, previewEvery: 1000 }, { steps: 8 });
+  await visitWith(stage, { stage1Steps: 999, stage2Steps: 1, batchSize: 1, previewEvery: 1000 }, { steps: 8, guidance: 1 });
   await baseReady(page);
   await loadSample(page, 'guide-dog');
   await at(page, ids.learn).click();
@@ -56,7 +56,7 @@ it('goes on with the same run after an uncaught error in the worker', async () =
 it('answers the slider again after the draft worker was ended in silence', async () => {
   const { page } = stage;
   await page.goto('about:blank');
-  await visitWith(stage, { stage1Steps: 1, stage2Steps: 1, batchSize: 1, previewEvery: 1000 }, { steps: 8 });
+  await visitWith(stage, { stage1Steps: 1, stage2Steps: 1, batchSize: 1, previewEvery: 1000 }, { steps: 8, guidance: 1 });
   await baseReady(page);
   await loadSample(page, 'guide-dog');
   await at(page, ids.learn).click();

@@ -64,7 +64,7 @@ async function learn(): Promise<void> {
   const { page } = stage;
   // away first: another fragment alone would not begin the page anew; the full picture after the run is not what this test is about
   await page.goto('about:blank');
-  await visitWith(stage, recipe, { steps: 8 }, webgpu ? '?backend=webgpu' : '?backend=wasm&threads=1');
+  await visitWith(stage, recipe, { steps: 8, guidance: 1 }, webgpu ? '?backend=webgpu' : '?backend=wasm&threads=1');
   await baseReady(page, PATIENCE_MS);
   // two: a single picture is first looked at by the object encoder
   await at(page, ids.dropInput).setInputFiles(['1.png', '2.png'].map((name) => join(root, 'public', 'concepts', 'one-eyed-monster', name)));

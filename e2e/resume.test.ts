@@ -24,7 +24,7 @@ async function learn(): Promise<void> {
   const { page } = stage;
   // away first: another fragment alone would not begin the page anew
   await page.goto('about:blank');
-  await visitWith(stage, recipe, { steps: 8 });
+  await visitWith(stage, recipe, { steps: 8, guidance: 1 });
   await baseReady(page);
   await loadSample(page, 'birthday-cake');
   await at(page, ids.learn).click();

@@ -24,7 +24,7 @@ const takeOver = async (page: Page) => {
 
 it('shows the run of the other tab, and either tab can take it', async () => {
   const first = stage.page;
-  await visitWith(stage, recipe, { steps: 8 });
+  await visitWith(stage, recipe, { steps: 8, guidance: 1 });
   await baseReady(first);
   await loadSample(first, 'birthday-cake');
   await at(first, ids.learn).click();

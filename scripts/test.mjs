@@ -34,7 +34,7 @@ const parts = {
   types: async () => whole((await Promise.all(['dom', 'worker', 'node'].map((name) => node([tool('typescript', 'bin', 'tsc'), '-p', `tsconfig.${name}.json`])))).every(Boolean)),
   lint: async () => whole(await node([tool('eslint', 'bin', 'eslint.js'), '.'])),
   unit: () => projects('unit', 'alone'),
-  wgsl: () => projects('wgsl'),
+  wgsl: () => projects('wgsl', 'wgsl-alone'),
   e2e: () => projects('e2e'),
 };
 

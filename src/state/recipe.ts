@@ -4,7 +4,6 @@ import type { MethodId } from '../methods/metas';
 import type { ConceptKind } from '../protocol/captions';
 import { defaultRecipe, fieldProblem, metaOf, methodOfKind, withPreset, wordsOf, type Recipe, type RecipeKey } from '../protocol/recipe';
 import { decodeFragment } from './fragment';
-import { startPrompt } from './params';
 import { faultOf, type Slice } from './slice';
 
 export interface RecipeSlice {
@@ -67,7 +66,7 @@ export const recipeSlice: Slice<RecipeSlice> = ({ set, get }) => ({
       if (mix) get().openMix(mix);
       if (recipe) set({ recipe, linkedRecipe: true });
       get().setParams(params);
-      if (recipe && !get().promptWritten) get().setParams({ prompt: startPrompt(recipe.kind, wordsOf(recipe).classWord) }, false);
+      if (recipe) get().suggestPrompt();
       set({ linkFault: null });
     } catch (error) {
       set({ linkFault: faultOf(error) });

@@ -60,6 +60,7 @@ describe('recipe and link', () => {
   it('starts with the class word’s prompt when a link names only the class', () => {
     const { now } = studioOver(fakeClient());
     now().readLink('r.classWord=ghost');
+    expect(now().conceptName).toBe('My ghost');
     expect(now().prompt).toBe('a [V] ghost in the snow');
     now().readLink('r.classWord=ghost&prompt=a+%5BV%5D+ghost+on+a+beach');
     expect(now().prompt).toBe('a [V] ghost on a beach');

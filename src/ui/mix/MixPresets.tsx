@@ -16,7 +16,7 @@ export function MixPresets() {
         {(Object.entries(mixPresets) as [MixPresetName, (typeof mixPresets)[MixPresetName]][]).map(([name, { label, apply }]) => {
           const tried = apply(mix, concepts, () => 'tried');
           const why = typeof tried === 'string' ? tried : '';
-          return <li key={name}><button type="button" className="link preset" data-testid={`mix-preset-${name}`} disabled={why !== ''} title={why || undefined} onClick={() => actions.applyMixPreset(name)}>{label}</button>{why && <span className="note"> {why}</span>}</li>;
+          return <li key={name}><button type="button" className="link preset" data-testid={`mix-preset-${name}`} disabled={why !== ''} title={why || undefined} onClick={() => actions.applyMixPreset(name)}>{label}</button>{why && <span className="note">{why}</span>}</li>;
         })}
         {kept.map(({ name, mix: whole }) => (
           <li key={name} className="row"><button type="button" className="link preset one-line" title={name} onClick={() => actions.openMix(whole)}>{name}</button><button type="button" className="bare" aria-label={`Forget “${name}”`} title="Forget it" onClick={() => actions.forgetMix(name)}><X className="icon" aria-hidden /></button></li>

@@ -42,6 +42,12 @@ describe('fit check', () => {
     }
   });
 
+  it('finds a scene of the base’s own world inside whose bubbles and waves the autoencoder loses', async () => {
+    const { lost, outside } = await check(readPng(await readFile('fixtures/fit/underwater.png')).pixels);
+    expect(lost).toBeGreaterThan(0.9);
+    expect(outside).toBe(false);
+  });
+
   it.each([[0.2, 0], [0.1, 0.2], [0.1, 0.5], [0.05, 0.5], [0.03, 0.7]])('finds texture of contrast %f and slope %f outside', async (contrast, slope) => {
     expect((await check(texture(contrast, slope))).outside).toBe(true);
   });

@@ -4,18 +4,18 @@ import type { WeightSource } from '../models/weightSource';
 import { expectNoLeak, useBackend } from '../testing/backend';
 import { adapterSource } from '../testing/pictureAdapter';
 import { tinyStored } from '../testing/session/tinyFiles';
-import { disposeBase, loadBase, loadTheRest } from './base';
+import { disposeBase, loadBase, loadTheRest, type BaseOptions } from './base';
 
 beforeAll(async () => void (await useBackend('wasm')));
 
-async function withAdapters(adapters: Record<string, WeightSource>, lacks: string[] = [], transformer = '') {
+async function withAdapters(adapters: Record<string, WeightSource>, lacks: string[] = [], transformer = '', options: BaseOptions = {}) {
   const files = await tinyStored('tiny');
   return loadBase('tiny', {
     ...files,
     files: { 'transformer/diffusion_pytorch_model.safetensors': { sha256: transformer } },
     has: async (folder) => !lacks.includes(folder) && (folder in adapters || (!folder.endsWith('_adapter') && (await files.has(folder)))),
     weights: async (folder) => adapters[folder] ?? ((await files.weights(folder)) as WeightSource),
-  });
+  }, options);
 }
 
 it('are parts where the folder has them', async () => {
@@ -50,6 +50,12 @@ it('are loaded after everything else, each in its turn, and one that cannot be r
   await base.parts.identity!.use(() => undefined);
   expect(asked.filter((folder) => folder === 'identity_adapter')).toHaveLength(1);
   disposeBase(base);
+
+  // of a base whose parts come and go, nothing is loaded that nobody asked for
+  const large = await withAdapters({ identity_adapter: adapterSource({ kind: 'identity' }) }, [], '', { partsStay: false });
+  await loadTheRest(large, async () => { turns++; });
+  expect(turns).toBe(2);
+  disposeBase(large);
 });
 
 it('are refused where they were trained on another transformer, and taken where either does not say', async () => {

@@ -60,6 +60,13 @@ describe('fit check', () => {
     expect(grainOf(soft.map(() => 0.5), SIDE)).toBe(0);
   });
 
+  it('finds lines as fine as print outside, though half of the picture is flat and has no grain', async () => {
+    const print = new Float32Array(SIDE * SIDE * 3).map((_, i) => { const place = Math.floor(i / 3); return place % SIDE < SIDE / 2 || (place + Math.floor(place / SIDE)) % 2 ? 0.9 : -0.9; });
+    const { grain, outside } = await check(print);
+    expect(grain).toBeLessThan(0.1);
+    expect(outside).toBe(true);
+  });
+
   it('finds a flat picture inside, and leaves no tensor behind', async () => {
     await expectNoLeak(async () => { expect((await check(new Float32Array(SIDE * SIDE * 3).fill(0.2))).outside).toBe(false); });
   });

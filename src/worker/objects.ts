@@ -6,7 +6,7 @@ import * as tf from '../engine/tf';
 import type { Tensor2D, Tensor3D, Tensor4D } from '../engine/tf';
 import { toHalf } from '../formats/float16';
 import { tokenBytes, type CardTokens } from '../formats/cardFile';
-import { loadTheRest, type Base } from '../pipeline/base';
+import type { Base } from '../pipeline/base';
 import { headsIn } from '../pipeline/faces/findHeads';
 import { bustAround, headMask, laidInto } from '../pipeline/faces/head';
 import { headVector } from '../pipeline/faces/headVector';
@@ -53,10 +53,9 @@ export class Objects {
 
   constructor(private readonly turns: Turns, private readonly opening: Opening, private readonly current: Current, private readonly pictures: Pictures, private readonly drawing: Drawing) {}
 
-  /** In idle time what the first picture would wait for: the networks that nothing else needs, and the nouns that it may be called by. */
+  /** In idle time what the first picture would wait for: the nouns that it may be called by. */
   async prepare(): Promise<void> {
     const base = await this.opening.base();
-    await this.turns.take('idle', (between) => loadTheRest(base, between));
     if (base.parts.object && base.parts.vision) await this.turns.take('idle', (between) => prepareNouns(base, between));
   }
 

@@ -5,6 +5,7 @@ import type { ParamsOf } from '../protocol/messages';
 import { openDatabase } from '../storage/db';
 import { tabLocks } from '../testing/session/locks';
 import { pixelsOf } from '../testing/session/raster';
+import { tinyStored } from '../testing/session/tinyFiles';
 import { giveDog, openTab, type Tab, type TabOptions } from '../testing/session/tab';
 
 // ten seconds each on a machine of one's own; other programs may take most of it
@@ -60,6 +61,17 @@ it('learns, draws, keeps, measures, and opens what was kept', async () => {
   await now().openConcept(now().concepts[0]!.conceptId);
   await now().measure();
   expect(now().measureFault).toMatchObject({ code: 'too-few-pictures' });
+});
+
+it('is ready before the networks that it can draw without are in, and loads them when nothing else is asked for', async () => {
+  const loaded: string[] = [];
+  const ensureBase = async (_db: unknown, id: string) => {
+    const files = await tinyStored(id, { objects: true, faces: true });
+    return { ...files, weights: (folder: string) => { loaded.push(folder); return files.weights(folder); } };
+  };
+  const { now } = await open({ platform: { ensureBase } });
+  expect(now().ready).toMatchObject({ objects: true, faces: true });
+  await until(() => loaded, (all) => ['student', 'object_adapter', 'identity_encoder', 'identity_adapter'].every((folder) => all.indexOf(folder) > all.indexOf('transformer')));
 });
 
 it('draws the base as often as the concept, whatever stood there before', async () => {

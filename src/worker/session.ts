@@ -4,6 +4,7 @@
  */
 import { memoryNow } from '../engine/tracing';
 import { CLIP_VOCABULARY } from '../models/checkpoint';
+import { loadTheRest } from '../pipeline/base';
 import type { Host } from '../protocol/host';
 import type { Handlers } from '../protocol/messages';
 import { EMBEDDED } from '../protocol/models';
@@ -48,10 +49,17 @@ export function makeSession(wire: Host, platform: Platform): Handlers {
   const cards = new Cards(opening, pictures, drawing, objects);
   const shelf = new Shelf(opening, current, drawing, running);
 
+  /** In idle time what the first who draws by a picture would wait for. */
+  const prepare = async (): Promise<void> => {
+    const base = await opening.base();
+    await turns.take('idle', (between) => loadTheRest(base, between));
+    await objects.prepare();
+  };
+
   return explained(opening, {
     async open(params) {
       const opened = await opening.open(params);
-      void objects.prepare().catch(() => undefined); // whoever guesses meets the same fault, and says it
+      void prepare().catch(() => undefined); // whoever needs it meets the same fault, and says it
       return opened;
     },
     async attachDrafts({ port }) {

@@ -20,11 +20,14 @@ afterEach(() => {
 /** A machine with other work may stand still for as long between two lines of a test. */
 const PAUSE_MS = 100;
 
+const standStill = (ms: number) => { const end = performance.now() + ms; while (performance.now() < end); };
+
+/** A session whose page is slow to be told of a step. */
 function wired() {
   const sent: TraceReport[] = [];
   const events: string[] = [];
   const turns = new Turns();
-  const tracing = new Tracing({ emit: (event, data) => { events.push(event); if (event === 'trace') sent.push(data as Events['trace']); } }, turns);
+  const tracing = new Tracing({ emit: (event, data) => { events.push(event); if (event === 'metrics') standStill(3 * PAUSE_MS); if (event === 'trace') sent.push(data as Events['trace']); } }, turns);
   ended.push(() => tracing.turn(false));
   return { sent, events, turns, tracing };
 }

@@ -19,6 +19,14 @@ from optim import Muon
 ASKED = [k for k in W.FACTS if k not in ('noun', 'second', 'identity')]  # each has a head; nouns have one together, for a picture may show several
 
 
+def vision_config(size, **more):
+    """Of the image tower of a base of this size."""
+    s = SIZES[size]
+    return CLIPVisionConfig(
+        hidden_size=s['vision'], intermediate_size=4 * s['vision'], num_hidden_layers=s['vision_layers'], num_attention_heads=s['vision'] // 48 if s['vision'] % 64 else s['vision'] // 64,
+        image_size=W.SIZE, patch_size=16, hidden_act='quick_gelu', **more)
+
+
 class Heads(torch.nn.Module):
     """Nouns and facts read from the normalised embedding."""
 
@@ -69,12 +77,9 @@ class Swaps:
 
 
 def clip(a):
-    s = SIZES[a.size]
     text = CLIPTextModelWithProjection.from_pretrained(a.work / 'base/text_encoder').float().eval().to(a.device)
     width = text.config.projection_dim
-    vision = CLIPVisionModelWithProjection(CLIPVisionConfig(
-        hidden_size=s['vision'], intermediate_size=4 * s['vision'], num_hidden_layers=s['vision_layers'], num_attention_heads=s['vision'] // 48 if s['vision'] % 64 else s['vision'] // 64,
-        image_size=W.SIZE, patch_size=16, projection_dim=width, hidden_act='quick_gelu'))
+    vision = CLIPVisionModelWithProjection(vision_config(a.size, projection_dim=width))
     if a.start:
         vision = CLIPVisionModelWithProjection.from_pretrained(a.start / 'image_encoder').float()
     text.set_attn_implementation('eager'), vision.set_attn_implementation('eager')  # of few tokens: the fused one is slower on a CPU

@@ -15,11 +15,12 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from PIL import Image
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import CLIPVisionModelWithProjection
 
 import models as M
 import world as W
-from data import HELD, SIZES
+from clip import vision_config
+from data import HELD
 from flow import LayoutHead
 from optim import Muon
 
@@ -33,11 +34,8 @@ class Reader(nn.Module):
 
     def __init__(self, size='cpu'):
         super().__init__()
-        s = SIZES[size]
-        self.size, width = size, s['vision']
-        self.tower = CLIPVisionModelWithProjection(CLIPVisionConfig(
-            hidden_size=width, intermediate_size=4 * width, num_hidden_layers=s['vision_layers'], num_attention_heads=width // 48 if width % 64 else width // 64,
-            image_size=W.SIZE, patch_size=16, hidden_act='quick_gelu')).vision_model
+        config = vision_config(size)
+        self.tower, width = CLIPVisionModelWithProjection(config).vision_model, config.hidden_size
         self.places = nn.Linear(width, 24)  # of each patch, so that the mixing knows what stands where
         self.mix = nn.Linear(2 * width + 24 * (W.SIZE // 16) ** 2, 512)
         self.heads = nn.ModuleDict({**{k: nn.Linear(512, len(W.FACTS[k])) for k in READ}, 'shown': nn.Linear(512, len(W.SHOWN)), 'whole': nn.Linear(512, 1)})
@@ -168,9 +166,7 @@ def reader(a):
         model.tower.load_state_dict(CLIPVisionModelWithProjection.from_pretrained(a.start / 'image_encoder').vision_model.state_dict())
     if a.resume and (a.work / 'reader.pt').exists():
         model.load_state_dict(torch.load(a.work / 'reader.pt', map_location=a.device)['model'])
-    for p in model.modules():
-        if hasattr(p, 'set_attn_implementation'):
-            p.set_attn_implementation('eager')  # of few tokens: the fused one is slower on a CPU
+    model.tower.set_attn_implementation('eager')  # of few tokens: the fused one is slower on a CPU
     model.to(a.device, torch.bfloat16)
     opt = Muon([model], lambda k: 'encoder.layers' in k, lr=a.lr, adam_lr=.12 * a.lr)
     minutes, half, r, start, step = .25 if a.smoke else a.minutes, (8 if a.smoke else a.batch // 4), np.random.default_rng(int(time.time())), time.time(), 0

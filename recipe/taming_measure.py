@@ -102,7 +102,7 @@ class Bench:
         names = [*self.maker.held, *self.maker.classes][:a.objects]
         scenes = [(s, b) for s, b in SCENES if say.knows(f'{s} {BACKGROUNDS[b][0]}')][:a.prompts]
         self.names, self.scenes, self.rows = names, scenes, []
-        self.references, self.whole, self.crops, drawn = [], [], [], []
+        self.references, self.whole, self.told, self.crops, drawn = [], [], [], [], []
         for name in names:
             sprite, (noun, kind) = self.maker.sprites[name], S.called(name)
             word = say.name(noun, kind, r)
@@ -112,7 +112,7 @@ class Bench:
                     break
             picture = self.maker.world.draw(s, r, {'given': sprite}, masks=True)
             seen, crop, _ = pairs.tower_crop(picture, s.masks[0], size)
-            self.whole.append(picture), self.references.append(seen), self.crops.append(crop)
+            self.whole.append(picture), self.told.append(s), self.references.append(seen), self.crops.append(crop)
             for big, ground in scenes:
                 t = W.Scene([W.Thing(word, 'given')], size=big, place='center', background=ground, seed=r.randrange(1 << 30))
                 text = f'{article(" ".join(x for x in (big, word) if x))}{"" if big else " in the center"} {BACKGROUNDS[ground][0]}'

@@ -27,7 +27,7 @@ from pairs import CAPTIONS, GROUP
 BETA, KEEP_WEIGHT, KEEP_BELOW = 1., .1, .5   # L_gen's weight, L_idp's, and the sigma below which it is asked for
 DROP_OBJECT, DROP_TEXT = .1, .1
 KEEP_SHARE = .05      # of the batch at most, for L_idp: the decoder costs more than the transformer
-EMPHASIS = 2.         # latents of the object weigh 1 + this
+EMPHASIS = 5.         # latents of the object weigh 1 + this
 
 
 def stratified(n, device, shift=1.):
@@ -132,10 +132,14 @@ class Objects:
         self.latents, self.hidden, self.crops, self.masks, self.boxes, self.ids, self.general, self.general_ids = (np.load(work / f'{n}.npy', mmap_mode='r') for n in names)
 
     def pairs(self, r, n, cross):
-        """-> rows to draw and rows to look at: others of the same object, or the same rows."""
-        held = self.about['held']
-        rows = r.integers(held, self.about['objects'] // GROUP * GROUP, n)
-        return rows, (rows - rows % GROUP + (rows + r.integers(1, GROUP, n)) % GROUP if cross else rows)
+        """-> rows to draw and rows to look at: others of the same object, or the same rows. Large objects are drawn more often, and looked at more often still: small ones show little."""
+        first = r.integers(self.about['held'] // GROUP, self.about['objects'] // GROUP, n) * GROUP
+        side = self.boxes[first[:, None] + np.arange(GROUP), 2]
+        pick = lambda odds: (r.random((n, 1)) * odds.sum(1, keepdims=True) >= odds.cumsum(1)).sum(1).clip(max=GROUP - 1)
+        drawn = pick(side)
+        seen = side ** 2
+        seen[np.arange(n), drawn] = 0
+        return first + drawn, first + (pick(seen) if cross else drawn)
 
     def weights(self, rows):
         """[B,1,16,16]: 1 on the background, more on the object, 1 on average."""

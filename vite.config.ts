@@ -1,6 +1,9 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import react from '@vitejs/plugin-react';
-import { defineConfig, type Plugin } from 'vite';
+import { defineConfig, type Plugin, type ResolvedConfig } from 'vite';
 import { VitePWA } from 'vite-plugin-pwa';
+import { packHalfRuns } from './src/formats/halfRuns';
 
 /** Cross-origin isolation: SharedArrayBuffer, and with it wasm threads. Hosts without headers get it from the service worker. */
 export const isolationHeaders = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
@@ -18,6 +21,28 @@ const tfjsWasmThreads = (): Plugin => ({
   },
 });
 
+/** The built base is sent packed, in about half the bytes (src/formats/halfRuns.ts); files.json says which files, and keeps the hashes of the files themselves. */
+const packedBase = (): Plugin => {
+  let config: ResolvedConfig;
+  return {
+    name: 'packed-base',
+    apply: 'build',
+    configResolved: (resolved) => void (config = resolved),
+    async closeBundle() {
+      const dir = join(config.root, config.build.outDir, 'base');
+      const list = JSON.parse(await readFile(join(dir, 'files.json'), 'utf8')) as { files: { path: string; packed?: { path: string; sizeBytes: number } }[] };
+      for (const file of list.files.filter(({ path }) => path.endsWith('.safetensors'))) {
+        const from = join(dir, file.path);
+        const packed = packHalfRuns(new Uint8Array(await readFile(from)), file.path);
+        file.packed = { path: `${file.path}.packed`, sizeBytes: packed.byteLength };
+        await writeFile(`${from}.packed`, packed);
+        await rm(from);
+      }
+      await writeFile(join(dir, 'files.json'), `${JSON.stringify(list, null, 2)}\n`);
+    },
+  };
+};
+
 /** Installable, and alive without a network: src/sw.ts keeps the shell. The base's weights have their own store and stay out of it. */
 const pwa = () => VitePWA({
   strategies: 'injectManifest', srcDir: 'src', filename: 'sw.ts', injectRegister: false,
@@ -34,7 +59,7 @@ const pwa = () => VitePWA({
 
 export default defineConfig({
   base: './',
-  plugins: [tfjsWasmThreads(), react(), pwa()],
+  plugins: [tfjsWasmThreads(), react(), pwa(), packedBase()],
   worker: { format: 'es', plugins: () => [tfjsWasmThreads()] },
   server: { headers: isolationHeaders },
   preview: { headers: isolationHeaders, port: 4173 },

@@ -36,7 +36,7 @@ afterAll(() => closePrivate(stage));
 async function holdWeights(): Promise<() => Promise<void>> {
   let letGo = () => {};
   const held = new Promise<void>((resolve) => { letGo = resolve; });
-  await stage.context.route('**/base/**/*.safetensors', async (route) => { await held; await route.continue(); });
+  await stage.context.route('**/base/**/*.packed', async (route) => { await held; await route.continue(); });
   return async () => { letGo(); await stage.context.unrouteAll({ behavior: 'wait' }); };
 }
 

@@ -45,8 +45,10 @@ export interface ModelPartRecord { folder: string; sourceBytes: number; storedBy
 export interface LandedTensor { name: string; dtype: string; shape: number[]; packing?: Packing; sizeBytes: number; sourceBytes: number }
 /** Tensors that have been written together, while their network is incomplete; the manifest takes the place of such records. */
 export interface LandedGroup { tensors: LandedTensor[]; chunks: Omit<ChunkEntry, 'offset'>[] }
+/** A file as it is, and where the server has it packed, if it has. */
+export interface ServedFile { sha256: string; sizeBytes: number; packed?: { path: string; sizeBytes: number } }
 /** A base model: which stored file stands at which path of its folder. */
-export interface BaseRecord { id: string; files: Record<string, { sha256: string; sizeBytes: number }>; storedAt: string }
+export interface BaseRecord { id: string; files: Record<string, ServedFile>; storedAt: string }
 
 interface StoredMask { side: number; cells: Uint8Array }
 interface StoredHead { left: number; top: number; side: number }

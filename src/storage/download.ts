@@ -6,15 +6,18 @@
 import { createSHA256 } from 'hash-wasm';
 import { Fault } from '../protocol/faults';
 import { chunksOf, planChunks, putChunk, sha256 } from './chunks';
-import { CHUNK_BYTES, type ChunkEntry, type Database, type FileManifest } from './db';
+import { CHUNK_BYTES, type ChunkEntry, type Database, type FileManifest, type ServedFile } from './db';
+import { unpackHalfRuns } from '../formats/halfRuns';
 import { headBytes, parseHeader } from '../formats/safetensors';
 
 /** A file as its publisher lists it. */
-export interface FileListing { path: string; sizeBytes: number; sha256: string }
+export interface FileListing extends ServedFile { path: string }
+/** Bytes on the way of a file. */
+export const sentBytes = ({ sizeBytes, packed }: ServedFile): number => packed?.sizeBytes ?? sizeBytes;
 export interface DownloadOptions {
   fetch: typeof fetch;
   signal?: AbortSignal;
-  /** Bytes received of this file so far. */
+  /** Bytes received of this file so far, as it is sent. */
   onBytes?: (received: number) => void;
   /** Only for tests: the largest chunk. */
   chunkBytes?: number;
@@ -42,7 +45,7 @@ function byteReader(body: ReadableStream<Uint8Array> | null, { path, sizeBytes }
     const incomplete = (cause?: unknown) => new Fault('base-incomplete', `“${path}” broke off after ${received} of ${sizeBytes} bytes.`, 'Check the connection, then reload the page.', { subject: path, cause });
     const { done, value } = (await reader?.read().catch((cause: unknown) => {
       signal?.throwIfAborted();
-      throw incomplete(cause);
+      throw Fault.is(cause) ? cause : incomplete(cause);
     })) ?? { done: true, value: undefined };
     signal?.throwIfAborted();
     if (done || !value) return false;
@@ -74,20 +77,28 @@ function byteReader(body: ReadableStream<Uint8Array> | null, { path, sizeBytes }
 const differs = (path: string, cause?: unknown) =>
   new Fault('base-corrupt', `“${path}” came from the server, but not as it was published: its hash differs.`, 'Reload the page; if it stays, the page is not installed correctly.', { subject: path, cause });
 
+/** The answer's bytes, counted as they arrive and unpacked where they are packed. */
+function unpacked(body: ReadableStream<Uint8Array> | null, { path, packed }: FileListing, onBytes?: (received: number) => void): ReadableStream<Uint8Array> | null {
+  let received = 0;
+  const counted = body?.pipeThrough(new TransformStream<Uint8Array, Uint8Array>({
+    transform(piece, controller) {
+      onBytes?.((received += piece.byteLength));
+      controller.enqueue(piece);
+    },
+  })) ?? null;
+  return packed ? (counted?.pipeThrough(unpackHalfRuns(path)) ?? null) : counted;
+}
+
 /**
- * Fetches and stores one file and returns its manifest. `known` is the manifest of a stored copy with a damaged chunk: then only
+ * Fetches and stores one file of the base's `folder` and returns its manifest. A packed one is unpacked on the way: hash and chunks are those of the file itself. `known` is the manifest of a stored copy with a damaged chunk: then only
  * bytes equal to it are written over it. Without it whatever was written is removed again when the download fails.
  * Faults: `network`, `base-incomplete`, `base-corrupt`, `storage-full`.
  */
-export async function download(db: Database, url: string, listing: FileListing, options: DownloadOptions, known: FileManifest | null = null): Promise<FileManifest> {
+export async function download(db: Database, folder: string, listing: FileListing, options: DownloadOptions, known: FileManifest | null = null): Promise<FileManifest> {
   const { path, sizeBytes } = listing;
-  const response = await request(url, path, options, 'no-store');
+  const response = await request(folder + (listing.packed?.path ?? path), path, options, 'no-store');
   const hasher = (await createSHA256()).init();
-  let received = 0;
-  const reader = byteReader(response.body, listing, (piece) => {
-    hasher.update(piece);
-    options.onBytes?.((received += piece.byteLength));
-  }, options.signal);
+  const reader = byteReader(unpacked(response.body, listing, options.onBytes), listing, (piece) => hasher.update(piece), options.signal);
   try {
     let head = new Uint8Array(0);
     let header = null;

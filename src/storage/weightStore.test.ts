@@ -9,6 +9,7 @@ import { folderFiles } from '../testing/files';
 import { planChunks } from './chunks';
 import { openDatabase, type Database } from './db';
 import { openSafetensors } from '../formats/safetensors';
+import { packHalfRuns } from '../formats/halfRuns';
 import { writeSafetensors } from '../formats/safetensorsWriter';
 import { ensureBase, LIST_NAME, type EnsureOptions, type LoadProgress, type StoredBase } from './weightStore';
 
@@ -333,6 +334,56 @@ describe('a full disk', () => {
     expect(writes).toBe(10);
     expect(await db.count('chunks', IDBKeyRange.bound([hash(goodFiles()[model]!), 0], [hash(goodFiles()[model]!), Infinity]))).toBe(0);
     await expectGood(await ensure(server()));
+  });
+});
+
+describe('a file that is sent packed', () => {
+  const halves = { 'a.weight': { shape: [32, 64], data: Uint16Array.from({ length: 2048 }, (_, i) => 0x3000 + 16 * (i % 16)) } };
+  const plain = writeSafetensors(halves, { format: 'pt' });
+  const packed = packHalfRuns(plain, model);
+  /** The list names the file itself; the server has the packed one alone. */
+  const packing = () => {
+    const from = server({ 'a.txt': new TextEncoder().encode('a'), [`${model}.packed`]: packed });
+    from.list = { version: 1, files: [{ path: 'a.txt', sizeBytes: 1, sha256: hash(new TextEncoder().encode('a')) }, { path: model, sizeBytes: plain.length, sha256: hash(plain), packed: { path: `${model}.packed`, sizeBytes: packed.length } }] };
+    return from;
+  };
+  const expectPlain = async (base: StoredBase) => expect((await (await base.weights('transformer')).read('a.weight')).slice(0, 3)).toEqual(Float32Array.of(0.125, 0.125 + 2 ** -9, 0.125 + 2 ** -8));
+
+  it('is stored as what it is, and its progress counts what is sent', async () => {
+    const from = packing();
+    const progress: LoadProgress[] = [];
+    const base = await ensure(from, { onProgress: (p) => progress.push(p) });
+    await expectPlain(base);
+    expect(packed.length).toBeLessThan(0.6 * plain.length);
+    expect(base.sizeBytes).toBe(1 + plain.length);
+    expect(progress.filter(({ source }) => source === 'network').at(-1)).toMatchObject({ doneBytes: 1 + packed.length, totalBytes: 1 + packed.length });
+    expect(from.asked).toEqual([LIST_NAME, 'a.txt', `${model}.packed`]);
+  });
+
+  it('is asked for once more when it breaks off or is another, and named then', async () => {
+    const from = packing();
+    from.broken[`${model}.packed`] = [() => new Response(packed.slice(0, 900))];
+    await expectPlain(await ensure(from));
+    const worse = packing();
+    worse.broken[`${model}.packed`] = [() => new Response(plain.slice()), () => new Response(plain.slice())];
+    db = await openDatabase(`weights-${count++}`);
+    await expect(ensure(worse)).rejects.toMatchObject({ code: 'base-corrupt', subject: model });
+    const altered = packed.slice();
+    altered[altered.length - 1]! ^= 1;
+    worse.broken[`${model}.packed`] = [() => new Response(altered), () => new Response(altered)];
+    await expect(ensure(worse)).rejects.toMatchObject({ code: 'base-corrupt' });
+    await expectPlain(await ensure(worse));
+  });
+
+  it('is repaired from what is sent, chunk by chunk', async () => {
+    const from = packing();
+    const base = await ensure(from);
+    const key: [string, number] = [hash(plain), 2];
+    const bytes = new Uint8Array((await db.get('chunks', key))!);
+    bytes[3]! ^= 1;
+    await db.put('chunks', bytes.buffer, key);
+    await expectPlain(base);
+    expect(from.asked.filter((path) => path.endsWith('.packed'))).toHaveLength(2);
   });
 });
 

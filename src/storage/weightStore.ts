@@ -8,7 +8,7 @@ import { readJson } from '../formats/json';
 import { Fault } from '../protocol/faults';
 import { chunksOf } from './chunks';
 import type { BaseRecord, Database } from './db';
-import { download, request, type DownloadOptions, type FileListing } from './download';
+import { download, request, sentBytes, type DownloadOptions, type FileListing } from './download';
 import { withLock } from './locks';
 import { withRoom } from './quota';
 import type { TensorSource } from '../formats/safetensors';
@@ -39,9 +39,10 @@ export interface StoredBase {
 }
 
 /** files.json of a base's folder. Paths stay within it. */
+const place = { path: v.pipe(v.string(), v.check((path) => !path.includes('..'))), sizeBytes: v.pipe(v.number(), v.safeInteger()) };
 const fileList = v.object({
   version: v.literal(1),
-  files: v.pipe(v.array(v.object({ path: v.pipe(v.string(), v.check((path) => !path.includes('..'))), sizeBytes: v.pipe(v.number(), v.safeInteger()), sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)) })), v.minLength(1)),
+  files: v.pipe(v.array(v.object({ ...place, sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)), packed: v.exactOptional(v.object(place)) })), v.minLength(1)),
 });
 
 async function fetchList(folder: string, options: DownloadOptions): Promise<FileListing[]> {
@@ -57,13 +58,13 @@ async function isStored(db: Database, sha256: string): Promise<boolean> {
 }
 
 /** A broken file is fetched a second time before it is called broken. */
-async function downloadTwice(db: Database, url: string, file: FileListing, options: DownloadOptions): Promise<void> {
+async function downloadTwice(db: Database, folder: string, file: FileListing, options: DownloadOptions): Promise<void> {
   const known = (await db.get('manifests', file.sha256)) ?? null;
   try {
-    await download(db, url, file, options, known);
+    await download(db, folder, file, options, known);
   } catch (error) {
     if (!Fault.is(error, 'base-incomplete') && !Fault.is(error, 'base-corrupt')) throw error;
-    await download(db, url, file, options, known);
+    await download(db, folder, file, options, known);
   }
 }
 
@@ -90,7 +91,7 @@ async function openBase(db: Database, record: BaseRecord, folder: string, option
     return storedFile(db, manifest, {
       path,
       repair: () => {
-        const repair = repairs.get(path) ?? withLock(`lamina.base.${record.id}`, () => downloadTwice(db, folder + path, { path, ...file }, options));
+        const repair = repairs.get(path) ?? withLock(`lamina.base.${record.id}`, () => downloadTwice(db, folder, { path, ...file }, options));
         repairs.set(path, repair);
         return repair;
       },
@@ -135,13 +136,13 @@ export async function ensureBase(db: Database, id: string, baseUrl: string, opti
       const list = await fetchList(folder, { ...net, ...(patience ? { signal: patience } : {}) });
       const missing: FileListing[] = [];
       for (const file of list) if (!(await isStored(db, file.sha256))) missing.push(file);
-      const totalBytes = missing.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
+      const totalBytes = missing.reduce((total, file) => total + sentBytes(file), 0);
       let before = 0;
       for (const file of missing) {
-        await downloadTwice(db, folder + file.path, file, { ...net, onBytes: (received) => onProgress?.({ file: file.path, doneBytes: before + Math.min(received, file.sizeBytes), totalBytes, source: 'network' }) });
-        before += file.sizeBytes;
+        await downloadTwice(db, folder, file, { ...net, onBytes: (received) => onProgress?.({ file: file.path, doneBytes: before + Math.min(received, sentBytes(file)), totalBytes, source: 'network' }) });
+        before += sentBytes(file);
       }
-      const files = Object.fromEntries(list.map(({ path, sha256, sizeBytes }) => [path, { sha256, sizeBytes }]));
+      const files = Object.fromEntries(list.map(({ path, ...file }) => [path, file]));
       const fresh: BaseRecord = { id, files, storedAt: missing.length === 0 && record ? record.storedAt : new Date().toISOString() };
       await withRoom('the base model', () => db.put('bases', fresh));
       if (record) await removeOld(db, record);

@@ -258,6 +258,14 @@ def see(tower, pixels, layers):
     return torch.stack([out.hidden_states[i] for i in layers], 1), F.normalize(out.image_embeds, dim=-1)
 
 
+def encode_heads(adapter, tower, grey, who, there):
+    """Heads as the tower sees them [B,S,S] u8, identity embeddings [B,·], there [B] 0 or 1 -> tokens [B,N,·] in bf16. Where there is 0: the encoder of zeros, the negative end of guidance."""
+    x = torch.from_numpy(np.ascontiguousarray(grey)).to(there.device).float().div(127.5).sub(1)[:, None].expand(-1, 3, -1, -1)
+    who = torch.from_numpy(np.asarray(who, np.float32)).to(there.device)
+    hidden, seen = see(tower, (x * there[:, None, None, None]).to(torch.bfloat16), adapter.read)
+    return adapter.encode(hidden, (torch.cat([who, seen.float()], 1) * there[:, None]).to(torch.bfloat16))
+
+
 def sha256_of(folder):
     """Of the transformer's file: the base that an adapter belongs to."""
     return hashlib.sha256((Path(folder) / 'transformer/diffusion_pytorch_model.safetensors').read_bytes()).hexdigest()

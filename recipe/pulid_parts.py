@@ -76,11 +76,8 @@ class Pulid(Training):
 
     def encode(self, grey, who, nobody=None):
         """Heads as the tower sees them [B,S,S] u8, embeddings [B,128] -> tokens [B,N,·]. nobody [B]: those become the encoder of zeros, the negative end of guidance."""
-        x = torch.from_numpy(np.ascontiguousarray(grey)).to(self.device).float().div(127.5).sub(1)[:, None].expand(-1, 3, -1, -1)
-        who = torch.from_numpy(np.asarray(who, np.float32)).to(self.device)
-        there = torch.ones(len(x), device=self.device) if nobody is None else torch.from_numpy(~nobody).to(self.device).float()
-        hidden, seen = A.see(self.tower, (x * there[:, None, None, None]).to(torch.bfloat16), self.adapter.read)
-        return self.adapter.encode(hidden, (torch.cat([who, seen.float()], 1) * there[:, None]).to(torch.bfloat16))
+        there = torch.ones(len(grey)) if nobody is None else torch.from_numpy(~nobody).float()
+        return A.encode_heads(self.adapter, self.tower, grey, who, there.to(self.device))
 
     def ask(self, x, words, sigma, tokens=None, dit=None):
         """One evaluation, by the base or its student; without tokens it is theirs, bit for bit."""

@@ -126,14 +126,11 @@ class Subjects:
             from pulid_parts import Portraits
             self.portraits, start = Portraits(a.portraits), a.start or a.work / 'base'
             self.tower = CLIPVisionModelWithProjection.from_pretrained(start / 'image_encoder').to(a.device, torch.bfloat16).eval()
-            self.nobody = self.faces(self.portraits.grey[:1], self.portraits.who[:1], 0.)
+            self.nobody = self.faces(self.portraits.grey[:1], self.portraits.who[:1], False)
 
     @torch.no_grad()
-    def faces(self, grey, who, there=1.):
-        x = torch.from_numpy(np.ascontiguousarray(grey)).to(self.device).float().div(127.5).sub(1)[:, None].expand(-1, 3, -1, -1)
-        adapter, who = self.t.adapters['identity'], torch.from_numpy(np.asarray(who, np.float32)).to(self.device)
-        hidden, seen = A.see(self.tower, (x * there).to(torch.bfloat16), adapter.read)
-        return adapter.encode(hidden, (torch.cat([who, seen.float()], 1) * there).to(torch.bfloat16))
+    def faces(self, grey, who, there=True):
+        return A.encode_heads(self.t.adapters['identity'], self.tower, grey, who, torch.full((len(grey),), float(there), device=self.device))
 
     @torch.no_grad()
     def some(self, kind, n):

@@ -1,9 +1,10 @@
 """The stage that trains the object adapter (Taming Encoder, arXiv 2304.02642, on rectified flow): regularised joint training, every part with a switch (--without).
 
-    L = L_dom + beta L_gen + lambda L_idp
+    L = L_dom + beta L_gen + lambda L_idp + mu L_aid
     L_dom   flow loss of a picture given tokens of another picture of the same object (`cross`; without it, of the same picture), weighted towards the object
     L_gen   flow loss of general scenes with the object branch left out (`dropping`; a tenth of the objects' pictures are dropped too): it holds the tuned network to the text
     L_idp   1 - cos(E(x0 estimate, masked), E(reference, masked)) where sigma < .5 (`keeping`); E: the frozen tower's layers, averaged over places
+  L_aid   squared error of the reference's crop as a small head reads it out of the tokens: an aid of training alone, so that they carry what the thing looks like and where (ours, not the paper's)
 `tuning`: a LoRA on all blocks is trained beside the adapter, and acts only where tokens do. `masking` belongs to the objects stage: crops without background.
 Resumable as the flow stage is: work/taming.pt, work/taming.jsonl, work/base/object_adapter/model.safetensors with the averaged weights.
 """
@@ -27,6 +28,7 @@ from pairs import CAPTIONS, GROUP
 BETA, KEEP_WEIGHT, KEEP_BELOW = 1., .1, .5   # L_gen's weight, L_idp's, and the sigma below which it is asked for
 DROP_OBJECT, DROP_TEXT = .1, .1
 KEEP_SHARE = .05      # of the batch at most, for L_idp: the decoder costs more than the transformer
+AID_SIDE = 32         # of the crop that is read out of the tokens as an aid
 EMPHASIS = 5.         # latents of the object weigh 1 + this
 
 
@@ -123,6 +125,29 @@ def cut(pixels, boxes, masks, size):
     return crops * F.interpolate(masks, size=size, mode='bilinear')
 
 
+class Aid(nn.Module):
+    """Reads a crop of AID_SIDE pixels out of the tokens: one attention of 64 places to them, and an MLP. It does not ship."""
+
+    def __init__(self, tokens):
+        super().__init__()
+        self.places, self.norm = nn.Parameter(torch.randn(64, tokens) * .5), nn.LayerNorm(tokens)
+        self.look = nn.MultiheadAttention(tokens, 4, batch_first=True)
+        self.out = nn.Sequential(nn.LayerNorm(tokens), nn.Linear(tokens, 2 * tokens), nn.GELU(), nn.Linear(2 * tokens, 3 * (AID_SIDE // 8) ** 2))
+
+    def forward(self, tokens):
+        """tokens [B,N,.] -> [B,64,48]: the crop in eight rows of eight patches."""
+        places, tokens = self.places.expand(len(tokens), -1, -1), self.norm(tokens)
+        return self.out(places + self.look(places, tokens, tokens, need_weights=False)[0])
+
+    @staticmethod
+    def wanted(crops):
+        """crops [B,h,w,4] u8 with their masks -> what forward should say: mid-grey outside the mask."""
+        x = torch.from_numpy(crops.astype(np.float32)).permute(0, 3, 1, 2)
+        x = F.interpolate((x[:, :3] / 127.5 - 1) * (x[:, 3:] / 255), size=AID_SIDE, mode='area')
+        k = AID_SIDE // 8
+        return x.unfold(2, k, k).unfold(3, k, k).permute(0, 2, 3, 1, 4, 5).reshape(len(x), 64, -1)
+
+
 class Objects:
     """The files of the objects stage."""
 
@@ -160,10 +185,14 @@ def taming(a):
     few = max(1, round(batch * a.general)) if dropping else 0
     minutes, every = (.3, 1e9) if a.smoke else (a.minutes, a.save_every * 60)
     seen, spent, log, r = 0, 0., [], np.random.default_rng(int(time.time()))
+    aid, aided = Aid(a.width).to(a.device), []
+    aid_opt = torch.optim.AdamW(aid.parameters(), 1e-3)
     if a.resume and (a.work / 'taming.pt').exists():
         saved = torch.load(a.work / 'taming.pt', map_location=a.device)
         t.opt.load(saved['opt'])
         seen, spent = saved['seen'], saved['spent']
+        if 'aid' in saved:
+            aid.load_state_dict(saved['aid'])
         print('resumed at', seen, flush=True)
     print('adapter', round(sum(p.numel() for p in t.adapter.parameters()) / 1e6, 2), 'LoRA', round(sum(p.numel() for p in t.lora.parameters()) / 1e6, 2), 'M;', o.about['objects'], 'pictures of objects,', o.about['general'], 'general', flush=True)
 
@@ -183,6 +212,12 @@ def taming(a):
         each = (v - (noise - x0)).pow(2)
         domain = (each[:n] * o.weights(rows)).mean()
         loss = domain + (a.beta * each[n:].mean() if few else 0.)
+        if a.aid_weight:
+            with torch.autocast(t.device, dtype=torch.bfloat16):
+                read = aid(tokens)
+            off = F.mse_loss(read.float(), Aid.wanted(o.crops[looked[:keep]]).to(t.device))
+            aided.append(off.item())
+            loss = loss + a.aid_weight * off
         if keeping and a.keep_weight:
             low = (sigma[:keep] < KEEP_BELOW).nonzero()[:max(1, int(batch * KEEP_SHARE)), 0]
             if len(low):
@@ -195,6 +230,8 @@ def taming(a):
                 theirs = average_view(hidden_states(o.hidden[looked[low.cpu().numpy()]], t.device))
                 loss = loss + a.keep_weight * (1 - (mine * theirs).sum(-1)).mean()
         loss.backward()
+        aid_opt.step()
+        aid_opt.zero_grad(set_to_none=True)
         return domain.item()
 
     @torch.no_grad()
@@ -224,10 +261,10 @@ def taming(a):
         return {k: round(v, 4) for k, v in out.items()}
 
     def save():
-        torch.save(dict(opt=t.opt.state(), seen=seen, spent=spent + time.time() - begun), a.work / 'taming.tmp')
+        torch.save(dict(opt=t.opt.state(), aid=aid.state_dict(), seen=seen, spent=spent + time.time() - begun), a.work / 'taming.tmp')
         (a.work / 'taming.tmp').replace(a.work / 'taming.pt')
         t.export(a.work / 'base/object_adapter/model.safetensors')
-        line = dict(seen=seen, minutes=round((spent + time.time() - begun) / 60, 1), loss=round(float(np.mean(log[-200:])), 4) if log else None, without=a.without, **validate())
+        line = dict(seen=seen, minutes=round((spent + time.time() - begun) / 60, 1), loss=round(float(np.mean(log[-200:])), 4) if log else None, aid=round(float(np.mean(aided[-200:])), 4) if aided else None, without=a.without, **validate())
         with open(a.work / 'taming.jsonl', 'a') as f:
             f.write(json.dumps(line) + '\n')
         print(line, flush=True)
@@ -240,7 +277,7 @@ def taming(a):
         seen += batch
         if steps % (5 if a.smoke else 50) == 0:
             o.about = json.loads((a.work / 'objects.json').read_text())  # the objects stage may still be at work
-            print(f'taming {steps} {time.time() - begun:.0f}s {(seen - first) / (time.time() - begun):.1f} samples/s seen {seen} loss {np.mean(log[-50:]):.4f}', flush=True)
+            print(f'taming {steps} {time.time() - begun:.0f}s {(seen - first) / (time.time() - begun):.1f} samples/s seen {seen} loss {np.mean(log[-50:]):.4f} aid {np.mean(aided[-50:] or [0]):.4f}', flush=True)
         if time.time() - last > every:
             save()
             last = time.time()

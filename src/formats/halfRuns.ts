@@ -7,6 +7,7 @@
  *   kind 1  for each 128 of them: scale (u8; e + 24 in the upper five bits, m − 8 in the lower three) and 64 codes (i8)
  */
 import { fromHalf, toHalf } from './float16';
+import { joinBytes } from './joinBytes';
 import { Fault } from '../protocol/faults';
 import { openSafetensors } from './safetensors';
 
@@ -79,13 +80,7 @@ export function packHalfRuns(file: Uint8Array<ArrayBuffer>, name: string): Uint8
     head(0, file.byteLength - raw);
     out.push(file.subarray(raw));
   }
-  const packed = new Uint8Array(out.reduce((total, { byteLength }) => total + byteLength, 0));
-  let at = 0;
-  for (const part of out) {
-    packed.set(part, at);
-    at += part.byteLength;
-  }
-  return packed;
+  return joinBytes(out);
 }
 
 /** The half of every code under a scale, by the code's byte; filled when a scale first occurs. */
@@ -108,9 +103,7 @@ export function unpackHalfRuns(name: string): TransformStream<Uint8Array, Uint8A
   let left = 0; // bytes of the file that the record still has
   return new TransformStream({
     transform(piece, controller) {
-      const bytes = new Uint8Array(rest.byteLength + piece.byteLength);
-      bytes.set(rest);
-      bytes.set(piece, rest.byteLength);
+      const bytes = joinBytes([rest, piece]);
       const view = new DataView(bytes.buffer);
       let at = 0;
       for (;;) {

@@ -5,6 +5,7 @@
 import { Fault } from '../protocol/faults';
 import { invariant } from '../engine/invariant';
 import { crc32 } from './crc32';
+import { joinBytes } from './joinBytes';
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** Inflated text beyond this is not read: a few kilobytes of zTXt can claim gigabytes. */
@@ -58,13 +59,7 @@ export function writePngText(png: Uint8Array, texts: Record<string, string>): Ui
     if (!replaced) parts.push(png.subarray(begin, end));
     if (kind === 'IHDR') for (const [keyword, text] of Object.entries(texts)) parts.push(textChunk(keyword, text));
   }
-  const out = new Uint8Array(parts.reduce((total, { length }) => total + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+  return joinBytes(parts);
 }
 
 /** Null if it cannot be inflated or is longer than any text here should be. */

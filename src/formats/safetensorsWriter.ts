@@ -3,6 +3,7 @@
  * multiple of 8 bytes, metadata as text only. The whole file is built in memory: adapters and concept rows, not models.
  */
 import { invariant } from '../engine/invariant';
+import { joinBytes } from './joinBytes';
 
 /** Row-major float32 numbers and their dimensions. */
 export interface PlainTensor { shape: readonly number[]; data: Float32Array }
@@ -12,16 +13,7 @@ type Tensors = Record<string, PlainTensor | HalfTensor>;
 
 const hex = (bytes: ArrayBuffer) => [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
-function tensorBytes(tensors: Tensors): Uint8Array<ArrayBuffer> {
-  const parts = Object.values(tensors);
-  const out = new Uint8Array(parts.reduce((total, { data }) => total + data.byteLength, 0));
-  let at = 0;
-  for (const { data } of parts) {
-    out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    at += data.byteLength;
-  }
-  return out;
-}
+const tensorBytes = (tensors: Tensors) => joinBytes(Object.values(tensors).map(({ data }) => data));
 
 /** ModelSpec's `hash_sha256`: "0x" and the SHA-256 of all tensor bytes as `writeSafetensors` lays them out. */
 export async function hashTensors(tensors: Record<string, PlainTensor>): Promise<string> {

@@ -4,7 +4,7 @@
     L_dom   flow loss of a picture given tokens of another picture of the same object (`cross`; without it, of the same picture), weighted towards the object
     L_gen   flow loss of general scenes with the object branch left out (`dropping`; a tenth of the objects' pictures are dropped too): it holds the tuned network to the text
     L_idp   1 - cos(E(x0 estimate, masked), E(reference, masked)) where sigma < .5 (`keeping`); E: the frozen tower's layers, averaged over places
-  L_aid   squared error of the reference's crop as a small head reads it out of the tokens: an aid of training alone, so that they carry what the thing looks like and where (ours, not the paper's)
+    L_aid   squared error of the reference's crop as a small head reads it out of the tokens: an aid of training alone, so that they carry what the thing looks like and where (ours, not the paper's)
 `tuning`: a LoRA on all blocks is trained beside the adapter, and acts only where tokens do. `masking` belongs to the objects stage: crops without background.
 Resumable as the flow stage is: work/taming.pt, work/taming.jsonl, work/base/object_adapter/model.safetensors with the averaged weights.
 """

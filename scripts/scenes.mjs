@@ -45,15 +45,16 @@ export class Scenes {
     return page;
   }
 
-  /** Loads a scene and returns the names of all. */
+  /** Plays a scene and returns the names of all; the page is loaded once. */
   async play(page, scene, theme = 'dark') {
-    const address = new URL(this.address);
-    address.search = new URLSearchParams({ scene, theme }).toString();
-    await page.goto(address.href);
-    await page.waitForFunction(() => globalThis.played, null, { timeout: 60_000 });
+    if (!(await page.evaluate(() => 'play' in globalThis))) {
+      await page.goto(this.address.href);
+      await page.waitForFunction(() => globalThis.play, null, { timeout: 60_000 });
+    }
+    const played = await page.evaluate(([name, colours]) => globalThis.play(name, colours), [scene, theme]);
     // charts are drawn in the frame after, in their own font
     await page.evaluate(() => document.fonts.ready.then(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(painted, 50))))).then(() => undefined));
-    return page.evaluate(() => globalThis.played);
+    return played;
   }
 
   async close() {

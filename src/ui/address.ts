@@ -14,8 +14,8 @@ const tabOf = (state: unknown): Tab | null => {
   return tab === 'learn' || tab === 'mix' || tab === 'models' || tab === 'shelf' ? tab : null;
 };
 
-/** Reads what the link says, then follows the studio for as long as the page lives. */
-export function followAddress(studio: Studio): void {
+/** Reads what the link says, then follows the studio. Returns the function that ends it. */
+export function followAddress(studio: Studio): () => void {
   const now = studio.getState;
   const fragment = () => fragmentOf(now());
   const address = () => `${location.pathname}${location.search}${fragment() === '' ? '' : `#${fragment()}`}`;
@@ -23,24 +23,31 @@ export function followAddress(studio: Studio): void {
   now().readLink(location.hash.slice(1));
   history.replaceState({ tab: now().tab }, '');
 
-  studio.subscribe((state, before) => {
+  const unfollowTab = studio.subscribe((state, before) => {
     if (state.tab !== before.tab && tabOf(history.state) !== state.tab) history.pushState({ tab: state.tab }, '', address());
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
-  followFragment(studio, () => {
+  const unfollowFragment = followFragment(studio, () => {
     clearTimeout(timer);
     timer = setTimeout(() => history.replaceState(history.state, '', address()), FRAGMENT_MS);
   });
+  const ended = new AbortController();
   window.addEventListener('popstate', ({ state }) => {
     const tab = tabOf(state);
     // An entry without a tab is a link that was typed or followed by hand.
     if (!tab) return;
     history.replaceState(state, '', address());
     now().setTab(tab);
-  });
+  }, ended);
   window.addEventListener('hashchange', () => {
     if (location.hash.slice(1) === fragment()) return;
     now().readLink(location.hash.slice(1));
     history.replaceState({ tab: now().tab }, '');
-  });
+  }, ended);
+  return () => {
+    unfollowTab();
+    unfollowFragment();
+    clearTimeout(timer);
+    ended.abort();
+  };
 }

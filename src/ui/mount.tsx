@@ -19,12 +19,15 @@ function Fallback({ error, resetErrorBoundary }: FallbackProps) {
   );
 }
 
-export function mount(root: HTMLElement, studio: Studio): void {
-  createRoot(root).render(
+/** Returns the function that takes it off again. */
+export function mount(element: HTMLElement, studio: Studio): () => void {
+  const root = createRoot(element);
+  root.render(
     <StrictMode>
       <ErrorBoundary FallbackComponent={Fallback}>
         <StudioContext value={studio}><App /></StudioContext>
       </ErrorBoundary>
     </StrictMode>,
   );
+  return () => root.unmount();
 }

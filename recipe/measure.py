@@ -116,6 +116,7 @@ if __name__ == '__main__':
     p.add_argument('--taming', action='store_true', help='measure the object adapter')
     p.add_argument('--judge', type=Path, default=Path('work/judge-objects'))
     p.add_argument('--adapters', default='', help='name=file of each adapter of the table, with commas; the base\'s own if not given')
+    p.add_argument('--unmasked', default='', help='names of adapters that were trained without masking, with commas: they are shown the reference with its background')
     p.add_argument('--pictures', default='', help='name=folder of pictures that something else made of the same objects and prompts')
     p.add_argument('--objects', type=int, default=24)
     p.add_argument('--prompts', type=int, default=0, help='of an adapter; 0: ten of objects, all twenty of people')

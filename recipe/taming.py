@@ -173,7 +173,7 @@ class Objects:
 
 
 def taming(a):
-    torch.manual_seed(int(time.time()))
+    torch.manual_seed(a.seed)
     t, o = Training(a, 'object'), Objects(a.work, a.device)
     if o.about['sha256'] != A.sha256_of(t.start):
         raise SystemExit('These objects were encoded for another base: run the objects stage for this one, in another --work.')
@@ -184,7 +184,7 @@ def taming(a):
     batch = 8 if a.smoke else a.batch
     few = max(1, round(batch * a.general)) if dropping else 0
     minutes, every = (.3, 1e9) if a.smoke else (a.minutes, a.save_every * 60)
-    seen, spent, log, r = 0, 0., [], np.random.default_rng(int(time.time()))
+    seen, spent, log = 0, 0., []
     aid, aided = Aid(a.width).to(a.device), []
     aid_opt = torch.optim.AdamW(aid.parameters(), 1e-3)
     if a.resume and (a.work / 'taming.pt').exists():
@@ -194,6 +194,8 @@ def taming(a):
         if 'aid' in saved:
             aid.load_state_dict(saved['aid'])
         print('resumed at', seen, flush=True)
+    torch.manual_seed(a.seed + seen)
+    r = np.random.default_rng([a.seed, seen])
     print('adapter', round(sum(p.numel() for p in t.adapter.parameters()) / 1e6, 2), 'LoRA', round(sum(p.numel() for p in t.lora.parameters()) / 1e6, 2), 'M;', o.about['objects'], 'pictures of objects,', o.about['general'], 'general', flush=True)
 
     def step():
@@ -270,7 +272,7 @@ def taming(a):
         print(line, flush=True)
 
     begun, last, steps, first = time.time(), time.time(), 0, seen
-    while (done := (spent + time.time() - begun) / (minutes * 60)) < 1:
+    while (done := seen / a.samples if a.samples else (spent + time.time() - begun) / (minutes * 60)) < 1:
         steps += 1
         log.append(step())
         t.opt.step(min(1, steps / 60) * (min(1, max(.01, (1 - done) / a.anneal)) if a.anneal else 1))

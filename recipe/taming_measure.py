@@ -102,7 +102,7 @@ class Bench:
         names = [*self.maker.held, *self.maker.classes][:a.objects]
         scenes = [(s, b) for s, b in SCENES if say.knows(f'{s} {BACKGROUNDS[b][0]}')][:a.prompts]
         self.names, self.scenes, self.rows = names, scenes, []
-        self.references, self.whole, self.told, self.crops, drawn = [], [], [], [], []
+        self.references, self.unmasked, self.whole, self.told, self.crops, drawn = [], [], [], [], [], []
         for name in names:
             sprite, (noun, kind) = self.maker.sprites[name], S.called(name)
             word = say.name(noun, kind, r)
@@ -112,6 +112,7 @@ class Bench:
                     break
             picture = self.maker.world.draw(s, r, {'given': sprite}, masks=True)
             seen, crop, _ = pairs.tower_crop(picture, s.masks[0], size)
+            self.unmasked.append(pairs.tower_crop(picture, s.masks[0], size, masking=False)[0])
             self.whole.append(picture), self.told.append(s), self.references.append(seen), self.crops.append(crop)
             for big, ground in scenes:
                 t = W.Scene([W.Thing(word, 'given')], size=big, place='center', background=ground, seed=r.randrange(1 << 30))
@@ -201,7 +202,7 @@ def run_taming(a):
     adapters = dict(x.split('=') for x in a.adapters.split(',')) if a.adapters else {'whole': str(a.base / 'object_adapter/model.safetensors')}
     result = dict(base=str(a.base), objects=bench.names, prompts=[f'{s} {b}'.strip() for s, b in bench.scenes], seed=a.seed, steps=a.draw_steps, guidance=[a.guidance, a.thing],
                   identity_by='judge-objects: convolutions, trained with a contrastive loss on the training objects', judge=json.loads((a.judge / 'config.json').read_text()), text_by='reader' if reader else 'image tower of the base', table={})
-    shown = to_pixels([r for r in bench.references])
+    shown, unmasked = to_pixels(bench.references), to_pixels(bench.unmasked)
 
     def add(name, images):
         result['table'][name] = measured(bench, judge, reader, images)
@@ -220,7 +221,7 @@ def run_taming(a):
         who = Base(a.base, a.device, eye=True)
         adapter, switch, _ = A.load(path, who.dit)
         bench.base = who
-        tokens = adapter.encode(A.see(who.vision, shown, adapter.read)[0]).detach()
+        tokens = adapter.encode(A.see(who.vision, unmasked if name in a.unmasked.split(',') else shown, adapter.read)[0]).detach()
         add(name, bench.draw(adapter, switch, tokens))
         bench.base = base
     for name, folder in (x.split('=') for x in a.pictures.split(',') if x):

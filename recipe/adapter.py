@@ -169,15 +169,16 @@ def tune(dit, rank, sites=None):
     return switch, out
 
 
-def save(adapter, tuned, path, weights=None, sha256=''):
-    """One f16 file with everything about the adapter. weights: other values for parameters, by their names here; sha256: of the base's transformer."""
+def save(adapter, tuned, path, weights=None, sha256='', gain=1.):
+    """One f16 file with everything about the adapter. weights: other values for parameters, by their names here; sha256: of the base's transformer; gain: how much more than it was
+    trained to the cross-attention adds, in whoever loads the file. It is multiplied into to_out, and the header has it for who trains on."""
     weights = weights or {}
-    tensors = {k: weights.get(k, p) for k, p in adapter.named_parameters()}
+    tensors = {k: weights.get(k, p) * (gain if k.endswith('.to_out.weight') and k.startswith('cross.') else 1) for k, p in adapter.named_parameters()}
     for name, t in tuned.items():
         tensors.update({f'{name}.lora_{n}.weight': weights.get(f'{name}.{n.lower()}', getattr(t, n.lower())) for n in 'AB'})
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.detach().half().cpu().contiguous() for k, v in tensors.items()}, path,
-              metadata={'format': 'pt', 'lamina.adapter': adapter.kind, 'lamina.layers': ','.join(map(str, adapter.read)), 'lamina.base': adapter.base, 'lamina.base_sha256': sha256})
+              metadata={'format': 'pt', 'lamina.adapter': adapter.kind, 'lamina.layers': ','.join(map(str, adapter.read)), 'lamina.base': adapter.base, 'lamina.base_sha256': sha256, **({} if gain == 1 else {'lamina.gain': str(gain)})})
 
 
 def load(path, dit):
@@ -206,7 +207,8 @@ def restore(adapter, tuned, path):
     """The values of a saved adapter into one of the same sizes and its LoRA, so that training goes on from what ships. One of the other kind has a resampler and an injection to begin
     with, too: what looks at the identity begins anew then, and a LoRA is left behind."""
     with safe_open(path, 'pt') as f:
-        kind, t = f.metadata()['lamina.adapter'], {k: f.get_tensor(k).float() for k in f.keys()}
+        meta, t = f.metadata(), {k: f.get_tensor(k).float() for k in f.keys()}
+    kind, gain = meta['lamina.adapter'], float(meta.get('lamina.gain', 1))
     pairs = {f'{name}.lora_{n}.weight': getattr(m, n.lower()) for name, m in tuned.items() for n in 'AB'}
     wanted = {**dict(adapter.named_parameters()), **pairs}
     own = (lambda k: False) if kind == adapter.kind else lambda k: k.startswith('resampler.identity.') or '.lora_' in k
@@ -215,7 +217,7 @@ def restore(adapter, tuned, path):
         raise SystemExit(f'{path} has other sizes than asked for, at {other[0]}: give the --latents, --width, --depth and --rank that it was trained with.')
     for k, p in wanted.items():
         if not own(k):
-            p.data.copy_(t[k])
+            p.data.copy_(t[k] / (gain if k.startswith('cross.') and k.endswith('.to_out.weight') else 1))
 
 
 def velocity(dit, adapter, switch, x, context, pooled, sigma, tokens=None, **options):

@@ -91,7 +91,7 @@ class Training:
         return out | {name: self.opt.ema[f'1.all.{i}'] for i, name in enumerate(self.lora.names)}
 
     def export(self, path):
-        A.save(self.adapter, self.tuned, path, self.averaged(), A.sha256_of(self.start))
+        A.save(self.adapter, self.tuned, path, self.averaged(), A.sha256_of(self.start), self.a.gain)
 
     def velocity(self, x, words, sigma, tokens=None, tuned=True, **options):
         """Tokens for the first pictures, or for none; the LoRA acts on all of them."""

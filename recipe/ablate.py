@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 PARTS = {'whole': [], **{f'without {x}': ['--without', x] for x in ('cross', 'dropping', 'tuning', 'keeping', 'masking')}, 'without the aid': ['--aid-weight', '0']}
-FIGURES = ('identity', 'named', 'text', 'copy')
+FIGURES = ('identity', 'named', 'text', 'copy')       # of pictures of held-out objects, as measure.py --taming has them
+LOSSES = ('right', 'wrong', 'general')                # flow loss on held-out objects with tokens of another picture of the object and of another object, and on general scenes
 HERE = Path(__file__).parent
 
 
@@ -70,6 +71,12 @@ def measured(a, seed, files):
     return table
 
 
+def losses(a, row, seed):
+    """A trained row's last line of taming.jsonl -> its losses."""
+    last = json.loads((a.out / row.replace(' ', '-') / str(seed) / 'taming.jsonl').read_text().splitlines()[-1])
+    return dict(right=last['tokens'], wrong=last['wrong'], general=last['general'])
+
+
 def run(a):
     rows, seeds = a.only.split(',') if a.only else list(PARTS), [int(s) for s in a.seeds.split(',')]
     unknown = [row for row in rows if row not in PARTS]
@@ -81,14 +88,18 @@ def run(a):
     tables = {}
     for seed in seeds:
         tables[seed] = measured(a, seed, {row: adapter_of(a, row, seed) for row in rows})
+        for row in rows:
+            tables[seed][row] |= losses(a, row, seed)
     (a.out / 'ablations.json').write_text(json.dumps(dict(samples=a.samples, pictures=a.count, objects=a.objects, prompts=10, tables=tables), indent=1))
-    short = lambda x: f'{x:.2f}'.replace('0.', '.', 1)
-    print(f'| | {" | ".join(FIGURES)} |\n|---|{"---|" * len(FIGURES)}')
+    short = lambda x: f'{x:.3f}'.replace('0.', '.', 1)
+    columns = (*FIGURES, *LOSSES)
+    print(f'| | {" | ".join(columns)} |\n|---|{"---|" * len(columns)}')
     for row in ('drawn', 'base', *rows):
         cells = []
-        for figure in FIGURES:
-            own = [tables[seed][row][figure] for seed in seeds]
-            cells.append(short(sum(own) / len(own)) + (f' ({", ".join(map(short, own))})' if row in rows and len(own) > 1 else ''))
+        for figure in columns:
+            own = [tables[seed][row][figure] for seed in seeds if figure in tables[seed][row]]
+            mean = short(sum(own) / len(own)) if own else ''
+            cells.append(mean + (f' ({", ".join(map(short, own))})' if row in rows and len(own) > 1 else ''))
         print(f'| {row} | {" | ".join(cells)} |')
 
 

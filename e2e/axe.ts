@@ -20,3 +20,14 @@ export async function violations(page: Page, rules = everything): Promise<string
   }, rules);
   return found.map(({ id, impact, nodes }) => `${id} (${impact ?? 'no weight'}): ${nodes.map(({ target }) => target.join(' ')).join(', ')}`);
 }
+
+/** The same in both themes, where the page follows the system's; it is left in the dark one. */
+export async function violationsInBothThemes(page: Page): Promise<string[]> {
+  const found: string[] = [];
+  for (const [colorScheme, rules] of [['light', everything], ['dark', colours]] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.waitForSelector(`:root[data-theme=${colorScheme}]`);
+    found.push(...(await violations(page, rules)).map((line) => `${colorScheme}: ${line}`));
+  }
+  return found;
+}

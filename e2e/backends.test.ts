@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { root } from '../scripts/prepare.mjs';
-import { violations } from './axe';
+import { violationsInBothThemes } from './axe';
 import { at, baseReady, ids, openStage, visit } from './studio';
 import { closePrivate, visitWith, watchSteps } from './watch';
 
@@ -52,12 +52,7 @@ async function learn(query: string, webgpu = false): Promise<Learned> {
 }
 
 async function readHud(page: Page, steps: string[]): Promise<Hud> {
-  const found: string[] = [];
-  for (const colorScheme of ['dark', 'light'] as const) {
-    await page.emulateMedia({ colorScheme });
-    found.push(...(await violations(page)));
-  }
-  return { steps, text: await at(page, ids.hud).innerText(), longest: await at(page, ids.hudTop).innerText(), violations: found };
+  return { steps, text: await at(page, ids.hud).innerText(), longest: await at(page, ids.hudTop).innerText(), violations: await violationsInBothThemes(page) };
 }
 
 let first: Promise<Learned> | null = null;

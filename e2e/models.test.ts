@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { embeddedCheckpoints } from '../src/testing/fakeCheckpoint/embedded';
-import { violations } from './axe';
+import { violationsInBothThemes } from './axe';
 import { dropOnPage } from './files';
 import { at, baseReady, full, ids, loadSample, openStage, twin, type Stage } from './studio';
 import { closePrivate, visitWith } from './watch';
@@ -60,10 +60,7 @@ it.each([
   const called = await name();
   if (layout === 'a folder') {
     expect(called).toBe(basename(made.folder));
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme });
-      expect(await violations(page)).toEqual([]);
-    }
+    expect(await violationsInBothThemes(page)).toEqual([]);
   }
   await at(page, 'precision-f16').click();
   await at(page, ids.modelImport).click();

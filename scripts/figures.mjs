@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { ensureBuild, ensurePackages, giveUp, root } from './prepare.mjs';
 
 const { values } = parseArgs({ options: {
-  sets: { type: 'string', default: 'one-eyed-monster,guide-dog,birthday-cake,redbeard,duotone' }, seeds: { type: 'string', default: '0,1,2' },
+  sets: { type: 'string', default: 'guide-dog,one-eyed-monster,birthday-cake,redbeard,blue-curls,duotone' }, seeds: { type: 'string', default: '0,1,2' },
   lanes: { type: 'string', default: '2' }, out: { type: 'string', default: join('out', 'figures') }, fill: { type: 'boolean', default: false },
 } });
 const sets = values.sets.split(',');

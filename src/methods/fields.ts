@@ -11,6 +11,8 @@ interface Common {
   group: string;
   /** Shown only with bases of this kind: `withoutT5`, one that could have a T5 and has none; `objects`, one with an object encoder. Elsewhere it changes nothing. */
   only?: 'withoutT5' | 'objects';
+  /** Its default on any base but the embedded one, where that needs another. */
+  large?: string | number | boolean;
   /** What a recipe means that was written before this field was there; its default unless told. */
   absent?: string | number | boolean | { sameAs: string };
 }

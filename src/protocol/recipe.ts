@@ -7,6 +7,7 @@ import { stageAfter, stagesOf, totalStepsOf, type MethodMeta } from '../methods/
 import { metas, type MethodId } from '../methods/metas';
 import type { ConceptKind, Spoken } from './captions';
 import { Fault } from './faults';
+import { EMBEDDED } from './models';
 
 /** Fields that came with version 2 say what their absence meant (`absent`): the trigger word was the class word. */
 export const RECIPE_VERSION = 2;
@@ -64,20 +65,21 @@ export function fieldProblem(recipe: Pick<Recipe, 'method'>, key: RecipeKey, val
   return problem(metaOf(recipe).fields[key]!, value);
 }
 
-const defaultsOf = (fields: Fields): Record<string, unknown> => Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, field.default]));
+const defaultsOf = (fields: Fields, base: string): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, base === EMBEDDED ? field.default : (field.large ?? field.default)]));
 
 export type PresetOf<M extends MethodId> = keyof (typeof metas)[M]['presets'] & string;
 
 /** A method's defaults under a preset, its first unless told. */
-export function defaultRecipe<M extends MethodId = typeof FIRST_METHOD>(preset?: PresetOf<M>, base = 'embedded', method: M = FIRST_METHOD as M): NoInfer<RecipeOf<M>> {
+export function defaultRecipe<M extends MethodId = typeof FIRST_METHOD>(preset?: PresetOf<M>, base: string = EMBEDDED, method: M = FIRST_METHOD as M): NoInfer<RecipeOf<M>> {
   const { fields, presets }: MethodMeta = metas[method];
-  return { version: RECIPE_VERSION, method, base, ...defaultsOf(fields), ...presets[preset ?? Object.keys(presets)[0]!]!.values } as RecipeOf<M>;
+  return { version: RECIPE_VERSION, method, base, ...defaultsOf(fields, base), ...presets[preset ?? Object.keys(presets)[0]!]!.values } as RecipeOf<M>;
 }
 
 /** A complete, valid recipe from anything. Unknown fields and bad values throw Fault `recipe-invalid` with the field as subject. */
 export function parseRecipe(value: unknown): Recipe {
   if (typeof value !== 'object' || value === null) throw new Fault('recipe-invalid', 'A recipe must be an object.', 'Use a recipe that Lamina wrote.');
-  const { version = RECIPE_VERSION, method = FIRST_METHOD, base = 'embedded', ...rest } = value as Record<string, unknown>;
+  const { version = RECIPE_VERSION, method = FIRST_METHOD, base = EMBEDDED, ...rest } = value as Record<string, unknown>;
   if (!READABLE.includes(version)) throw new Fault('recipe-invalid', `The recipe has version ${String(version)}; this app reads ${RECIPE_VERSION}.`, 'Update the app.', { subject: 'version' });
   if (typeof method !== 'string' || !Object.hasOwn(metas, method)) throw new Fault('recipe-invalid', `The recipe asks for the method “${String(method)}”, which this app does not have.`, 'Update the app.', { subject: 'method' });
   if (typeof base !== 'string') throw new Fault('recipe-invalid', 'The recipe names no base model.', 'Use a recipe that Lamina wrote.', { subject: 'base' });
@@ -97,6 +99,15 @@ export function parseRecipe(value: unknown): Recipe {
     }
   }
   return recipe as unknown as Recipe;
+}
+
+/** The recipe for another base: fields that stand at the former base's defaults take the new one's. */
+export function onBase(recipe: Recipe, base: string): Recipe {
+  const { fields, presets }: MethodMeta = metaOf(recipe);
+  const preset = presets[Object.keys(presets)[0]!]!.values;
+  const [from, to] = [defaultsOf(fields, recipe.base), defaultsOf(fields, base)];
+  const moved = (Object.keys(fields) as RecipeKey[]).filter((key) => !Object.hasOwn(preset, key) && valueOf(recipe, key) === from[key]).map((key) => [key, to[key]]);
+  return { ...recipe, base, ...Object.fromEntries(moved) } as Recipe;
 }
 
 /** The recipe with a preset's fields. */

@@ -19,7 +19,8 @@ const choices = { sampler: SAMPLERS as readonly string[], skipLayers: ['true', '
 /** `mix`: the mix where the Mix page is open; a picture it starts from stays on this device and is left out. */
 export function encodeFragment(recipe: Recipe, params: DrawingParams, mix: Mix | null = null): string {
   const entries = new URLSearchParams();
-  const start: Recipe = defaultRecipe(undefined, recipe.base, recipe.method);
+  // a link names no base: what it leaves out stands at the embedded one's defaults
+  const start: Recipe = defaultRecipe(undefined, undefined, recipe.method);
   if (recipe.method !== defaultRecipe().method) entries.set(METHOD, recipe.method);
   if (mix && mix.guidances.length > 0) entries.set(MIX_KEY, JSON.stringify({ ...mix, start: null }));
   for (const key of Object.keys(metaOf(recipe).fields) as RecipeKey[]) {

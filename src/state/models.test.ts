@@ -1,6 +1,7 @@
 /** The models slice over a made-up worker: whose token goes where, what may not be broken off, and what is remembered of the base. */
 import { beforeEach, expect, it, vi } from 'vitest';
 import { Fault } from '../protocol/faults';
+import { defaultRecipe } from '../protocol/recipe';
 import { fakeClient, type FakeClient } from '../testing/studio/fakeClient';
 import * as made from '../testing/studio/modelFigures';
 import { concept } from '../testing/studio/figures';
@@ -164,4 +165,19 @@ it('suggests by size alone what was not counted, and what an import has begun wh
   const resumed = { ...made.survey, suggested: 'int4' as const, resumes: { precision: 'int4' as const, own: {}, share: 0.5 } };
   expect(suggestionFor(resumed, 16)).toBe('int4');
   expect([small, resumed, made.survey].map((survey) => suggestionReason(survey, 12))).toEqual(['for a model of this size', 'as the import that was broken off had it', 'for 12 GB of graphics memory']);
+});
+
+it('takes over a large base’s defaults with it, in the recipe at hand and the one aside, but what was changed', () => {
+  now().setField('learningRate', 3e-4);
+  now().setKind('world');
+  ready('mine', 'My model');
+  expect(now().recipe).toMatchObject({ method: 'specialist', base: 'mine', learningRate: 1e-4 });
+  now().setKind('instance');
+  expect(now().recipe).toMatchObject({ base: 'mine', learningRate: 3e-4, studentLearningRate: 2e-4, sites: 'attention' });
+});
+
+it('leaves a link’s recipe as it is', () => {
+  now().readLink('r.classWord=dog');
+  ready('mine', 'My model');
+  expect(now().recipe).toEqual({ ...defaultRecipe(), classWord: 'dog', base: 'mine' });
 });

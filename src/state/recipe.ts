@@ -2,7 +2,7 @@
 import type { FaultData } from '../protocol/faults';
 import type { MethodId } from '../methods/metas';
 import type { ConceptKind } from '../protocol/captions';
-import { defaultRecipe, fieldProblem, metaOf, methodOfKind, withPreset, wordsOf, type Recipe, type RecipeKey } from '../protocol/recipe';
+import { defaultRecipe, fieldProblem, metaOf, methodOfKind, onBase, withPreset, wordsOf, type Recipe, type RecipeKey } from '../protocol/recipe';
 import { decodeFragment } from './fragment';
 import { faultOf, type Slice } from './slice';
 
@@ -27,51 +27,60 @@ export interface RecipeSlice {
   dismissLink(): void;
 }
 
-export const recipeSlice: Slice<RecipeSlice> = ({ set, get }) => ({
-  recipe: defaultRecipe(),
-  recipeProblems: {},
-  recipesAside: {},
-  linkFault: null,
-  linkedRecipe: false,
+export const recipeSlice: Slice<RecipeSlice> = ({ set, get, env }) => {
+  env.client.on('ready', ({ base }) => {
+    // a link's values are meant as they stand
+    const on = (recipe: Recipe): Recipe => (get().linkedRecipe ? { ...recipe, base } : onBase(recipe, base));
+    const { recipe, recipesAside } = get();
+    if (recipe.base !== base) set({ recipe: on(recipe), recipesAside: Object.fromEntries(Object.entries(recipesAside).map(([method, aside]) => [method, on(aside)])) });
+  });
 
-  setField(key, value) {
-    if (!Object.hasOwn(metaOf(get().recipe).fields, key)) return;
-    const problem = fieldProblem(get().recipe, key, value);
-    const { [key]: _cleared, ...others } = get().recipeProblems;
-    if (problem) set({ recipeProblems: { ...others, [key]: `${metaOf(get().recipe).fields[key]!.label} ${problem}.` } });
-    else set({ recipe: { ...get().recipe, [key]: value }, recipeProblems: others });
-  },
+  return {
+    recipe: defaultRecipe(),
+    recipeProblems: {},
+    recipesAside: {},
+    linkFault: null,
+    linkedRecipe: false,
 
-  takeKind(kind) {
-    const { recipe, recipesAside, recipeProblems } = get();
-    const method = methodOfKind(kind);
-    const stays = method === recipe.method;
-    const next = stays ? recipe : (recipesAside[method] ?? defaultRecipe(undefined, recipe.base, method));
-    set({ recipe: { ...next, kind } as Recipe, recipesAside: { ...recipesAside, [recipe.method]: recipe }, recipeProblems: stays ? recipeProblems : {} });
-  },
+    setField(key, value) {
+      if (!Object.hasOwn(metaOf(get().recipe).fields, key)) return;
+      const problem = fieldProblem(get().recipe, key, value);
+      const { [key]: _cleared, ...others } = get().recipeProblems;
+      if (problem) set({ recipeProblems: { ...others, [key]: `${metaOf(get().recipe).fields[key]!.label} ${problem}.` } });
+      else set({ recipe: { ...get().recipe, [key]: value }, recipeProblems: others });
+    },
 
-  applyPreset: (preset) => set({ recipe: withPreset(get().recipe, preset), recipeProblems: {} }),
+    takeKind(kind) {
+      const { recipe, recipesAside, recipeProblems } = get();
+      const method = methodOfKind(kind);
+      const stays = method === recipe.method;
+      const next = stays ? recipe : (recipesAside[method] ?? defaultRecipe(undefined, recipe.base, method));
+      set({ recipe: { ...next, kind } as Recipe, recipesAside: { ...recipesAside, [recipe.method]: recipe }, recipeProblems: stays ? recipeProblems : {} });
+    },
 
-  resetRecipe() {
-    const { recipe } = get();
-    const fresh: Recipe = defaultRecipe(undefined, recipe.base, recipe.method);
-    const { kind, classWord } = wordsOf(recipe);
-    set({ recipe: 'classWord' in fresh ? ({ ...fresh, kind, classWord } as Recipe) : fresh, recipeProblems: {} });
-  },
+    applyPreset: (preset) => set({ recipe: withPreset(get().recipe, preset), recipeProblems: {} }),
 
-  readLink(fragment) {
-    if (fragment === '') return;
-    try {
-      const { recipe, params, mix } = decodeFragment(fragment);
-      if (mix) get().openMix(mix);
-      if (recipe) set({ recipe, linkedRecipe: true });
-      get().setParams(params);
-      if (recipe) get().suggestPrompt();
-      set({ linkFault: null });
-    } catch (error) {
-      set({ linkFault: faultOf(error) });
-    }
-  },
+    resetRecipe() {
+      const { recipe } = get();
+      const fresh: Recipe = defaultRecipe(undefined, recipe.base, recipe.method);
+      const { kind, classWord } = wordsOf(recipe);
+      set({ recipe: 'classWord' in fresh ? ({ ...fresh, kind, classWord } as Recipe) : fresh, recipeProblems: {} });
+    },
 
-  dismissLink: () => set({ linkFault: null }),
-});
+    readLink(fragment) {
+      if (fragment === '') return;
+      try {
+        const { recipe, params, mix } = decodeFragment(fragment);
+        if (mix) get().openMix(mix);
+        if (recipe) set({ recipe, linkedRecipe: true });
+        get().setParams(params);
+        if (recipe) get().suggestPrompt();
+        set({ linkFault: null });
+      } catch (error) {
+        set({ linkFault: faultOf(error) });
+      }
+    },
+
+    dismissLink: () => set({ linkFault: null }),
+  };
+};

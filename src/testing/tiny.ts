@@ -89,7 +89,7 @@ export function tinyDataset(pictures = 3): Dataset & { words: Required<Dataset['
 type Recipe = RecipeOf<'purecc'>;
 
 /** Plain values, so that a test varies one thing: the product's defaults are tuned on real pictures and may move. */
-const neutral = { learningRate: 1e-2, studentLearningRate: 1e-2, rowLearningRate: 1e-2, flip: true, lrScheduler: 'constant', lrDecayRatio: 0.3, eta: 1, anchor: 2, priorShare: 0, studentStart: 'fresh', studentRows: 'on', trigger: '' } satisfies Partial<Recipe>;
+const neutral = { sites: 'attention', learningRate: 1e-2, studentLearningRate: 1e-2, rowLearningRate: 1e-2, flip: true, lrScheduler: 'constant', lrDecayRatio: 0.3, eta: 1, anchor: 2, priorShare: 0, studentStart: 'fresh', studentRows: 'on', trigger: '' } satisfies Partial<Recipe>;
 
 export function tinyRecipe(change: Partial<Recipe> = {}): Recipe {
   return { ...defaultRecipe('lamina'), ...neutral, classWord: 'dog', stage1Steps: 4, stage2Steps: 4, rank: 2, ...change };

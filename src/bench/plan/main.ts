@@ -82,7 +82,7 @@ async function main(): Promise<void> {
   const counting = countingAdapter();
   await openDevice({ adapter: counting.adapter, name: 'counting', software: false });
   counting.restart();
-  const recipe = { ...defaultRecipe(values.preset as PresetOf<'purecc'>), classWord: 'dog', rank, batchSize: batch };
+  const recipe = { ...defaultRecipe(values.preset as PresetOf<'purecc'>, values.model), classWord: 'dog', rank, batchSize: batch };
   const job = { shapes, packing: { precision, group }, latentSide: size / model.pixelsPerLatent, textTokens: model.textTokens, pictures: 5 };
   const found = await needs(job, recipe);
   const [peakBytes, largestBufferBytes] = [counting.peak(), counting.largest()];

@@ -57,7 +57,7 @@ export async function planTable(model: string, shapes: Shapes, { pixelsPerLatent
     for (const size of PICTURE_SIDES) {
       counting.restart();
       if (task === 'draw') await draw(job(size, 'int8'));
-      else await needs(job(size, 'int8'), { ...defaultRecipe('lamina'), classWord: 'dog', rank, batchSize: 1 }, preview);
+      else await needs(job(size, 'int8'), { ...defaultRecipe('lamina', model), classWord: 'dog', rank, batchSize: 1 }, preview);
       const { blockBytes, endsBytes } = weights.int8;
       const workBytes = counting.peak() - endsBytes - blockBytes.reduce((total, bytes) => total + bytes, 0);
       // a higher rank never needs less; where it seems to, the pool was emptied at other moments

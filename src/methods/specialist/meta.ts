@@ -13,7 +13,7 @@ const specialistFields = {
   batchSize: { ...runFields.batchSize, default: 4 },
   rank: number({ default: 16, min: 1, max: 64, integer: true, label: 'Rank', term: 'LoRA rank, alpha = rank', group: 'adapter', why: 'Capacity of the adapter. A world of much variety takes more.' }),
   sites: adapterFields.sites,
-  learningRate: number({ default: 1e-3, min: 1e-6, max: 1e-1, label: 'Learning rate', term: 'AdamW, LoRA', group: 'optimizer', scale: 'log', why: '1e-3 suits the embedded base, 1e-4 large ones.' }),
+  learningRate: number({ default: 1e-3, large: 1e-4, min: 1e-6, max: 1e-1, label: 'Learning rate', term: 'AdamW, LoRA', group: 'optimizer', scale: 'log', why: '1e-3 suits the embedded base, 1e-4 large ones.' }),
   lrScheduler: adapterFields.lrScheduler,
   lrDecayRatio: adapterFields.lrDecayRatio,
   weightDecay: number({ default: 1e-4, min: 0, max: 1, label: 'Weight decay', group: 'optimizer', scale: 'log', why: 'Pulls the adapter back to nothing.' }),

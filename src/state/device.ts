@@ -43,7 +43,8 @@ const names = { webgpu: 'WebGPU', wasm: 'WebAssembly', cpu: 'JavaScript' } as co
 
 export const deviceSlice: Slice<DeviceSlice> = ({ set, get, env }) => {
   let persistAsked = false;
-  env.client.on('loading', (loading) => set({ loading }));
+  // what is read from storage once the base is ready are parts that wait until they are asked for
+  env.client.on('loading', (loading) => { if (!get().ready) set({ loading }); });
   env.client.on('ready', (ready) => {
     const { compute } = get();
     set({ ready, loading: null, deviceFault: null, pace: compute && rememberedPace(env.memory, compute, ready.base) });

@@ -35,6 +35,17 @@ describe('a fault', () => {
   });
 });
 
+it('loads until the base is ready, whatever of it is read later', () => {
+  const client = fakeClient();
+  const { now } = studioOver(client);
+  const part = { file: 'transformer', doneBytes: 1, totalBytes: 2, source: 'storage' as const };
+  client.emit('loading', part);
+  expect(now().loading).toEqual(part);
+  client.emit('ready', { base: 'embedded', name: 'Embedded base', sizeBytes: 2, imageSize: 8, sees: true, skips: false, withoutT5: false, objects: false });
+  client.emit('loading', { ...part, file: 'face_encoder', doneBytes: 2 });
+  expect(now().loading).toBeNull();
+});
+
 describe('recipe and link', () => {
   it('keeps a refused value out of the recipe and names the reason', () => {
     const { now } = studioOver(fakeClient());

@@ -73,7 +73,7 @@ it('a kernel’s rows run forward and back and leave nothing', () => expectNoLea
 
 it('a step row trains, with ours and with stock kernels, and leaves nothing', () => expectNoLeak(async () => {
   const model = { hidden: 16, heads: 2, depth: 2, channels: 4, patch: 2, contextWidth: 12, pooledWidth: 10, positionSide: 8 };
-  const size = { model, side: 4, textTokens: 6, batch: 1, rank: 2 };
+  const size = { model, side: 4, textTokens: 6, batch: 1, rank: 2, sites: 'attention' as const };
   const mine = tf.getKernel('BatchMatMul', 'wasm');
   let calls = 0;
   tf.unregisterKernel('BatchMatMul', 'wasm');
@@ -104,7 +104,7 @@ it('the embedded step has the sizes of the base as shipped', () => {
       hidden: config['caption_projection_dim'], heads: config['num_attention_heads'], depth: config['num_layers'], channels: config['in_channels'], patch: config['patch_size'],
       contextWidth: config['joint_attention_dim'], pooledWidth: config['pooled_projection_dim'], positionSide: config['pos_embed_max_size'],
     },
-    side: config['sample_size'], textTokens: read('text_encoder/config.json')['max_position_embeddings'], batch: defaultRecipe().batchSize, rank: defaultRecipe().rank,
+    side: config['sample_size'], textTokens: read('text_encoder/config.json')['max_position_embeddings'], batch: defaultRecipe().batchSize, rank: defaultRecipe().rank, sites: defaultRecipe().sites,
   });
 });
 

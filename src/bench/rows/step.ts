@@ -9,7 +9,7 @@ import { disposeMmdit, loadMmdit } from '../../models/mmdit';
 import type { EncodedPrompts } from '../../pipeline/base';
 import { disposeDataset, type Dataset } from '../../pipeline/training/dataset';
 import { createTrainer } from '../../pipeline/training/train';
-import { defaultRecipe } from '../../protocol/recipe';
+import { defaultRecipe, type RecipeOf } from '../../protocol/recipe';
 import { settled, someTensor } from '../forms';
 import { asTensors, randomSource, type ModelSize } from '../model';
 import { stockForm } from '../rivals/stockTfjs';
@@ -23,11 +23,12 @@ export interface StepSize {
   textTokens: number;
   batch: number;
   rank: number;
+  sites: RecipeOf<'purecc'>['sites'];
 }
 
 /** As public/base/transformer/config.json says. */
 const embeddedModel: ModelSize = { hidden: 256, heads: 4, depth: 6, channels: 16, patch: 2, contextWidth: 192, pooledWidth: 192, positionSide: 16 };
-export const embeddedStep: StepSize = { model: embeddedModel, side: 16, textTokens: 24, batch: 2, rank: 16 };
+export const embeddedStep: StepSize = { model: embeddedModel, side: 16, textTokens: 24, batch: 2, rank: 16, sites: 'attention+mlp' };
 
 const PICTURES = 4;
 
@@ -39,14 +40,14 @@ function words({ model, textTokens }: StepSize, at: number, seed: number): Encod
 export async function stepForm(size: StepSize, weights: 'packed' | 'tensors' = 'packed'): Promise<Form> {
   const loaded = await loadMmdit(randomSource(size.model));
   const mmdit = weights === 'tensors' ? asTensors(loaded) : loaded;
-  const { side, batch, rank } = size;
+  const { side, batch, rank, sites } = size;
   const dataset: Dataset = {
     latents: someTensor([PICTURES, side, side, size.model.channels], 3),
     pictures: PICTURES,
     unshifted: PICTURES,
     words: { complete: words(size, 2, 10), base: words(size, -1, 20), target: words(size, 1, 30), class: words(size, -1, 40), null: words(size, -1, 50) },
   };
-  const recipe = { ...defaultRecipe('lamina'), classWord: 'dog', batchSize: batch, rank, stage1Steps: 1, stage2Steps: 1e9 };
+  const recipe = { ...defaultRecipe('lamina'), classWord: 'dog', batchSize: batch, rank, sites, stage1Steps: 1, stage2Steps: 1e9 };
   const base = { mmdit, shift: 1, latentShape: () => [side, side, size.model.channels] as LatentShape };
   const trainer = await createTrainer({ base, method: methods.purecc, recipe, dataset });
   const steps = trainer.steps();
@@ -62,8 +63,8 @@ export async function stepForm(size: StepSize, weights: 'packed' | 'tensors' = '
   };
 }
 
-const says = ({ model, side, textTokens, batch, rank }: StepSize) =>
-  `${(side / model.patch) ** 2}+${textTokens} tokens, batch ${batch}, rank ${rank}, ${model.depth} blocks of ${model.hidden}`;
+const says = ({ model, side, textTokens, batch, rank, sites }: StepSize) =>
+  `${(side / model.patch) ** 2}+${textTokens} tokens, batch ${batch}, rank ${rank}${sites === 'attention' ? '' : ' with MLPs'}, ${model.depth} blocks of ${model.hidden}`;
 
 const stepRow = (name: string, size: StepSize, rival: Row['rival'] = null): Row => ({ name, shape: says(size), flops: 0, bytes: 0, ours: () => stepForm(size), rival });
 
@@ -77,7 +78,7 @@ export function stepRows({ backend }: Pick<Compute, 'backend'>): Row[] {
 export function scalingRows({ software }: Pick<Compute, 'software'>): Row[] {
   const [hidden, heads, depth, textTokens] = software ? [128, 2, 2, 24] : [1536, 24, 2, 154];
   const model: ModelSize = { hidden, heads, depth, channels: 16, patch: 2, contextWidth: software ? 192 : 4096, pooledWidth: software ? 192 : 2048, positionSide: 64 };
-  const plain: StepSize = { model, side: software ? 16 : 32, textTokens, batch: 2, rank: 4 };
+  const plain: StepSize = { model, side: software ? 16 : 32, textTokens, batch: 2, rank: 4, sites: 'attention' };
   const vary = (name: string, changes: Partial<StepSize>[]) => changes.map((change) => stepRow(`step against ${name}`, { ...plain, ...change }));
   return [
     ...vary('tokens', (software ? [8, 16, 24, 32] : [16, 32, 48, 64]).map((side) => ({ side }))),

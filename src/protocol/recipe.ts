@@ -103,10 +103,9 @@ export function parseRecipe(value: unknown): Recipe {
 
 /** The recipe for another base: fields that stand at the former base's defaults take the new one's. */
 export function onBase(recipe: Recipe, base: string): Recipe {
-  const { fields, presets }: MethodMeta = metaOf(recipe);
-  const preset = presets[Object.keys(presets)[0]!]!.values;
+  const { fields } = metaOf(recipe);
   const [from, to] = [defaultsOf(fields, recipe.base), defaultsOf(fields, base)];
-  const moved = (Object.keys(fields) as RecipeKey[]).filter((key) => !Object.hasOwn(preset, key) && valueOf(recipe, key) === from[key]).map((key) => [key, to[key]]);
+  const moved = (Object.keys(fields) as RecipeKey[]).filter((key) => valueOf(recipe, key) === from[key]).map((key) => [key, to[key]]);
   return { ...recipe, base, ...Object.fromEntries(moved) } as Recipe;
 }
 

@@ -1,5 +1,6 @@
 /** The data set before Learn survives a reload: what the cards, captions and recipe say is kept after a pause, and shown again at the start. */
 import type { DataSet, DataSetLevel } from '../protocol/dataSet';
+import { onBase } from '../protocol/recipe';
 import type { Environment } from './client';
 import { meantIn } from './objects';
 import { faultOf, type Slice, type Studio, type StudioState } from './slice';
@@ -30,7 +31,7 @@ export const dataSetSlice: Slice<DataSetSlice> = ({ set, get, env }) => ({
       get().showCards(found.pictures);
       const files = new Map(found.pictures.map(({ pictureId, file }) => [pictureId, file]));
       set({
-        dataSetLevel: found.level, conceptName: found.name, conceptNamed: found.named, captioned: found.captioned, ...(linked ? {} : { recipe: found.recipe }),
+        dataSetLevel: found.level, conceptName: found.name, conceptNamed: found.named, captioned: found.captioned, ...(linked ? {} : { recipe: onBase(found.recipe, get().usedBase.id) }),
         cards: get().cards.map((card) => ({ ...card, file: files.get(card.pictureId)! })),
       });
       get().takeMasks(found.pictures);

@@ -15,9 +15,11 @@ describe('the URL’s fragment', () => {
     expect({ ...defaultParams, ...read.params }).toEqual(params);
   });
 
-  it('says what the defaults of a large base are, for it names none', () => {
-    const recipe = defaultRecipe(undefined, 'mine');
-    expect(decodeFragment(encodeFragment(recipe, defaultParams)).recipe).toEqual({ ...recipe, base: 'embedded' });
+  it('names a base of the visitor’s own, whose defaults its fields have', () => {
+    const recipe = { ...defaultRecipe(undefined, 'mine'), rank: 8 };
+    const link = encodeFragment(recipe, defaultParams);
+    expect(link).toBe('r.base=mine&r.rank=8');
+    expect(decodeFragment(link).recipe).toEqual(recipe);
   });
 
   it.each(['r.stage1Steps=0', 'r.stage1Steps=many', 'r.stage1Steps=', 'r.flip=maybe', 'r.nothing=1', 'seed=-1', 'balance=3', 'steps=', 'sampler=heun', 'skipLayers=1', 'else=1'])('refuses %s with a named fault', (fragment) => {

@@ -6,12 +6,13 @@ import type { Field, Fields } from '../methods/fields';
 import { metas, type MethodId } from '../methods/metas';
 import { Fault } from '../protocol/faults';
 import { parseMix, type Mix } from '../protocol/mix';
+import { EMBEDDED } from '../protocol/models';
 import { SAMPLERS } from '../protocol/pictures';
 import { defaultRecipe, metaOf, parseRecipe, valueOf, type Recipe, type RecipeKey } from '../protocol/recipe';
 import { defaultParams, numberRanges, type DrawingParams } from './params';
 
 const RECIPE_PREFIX = 'r.';
-const METHOD = `${RECIPE_PREFIX}method`;
+const METHOD = `${RECIPE_PREFIX}method`, BASE = `${RECIPE_PREFIX}base`;
 const MIX_KEY = 'mix';
 const drawingKeys = ['prompt', 'negative', 'seed', 'steps', 'sampler', 'skipLayers', 'guidance', 'balance'] as const;
 const choices = { sampler: SAMPLERS as readonly string[], skipLayers: ['true', 'false'] as readonly string[] };
@@ -19,9 +20,10 @@ const choices = { sampler: SAMPLERS as readonly string[], skipLayers: ['true', '
 /** `mix`: the mix where the Mix page is open; a picture it starts from stays on this device and is left out. */
 export function encodeFragment(recipe: Recipe, params: DrawingParams, mix: Mix | null = null): string {
   const entries = new URLSearchParams();
-  // a link names no base: what it leaves out stands at the embedded one's defaults
-  const start: Recipe = defaultRecipe(undefined, undefined, recipe.method);
+  const start: Recipe = defaultRecipe(undefined, recipe.base, recipe.method);
   if (recipe.method !== defaultRecipe().method) entries.set(METHOD, recipe.method);
+  // whose defaults the fields have that are left out
+  if (recipe.base !== EMBEDDED) entries.set(BASE, recipe.base);
   if (mix && mix.guidances.length > 0) entries.set(MIX_KEY, JSON.stringify({ ...mix, start: null }));
   for (const key of Object.keys(metaOf(recipe).fields) as RecipeKey[]) {
     if (valueOf(recipe, key) !== valueOf(start, key)) entries.set(RECIPE_PREFIX + key, String(valueOf(recipe, key)));

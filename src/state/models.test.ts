@@ -176,8 +176,20 @@ it('takes over a large base’s defaults with it, in the recipe at hand and the 
   expect(now().recipe).toMatchObject({ base: 'mine', learningRate: 3e-4, studentLearningRate: 2e-4, sites: 'attention' });
 });
 
-it('leaves a link’s recipe as it is', () => {
-  now().readLink('r.classWord=dog');
+it.each(['before', 'after'])('reads a link of another base as one for this base, %s that is ready', (when) => {
+  if (when === 'after') ready('mine', 'My model');
+  now().readLink('r.classWord=dog&r.learningRate=0.0003');
+  if (when === 'before') ready('mine', 'My model');
+  expect(now().recipe).toEqual({ ...defaultRecipe(undefined, 'mine'), classWord: 'dog', learningRate: 3e-4 });
+});
+
+it('takes what was being put together on another base over to this one', async () => {
+  const crop = { x: 0, y: 0, side: 8 };
+  const picture = { pictureId: 'p', name: 'p.png', width: 8, height: 8, crop, captions: null, file: new File(['x'], 'p.png'), bitmap: { close() {} } as ImageBitmap };
+  client.answers.dataSet = () => ({ level: 0, name: 'My dog', named: false, captioned: false, recipe: { ...defaultRecipe(), classWord: 'dog' }, pictures: [picture] }) as never;
+  client.answers.fitCheck = () => { throw new Fault('aborted', '', ''); };
   ready('mine', 'My model');
-  expect(now().recipe).toEqual({ ...defaultRecipe(), classWord: 'dog', base: 'mine' });
+  await now().restoreDataSet();
+  expect(now().cards).toHaveLength(1);
+  expect(now().recipe).toEqual({ ...defaultRecipe(undefined, 'mine'), classWord: 'dog' });
 });

@@ -29,10 +29,8 @@ export interface RecipeSlice {
 
 export const recipeSlice: Slice<RecipeSlice> = ({ set, get, env }) => {
   env.client.on('ready', ({ base }) => {
-    // a link's values are meant as they stand
-    const on = (recipe: Recipe): Recipe => (get().linkedRecipe ? { ...recipe, base } : onBase(recipe, base));
     const { recipe, recipesAside } = get();
-    if (recipe.base !== base) set({ recipe: on(recipe), recipesAside: Object.fromEntries(Object.entries(recipesAside).map(([method, aside]) => [method, on(aside)])) });
+    if (recipe.base !== base) set({ recipe: onBase(recipe, base), recipesAside: Object.fromEntries(Object.entries(recipesAside).map(([method, aside]) => [method, onBase(aside, base)])) });
   });
 
   return {
@@ -72,7 +70,7 @@ export const recipeSlice: Slice<RecipeSlice> = ({ set, get, env }) => {
       try {
         const { recipe, params, mix } = decodeFragment(fragment);
         if (mix) get().openMix(mix);
-        if (recipe) set({ recipe, linkedRecipe: true });
+        if (recipe) set({ recipe: onBase(recipe, get().usedBase.id), linkedRecipe: true });
         get().setParams(params);
         if (recipe) get().suggestPrompt();
         set({ linkFault: null });

@@ -34,7 +34,7 @@ const pureccFields = {
   anchor: number({ default: 4, min: 0, max: 20, label: 'Hold on the base', term: 'anchor', group: 'purity', why: 'Keeps the Base prompt where it was. 0 in the paper.' }),
   priorShare: number({ default: 0.5, min: 0, max: 1, absent: 0, label: 'Hold on other captions', term: 'prior captions', group: 'purity', why: 'Share of steps in which the hold reads captions of other things instead of Base. It keeps what no picture shows.' }),
   originalSource: choice(['frozen', 'trainable', 'trainable-detached'], { default: 'frozen', label: 'What counts as original', term: 'originalSource', group: 'purity', why: 'Trainable, as in the paper’s code, lets the original drift along.' }),
-  sites: choice(['attention', 'attention+mlp'], { ...adapterFields.sites, default: 'attention+mlp', large: 'attention', absent: 'attention' }),
+  sites: choice(adapterFields.sites.options, { ...adapterFields.sites, default: 'attention+mlp', large: 'attention', absent: 'attention' }),
   studentStart: choice(['fresh', 'extractor'], { default: 'extractor', absent: 'fresh', label: 'Student starts', term: 'studentStart', group: 'adapter', why: 'From the extractor it knows the concept at once, and has what the extractor did to everything else to undo.' }),
   studentRows: choice(['on', 'off', 'mixed'], { default: 'mixed', earlier: { true: 'on', false: 'off' }, label: 'Concept rows in the student', term: 'studentRows', group: 'adapter', why: 'On: other tools, which have no rows, draw much less of the concept. Mixed: it learns both ways.' }),
   rowDropout: number({ default: 0.5, min: 0, max: 1, label: 'Steps without rows', term: 'row dropout', group: 'adapter', why: 'Share of the student’s steps in which it sees no rows. Used only when they are mixed.' }),

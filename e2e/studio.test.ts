@@ -139,8 +139,9 @@ it('slides and draws by keyboard alone', async () => {
   await full(page, ids.twinConcept);
 });
 
-it('reads well with a run\'s figures', async () => {
+it('reads well with a run’s figures, and no part that was read later loads for good', async () => {
   expect(await violationsInBothThemes(stage.page)).toEqual([]);
+  expect(await at(stage.page, ids.loadingBar).count()).toBe(0);
 });
 
 it('stays below 2 GB and has nothing to say in the console', async () => {

@@ -35,6 +35,14 @@ async function draw(): Promise<number> {
 
 const name = () => at(stage.page, ids.modelName).textContent();
 
+/** What the recipe says of the layers and rates that each base has defaults of its own for, with pictures at hand from another base. */
+const recipe = async () => {
+  await at(stage.page, ids.recipe).click();
+  const said = { sites: await at(stage.page, 'recipe-sites').inputValue(), learningRate: Number(await at(stage.page, 'recipe-learningRate').inputValue()) };
+  await stage.page.keyboard.press('Escape');
+  return said;
+};
+
 let drawn: number;
 it('draws on the embedded base', async () => {
   const { page } = stage;
@@ -75,6 +83,7 @@ it.each([
   expect(await at(page, ids.baseStatus).textContent()).toContain(called);
   await page.waitForSelector('[data-testid=card-4][data-state=ready]');
   expect(await draw()).toBe(drawn);
+  if (layout === 'a folder') expect(await recipe()).toEqual({ sites: 'attention', learningRate: 1e-4 });
 });
 
 it('says what a wrong file is beside the drop zone, of a dropped one as of a chosen one', async () => {
@@ -92,6 +101,8 @@ it('goes back to the embedded base, and deletes all that was imported', async ()
   await Promise.all([page.waitForEvent('load'), at(page, ids.modelUse).click()]);
   await baseReady(page);
   expect(await at(page, ids.baseStatus).textContent()).toContain('Embedded base');
+  await page.waitForSelector('[data-testid=card-4][data-state=ready]');
+  expect(await recipe()).toEqual({ sites: 'attention+mlp', learningRate: 1e-3 });
   await at(page, ids.tabModels).click();
   for (const left of [2, 1, 0]) {
     await at(page, 'model-1').click();

@@ -86,6 +86,8 @@ it('a step row trains, with ours and with stock kernels, and leaves nothing', ()
   expect(calls).toBe(0);
   expect(await form.run(undefined)).toMatchObject({ done: false, value: { stage: 'student', step: 2 } });
   expect(calls).toBeGreaterThan(10);
+  // the anchor holds one of two captions, by chance
+  for (let more = 0; more < 8; more++) await form.run(undefined);
   [form, inStock].forEach((one) => one.dispose());
   tf.unregisterKernel('BatchMatMul', 'wasm');
   tf.registerKernel(mine);

@@ -45,7 +45,7 @@ export async function stepForm(size: StepSize, weights: 'packed' | 'tensors' = '
     latents: someTensor([PICTURES, side, side, size.model.channels], 3),
     pictures: PICTURES,
     unshifted: PICTURES,
-    words: { complete: words(size, 2, 10), base: words(size, -1, 20), target: words(size, 1, 30), class: words(size, -1, 40), null: words(size, -1, 50) },
+    words: { complete: words(size, 2, 10), base: words(size, -1, 20), target: words(size, 1, 30), class: words(size, -1, 40), null: words(size, -1, 50), prior: words(size, -1, 60) },
   };
   const recipe = { ...defaultRecipe('lamina'), classWord: 'dog', batchSize: batch, rank, sites, stage1Steps: 1, stage2Steps: 1e9 };
   const base = { mmdit, shift: 1, latentShape: () => [side, side, size.model.channels] as LatentShape };

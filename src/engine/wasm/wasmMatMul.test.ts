@@ -1,5 +1,5 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { expectNoLeak, useBackend } from '../../testing/backend';
 import { stockKernel } from '../stock';
 import * as tf from '../tf';
@@ -62,6 +62,21 @@ describe('BatchMatMul on wasm', () => {
         const byThreads = byXnnpack(tf.backend() as BackendWasm, call);
         expect(byThreads.shape).toEqual([2, m, n]);
         expect(bits(byThreads).slice(want.length)).toEqual(want);
+      }
+    });
+  });
+
+  it.each([[16, 88, 256, 'ours'], [128, 16, 300, 'our own'], [129, 16, 300, 'XNNPACK']] as const)('leaves a product of [%i,%i]·[%i] to %s, with the same bits', (m, k, n, whose) => {
+    tf.tidy(() => {
+      const a = tf.randomUniform([m, k], -1, 1, 'float32', 3) as tf.Tensor2D;
+      const b = tf.randomUniform([k, n], -1, 1, 'float32', 4) as tf.Tensor2D;
+      const want = stockOf('BatchMatMul', { a: tf.expandDims(a), b: tf.expandDims(b) }, { transposeA: false, transposeB: false });
+      const xnnpack = vi.spyOn(stockKernel('BatchMatMul', 'wasm'), 'kernelFunc');
+      try {
+        expect(Array.from(tf.matMul(a, b).dataSync())).toEqual(want);
+        expect(xnnpack).toHaveBeenCalledTimes(whose === 'our own' ? 0 : 1);
+      } finally {
+        xnnpack.mockRestore();
       }
     });
   });

@@ -16,6 +16,8 @@ import { keepStock } from '../stock';
 const TINY = 8192;
 /** Multiplications per batch element that one thread has done before several have divided them. */
 const SMALL = 2 ** 18;
+/** Rows of the left operand up to which packing a new right one takes XNNPACK longer than it gains: twice the product at 16. */
+const FEW_ROWS = 128;
 /** Elements of a right operand that XNNPACK does not keep in a cache. */
 const STREAMED = 2 ** 22;
 
@@ -156,7 +158,9 @@ export function installWasmMatMul(): void {
       const [call, backend] = [callOf(args), args.backend as BackendWasm];
       const { m, k, n, batch, matricesA, matricesB, a, b } = call;
       const evenly = [matricesA, matricesB].every((matrices) => matrices === batch || matrices === 1);
-      if (!evenly || !isFloat(a, b) || m * k * n < TINY || isXnnpacks(call)) return stock.kernelFunc(args);
+      // its right operand is rarely met again, so XNNPACK packs it for this one product; a frozen one comes by the fused kernel, packed once
+      const repays = isXnnpacks(call) && (!own || threads > 1 || m > FEW_ROWS);
+      if (!evenly || !isFloat(a, b) || m * k * n < TINY || repays) return stock.kernelFunc(args);
       return own && (threads === 1 || m * k * n <= SMALL) ? bySimd(backend, own, call) : byXnnpack(backend, call);
     },
   };

@@ -19,12 +19,12 @@ export function cpuParameters(): Parameters {
       const numbers = await numbersOf(report);
       report.dispose();
       const gradients: Float32Array[] = [];
-      for (const { gradient } of moves) gradients.push(await numbersOf(gradient));
+      for (const { gradient } of moves) gradients.push(await gradient.data<'float32'>());
       const norms = gradients.map(globalNorm);
       if (firstNotFinite(numbers.subarray(0, count(losses))) >= 0) return { refused: 'losses', norms, numbers };
       for (const [i, { group }] of moves.entries()) {
-        const index = firstNotFinite(gradients[i]!);
-        if (index >= 0) return { refused: { group, index }, norms, numbers };
+        // summed in double precision, where no square of a float32 is too large
+        if (!Number.isFinite(norms[i])) return { refused: { group, index: firstNotFinite(gradients[i]!) }, norms, numbers };
       }
       moves.forEach(({ group, learningRate, weightDecay, step, clip }, i) =>
         adamW(groups.get(group)!, gradients[i]!, { learningRate, weightDecay, step, scale: clip === null ? 1 : clipFactor(norms[i]!, clip) }));

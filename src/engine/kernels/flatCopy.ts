@@ -54,6 +54,8 @@ export function cutFlat(x: Tensor1D | Float32Array, shapes: number[][]): Tensor[
   const wanted = shapes.reduce((sum, shape) => sum + count(shape), 0);
   invariant(wanted <= size, `${wanted} numbers cut from ${size}`);
   if (!(x instanceof Float32Array)) return engine().runKernel('CutFlat', { x }, { shapes }) as unknown as Tensor[];
+  // plain JavaScript keeps the array it is given; the others copy it into memory of their own
+  const part = getBackend() === 'cpu' ? x.slice.bind(x) : x.subarray.bind(x);
   let at = 0;
-  return shapes.map((shape) => tensor(x.slice(at, (at += count(shape))), shape, 'float32'));
+  return shapes.map((shape) => tensor(part(at, (at += count(shape))), shape, 'float32'));
 }

@@ -1,5 +1,5 @@
 /**
- * tfjs' wasm backend: which build, how many threads, and our matrix product in it. tfjs caps its threads at half of
+ * tfjs' wasm backend: which build, how many threads, and our products and slices in it. tfjs caps its threads at half of
  * navigator.hardwareConcurrency, so that number is overridden while it starts. One thread uses the plain SIMD build:
  * the threaded one starts a pool of workers whatever it is asked for.
  */
@@ -56,9 +56,10 @@ function refuseNull(backend: BackendWasm): void {
 /** Makes wasm the current backend and returns its thread count. Opened before, it stays as it is. */
 export async function openWasm(options: WasmOptions): Promise<{ threads: number; simd: boolean }> {
   const wasm = await import('@tensorflow/tfjs-backend-wasm');
-  const { installWasmMatMul } = await import('./wasmMatMul');
+  const [{ installWasmMatMul }, { installWasmSlices }] = await Promise.all([import('./wasmMatMul'), import('./wasmSlices')]);
   if (!findBackend('wasm')) {
     installWasmMatMul();
+    installWasmSlices();
     const threads = threadCount(options.threads, scope.navigator?.hardwareConcurrency ?? 1, isIsolated());
     if (threads === 1) env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
     wasm.setThreadsCount(threads);

@@ -5,7 +5,7 @@
  */
 import { allocate, copyRanges } from '../webgpu/dispatch';
 import { invariant } from '../invariant';
-import { concat1d, engine, getBackend, getKernel, registerKernel, reshape, tensor, tidy, util, type NamedTensorMap, type Tensor, type Tensor1D, type TensorInfo } from '../tf';
+import { backend, concat1d, engine, getBackend, getKernel, registerKernel, reshape, tensor, tidy, util, type NamedTensorMap, type Tensor, type Tensor1D, type TensorInfo } from '../tf';
 
 const count = (shape: readonly number[]) => util.sizeFromShape(shape as number[]);
 
@@ -58,4 +58,12 @@ export function cutFlat(x: Tensor1D | Float32Array, shapes: number[][]): Tensor[
   const part = getBackend() === 'cpu' ? x.slice.bind(x) : x.subarray.bind(x);
   let at = 0;
   return shapes.map((shape) => tensor(part(at, (at += count(shape))), shape, 'float32'));
+}
+
+/** The numbers of x, in `into` [x.size] or in another array, to be looked at before the next read. tfjs reads wasm's heap into new memory each time. */
+export async function readFlat(x: Tensor, into: Float32Array): Promise<Float32Array> {
+  if (getBackend() !== 'wasm') return x.data<'float32'>();
+  invariant(into.length === x.size, `${x.size} numbers read into ${into.length}`);
+  into.set((backend() as unknown as { typedArrayFromHeap(x: TensorInfo): Float32Array }).typedArrayFromHeap(x));
+  return into;
 }

@@ -1,5 +1,5 @@
 /** The parameters in JavaScript's memory: gradients are read, and AdamW is the loop of optimizer.ts. For wasm and plain JavaScript. */
-import { joinFlat } from '../../engine/kernels/flatCopy';
+import { joinFlat, readFlat } from '../../engine/kernels/flatCopy';
 import type { Tensor } from '../../engine/tf';
 import { copyMoments, type Moments } from './checkpoint';
 import { adamW, clipFactor, globalNorm } from './optimizer';
@@ -11,15 +11,20 @@ const count = (tensors: readonly Tensor[]): number => tensors.reduce((sum, { siz
 
 export function cpuParameters(): Parameters {
   const groups = new Map<string, Moments>();
+  /** Each group's gradient, at every step. */
+  const read = new Map<string, Float32Array>();
   return {
-    set: (name, moments) => void groups.set(name, moments),
+    set(name, moments) {
+      groups.set(name, moments);
+      read.set(name, new Float32Array(moments.values.length));
+    },
     values: (name) => groups.get(name)!.values,
     async move(moves, losses, figures) {
       const report = joinFlat([...losses, ...figures]);
       const numbers = await numbersOf(report);
       report.dispose();
       const gradients: Float32Array[] = [];
-      for (const { gradient } of moves) gradients.push(await gradient.data<'float32'>());
+      for (const { group, gradient } of moves) gradients.push(await readFlat(gradient, read.get(group)!));
       const norms = gradients.map(globalNorm);
       if (firstNotFinite(numbers.subarray(0, count(losses))) >= 0) return { refused: 'losses', norms, numbers };
       for (const [i, { group }] of moves.entries()) {
@@ -31,6 +36,9 @@ export function cpuParameters(): Parameters {
       return { refused: null, norms, numbers };
     },
     read: async (name) => copyMoments(groups.get(name)!),
-    dispose: () => groups.clear(),
+    dispose() {
+      groups.clear();
+      read.clear();
+    },
   };
 }

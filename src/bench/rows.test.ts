@@ -25,7 +25,7 @@ describe('the rows', () => {
   it.each(['wasm', 'webgpu'] as const)('of %s cover products of both rivals, steps, a block and scaling, each once', (backend) => {
     const keys = named(allRows({ ...compute, backend }, quick)).map(({ name, shape, rival }) => `${name} ${shape} ${rival?.name ?? ''}`);
     expect(new Set(keys).size).toBe(keys.length);
-    for (const wanted of ['matmul nn [2048,2048]', 'matmul tn', 'jax-js', ...(backend === 'webgpu' ? ['packed int8 nt', 'LambdaStar gradient', 'FlashAttention forward'] : []), 'step of the embedded base', 'block of SD3.5-Medium', 'step against rank']) {
+    for (const wanted of ['matmul nn [2048,2048]', 'matmul tn', 'jax-js', ...(backend === 'webgpu' ? ['packed int8 nt', 'LambdaStar gradient', 'FlashAttention forward'] : []), 'NormModulate gradient', 'GeluTanh forward', 'step of the embedded base', 'block of SD3.5-Medium', 'step against rank']) {
       expect(keys.some((key) => key.includes(wanted)), wanted).toBe(true);
     }
   });

@@ -5,7 +5,7 @@ import { describeKernel } from '../../testing/kernels/suite';
 import { adapterTraits } from '../webgpu/adapterTraits';
 import { lanesFor } from './normRows';
 
-describe.each(['wasm', 'cpu'] as const)('composed on %s', (name) => {
+describe.each(['wasm', 'cpu'] as const)('on %s', (name) => {
   beforeAll(async () => { await useBackend(name); });
   // the largest cases are about dispatch limits, and the variants about workgroups: only a GPU has either
   for (const spec of [layerNormSpec, normModulateSpec, rmsNormSpec]) {

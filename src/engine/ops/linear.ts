@@ -74,9 +74,8 @@ const composed: Products = {
     const plain = product(dy, transposedWeight(w));
     return lora ? add(plain, matMul(lora.dLow, lora.a, false, true)) : plain;
   },
-  // (dLowᵀ·x)ᵀ and lowᵀ·dy: only r columns are ever transposed
-  da: (x, dLow) => transpose(matMul(transpose(dLow), x)) as Tensor2D,
-  db: (low, dy) => matMul(transpose(low), dy),
+  da: (x, dLow) => matMul(x, dLow, true, false),
+  db: (low, dy) => matMul(low, dy, true, false),
 };
 
 const kernels: Products = {

@@ -56,9 +56,10 @@ function refuseNull(backend: BackendWasm): void {
 /** Makes wasm the current backend and returns its thread count. Opened before, it stays as it is. */
 export async function openWasm(options: WasmOptions): Promise<{ threads: number; simd: boolean }> {
   const wasm = await import('@tensorflow/tfjs-backend-wasm');
-  const [{ installWasmMatMul }, { installWasmSlices }] = await Promise.all([import('./wasmMatMul'), import('./wasmSlices')]);
+  const [{ installWasmMatMul }, { installWasmRows }, { installWasmSlices }] = await Promise.all([import('./wasmMatMul'), import('./wasmRows'), import('./wasmSlices')]);
   if (!findBackend('wasm')) {
     installWasmMatMul();
+    installWasmRows();
     installWasmSlices();
     const threads = threadCount(options.threads, scope.navigator?.hardwareConcurrency ?? 1, isIsolated());
     if (threads === 1) env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);

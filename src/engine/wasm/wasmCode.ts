@@ -45,6 +45,20 @@ export const store4 = (at: Code, offset: number, value: Code): Code => [...at, .
 export const storeFirst = (at: Code, offset: number, value: Code): Code => [...at, ...value, ...simd(0x5a), ...memory(offset), 0];
 export const zero4: Code = [...simd(0x0c), ...new Uint8Array(16)];
 export const add4 = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xe4)];
+export const subtract4 = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xe5)];
+export const divide4 = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xe7)];
+/** a, or the bound where a lies beyond it; a NaN stays. */
+export const atMost4 = (a: Code, bound: Code): Code => [...a, ...bound, ...simd(0xea)];
+export const atLeast4 = (a: Code, bound: Code): Code => [...a, ...bound, ...simd(0xeb)];
+export const root4 = (a: Code): Code => [...a, ...simd(0xe3)];
+/** Four times one number. */
+export const number4 = (value: number): Code => [...simd(0x0c), ...Array.from({ length: 4 }, () => [...new Uint8Array(new Float32Array([value]).buffer)]).flat()];
+/** Four times the float whose bits an i32 has. */
+export const splatBits4 = (bits: Code): Code => [...bits, ...simd(0x11)];
+/** 1.5·2²³: added to a float of up to 2²², it leaves the nearest whole number in the lowest bits. */
+export const WHOLE = 12582912;
+/** 2^n of four n from −126 to 127, given as n + WHOLE. */
+export const powerOf4 = (a: Code): Code => [...a, ...constant(23), ...simd(0xab) /* i32x4.shl */, ...constant(127 << 23), ...simd(0x11), ...simd(0xae) /* i32x4.add */];
 export const multiply4 = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xe6)];
 /** Four of the eight floats of a and b, by their numbers. */
 export const pick4 = (a: Code, b: Code, lanes: readonly number[]): Code => [...a, ...b, ...simd(0x0d), ...lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte))];

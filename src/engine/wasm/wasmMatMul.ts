@@ -11,6 +11,7 @@ import { broadcast_util, getKernel, registerKernel, unregisterKernel, util, type
 import { invariant } from '../invariant';
 import { SimdProducts, type Sizes } from './simdProducts';
 import { keepStock } from '../stock';
+import { heapOf, memoryOf, type Heap } from './wasmHeap';
 
 /** Multiplications per batch element below which setting up an XNNPACK operator costs more than the scalar loop. */
 const TINY = 8192;
@@ -21,20 +22,10 @@ const FEW_ROWS = 128;
 /** Elements of a right operand that XNNPACK does not keep in a cache. */
 const STREAMED = 2 ** 22;
 
-interface Heap {
-  wasm: {
-    asm: { memory?: WebAssembly.Memory }; wasmMemory?: WebAssembly.Memory; HEAPU8: Uint8Array;
-    cwrap(name: string, result: null, args: string[]): (...args: number[]) => void; _malloc(bytes: number): number;
-    tfjs: { registerTensor(id: number, size: number, offset: number): void; disposeData(id: number): void };
-  };
-  dataIdNextNumber: number;
-}
-
 /** One call: op(a)·op(b) for each of `batch` elements, of which an operand may have one for all. */
 interface Call extends Sizes { a: TensorInfo; b: TensorInfo; transposeA: boolean; transposeB: boolean; batchShape: number[]; batch: number; matricesA: number; matricesB: number }
 
 const count = (shape: readonly number[]) => util.sizeFromShape(shape as number[]);
-const heapOf = (backend: BackendWasm) => backend as unknown as Heap;
 
 function callOf({ inputs, attrs }: Parameters<KernelConfig['kernelFunc']>[0]): Call {
   const { a, b } = inputs as { a: TensorInfo; b: TensorInfo };
@@ -127,13 +118,6 @@ function withBias(backend: BackendWasm, products: SimdProducts, call: Call, bias
   return out;
 }
 
-function ownProducts(backend: BackendWasm): SimdProducts | null {
-  const { wasm } = heapOf(backend);
-  const memory = wasm.asm.memory ?? wasm.wasmMemory;
-  invariant(memory, "tfjs' wasm module keeps its memory elsewhere; it must be 4.22.0");
-  return SimdProducts.in(memory, (bytes) => wasm._malloc(bytes) >>> 0);
-}
-
 const isFloat = (...tensors: TensorInfo[]) => tensors.every(({ dtype }) => dtype === 'float32');
 const installed = new WeakSet<KernelConfig>();
 
@@ -151,7 +135,7 @@ export function installWasmMatMul(): void {
       stock.setupFunc?.(given);
       const backend = given as BackendWasm;
       invariant(typeof heapOf(backend).dataIdNextNumber === 'number', "tfjs' wasm backend numbers its data differently; it must be 4.22.0");
-      own = ownProducts(backend);
+      own = SimdProducts.in(memoryOf(backend), (bytes) => heapOf(backend).wasm._malloc(bytes) >>> 0);
       threads = getThreadsCount();
     },
     kernelFunc: (args) => {

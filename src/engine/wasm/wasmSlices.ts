@@ -6,11 +6,10 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { backend_util, getKernel, registerKernel, slice_util, unregisterKernel, util, type KernelConfig, type TensorInfo } from '@tensorflow/tfjs-core';
 import { keepStock } from '../stock';
+import { heapOf } from './wasmHeap';
 
 /** Elements of 4 bytes up to which a loop over them is quicker than calling for a copy. */
 const SHORT = 16;
-
-const heapBytes = (backend: BackendWasm) => (backend as unknown as { wasm: { HEAPU8: Uint8Array } }).wasm.HEAPU8;
 
 /** `size` elements of x from `begin` on, in each axis, as a new tensor. */
 function piece(backend: BackendWasm, x: TensorInfo, begin: readonly number[], size: number[]): TensorInfo {
@@ -27,7 +26,7 @@ function piece(backend: BackendWasm, x: TensorInfo, begin: readonly number[], si
     if (size[outer] !== x.shape[outer]) break;
   }
   let from = begin.reduce((sum, at, axis) => sum + at * strides[axis]!, 0);
-  const heap = heapBytes(backend);
+  const heap = heapOf(backend).wasm.HEAPU8;
   const [source, target] = [backend.getMemoryOffset(x.dataId), backend.getMemoryOffset(out.dataId)];
   const words = bytes === 4 && run <= SHORT ? new Int32Array(heap.buffer) : null;
   const at = new Array<number>(outer).fill(0);

@@ -1,7 +1,7 @@
 /**
  * Sums over the rows of each sample, the gradient of what is broadcast over them: Σ dy, Σ dy·f or Σ dy·x̂. Kernel
- * `ColumnSums` on WebGPU alone (shaders/column_sums.wgsl, then axis_sum.wgsl over its chunks); an inner kernel of
- * other kernels' gradients, so without one itself.
+ * `ColumnSums` on WebGPU (shaders/column_sums.wgsl, then axis_sum.wgsl over its chunks) and wasm (wasm/wasmRows.ts); an inner
+ * kernel of other kernels' gradients, so without one itself.
  */
 import axisSum from '../../../shaders/axis_sum.wgsl?raw';
 import code from '../../../shaders/column_sums.wgsl?raw';

@@ -1,5 +1,5 @@
 /**
- * x + gate·y in one kernel: `GatedResidual` and `GatedResidualGradient` (for y) on WebGPU (shaders/gated_residual.wgsl).
+ * x + gate·y in one kernel: `GatedResidual` and `GatedResidualGradient` (for y) on WebGPU (shaders/gated_residual.wgsl) and wasm (wasm/wasmRows.ts).
  * dx is dy itself; the gate's gradient is a sum over rows, computed only where the tape asks for it. The composed form,
  * and the choice between them, are in ops/gatedResidual.ts.
  */

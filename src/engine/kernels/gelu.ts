@@ -1,6 +1,6 @@
 /**
  * The three GELUs as one kernel each way: `GeluTanh`, `GeluErf`, `QuickGelu` and their `…Gradient` on WebGPU
- * (shaders/gelu.wgsl). Saves x alone. The composed forms, and the choice between them, are in ops/activations.ts.
+ * (shaders/gelu.wgsl), all but `GeluErf` on wasm too (wasm/wasmRows.ts). Saves x alone. The composed forms, and the choice between them, are in ops/activations.ts.
  */
 import code from '../../../shaders/gelu.wgsl?raw';
 import { allocate, dispatch, uniforms } from '../webgpu/dispatch';

@@ -1,6 +1,6 @@
 /**
  * The three normalisations over the last axis as one kernel each way: `NormModulate`, `RmsNorm`, `LayerNorm` and their
- * `…Gradient` on WebGPU (shaders/norm_rows.wgsl, norm_rows_gradient.wgsl). Saved for the way back: x itself, and two
+ * `…Gradient` on WebGPU (shaders/norm_rows.wgsl, norm_rows_gradient.wgsl) and wasm (wasm/wasmRows.ts). Saved for the way back: x itself, and two
  * numbers a row. The composed forms, and the choice between them, are in ops/norms.ts.
  */
 import gradientCode from '../../../shaders/norm_rows_gradient.wgsl?raw';

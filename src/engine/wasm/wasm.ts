@@ -1,5 +1,5 @@
 /**
- * tfjs' wasm backend: which build, how many threads, and our products and slices in it. tfjs caps its threads at half of
+ * tfjs' wasm backend: which build, how many threads, and our kernels in it. tfjs caps its threads at half of
  * navigator.hardwareConcurrency, so that number is overridden while it starts. One thread uses the plain SIMD build:
  * the threaded one starts a pool of workers whatever it is asked for.
  */

@@ -9,8 +9,9 @@ import { add, add4, atLeast4, atMost4, constant, countUp, divide4, get, load4, l
 const WIDTHS = [4, 1] as const;
 type Width = (typeof WIDTHS)[number];
 
-const load = (width: Width) => (width === 4 ? load4 : loadSplat);
-const store = (width: Width) => (width === 4 ? store4 : storeFirst);
+/** What stands in a row, at a column: locals with their addresses in bytes. */
+const here = (row: number, column: number, width: Width): Code => (width === 4 ? load4 : loadSplat)(add(get(row), get(column)), 0);
+const put = (row: number, column: number, width: Width, value: Code): Code => (width === 4 ? store4 : storeFirst)(add(get(row), get(column)), 0, value);
 
 /** Numbers of a function's locals by their names, in the order in which a module has them. */
 function locals<P extends string, I extends string, V extends string>(parameters: readonly P[], integers: readonly I[], vectors: readonly V[]) {
@@ -51,14 +52,14 @@ const norms: Record<NormName, NormForm> = {
 /** `share`: bits of 1/columns; statistics: mean and reciprocal deviation of each row. One row of gain, and of shift, for each group. */
 function normFunction(name: string, { centred, gainOffset, shifted }: NormForm): WasmFunction {
   const { at, counts } = locals(['x', 'gain', 'shift', 'out', 'statistics', 'groups', 'rows', 'bytes', 'epsilon', 'share'], ['group', 'row', 'column'], ['mean', 'r', 'fours', 'value']);
-  const value = (width: Width): Code => (centred ? subtract4(load(width)(add(get(at.x), get(at.column)), 0), get(at.mean)) : load(width)(add(get(at.x), get(at.column)), 0));
-  const gain = (width: Width): Code => { const own = load(width)(add(get(at.gain), get(at.column)), 0); return gainOffset ? add4(own, number4(gainOffset)) : own; };
+  const value = (width: Width): Code => (centred ? subtract4(here(at.x, at.column, width), get(at.mean)) : here(at.x, at.column, width));
+  const gain = (width: Width): Code => { const own = here(at.gain, at.column, width); return gainOffset ? add4(own, number4(gainOffset)) : own; };
   const each = (width: Width): Code => {
     const scaled = multiply4(multiply4(value(width), get(at.r)), gain(width));
-    return store(width)(add(get(at.out), get(at.column)), 0, shifted ? add4(scaled, load(width)(add(get(at.shift), get(at.column)), 0)) : scaled);
+    return put(at.out, at.column, width, shifted ? add4(scaled, here(at.shift, at.column, width)) : scaled);
   };
   const row: Code = [
-    ...(centred ? [...total(at.column, at.bytes, { result: at.mean, fours: at.fours }, (width) => load(width)(add(get(at.x), get(at.column)), 0)), ...set(at.mean, multiply4(get(at.mean), splatBits4(get(at.share))))] : []),
+    ...(centred ? [...total(at.column, at.bytes, { result: at.mean, fours: at.fours }, (width) => here(at.x, at.column, width)), ...set(at.mean, multiply4(get(at.mean), splatBits4(get(at.share))))] : []),
     ...total(at.column, at.bytes, { result: at.r, fours: at.fours }, (width) => [...set(at.value, value(width)), ...multiply4(get(at.value), get(at.value))]),
     ...set(at.r, divide4(number4(1), root4(add4(multiply4(get(at.r), splatBits4(get(at.share))), splatBits4(get(at.epsilon)))))),
     ...columns(at.column, at.bytes, each),
@@ -72,12 +73,12 @@ function normFunction(name: string, { centred, gainOffset, shifted }: NormForm):
 function normGradientFunction(name: string, { centred, gainOffset }: NormForm): WasmFunction {
   const { at, counts } = locals(['x', 'dy', 'gain', 'statistics', 'dx', 'groups', 'rows', 'bytes', 'share'], ['group', 'row', 'column'], ['mean', 'r', 'ofG', 'ofProduct', 'fours', 'g']);
   const xHat = (width: Width): Code => {
-    const x = load(width)(add(get(at.x), get(at.column)), 0);
+    const x = here(at.x, at.column, width);
     return multiply4(centred ? subtract4(x, get(at.mean)) : x, get(at.r));
   };
   const g = (width: Width): Code => {
-    const own = load(width)(add(get(at.gain), get(at.column)), 0);
-    return multiply4(load(width)(add(get(at.dy), get(at.column)), 0), gainOffset ? add4(own, number4(gainOffset)) : own);
+    const own = here(at.gain, at.column, width);
+    return multiply4(here(at.dy, at.column, width), gainOffset ? add4(own, number4(gainOffset)) : own);
   };
   const share = (sum: number): Code => set(sum, multiply4(get(sum), splatBits4(get(at.share))));
   const row: Code = [
@@ -87,7 +88,7 @@ function normGradientFunction(name: string, { centred, gainOffset }: NormForm): 
     ...columns(at.column, at.bytes, (width) => [
       ...set(at.g, g(width)),
       ...(centred ? set(at.g, subtract4(get(at.g), get(at.ofG))) : []),
-      ...store(width)(add(get(at.dx), get(at.column)), 0, multiply4(subtract4(get(at.g), multiply4(xHat(width), get(at.ofProduct))), get(at.r))),
+      ...put(at.dx, at.column, width, multiply4(subtract4(get(at.g), multiply4(xHat(width), get(at.ofProduct))), get(at.r))),
     ]),
     ...advance(at.x, at.bytes), ...advance(at.dy, at.bytes), ...advance(at.dx, at.bytes),
   ];
@@ -97,11 +98,10 @@ function normGradientFunction(name: string, { centred, gainOffset }: NormForm): 
 /** out = x + gate·y, or gate·y, which is the gradient of y; one row of gate for each group. */
 function gateFunction(name: string, residual: boolean): WasmFunction {
   const { at, counts } = locals(['x', 'gate', 'y', 'out', 'groups', 'rows', 'bytes'], ['group', 'row', 'column'], []);
-  const here = (local: number, width: Width) => load(width)(add(get(local), get(at.column)), 0);
   const row: Code = [
     ...columns(at.column, at.bytes, (width) => {
-      const gated = multiply4(here(at.gate, width), here(at.y, width));
-      return store(width)(add(get(at.out), get(at.column)), 0, residual ? add4(here(at.x, width), gated) : gated);
+      const gated = multiply4(here(at.gate, at.column, width), here(at.y, at.column, width));
+      return put(at.out, at.column, width, residual ? add4(here(at.x, at.column, width), gated) : gated);
     }),
     ...advance(at.x, at.bytes), ...advance(at.y, at.bytes), ...advance(at.out, at.bytes),
   ];
@@ -140,11 +140,11 @@ function geluFunction(name: string, { slope, cubic }: { slope: number; cubic: nu
   return {
     name, ...counts,
     body: columns(at.column, at.bytes, (width) => [
-      ...set(at.value, load(width)(add(get(at.x), get(at.column)), 0)),
+      ...set(at.value, here(at.x, at.column, width)),
       ...set(at.s, multiply4(get(at.value), curve(cubic))),
       ...sigmoid(at.s, at.t, at.n, at.p),
-      ...store(width)(add(get(at.out), get(at.column)), 0, gradient
-        ? multiply4(load(width)(add(get(at.dy), get(at.column)), 0), add4(get(at.s), multiply4(multiply4(get(at.value), multiply4(get(at.s), multiply4(get(at.p), get(at.s)))), curve(3 * cubic))))
+      ...put(at.out, at.column, width, gradient
+        ? multiply4(here(at.dy, at.column, width), add4(get(at.s), multiply4(multiply4(get(at.value), multiply4(get(at.s), multiply4(get(at.p), get(at.s)))), curve(3 * cubic))))
         : multiply4(get(at.value), get(at.s))),
     ]),
   };
@@ -155,15 +155,14 @@ type Factor = 'none' | 'plain' | 'normed';
 /** out [groups,columns], zeros at first, += Σ over a group's rows of dy, of dy·factor, or of dy times the factor normalised by its statistics. */
 function sumFunction(name: string, factor: Factor): WasmFunction {
   const { at, counts } = locals(['dy', 'factor', 'statistics', 'out', 'groups', 'rows', 'bytes'], ['group', 'row', 'column'], ['mean', 'r']);
-  const here = (local: number, width: Width) => load(width)(add(get(local), get(at.column)), 0);
   const term = (width: Width): Code => {
-    if (factor === 'none') return here(at.dy, width);
-    const own = here(at.factor, width);
-    return multiply4(here(at.dy, width), factor === 'plain' ? own : multiply4(subtract4(own, get(at.mean)), get(at.r)));
+    if (factor === 'none') return here(at.dy, at.column, width);
+    const own = here(at.factor, at.column, width);
+    return multiply4(here(at.dy, at.column, width), factor === 'plain' ? own : multiply4(subtract4(own, get(at.mean)), get(at.r)));
   };
   const row: Code = [
     ...(factor === 'normed' ? [...set(at.mean, loadSplat(get(at.statistics), 0)), ...set(at.r, loadSplat(get(at.statistics), 4)), ...set(at.statistics, add(get(at.statistics), constant(8)))] : []),
-    ...columns(at.column, at.bytes, (width) => store(width)(add(get(at.out), get(at.column)), 0, add4(here(at.out, width), term(width)))),
+    ...columns(at.column, at.bytes, (width) => put(at.out, at.column, width, add4(here(at.out, at.column, width), term(width)))),
     ...advance(at.dy, at.bytes), ...(factor === 'none' ? [] : advance(at.factor, at.bytes)),
   ];
   return { name, ...counts, body: rowsOfGroups(at, row, advance(at.out, at.bytes)) };

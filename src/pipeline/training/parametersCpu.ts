@@ -11,12 +11,12 @@ const count = (tensors: readonly Tensor[]): number => tensors.reduce((sum, { siz
 
 export function cpuParameters(): Parameters {
   const groups = new Map<string, Moments>();
-  /** Each group's gradient, at every step. */
-  const read = new Map<string, Float32Array>();
+  /** Where each group's gradient is read to, at every step. */
+  const places = new Map<string, Float32Array>();
   return {
     set(name, moments) {
       groups.set(name, moments);
-      read.set(name, new Float32Array(moments.values.length));
+      places.set(name, new Float32Array(moments.values.length));
     },
     values: (name) => groups.get(name)!.values,
     async move(moves, losses, figures) {
@@ -24,7 +24,7 @@ export function cpuParameters(): Parameters {
       const numbers = await numbersOf(report);
       report.dispose();
       const gradients: Float32Array[] = [];
-      for (const { group, gradient } of moves) gradients.push(await readFlat(gradient, read.get(group)!));
+      for (const { group, gradient } of moves) gradients.push(await readFlat(gradient, places.get(group)!));
       const norms = gradients.map(globalNorm);
       if (firstNotFinite(numbers.subarray(0, count(losses))) >= 0) return { refused: 'losses', norms, numbers };
       for (const [i, { group }] of moves.entries()) {
@@ -38,7 +38,7 @@ export function cpuParameters(): Parameters {
     read: async (name) => copyMoments(groups.get(name)!),
     dispose() {
       groups.clear();
-      read.clear();
+      places.clear();
     },
   };
 }

@@ -1,6 +1,6 @@
 /**
  * tfjs' own kernels, still at hand after one of ours has taken their place: what measurements compare with. Whoever
- * replaces a kernel hands the stock one over here first. The product itself never asks.
+ * replaces a kernel does it here. The product itself never asks for the stock one.
  */
 import * as tf from './tf';
 import type { KernelConfig } from './tf';
@@ -8,9 +8,14 @@ import type { KernelConfig } from './tf';
 const replaced = new Map<string, KernelConfig>();
 const keyOf = ({ kernelName, backendName }: Pick<KernelConfig, 'kernelName' | 'backendName'>) => `${backendName} ${kernelName}`;
 
-/** Call with the kernel that is about to be replaced. */
-export function keepStock(stock: KernelConfig): void {
-  if (!replaced.has(keyOf(stock))) replaced.set(keyOf(stock), stock);
+/** Puts ours, made from tfjs' own, in its place. Call when tfjs has registered it; a second call for a kernel does nothing. */
+export function replaceStock(kernelName: string, backendName: string, ours: (stock: KernelConfig) => KernelConfig): void {
+  const key = keyOf({ kernelName, backendName });
+  if (replaced.has(key)) return;
+  const stock = tf.getKernel(kernelName, backendName);
+  replaced.set(key, stock);
+  tf.unregisterKernel(kernelName, backendName);
+  tf.registerKernel(ours(stock));
 }
 
 /** tfjs' kernel of that name, whether or not it has been replaced. Throws where tfjs has none. */

@@ -6,7 +6,7 @@
  * Multiplication, 2008). Tiles of 4 rows by 8 columns stay in registers, and each sum runs through k in order as XNNPACK's
  * does: the same bits.
  */
-import { add, add4, choose, constant, countUp, get, load4, loadSplat, multiply, multiply4, pick4, set, store4, storeFirst, wasmModule, zero4, type Code, type WasmFunction } from './wasmCode';
+import { add, add4, choose, constant, countUp, get, load4, loadSplat, multiply, multiply4, overMemory, pick4, set, store4, storeFirst, zero4, type Code, type WasmFunction } from './wasmCode';
 
 const ROWS = [4, 1] as const;
 const COLUMNS = [8, 4, 1] as const;
@@ -136,20 +136,7 @@ interface Exports {
   transpose(from: number, fromRow: number, to: number, toRow: number, rows: number, columns: number): void;
 }
 
-const compiled = new Map<boolean, WebAssembly.Module>();
-
-/** The functions over a memory; null where there is no SIMD. */
-function simdModule(memory: WebAssembly.Memory): Exports | null {
-  const shared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
-  let module = compiled.get(shared);
-  if (!module) {
-    const functions = [productFunction('rows', 'k', false), productFunction('transposed', 'm', false), productFunction('blocks', 'k', true), panelsFunction(), transposeFunction()];
-    const bytes = wasmModule(functions, shared);
-    if (!WebAssembly.validate(bytes)) return null;
-    compiled.set(shared, (module = new WebAssembly.Module(bytes)));
-  }
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports;
-}
+const simdModule = overMemory<Exports>(() => [productFunction('rows', 'k', false), productFunction('transposed', 'm', false), productFunction('blocks', 'k', true), panelsFunction(), transposeFunction()]);
 
 /** Elements of k and n that a block of the right operand has: 256 KiB, half a cache of the second level. */
 const [DEEP, WIDE] = [256, 256];

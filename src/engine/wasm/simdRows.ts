@@ -3,7 +3,7 @@
  * normalisations of rows, gated residuals, GELUs, and the sums over rows that are the gradient of a broadcast. tfjs composes
  * each from up to fourteen kernels, and every one reads and writes all of its tensor. Sizes and distances are bytes.
  */
-import { add, add4, atLeast4, atMost4, constant, countUp, divide4, get, load4, loadSplat, multiply4, number4, pick4, powerOf4, root4, set, splatBits4, store4, storeFirst, subtract4, wasmModule, WHOLE, zero4, type Code, type WasmFunction } from './wasmCode';
+import { add, add4, atLeast4, atMost4, constant, countUp, divide4, get, load4, loadSplat, multiply4, number4, overMemory, pick4, powerOf4, root4, set, splatBits4, store4, storeFirst, subtract4, WHOLE, zero4, type Code, type WasmFunction } from './wasmCode';
 
 /** Floats that are worked on together. */
 const WIDTHS = [4, 1] as const;
@@ -183,23 +183,5 @@ export interface SimdRows extends
   Record<GeluName | `${GeluName}Gradient`, (x: number, dy: number, out: number, bytes: number) => void>,
   Record<`sum ${Factor}`, (dy: number, factor: number, statistics: number, out: number, groups: number, rows: number, bytes: number) => void> {}
 
-const compiled = new Map<boolean, WebAssembly.Module | null>();
-
-/** The module for a memory of that kind; null where there is no SIMD. */
-function moduleFor(shared: boolean): WebAssembly.Module | null {
-  let module = compiled.get(shared);
-  if (module === undefined) {
-    const bytes = wasmModule(functions(), shared);
-    compiled.set(shared, (module = WebAssembly.validate(bytes) ? new WebAssembly.Module(bytes) : null));
-  }
-  return module;
-}
-
-/** Whether they can be had here. */
-export const hasSimdRows = (): boolean => moduleFor(false) !== null;
-
-export function simdRows(memory: WebAssembly.Memory): SimdRows {
-  const module = moduleFor(typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer);
-  if (!module) throw new Error('WebAssembly without SIMD');
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as SimdRows;
-}
+/** Null where there is no SIMD. */
+export const simdRows = overMemory<SimdRows>(functions);

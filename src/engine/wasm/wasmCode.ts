@@ -82,7 +82,7 @@ const section = (id: number, content: Code): Code => [id, ...unsigned(content.le
 const text = (value: string): Code => [...unsigned(value.length), ...new TextEncoder().encode(value)];
 
 /** A module of functions of i32 without a result, over the memory imported as env.memory. */
-export function wasmModule(functions: readonly WasmFunction[], shared: boolean): Uint8Array<ArrayBuffer> {
+function wasmModule(functions: readonly WasmFunction[], shared: boolean): Uint8Array<ArrayBuffer> {
   const limits = shared ? [3, ...unsigned(1), ...unsigned(65536)] : [0, ...unsigned(1)];
   const bodies = functions.map(({ integers, vectors, body }) => {
     const code = [...list([[...unsigned(integers), 0x7f], [...unsigned(vectors), 0x7b]]), ...body, 0x0b];
@@ -96,4 +96,19 @@ export function wasmModule(functions: readonly WasmFunction[], shared: boolean):
     ...section(7, list(functions.map(({ name }, index) => [...text(name), 0, ...unsigned(index)]))),
     ...section(10, list(bodies)),
   ]);
+}
+
+/** Gives such functions over a memory, compiled once for each kind of memory; null where there is no SIMD. */
+export function overMemory<Exports>(functions: () => readonly WasmFunction[]): (memory: WebAssembly.Memory) => Exports | null {
+  const compiled = new Map<boolean, WebAssembly.Module>();
+  return (memory) => {
+    const shared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
+    let module = compiled.get(shared);
+    if (!module) {
+      const bytes = wasmModule(functions(), shared);
+      if (!WebAssembly.validate(bytes)) return null;
+      compiled.set(shared, (module = new WebAssembly.Module(bytes)));
+    }
+    return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports;
+  };
 }

@@ -2,15 +2,15 @@
  * BatchMatMul on wasm, for every shape. tfjs uses XNNPACK only for one untransposed product; anything batched or
  * transposed falls into a scalar, single-threaded triple loop, 10–30 times slower, and that is all attention and every
  * backward pass. With one thread these go to our own products (simdProducts.ts), and so do those whose right operand is too
- * large for XNNPACK to keep in a cache. With more threads only small ones do: for others one operand is transposed
+ * large for XNNPACK to keep in a cache, or packed for few rows. With more threads only small ones do: for others one operand is transposed
  * explicitly, whichever moves the least, and XNNPACK, which knows the threads, runs on each batch element over views of the
  * heap. The sums are the same, bit for bit. Registered over the stock kernels, which keep what they do best.
  */
 import { getThreadsCount, type BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import { broadcast_util, getKernel, registerKernel, unregisterKernel, util, type KernelConfig, type TensorInfo } from '@tensorflow/tfjs-core';
+import { broadcast_util, getKernel, util, type KernelConfig, type TensorInfo } from '@tensorflow/tfjs-core';
 import { invariant } from '../invariant';
 import { SimdProducts, type Sizes } from './simdProducts';
-import { keepStock } from '../stock';
+import { replaceStock } from '../stock';
 import { heapOf, memoryOf, type Heap } from './wasmHeap';
 
 /** Multiplications per batch element below which setting up an XNNPACK operator costs more than the scalar loop. */
@@ -119,17 +119,18 @@ function withBias(backend: BackendWasm, products: SimdProducts, call: Call, bias
 }
 
 const isFloat = (...tensors: TensorInfo[]) => tensors.every(({ dtype }) => dtype === 'float32');
-const installed = new WeakSet<KernelConfig>();
 
 /** Puts the fast kernels in the stock ones' places. Call before the backend is initialised; a second call does nothing. */
 export function installWasmMatMul(): void {
-  const [stock, stockFused] = [getKernel('BatchMatMul', 'wasm'), getKernel('_FusedMatMul', 'wasm')];
-  if (installed.has(stock)) return;
   let own: SimdProducts | null = null;
   let threads = 1;
-  /** One product as it stands, which XNNPACK does best while it can keep the right operand in a cache or has threads. */
-  const isXnnpacks = ({ batch, transposeA, transposeB, k, n }: Call) => batch === 1 && !transposeA && !transposeB && (!own || threads > 1 || k * n < STREAMED);
-  const ours: KernelConfig = {
+  /**
+   * One product as it stands, which XNNPACK does best while it can keep the right operand in a cache, or has threads. It packs that
+   * operand, once where it is frozen: those come by the fused kernel.
+   */
+  const isXnnpacks = ({ batch, transposeA, transposeB, m, k, n }: Call, frozen: boolean) =>
+    batch === 1 && !transposeA && !transposeB && (!own || threads > 1 || ((frozen || m > FEW_ROWS) && k * n < STREAMED));
+  replaceStock('BatchMatMul', 'wasm', (stock) => ({
     ...stock,
     setupFunc: (given) => {
       stock.setupFunc?.(given);
@@ -142,28 +143,20 @@ export function installWasmMatMul(): void {
       const [call, backend] = [callOf(args), args.backend as BackendWasm];
       const { m, k, n, batch, matricesA, matricesB, a, b } = call;
       const evenly = [matricesA, matricesB].every((matrices) => matrices === batch || matrices === 1);
-      // its right operand is rarely met again, so XNNPACK packs it for this one product; a frozen one comes by the fused kernel, packed once
-      const repays = isXnnpacks(call) && (!own || threads > 1 || m > FEW_ROWS);
-      if (!evenly || !isFloat(a, b) || m * k * n < TINY || repays) return stock.kernelFunc(args);
+      if (!evenly || !isFloat(a, b) || m * k * n < TINY || isXnnpacks(call, false)) return stock.kernelFunc(args);
       return own && (threads === 1 || m * k * n <= SMALL) ? bySimd(backend, own, call) : byXnnpack(backend, call);
     },
-  };
-  const fused: KernelConfig = {
-    ...stockFused,
+  }));
+  replaceStock('_FusedMatMul', 'wasm', (stock) => ({
+    ...stock,
     kernelFunc: (args) => {
       const { bias, preluActivationWeights } = args.inputs as { bias?: TensorInfo; preluActivationWeights?: TensorInfo };
       const { activation } = args.attrs as unknown as { activation: string };
       const [call, backend] = [callOf(args), args.backend as BackendWasm];
       const { a, b, n, batch, transposeA, transposeB } = call;
       const plain = activation === 'linear' && !preluActivationWeights && batch === 1 && !transposeA && !transposeB && isFloat(a, b) && (!bias || count(bias.shape) === n);
-      if (!own || !plain || isXnnpacks(call)) return stockFused.kernelFunc(args);
+      if (!own || !plain || isXnnpacks(call, true)) return stock.kernelFunc(args);
       return bias ? withBias(backend, own, call, bias) : bySimd(backend, own, call);
     },
-  };
-  for (const kernel of [ours, fused]) {
-    keepStock(getKernel(kernel.kernelName, 'wasm'));
-    unregisterKernel(kernel.kernelName, 'wasm');
-    registerKernel(kernel);
-    installed.add(kernel);
-  }
+  }));
 }

@@ -3,7 +3,7 @@ import { useBackend } from '../../testing/backend';
 import { noise } from '../../testing/kernels/spec';
 import { geluTanh, quickGelu } from '../ops';
 import * as tf from '../tf';
-import { simdRows } from './simdRows';
+import { simdRows, type SimdRows } from './simdRows';
 
 describe('what stands between products, on wasm', () => {
   beforeAll(() => useBackend('wasm'));
@@ -25,14 +25,14 @@ const GUARD = 8;
 
 describe.each([['plain', false], ['shared', true]] as const)('SIMD rows in %s memory', (_, shared) => {
   /** Runs a function over operands of these sizes, and gives the places outside the written ones that have changed. */
-  function touched(sizes: readonly number[], written: readonly number[], run: (rows: ReturnType<typeof simdRows>, at: number[]) => void): number[] {
+  function touched(sizes: readonly number[], written: readonly number[], run: (rows: SimdRows, at: number[]) => void): number[] {
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared });
     const heap = new Float32Array(memory.buffer);
     heap.set(noise(heap.length, 1));
     const before = heap.slice();
     let free = 0;
     const starts = sizes.map((size) => (free += GUARD + size) - size);
-    run(simdRows(memory), starts.map((start) => 4 * start));
+    run(simdRows(memory)!, starts.map((start) => 4 * start));
     const mine = (i: number) => written.some((operand) => i >= starts[operand]! && i < starts[operand]! + sizes[operand]!);
     for (const operand of written) for (let i = 0; i < sizes[operand]!; i++) expect(heap[starts[operand]! + i], `operand ${operand}, ${i}`).not.toBe(before[starts[operand]! + i]);
     return [...heap.keys()].filter((i) => heap[i] !== before[i] && !mine(i));

@@ -3,9 +3,8 @@
  * formulas as WebGPU's, by simdRows.ts. GeluErf stays composed. Without SIMD none is registered, and all stay composed.
  */
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import { getKernel, registerKernel, util, type KernelConfig, type NamedTensorInfoMap, type TensorInfo } from '@tensorflow/tfjs-core';
-import { invariant } from '../invariant';
-import { hasSimdRows, simdRows, type GeluName, type NormName, type SimdRows } from './simdRows';
+import { getKernel, registerKernel, util, type NamedTensorInfoMap, type TensorInfo } from '@tensorflow/tfjs-core';
+import { simdRows, type GeluName, type NormName, type SimdRows } from './simdRows';
 import { memoryOf } from './wasmHeap';
 
 type Call = (rows: SimdRows, backend: BackendWasm, inputs: NamedTensorInfoMap, attrs: Record<string, unknown>) => TensorInfo | TensorInfo[];
@@ -75,18 +74,19 @@ const calls: Record<string, Call> = {
   ColumnSums: columnSums,
 };
 
-/** Registers them. Call before the backend is initialised; a second call does nothing. */
+const modules = new WeakMap<BackendWasm, SimdRows>();
+
+/** Registers them; a second call does nothing. */
 export function installWasmRows(): void {
-  if (!hasSimdRows() || getKernel('ColumnSums', 'wasm')) return;
-  let rows: SimdRows | null = null;
-  const setupFunc: KernelConfig['setupFunc'] = (backend) => { rows = simdRows(memoryOf(backend as BackendWasm)); };
+  if (getKernel('ColumnSums', 'wasm') || !simdRows(new WebAssembly.Memory({ initial: 1 }))) return;
   for (const [kernelName, call] of Object.entries(calls)) {
     registerKernel({
       kernelName, backendName: 'wasm',
-      ...(kernelName === 'ColumnSums' && { setupFunc }),
-      kernelFunc: ({ inputs, attrs, backend }) => {
-        invariant(rows, 'the wasm backend was opened before its kernels were there');
-        return call(rows, backend as BackendWasm, inputs, (attrs ?? {}) as Record<string, unknown>);
+      kernelFunc: ({ inputs, attrs, backend: given }) => {
+        const backend = given as BackendWasm;
+        let rows = modules.get(backend);
+        if (!rows) modules.set(backend, (rows = simdRows(memoryOf(backend))!));
+        return call(rows, backend, inputs, (attrs ?? {}) as Record<string, unknown>);
       },
     });
   }

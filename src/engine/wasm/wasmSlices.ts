@@ -4,8 +4,8 @@
  * Registered over the stock kernels, of which Slice keeps strings.
  */
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import { backend_util, getKernel, registerKernel, slice_util, unregisterKernel, util, type KernelConfig, type TensorInfo } from '@tensorflow/tfjs-core';
-import { keepStock } from '../stock';
+import { backend_util, slice_util, util, type KernelConfig, type TensorInfo } from '@tensorflow/tfjs-core';
+import { replaceStock } from '../stock';
 import { heapOf } from './wasmHeap';
 
 /** Elements of 4 bytes up to which a loop over them is quicker than calling for a copy. */
@@ -62,17 +62,9 @@ const replacements: Record<string, (stock: KernelConfig['kernelFunc']) => Kernel
   },
 };
 
-const installed = new WeakSet<KernelConfig>();
-
 /** Puts them in the stock ones' places; a second call does nothing. */
 export function installWasmSlices(): void {
   for (const [name, ours] of Object.entries(replacements)) {
-    const stock = getKernel(name, 'wasm');
-    if (installed.has(stock)) continue;
-    const kernel: KernelConfig = { ...stock, kernelFunc: ours(stock.kernelFunc) };
-    keepStock(stock);
-    unregisterKernel(name, 'wasm');
-    registerKernel(kernel);
-    installed.add(kernel);
+    replaceStock(name, 'wasm', (stock) => ({ ...stock, kernelFunc: ours(stock.kernelFunc) }));
   }
 }

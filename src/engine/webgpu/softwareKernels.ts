@@ -8,8 +8,8 @@ import axisSum from '../../../shaders/axis_sum.wgsl?raw';
 import matMul from '../../../shaders/mat_mul.wgsl?raw';
 import softmaxRows from '../../../shaders/softmax_rows.wgsl?raw';
 import { allocate, dispatch, uniforms } from './dispatch';
-import { keepStock } from '../stock';
-import { backend_util, broadcast_util, getKernel, registerKernel, unregisterKernel, util, type KernelConfig, type TensorInfo } from '../tf';
+import { replaceStock } from '../stock';
+import { backend_util, broadcast_util, util, type KernelConfig, type TensorInfo } from '../tf';
 
 type Replacement = (args: Parameters<KernelConfig['kernelFunc']>[0]) => TensorInfo | null;
 
@@ -74,16 +74,10 @@ const softmaxOfManyRows: Replacement = (args) => {
 
 const forSoftware: Record<string, Replacement> = { BatchMatMul: product, _FusedMatMul: product, Sum: total(false), Mean: total(true), Softmax: softmax };
 const forAll: Record<string, Replacement> = { Softmax: softmaxOfManyRows };
-const installed = new Set<string>();
 
 /** Call after tfjs' WebGPU package has registered its kernels; a second call does nothing. */
 export function replaceKernels(software: boolean): void {
   for (const [name, replacement] of Object.entries(software ? forSoftware : forAll)) {
-    if (installed.has(name)) continue;
-    installed.add(name);
-    const stock = getKernel(name, 'webgpu');
-    keepStock(stock);
-    unregisterKernel(name, 'webgpu');
-    registerKernel({ ...stock, kernelFunc: (args) => replacement(args) ?? stock.kernelFunc(args) });
+    replaceStock(name, 'webgpu', (stock) => ({ ...stock, kernelFunc: (args) => replacement(args) ?? stock.kernelFunc(args) }));
   }
 }
